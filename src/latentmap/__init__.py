@@ -1,0 +1,33 @@
+"""Autoencoders as easy as PCA: encode images or vectors into a few numbers, decode them, and see what was learned."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "load_dataset"]
+
+_HOMES = {
+    "Autoencoder": "latentmap.estimator",
+    "Dataset": "latentmap.data",
+    "LatentmapError": "latentmap.errors",
+    "load_dataset": "latentmap.data",
+}
+
+if TYPE_CHECKING:
+    from latentmap.data import Dataset, load_dataset
+    from latentmap.errors import LatentmapError
+    from latentmap.estimator import Autoencoder
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: ``import latentmap`` and ``latentmap --help`` stay quick."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

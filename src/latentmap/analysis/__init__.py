@@ -1,0 +1,63 @@
+"""What a model learned: arrays in, frozen results out.
+
+What belongs here: measures and examples that ``report`` draws and anyone can use from a notebook. Everything takes
+any object with ``transform`` and ``inverse_transform``; nothing here knows matplotlib, files or training.
+"""
+
+from latentmap.analysis.baselines import PcaBaseline, linear_rank
+from latentmap.analysis.evaluation import Evaluation, evaluate
+from latentmap.analysis.interpolation import Interpolation, choose_pairs, interpolate
+from latentmap.analysis.grid import LatentGrid, latent_grid
+from latentmap.analysis.medians import Clarity, CodeMedians, Generated, clarity, class_medians, generate
+from latentmap.analysis.neighbours import (
+    OriginalRanks,
+    knn_accuracy,
+    knn_accuracy_within,
+    nearest_samples,
+    trustworthiness,
+)
+from latentmap.analysis.reconstruction import (
+    Comparison,
+    Reconstructions,
+    best_median_worst,
+    compare_reconstructions,
+    one_of_each_class,
+    reconstruction_errors,
+)
+from latentmap.analysis.transformers import Transformer, decode, encode, unit_scale
+from latentmap.analysis.tsne import TsneResult, embed_tsne
+
+__all__ = [
+    "Clarity",
+    "CodeMedians",
+    "Comparison",
+    "Evaluation",
+    "Generated",
+    "Interpolation",
+    "LatentGrid",
+    "OriginalRanks",
+    "PcaBaseline",
+    "Reconstructions",
+    "Transformer",
+    "TsneResult",
+    "best_median_worst",
+    "choose_pairs",
+    "clarity",
+    "class_medians",
+    "compare_reconstructions",
+    "decode",
+    "embed_tsne",
+    "encode",
+    "evaluate",
+    "generate",
+    "interpolate",
+    "knn_accuracy",
+    "knn_accuracy_within",
+    "latent_grid",
+    "linear_rank",
+    "nearest_samples",
+    "one_of_each_class",
+    "reconstruction_errors",
+    "trustworthiness",
+    "unit_scale",
+]

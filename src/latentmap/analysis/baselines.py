@@ -1,0 +1,125 @@
+"""Principal component analysis over images, with the face of every other model.
+
+What belongs here: baselines to compare autoencoders with. What they are compared by is the business of the other
+modules.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from latentmap.analysis.transformers import FloatArray, chunks, flat, unit_scale
+
+COVARIANCE_LIMIT = 2048
+"""Features up to which the covariance matrix is small beside the data and its eigenvectors take seconds."""
+
+
+class PcaBaseline:
+    """Project samples of any shape on their first principal components.
+
+    scikit-learn's PCA knows rows of numbers only; this adapter keeps the shape and the units of the samples, and
+    encodes and decodes without a float copy of the whole data set.
+
+    Parameters
+    ----------
+    latent_dim : int, default=2
+        How many components to keep; at most the number of samples and of features.
+    random_state : int, default=0
+        Seeds the randomized solver, which only data of many features needs.
+
+    Attributes
+    ----------
+    latent_dim_ : int
+        How many numbers a code has.
+    n_parameters_ : int
+        How many numbers the fitted model consists of: the mean and the components.
+    explained_variance_ratio_ : float
+        The share of the training data's variance that the components hold, 0..1.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, if `latent_dim` is not between 1 and the number of samples and of features.
+
+    References
+    ----------
+    Pearson, 1901, "On lines and planes of closest fit to systems of points in space".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(32, dtype=np.uint8).reshape(8, 2, 2, 1)
+    >>> model = PcaBaseline(latent_dim=1).fit(X)
+    >>> model.transform(X).shape, model.inverse_transform(model.transform(X)).shape
+    ((8, 1), (8, 2, 2, 1))
+    """
+
+    def __init__(self, latent_dim: int = 2, *, random_state: int = 0) -> None:
+        self.latent_dim = latent_dim
+        self.random_state = random_state
+
+    def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:
+        """Find the components of `X`, shape (n, ...), in any units; `y` is ignored."""
+        n_features = int(np.prod(X.shape[1:]))
+        most = min(len(X), n_features)
+        if not 1 <= self.latent_dim <= most:
+            raise ValueError(
+                f"latent_dim must be between 1 and {most} (the fewer of samples and features), got {self.latent_dim}."
+            )
+        solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
+        rows = flat(X)
+        # In place: the covariance is accumulated in float32, and numbers near 1 lose the least of it.
+        rows /= unit_scale(X)
+        self.pca_ = PCA(self.latent_dim, svd_solver=solver, random_state=self.random_state, copy=False).fit(rows)
+        self.sample_shape_ = X.shape[1:]
+        self.scale_ = unit_scale(X)
+        self.latent_dim_ = self.latent_dim
+        self.n_parameters_ = int(self.pca_.components_.size + self.pca_.mean_.size)
+        self.explained_variance_ratio_ = float(min(1.0, self.pca_.explained_variance_ratio_.sum()))
+        return self
+
+    def transform(self, X: NDArray[Any]) -> FloatArray:
+        """Return the codes of `X`, shape (n, latent_dim), float32, chunk by chunk."""
+        parts = [self.pca_.transform(flat(X[part]) / self.scale_) for part in chunks(X)]
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def inverse_transform(self, Z: NDArray[Any]) -> FloatArray:
+        """Return the samples that the codes stand for, float32, in the shape and units of the training data."""
+        rows = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)) * self.scale_
+        return np.asarray(rows, dtype=np.float32).reshape(-1, *self.sample_shape_)
+
+
+def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:
+    """Count the linear directions that hold `share` of the variance of the data.
+
+    Far fewer directions than features tells that PCA has an easy task: small images enlarged, for example, cannot
+    vary in more directions than the small ones did.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Samples.
+    share : float, default=0.999
+        The share of the variance to be held, 0..1.
+    n_samples : int, default=2000
+        How many samples, evenly spaced, to judge by.
+
+    Returns
+    -------
+    int
+        The number of directions, at least 1.
+    """
+    chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
+    rows = flat(X[chosen])
+    rows -= rows.mean(axis=0)
+    # The smaller of the two Gram matrices has the same non-zero eigenvalues.
+    gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
+    variances = np.clip(np.linalg.eigvalsh(gram.astype(np.float64))[::-1], 0, None)
+    if variances.sum() == 0:
+        return 1
+    held = np.cumsum(variances) / variances.sum()
+    return int(np.searchsorted(held, share) + 1)

@@ -1,0 +1,74 @@
+"""The numbers by which models are compared, gathered for one model.
+
+What belongs here: the call that measures a model on a data set, by the definitions every report uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy
+from latentmap.analysis.reconstruction import reconstruction_errors
+from latentmap.analysis.transformers import FloatArray, Transformer, encode
+from latentmap.data.dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one model does on one data set.
+
+    Parameters
+    ----------
+    latent_dim : int
+        How many numbers a code has.
+    test_mse : float
+        Mean reconstruction error of the test split, per pixel with pixels in [0, 1] for images.
+    knn_accuracy : float or None
+        10 nearest neighbours among the training codes, scored on the test split; None without labels.
+    trustworthiness : float or None
+        12 neighbours, first 5,000 test samples; None for fewer than 3.
+    errors : ndarray of float32, shape (n_test,)
+        Reconstruction error of each test sample.
+    Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
+        The codes of both splits.
+    """
+
+    latent_dim: int
+    test_mse: float
+    knn_accuracy: float | None
+    trustworthiness: float | None
+    errors: FloatArray
+    Z_train: FloatArray
+    Z_test: FloatArray
+
+
+def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None) -> Evaluation:
+    """Measure a fitted model on the test split of a data set.
+
+    Parameters
+    ----------
+    transformer : Transformer
+        A fitted model.
+    dataset : Dataset
+        The data it was fitted on the training split of.
+    ranks : OriginalRanks, optional
+        The neighbourhoods of the test samples; worth passing when several models are measured.
+
+    Returns
+    -------
+    Evaluation
+        Errors, codes and scores.
+    """
+    train, test = dataset.train, dataset.test
+    Z_train, Z_test = encode(transformer, train.X), encode(transformer, test.X)
+    errors = reconstruction_errors(transformer, test.X, Z_test)
+    ranks = ranks or OriginalRanks(test.X)
+    return Evaluation(
+        latent_dim=Z_test.shape[1],
+        test_mse=float(errors.mean(dtype="float64")),
+        knn_accuracy=knn_accuracy(Z_train, train.labels, Z_test, test.labels),
+        trustworthiness=ranks.trustworthiness(Z_test),
+        errors=errors,
+        Z_train=Z_train,
+        Z_test=Z_test,
+    )

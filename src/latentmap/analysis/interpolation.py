@@ -1,0 +1,146 @@
+"""Walks from one sample to another: through the codes, and through the pixels for comparison.
+
+What belongs here: which pairs to walk between, and the walks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, unit_scale
+
+
+@dataclass(frozen=True, eq=False)
+class Interpolation:
+    """Walks between pairs of samples in equal steps.
+
+    Parameters
+    ----------
+    pairs : ndarray of int64, shape (n_pairs, 2)
+        Indices of the samples at both ends.
+    names : tuple of (str, str)
+        What stands at both ends: the classes, or the numbers in the split.
+    walks : dict of str to ndarray, shape (n_pairs, n_steps, ...)
+        By model title: the decoded points of the straight line between the two codes, ends included.
+    blend : ndarray, shape (n_pairs, n_steps, ...)
+        The plain pixel blend of the two samples themselves.
+    unit : float
+        What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    """
+
+    pairs: IntArray
+    names: tuple[tuple[str, str], ...]
+    walks: dict[str, FloatArray]
+    blend: FloatArray
+    unit: float
+
+
+def choose_pairs(labels: IntArray | None, n: int, *, n_pairs: int = 4, seed: int = 0) -> IntArray:
+    """Choose pairs of samples of different classes, every class as seldom as can be.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,), or None
+        The class of each sample; without it any two samples make a pair.
+    n : int
+        How many samples there are, at least 1.
+    n_pairs : int, default=4
+        How many pairs to choose.
+    seed : int, default=0
+        The same seed chooses the same pairs.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_pairs, 2)
+        Indices of the samples.
+    """
+    rng = np.random.default_rng(seed)
+    groups = np.arange(n) if labels is None else labels
+    present = np.unique(groups)
+    if len(present) == 1:  # one class only: any two samples
+        groups, present = np.arange(n), np.arange(n)
+    # Whole shuffled decks one after another, so that no class comes again before all the others have; a card that
+    # equals its partner at the seam of two decks is swapped for the next one.
+    deck = np.concatenate([rng.permutation(present) for _ in range(2 * n_pairs // len(present) + 2)])
+    pairs = []
+    position = 0
+    while len(pairs) < n_pairs:
+        first, second = deck[position], deck[position + 1]
+        if first == second and len(present) > 1:
+            second = present[(np.searchsorted(present, first) + 1) % len(present)]
+        pairs.append([rng.choice(np.flatnonzero(groups == group)) for group in (first, second)])
+        position += 2
+    return np.asarray(pairs, dtype=np.int64)
+
+
+def straight_walk(a: NDArray[Any], b: NDArray[Any], n_steps: int) -> FloatArray:
+    """Return `n_steps` points on the straight line from each row of `a` to that of `b`, shape (n, n_steps, ...)."""
+    share = np.linspace(0, 1, n_steps, dtype=np.float32).reshape(1, n_steps, *[1] * (a.ndim - 1))
+    start, end = a[:, None].astype(np.float32), b[:, None].astype(np.float32)
+    return np.asarray(start * (1 - share) + end * share, dtype=np.float32)
+
+
+def interpolate(
+    models: Mapping[str, Transformer],
+    X: NDArray[Any],
+    pairs: IntArray,
+    *,
+    n_steps: int = 9,
+    labels: IntArray | None = None,
+    class_names: tuple[str, ...] | None = None,
+) -> Interpolation:
+    """Walk straight from the code of one sample to that of another, and blend their pixels beside it.
+
+    Parameters
+    ----------
+    models : mapping of str to Transformer
+        Fitted models by the title to show.
+    X : ndarray, shape (n, ...)
+        The samples that `pairs` points into.
+    pairs : ndarray of int64, shape (n_pairs, 2)
+        Where to walk from and to.
+    n_steps : int, default=9
+        How many points a walk has, both ends included; at least 2.
+    labels : ndarray of int64, shape (n,), optional
+        The class of each sample, to name the ends by.
+    class_names : tuple of str, optional
+        The names of the classes.
+
+    Returns
+    -------
+    Interpolation
+        The decoded walks and the blends, in the units of the data. A walk's first and last points are the
+        reconstructions of the two samples.
+
+    Raises
+    ------
+    ValueError
+        If `n_steps` is less than 2.
+    """
+    if n_steps < 2:
+        raise ValueError(f"n_steps must be at least 2, got {n_steps}. The two ends count as steps.")
+    starts, ends = X[pairs[:, 0]], X[pairs[:, 1]]
+    walks = {}
+    for title, model in models.items():
+        path = straight_walk(np.asarray(model.transform(starts)), np.asarray(model.transform(ends)), n_steps)
+        decoded = decode(model, path.reshape(-1, path.shape[-1]))
+        walks[title] = decoded.reshape(len(pairs), n_steps, *decoded.shape[1:])
+
+    def name(index: int) -> str:
+        if labels is None:
+            return f"no. {index:,}"
+        return class_names[labels[index]] if class_names else str(labels[index])
+
+    names = tuple((name(int(i)), name(int(j))) for i, j in pairs)
+    return Interpolation(
+        pairs=pairs,
+        names=names,
+        walks=walks,
+        blend=straight_walk(starts, ends, n_steps),
+        unit=unit_scale(X),
+    )

@@ -1,0 +1,205 @@
+"""One typical code per class, and how clear the picture is that the decoder draws from it.
+
+What belongs here: medians of codes, by class or by k-means cluster, and the measure of their decoded pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, unit_scale
+
+MOST_CLUSTERS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class CodeMedians:
+    """The per-dimension median of the codes of each group.
+
+    Parameters
+    ----------
+    Z : ndarray of float32, shape (n_groups, latent_dim)
+        One median per group.
+    names : tuple of str
+        The group's name: its class, or "group 1" for the largest cluster and so on.
+    classes : ndarray of int64, shape (n_groups,), or None
+        The class index of each group; None where k-means made the groups.
+    counts : ndarray of int64, shape (n_groups,)
+        How many codes each group has.
+    groups : ndarray of int64, shape (n,)
+        The row of `Z` that each code belongs to.
+    """
+
+    Z: FloatArray
+    names: tuple[str, ...]
+    classes: IntArray | None
+    counts: IntArray
+    groups: IntArray
+
+    @property
+    def by_class(self) -> bool:
+        """Whether the groups are classes rather than k-means clusters."""
+        return self.classes is not None
+
+
+def class_medians(
+    Z: NDArray[Any],
+    labels: IntArray | None = None,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    n_clusters: int = MOST_CLUSTERS,
+    seed: int = 0,
+) -> CodeMedians:
+    """Take the median code of each class, or of each k-means cluster where there are no labels.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (n, latent_dim)
+        Codes, usually of the training split.
+    labels : ndarray of int64, shape (n,), optional
+        The class of each code.
+    class_names : tuple of str, optional
+        The names of the classes; without them they are numbered.
+    n_clusters : int, default=10
+        Without labels, how many clusters to look for; fewer where there are fewer different codes.
+    seed : int, default=0
+        Seeds k-means.
+
+    Returns
+    -------
+    CodeMedians
+        One median per class that occurs, in the order of the classes; clusters from the largest down.
+    """
+    Z = np.asarray(Z, dtype=np.float32)
+    if labels is None:
+        n_clusters = min(n_clusters, len(np.unique(Z, axis=0)))
+        clusters = KMeans(n_clusters, n_init=3, random_state=seed).fit_predict(Z)
+        present = np.argsort(-np.bincount(clusters, minlength=n_clusters), kind="stable")
+        names = tuple(f"group {i + 1}" for i in range(n_clusters))
+    else:
+        clusters = labels
+        present = np.unique(labels)
+        names = tuple(class_names[c] if class_names else str(c) for c in present)
+    row_of = np.empty(int(present.max()) + 1, dtype=np.int64)
+    row_of[present] = np.arange(len(present))
+    groups = row_of[clusters]
+    return CodeMedians(
+        Z=np.stack([np.median(Z[groups == row], axis=0) for row in range(len(present))]).astype(np.float32),
+        names=names,
+        classes=None if labels is None else present.astype(np.int64),
+        counts=np.bincount(groups).astype(np.int64),
+        groups=groups,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Clarity:
+    """What decoded pictures look like to their nearest neighbours among the training samples.
+
+    Parameters
+    ----------
+    looks_like : ndarray of int64, shape (m,)
+        The class most of the 10 nearest training samples have.
+    share : ndarray of float32, shape (m,)
+        The share of them that have it, 0..1.
+    intended_share : ndarray of float32, shape (m,)
+        The share of them that have the class the picture was meant to show.
+    """
+
+    looks_like: IntArray
+    share: FloatArray
+    intended_share: FloatArray
+
+
+def clarity(pictures: NDArray[Any], intended: IntArray, X_train: NDArray[Any], labels_train: IntArray) -> Clarity:
+    """Ask a nearest-neighbour classifier fitted on training samples which class each picture looks like.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (m, ...)
+        Decoded samples in the units of `X_train`.
+    intended : ndarray of int64, shape (m,)
+        The class each was meant to show.
+    X_train : ndarray, shape (n, ...)
+        Training samples.
+    labels_train : ndarray of int64, shape (n,)
+        Their classes.
+
+    Returns
+    -------
+    Clarity
+        The class each looks like, and how surely.
+    """
+    votes = labels_train[nearest_samples(pictures, X_train, KNN_NEIGHBOURS)]
+    looks_like, share = majority(votes)
+    intended_share = (votes == intended[:, None]).mean(axis=1).astype(np.float32)
+    return Clarity(looks_like=looks_like, share=share, intended_share=intended_share)
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """Pictures one model draws from its median codes.
+
+    Parameters
+    ----------
+    title : str
+        What people call the model.
+    pictures : ndarray, shape (n_groups, ...)
+        The decoded medians, in the units of the data.
+    medians : CodeMedians
+        The medians they were decoded from.
+    clarity : Clarity or None
+        What the pictures look like; None without labels.
+    class_names : tuple of str or None
+        The names of the classes that `clarity` speaks of.
+    unit : float
+        What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    """
+
+    title: str
+    pictures: FloatArray
+    medians: CodeMedians
+    clarity: Clarity | None
+    class_names: tuple[str, ...] | None
+    unit: float
+
+
+def generate(
+    title: str,
+    transformer: Transformer,
+    medians: CodeMedians,
+    X_train: NDArray[Any],
+    labels_train: IntArray | None,
+    class_names: tuple[str, ...] | None = None,
+) -> Generated:
+    """Decode the medians of a model's codes and measure how clear the pictures are.
+
+    Parameters
+    ----------
+    title : str
+        What to call the model.
+    transformer : Transformer
+        The fitted model.
+    medians : CodeMedians
+        Medians of its codes.
+    X_train, labels_train : ndarray
+        The training samples and classes that the pictures are compared with; without labels there is no measure.
+    class_names : tuple of str, optional
+        The names of the classes.
+
+    Returns
+    -------
+    Generated
+        Pictures and measures, ready to draw.
+    """
+    pictures = decode(transformer, medians.Z)
+    measure = None
+    if labels_train is not None and medians.classes is not None:
+        measure = clarity(pictures, medians.classes, X_train, labels_train)
+    return Generated(title, pictures, medians, measure, class_names, unit_scale(X_train))

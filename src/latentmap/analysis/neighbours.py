@@ -1,0 +1,216 @@
+"""Who is near whom: nearest neighbours, the accuracy of classifying by them, and trustworthiness.
+
+What belongs here: measures that compare neighbourhoods, exact, with a bounded working memory.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import euclidean_distances
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from latentmap.analysis.transformers import FloatArray, IntArray, chunks, flat
+
+KNN_NEIGHBOURS = 10
+TRUST_NEIGHBOURS = 12
+TRUST_SAMPLES = 5000
+
+
+def knn_accuracy(
+    Z_train: NDArray[Any],
+    labels_train: IntArray | None,
+    Z_test: NDArray[Any],
+    labels_test: IntArray | None,
+    *,
+    n_neighbors: int = KNN_NEIGHBOURS,
+) -> float | None:
+    """Classify test codes by their nearest training codes, and say how often that is right.
+
+    Parameters
+    ----------
+    Z_train, Z_test : ndarray, shape (n, latent_dim)
+        Codes of the two splits.
+    labels_train, labels_test : ndarray of int64, shape (n,), or None
+        Their classes.
+    n_neighbors : int, default=10
+        How many neighbours vote; all of them where there are fewer training codes.
+
+    Returns
+    -------
+    float or None
+        Share of test codes classified rightly, 0..1; None without labels.
+    """
+    if labels_train is None or labels_test is None:
+        return None
+    # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
+    classifier = KNeighborsClassifier(min(n_neighbors, len(Z_train))).fit(Z_train, labels_train)
+    return float(classifier.score(Z_test, labels_test))
+
+
+def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int = 0, n_folds: int = 5) -> float | None:
+    """Score an embedding that has no way to place new samples, by cross-validation among its own samples.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (n, k)
+        The embedding, t-SNE's for example.
+    labels : ndarray of int64, shape (n,), or None
+        The class of each sample.
+    seed : int, default=0
+        Seeds the choice of folds.
+    n_folds : int, default=5
+        Into how many stratified parts to cut; each is classified by its 10 nearest neighbours in the others.
+
+    Returns
+    -------
+    float or None
+        Mean share classified rightly, 0..1; None without labels or with fewer samples of every class than folds.
+    """
+    if labels is None or np.bincount(labels).max() < n_folds or len(Z) < 2 * KNN_NEIGHBOURS:
+        return None
+    counts = np.bincount(labels)
+    enough = counts[labels] >= n_folds  # a class too small to be in every fold cannot be scored
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    classifier = KNeighborsClassifier(KNN_NEIGHBOURS)
+    return float(cross_val_score(classifier, Z[enough], labels[enough], cv=folds).mean())
+
+
+def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int) -> IntArray:
+    """Find the nearest of many samples for each of a few, without a float copy of the many.
+
+    Parameters
+    ----------
+    queries : ndarray, shape (m, ...)
+        The few, in the units of `X`.
+    X : ndarray, shape (n, ...)
+        The many: uint8 images or float vectors.
+    n_neighbors : int
+        How many to find for each; all of them where there are fewer.
+
+    Returns
+    -------
+    ndarray of int64, shape (m, n_neighbors)
+        Indices into `X`, the nearest first.
+    """
+    targets = flat(queries)
+    distances = np.empty((len(targets), 0), dtype=np.float32)
+    indices = np.empty((len(targets), 0), dtype=np.int64)
+    for part in chunks(X):
+        found = euclidean_distances(targets, flat(X[part]), squared=True)
+        distances = np.hstack([distances, found])
+        indices = np.hstack([indices, np.tile(np.arange(part.start, part.stop), (len(targets), 1))])
+        order = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
+        distances = np.take_along_axis(distances, order, axis=1)
+        indices = np.take_along_axis(indices, order, axis=1)
+    return indices
+
+
+class OriginalRanks:
+    """The order in which samples neighbour each other before encoding: computed once, used for every model.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Samples; the first `n_samples` count.
+    n_samples : int, default=5000
+        How many samples to compare at most.
+
+    Attributes
+    ----------
+    n : int
+        How many samples are compared.
+    ranks : ndarray of uint16, shape (n, n)
+        ``ranks[i, j]``: sample j is the ranks-th nearest of sample i, counted from 1; 0 is the sample itself.
+    """
+
+    def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES) -> None:
+        rows = flat(X[:n_samples])
+        self.n = len(rows)
+        self.ranks = np.empty((self.n, self.n), dtype=np.uint16 if self.n < 2**16 else np.uint32)
+        places = np.arange(1, self.n, dtype=self.ranks.dtype)
+
+        def rank(start: int) -> None:
+            stop = min(start + 256, self.n)
+            distances = euclidean_distances(rows[start:stop], rows)
+            block = np.arange(start, stop)
+            distances[block - start, block] = np.inf
+            order = np.argsort(distances, axis=1)[:, :-1]  # the sample itself is last, at infinity
+            self.ranks[block, block] = 0
+            np.put_along_axis(self.ranks[start:stop], order, places[None, :], axis=1)
+
+        with ThreadPoolExecutor(2) as pool:  # sorting leaves the interpreter's lock alone
+            list(pool.map(rank, range(0, self.n, 256)))
+
+    def trustworthiness(self, Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS) -> float | None:
+        """Measure how far neighbours among the codes were neighbours before.
+
+        Parameters
+        ----------
+        Z : ndarray, shape (at least n, latent_dim)
+            Codes of the same samples, in the same order; those beyond the first n are not looked at.
+        n_neighbors : int, default=12
+            How many neighbours of each code to look at; fewer where there are too few samples, see
+            `usable_neighbours`.
+
+        Returns
+        -------
+        float or None
+            1: every neighbour is true; 0.5: about what chance gives. None for fewer than 3 samples.
+
+        References
+        ----------
+        Venna and Kaski, 2001, "Neighborhood preservation in nonlinear projection methods", equation 2.
+        """
+        k = usable_neighbours(self.n, n_neighbors)
+        if k is None:
+            return None
+        codes = np.asarray(Z[: self.n], dtype=np.float32)
+        neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
+        ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
+        penalty = int(np.clip(ranks - k, 0, None).sum())
+        return float(1 - penalty * 2 / (self.n * k * (2 * self.n - 3 * k - 1)))
+
+
+def usable_neighbours(n: int, n_neighbors: int = TRUST_NEIGHBOURS) -> int | None:
+    """Return how many neighbours trustworthiness can look at among `n` samples: fewer than half; None below 3."""
+    return min(n_neighbors, (n - 1) // 2) or None if n >= 3 else None
+
+
+def trustworthiness(
+    X: NDArray[Any], Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS, n_samples: int = TRUST_SAMPLES
+) -> float | None:
+    """Measure how far neighbours among the codes are neighbours among the samples, for one model.
+
+    The same number as `sklearn.manifold.trustworthiness`. For several models on the same samples make one
+    `OriginalRanks` and ask it about each.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Samples.
+    Z : ndarray, shape (n, latent_dim)
+        Their codes.
+    n_neighbors : int, default=12
+        How many neighbours of each code to look at; must be, and is kept, below half the samples.
+    n_samples : int, default=5000
+        How many samples, the first ones, to compare at most.
+
+    Returns
+    -------
+    float or None
+        1: every neighbour is true; 0.5: about what chance gives. None for fewer than 3 samples.
+    """
+    return OriginalRanks(X, n_samples=n_samples).trustworthiness(Z, n_neighbors=n_neighbors)
+
+
+def majority(votes: IntArray) -> tuple[IntArray, FloatArray]:
+    """Return the most frequent value of each row (the smallest of equals) and its share of the row."""
+    counts = np.stack([np.bincount(row, minlength=int(votes.max()) + 1) for row in votes])
+    winners = counts.argmax(axis=1)
+    shares = counts[np.arange(len(votes)), winners] / votes.shape[1]
+    return winners.astype(np.int64), shares.astype(np.float32)

@@ -1,0 +1,180 @@
+"""How well samples come back, one error per sample, and which samples are worth showing.
+
+What belongs here: reconstruction errors and the choice of examples. Drawing them is the business of ``report``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, chunks, decode, unit_scale
+
+
+def reconstruction_errors(
+    transformer: Transformer, X: NDArray[Any], Z: NDArray[np.floating] | None = None
+) -> FloatArray:
+    """Measure how far each sample is from its reconstruction, chunk by chunk.
+
+    Parameters
+    ----------
+    transformer : Transformer
+        A fitted model.
+    X : ndarray, shape (n, ...)
+        Samples: uint8 images, or anything in its own units.
+    Z : ndarray, shape (n, latent_dim), optional
+        The codes of `X` where they are known already; saves encoding again.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        Mean squared error over each sample's pixels; for uint8 images with pixels counted in [0, 1], otherwise in
+        the squared units of `X`.
+    """
+    errors = np.empty(len(X), dtype=np.float32)
+    scale = unit_scale(X)
+    for part in chunks(X):
+        codes = transformer.transform(X[part]) if Z is None else Z[part]
+        difference = decode(transformer, codes).reshape(part.stop - part.start, -1)
+        difference = difference - X[part].reshape(difference.shape)
+        errors[part] = np.einsum("ij,ij->i", difference, difference) / (scale**2 * difference.shape[1])
+    return errors
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstructions:
+    """One model's reconstructions of chosen samples, and of the ones it does best, middling and worst.
+
+    Parameters
+    ----------
+    title : str
+        What people call the model.
+    X_hat : ndarray, shape (m, ...)
+        Reconstructions of the chosen samples, in the units of the data.
+    errors : ndarray of float32, shape (m,)
+        Reconstruction error of each of them.
+    extremes : ndarray of int64, shape (3,)
+        Indices of the best, the median and the worst sample of the split.
+    extremes_X, extremes_X_hat : ndarray, shape (3, ...)
+        Those three samples and their reconstructions.
+    extremes_errors : ndarray of float32, shape (3,)
+        Their reconstruction errors.
+    """
+
+    title: str
+    X_hat: FloatArray
+    errors: FloatArray
+    extremes: IntArray
+    extremes_X: NDArray[Any]
+    extremes_X_hat: FloatArray
+    extremes_errors: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The same samples under several models.
+
+    Parameters
+    ----------
+    X : ndarray, shape (m, ...)
+        The chosen samples.
+    names : tuple of str
+        What stands above each: its class, or its number in the split.
+    models : tuple of Reconstructions
+        What each model makes of them.
+    n : int
+        How many samples the split has that best, median and worst were chosen from.
+    unit : float
+        What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    """
+
+    X: NDArray[Any]
+    names: tuple[str, ...]
+    models: tuple[Reconstructions, ...]
+    n: int
+    unit: float
+
+
+def one_of_each_class(labels: IntArray | None, n: int, n_unlabelled: int = 10) -> IntArray:
+    """Choose samples to show: the first of each class, or evenly spaced ones where there are no labels.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,), or None
+        The class of each sample.
+    n : int
+        How many samples there are.
+    n_unlabelled : int, default=10
+        How many to choose without labels.
+
+    Returns
+    -------
+    ndarray of int64
+        Indices, in the order of the classes that occur.
+    """
+    if labels is None:
+        return np.unique(np.linspace(0, n - 1, min(n, n_unlabelled)).astype(np.int64))
+    return np.unique(labels, return_index=True)[1].astype(np.int64)
+
+
+def best_median_worst(errors: NDArray[np.floating]) -> IntArray:
+    """Return the indices of the smallest, the median and the largest error, shape (3,)."""
+    order = np.argsort(errors, kind="stable")
+    return order[[0, (len(order) - 1) // 2, -1]].astype(np.int64)
+
+
+def compare_reconstructions(
+    models: Mapping[str, Transformer],
+    X: NDArray[Any],
+    *,
+    errors: Mapping[str, NDArray[np.floating]] | None = None,
+    labels: IntArray | None = None,
+    class_names: tuple[str, ...] | None = None,
+) -> Comparison:
+    """Reconstruct one sample of each class, and each model's best, median and worst, for comparison.
+
+    Parameters
+    ----------
+    models : mapping of str to Transformer
+        Fitted models by the title to show.
+    X : ndarray, shape (n, ...)
+        The split to choose from, usually the test split.
+    errors : mapping of str to ndarray of shape (n,), optional
+        `reconstruction_errors` of each model where they are known already.
+    labels : ndarray of int64, shape (n,), optional
+        The class of each sample; without it the samples are evenly spaced.
+    class_names : tuple of str, optional
+        The names of the classes; without them they are numbered.
+
+    Returns
+    -------
+    Comparison
+        Samples, reconstructions and errors, ready to draw.
+    """
+    chosen = one_of_each_class(labels, len(X))
+    if labels is None:
+        names = tuple(f"no. {i:,}" for i in chosen)
+    else:
+        names = tuple(class_names[labels[i]] if class_names else str(labels[i]) for i in chosen)
+    results = []
+    for title, model in models.items():
+        all_errors = reconstruction_errors(model, X) if errors is None else np.asarray(errors[title])
+        extremes = best_median_worst(all_errors)
+        shown = X[np.concatenate([chosen, extremes])]
+        X_hat = decode(model, np.asarray(model.transform(shown)))
+        results.append(
+            Reconstructions(
+                title=title,
+                X_hat=X_hat[: len(chosen)],
+                errors=all_errors[chosen],
+                extremes=extremes,
+                extremes_X=X[extremes],
+                extremes_X_hat=X_hat[len(chosen) :],
+                extremes_errors=all_errors[extremes],
+            )
+        )
+    return Comparison(X=X[chosen], names=names, models=tuple(results), n=len(X), unit=unit_scale(X))

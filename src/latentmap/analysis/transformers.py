@@ -1,0 +1,92 @@
+"""What analysis asks of a model, and how it walks through data without copying all of it.
+
+What belongs here: the contract every model meets, chunked encoding and decoding, and the one rule by which errors
+are reported. What each quantity means is the business of the other modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+CHUNK_BYTES = 16 * 2**20
+"""Float32 working memory of one chunk: large enough for fast matrix products, small beside any data set."""
+
+
+class Transformer(Protocol):
+    """Anything that encodes samples to codes and decodes codes to samples: our estimator, PCA, yours.
+
+    ``transform(X)`` gives codes of shape (n, latent_dim); ``inverse_transform(Z)`` gives samples in the shape and
+    the units of the `X` it was fitted on.
+    """
+
+    def transform(self, X: Any) -> Any:
+        """Return one code per sample of `X`, shape (n, latent_dim)."""
+
+    def inverse_transform(self, Z: Any) -> Any:
+        """Return one sample per code, in the shape and units of the training data."""
+
+
+def chunks(X: NDArray[Any], chunk_bytes: int = CHUNK_BYTES) -> Iterator[slice]:
+    """Yield slices that cut `X` into pieces of at most `chunk_bytes` as float32 (one sample at least)."""
+    per_sample = 4 * max(1, int(np.prod(X.shape[1:])))
+    step = max(1, chunk_bytes // per_sample)
+    for start in range(0, len(X), step):
+        yield slice(start, min(start + step, len(X)))
+
+
+def flat(X: NDArray[Any]) -> FloatArray:
+    """Return samples as float32 rows, shape (n, n_features), in their own units."""
+    return X.reshape(len(X), -1).astype(np.float32)
+
+
+def unit_scale(X: NDArray[Any]) -> float:
+    """Return what one unit of reported error is in the units of `X`.
+
+    This is the one place that knows the rule: errors on images are reported per pixel with pixels in [0, 1],
+    whatever the model returns, so uint8 images count 255 to the unit; everything else is reported as it is.
+    """
+    return 255.0 if X.dtype == np.uint8 else 1.0
+
+
+def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:
+    """Encode samples chunk by chunk.
+
+    Parameters
+    ----------
+    transformer : Transformer
+        A fitted model.
+    X : ndarray, shape (n, ...)
+        Samples as the model was fitted on.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, latent_dim)
+        The codes.
+    """
+    parts = [np.asarray(transformer.transform(X[part]), dtype=np.float32) for part in chunks(X)]
+    return np.concatenate(parts).reshape(len(X), -1)
+
+
+def decode(transformer: Transformer, Z: NDArray[Any]) -> FloatArray:
+    """Decode a modest number of codes: those of a picture, not of a data set.
+
+    Parameters
+    ----------
+    transformer : Transformer
+        A fitted model.
+    Z : ndarray, shape (n, latent_dim)
+        Codes.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, ...)
+        Samples in the shape and units of the data the model was fitted on, neither rounded nor clipped.
+    """
+    return np.asarray(transformer.inverse_transform(np.asarray(Z, dtype=np.float32)), dtype=np.float32)

@@ -1,0 +1,340 @@
+"""The built-in datasets: where their files are looked for, how they are fetched and checked, and how they are read.
+
+``digits`` comes with scikit-learn. The others are four IDX files each; they are looked for in the folder the caller
+names, then ``$LATENTMAP_DATA``, then the cache, and only then downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentmap.data.dataset import Dataset, Split
+from latentmap.data.idx import parse_idx, read_content
+from latentmap.data.resize import resize_images
+from latentmap.errors import DatasetError
+
+DEFAULT_SIZE = 32  # pixels: halves evenly three times, which 28 does not
+
+ProgressBar = Any  # what pooch calls a progress bar: a `total`, `update(n)`, `reset()` and `close()`
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One of a dataset's files: its name, its shape, and the digests that prove it genuine.
+
+    `content_sha256` is of the uncompressed content, so that a re-compressed file is still right. Where only the digest
+    of the published gzip file is known, `gzip_sha256`, that is checked instead.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    content_sha256: str | None = None
+    gzip_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class IdxDataset:
+    """A published dataset of four IDX files: train images, train labels, test images, test labels."""
+
+    title: str
+    class_names: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    files: tuple[IdxFile, IdxFile, IdxFile, IdxFile]
+    torchvision_name: str  # the folder in which torchvision keeps the same files, NAME/raw
+
+
+def _mnist_like(digests: tuple[str, str, str, str], kind: str) -> tuple[IdxFile, IdxFile, IdxFile, IdxFile]:
+    """The four files of MNIST's layout with their SHA-256 digests, all of one `kind` ("content" or "gzip")."""
+    names_and_shapes: list[tuple[str, tuple[int, ...]]] = [
+        ("train-images-idx3-ubyte", (60_000, 28, 28)),
+        ("train-labels-idx1-ubyte", (60_000,)),
+        ("t10k-images-idx3-ubyte", (10_000, 28, 28)),
+        ("t10k-labels-idx1-ubyte", (10_000,)),
+    ]
+    first, second, third, fourth = (
+        IdxFile(name, shape, **{f"{kind}_sha256": digest})
+        for (name, shape), digest in zip(names_and_shapes, digests, strict=True)
+    )
+    return first, second, third, fourth
+
+
+IDX_DATASETS = {
+    "mnist": IdxDataset(
+        title="handwritten digits (LeCun, Cortes, Burges)",
+        class_names=tuple("0123456789"),
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        files=_mnist_like(
+            (
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ),
+            kind="content",
+        ),
+        torchvision_name="MNIST",
+    ),
+    "fashion_mnist": IdxDataset(
+        title="clothes (Zalando Research)",
+        class_names=(
+            "T-shirt",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+        mirrors=(
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        ),
+        files=_mnist_like(
+            (
+                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            ),
+            kind="gzip",
+        ),
+        torchvision_name="FashionMNIST",
+    ),
+    "kmnist": IdxDataset(
+        title="handwritten Japanese characters (CODH)",
+        class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        mirrors=(
+            "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+            "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        ),
+        files=_mnist_like(
+            (
+                "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+                "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            ),
+            kind="gzip",
+        ),
+        torchvision_name="KMNIST",
+    ),
+}
+
+BUILTIN_NAMES = ("digits", *IDX_DATASETS)
+
+
+def load_digits_dataset(size: int | None = DEFAULT_SIZE) -> Dataset:
+    """Return scikit-learn's 1,797 handwritten digits (8x8), enlarged to `size`, with a fixed stratified split.
+
+    Parameters
+    ----------
+    size : int or None
+        Height and width in pixels; None keeps 8x8.
+
+    Returns
+    -------
+    Dataset
+        1,437 training and 360 test images, uint8, shape (n, size, size, 1).
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
+    labels = bunch.target.astype(np.int64)
+    images = grey if size is None else resize_images(grey, size, size)
+    train, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
+    names = tuple(str(name) for name in bunch.target_names)
+    return Dataset("digits", Split(images[train], labels[train]), Split(images[test], labels[test]), names)
+
+
+def load_idx_dataset(
+    name: str,
+    size: int | None = DEFAULT_SIZE,
+    data_dir: Path | None = None,
+    progress: ProgressBar | None = None,
+) -> Dataset:
+    """Return one of `IDX_DATASETS`, fetched into the cache where no copy of it is at hand.
+
+    Parameters
+    ----------
+    name : str
+        A key of `IDX_DATASETS`.
+    size : int or None
+        Height and width in pixels; None keeps 28x28.
+    data_dir : path, optional
+        Looked into first, for a folder `name` with the files, compressed or not.
+    progress : pooch progress bar, optional
+        Told of the bytes of a download.
+
+    Raises
+    ------
+    DatasetError
+        If files are missing, damaged or not the published ones, or cannot be downloaded.
+    """
+    spec = IDX_DATASETS[name]
+    folder = find_folder(name, data_dir) or download(name, progress)
+    images, labels, test_images, test_labels = (read_verified(_existing(folder, file), file) for file in spec.files)
+
+    def split(grey: np.ndarray, classes: np.ndarray) -> Split:
+        pixels = grey[..., np.newaxis]
+        return Split(pixels if size is None else resize_images(pixels, size, size), classes.astype(np.int64))
+
+    return Dataset(name, split(images, labels), split(test_images, test_labels), spec.class_names)
+
+
+def cache_dir() -> Path:
+    """Return the folder in which downloads are kept."""
+    import pooch
+
+    return Path(pooch.os_cache("latentmap"))
+
+
+def search_path(data_dir: Path | None = None) -> Iterator[Path]:
+    """Yield the folders in which datasets are looked for, the first first.
+
+    Raises
+    ------
+    DatasetError
+        If `data_dir` or ``$LATENTMAP_DATA`` is given and is no folder.
+    """
+    from_environment = os.environ.get("LATENTMAP_DATA")
+    for root, said_by in ((data_dir, "data_dir"), (from_environment, "$LATENTMAP_DATA")):
+        if not root:
+            continue
+        if not Path(root).is_dir():
+            raise DatasetError(f"{said_by} must be an existing folder, got {root}. Create it, or leave it out.")
+        yield Path(root)
+    yield cache_dir()
+
+
+def find_folder(name: str, data_dir: Path | None = None) -> Path | None:
+    """Return the folder that holds all of a dataset's files, or None where there is none.
+
+    Raises
+    ------
+    DatasetError
+        If a folder holds some of the files but not all.
+    """
+    spec = IDX_DATASETS[name]
+    for root in search_path(data_dir):
+        for folder in (root / name, root / spec.torchvision_name / "raw"):
+            missing = [file.name for file in spec.files if _find_file(folder, file) is None]
+            if not missing:
+                return folder
+            if len(missing) < len(spec.files):
+                raise DatasetError(
+                    f"{folder} lacks {', '.join(missing)} (.gz or not). Add what is missing, or remove the folder."
+                )
+    return None
+
+
+def _find_file(folder: Path, file: IdxFile) -> Path | None:
+    """The path of a dataset's file in a folder, compressed or not, or None."""
+    for path in (folder / f"{file.name}.gz", folder / file.name):
+        if path.is_file():
+            return path
+    return None
+
+
+def _existing(folder: Path, file: IdxFile) -> Path:
+    """The path of a file that was seen a moment ago."""
+    path = _find_file(folder, file)
+    if path is None:
+        raise DatasetError(f"{folder / file.name} has just been removed. Try again.")
+    return path
+
+
+def read_verified(path: Path, file: IdxFile) -> np.ndarray:
+    """Return the array of a dataset's file once its digest and shape are what was published.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged, has another checksum, or other dimensions.
+    """
+    content = read_content(path)
+    array = parse_idx(content, str(path), n_dims=len(file.shape))
+    if array.shape != file.shape or array.dtype != np.uint8:
+        raise DatasetError(f"{path} must have dimensions {file.shape} of bytes, got {array.shape} of {array.dtype}.")
+    if file.content_sha256 is not None:
+        found, wanted = hashlib.sha256(content).hexdigest(), file.content_sha256
+        if found != wanted:
+            raise DatasetError(f"{path} has a wrong checksum: its content must have SHA-256 {wanted}, got {found}.")
+    elif hashlib.sha256(path.read_bytes()).hexdigest() != file.gzip_sha256:
+        # Only the digest of the published gzip file is known. Another compression of the same content is legitimate,
+        # and cannot be told from changed content: the shape is right, so it is used, and this is said.
+        warnings.warn(f"{path} is not the published gzip file; its content could not be verified.", stacklevel=2)
+    return array
+
+
+def download(name: str, progress: ProgressBar | None = None) -> Path:
+    """Fetch a dataset's files into the cache and return their folder.
+
+    Every file comes to a temporary name, is checked, and is then renamed: the cache never holds a damaged file.
+
+    Raises
+    ------
+    DatasetError
+        If no mirror delivers a file that passes its check, or the cache cannot be written.
+    """
+    spec = IDX_DATASETS[name]
+    folder = cache_dir() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
+            for file in spec.files:
+                target = folder / f"{file.name}.gz"
+                if not target.exists():
+                    shutil.move(_fetch(name, file, Path(part), progress), target)
+    except OSError as error:
+        raise DatasetError(f"the cache {folder} cannot be written: {error.strerror or error}.") from error
+    return folder
+
+
+def _fetch(name: str, file: IdxFile, folder: Path, progress: ProgressBar | None) -> Path:
+    """Download one file from the first mirror that has it as published."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    fault = ""
+    for mirror in IDX_DATASETS[name].mirrors:
+        target = folder / f"{file.name}.gz"
+        try:
+            pooch.retrieve(
+                f"{mirror}{file.name}.gz",
+                # A digest of the content is checked below: a mirror may compress the same content differently.
+                known_hash=file.gzip_sha256,
+                fname=target.name,
+                path=folder,
+                # A timeout, so that a silent mirror is given up.
+                downloader=pooch.HTTPDownloader(progressbar=progress or False, timeout=20),
+            )
+            read_verified(target, file)
+        except (OSError, ValueError, DatasetError) as error:  # requests' errors are OSErrors; a bad hash is ValueError
+            target.unlink(missing_ok=True)
+            fault = str(error).splitlines()[0]
+            continue
+        return target
+    raise DatasetError(
+        f"{name} is not at hand and cannot be downloaded ({fault[:120]}). Put {file.name}.gz and the other three files "
+        f"into {cache_dir() / name}, or name the folder above {name}/ with --data-dir or $LATENTMAP_DATA."
+    )
+
+

@@ -1,0 +1,43 @@
+"""The exceptions Latentmap raises for faults of the world around it.
+
+::
+
+    LatentmapError
+    ├── DatasetError      data that is missing, damaged or not what it claims to be
+    ├── ModelFileError    a model folder that cannot be written, or read back as it was written
+    ├── CheckpointError   a checkpoint that cannot be continued from
+    ├── TrainingError     training that cannot go on (the loss diverged, say)
+    ├── OutputError       a result that cannot be written where it was asked for
+    └── MissingExtraError an optional dependency that is not installed
+
+A wrong parameter is a plain ``ValueError`` or ``TypeError``, as everywhere in Python. Every message is one line
+that says what is wrong and what to do about it. What belongs here: exception classes and nothing else.
+"""
+
+
+class LatentmapError(Exception):
+    """Base class of every error about the world rather than about a parameter."""
+
+
+class DatasetError(LatentmapError):
+    """Data is missing, damaged, or not what its name or labels claim."""
+
+
+class ModelFileError(LatentmapError):
+    """A model folder cannot be written, or cannot be read back as it was written."""
+
+
+class CheckpointError(LatentmapError):
+    """A checkpoint cannot be continued from."""
+
+
+class TrainingError(LatentmapError):
+    """Training cannot go on."""
+
+
+class OutputError(LatentmapError):
+    """A result cannot be written where it was asked for."""
+
+
+class MissingExtraError(LatentmapError, ImportError):
+    """An optional dependency is not installed."""

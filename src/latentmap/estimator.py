@@ -1,0 +1,560 @@
+"""`Autoencoder`: the scikit-learn face of data, models and training.
+
+What belongs here: parameters, checks of what users pass in, and the bookkeeping of a fitted estimator. Networks, loops
+and files live in their own packages.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+import time
+import warnings
+from collections.abc import Collection, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+import latentmap
+from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling
+from latentmap.models import MODELS, AutoencoderModule
+from latentmap.models.files import StoredModel, load_model, save_model
+from latentmap.training import OBJECTIVES, Batches, Callback, EpochRecord, PrintEpochs, TrainingPlan, train
+from latentmap.training.plan import auto_batch_size, auto_epochs, auto_learning_rate
+
+_CHUNK = 1024  # samples encoded or decoded at once
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Learn to encode images or vectors into a few numbers, and to decode them back.
+
+    Drops in where `sklearn.decomposition.PCA` stood: `fit`, `transform`, `inverse_transform`, in pipelines and grid
+    searches. Labels are never used.
+
+    Parameters
+    ----------
+    model : {"dense", "conv", "linear"}, default "dense"
+        The architecture; ``"conv"`` takes images only.
+    latent_dim : int, optional
+        How many numbers a code has. By default 2, and for ``"conv"`` its innermost map (64 for 32x32 images).
+    objective : {"reconstruction"}, default "reconstruction"
+        What training makes small.
+    epochs : int or "auto", default "auto"
+        Passes over the training samples; ``"auto"`` chooses enough from their number.
+    batch_size : int or "auto", default "auto"
+        Samples per step.
+    learning_rate : float or "auto", default "auto"
+        The highest of the schedule.
+    validation_fraction : float, default 0.1
+        The part of the samples by which epochs are judged (at most 5,000 samples); the best epoch's weights are kept.
+        0 keeps none.
+    scaling : {"auto", "standard", "global"}, default "auto"
+        How vectors are scaled inside: each feature by its standard deviation, or all by one; ``"auto"`` takes one
+        scale where the features have one unit. Images need no scaling. Results are in the units of `X` always.
+    device : str, default "auto"
+        ``"cpu"``, ``"cuda"``, ``"mps"``, or the fastest there is.
+    callbacks : sequence of Callback, default ()
+        Told of training's beginning, of each epoch, and of its end.
+    random_state : int, RandomState or None, default None
+        Seeds everything that is random. With an int, fitting twice on one machine gives the same weights bit for bit.
+    verbose : int, default 0
+        1 writes a line an epoch to standard error.
+
+    Attributes
+    ----------
+    module_ : AutoencoderModule
+        The network, in evaluation mode.
+    preprocessing_ : Preprocessing
+        From samples to network input and back.
+    latent_dim_ : int
+        How many numbers a code has.
+    n_parameters_ : int
+        How many numbers training adjusted.
+    n_iter_ : int
+        Epochs trained.
+    history_ : list of dict
+        One row an epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``learning_rate``, ``seconds``.
+    best_epoch_ : int
+        The epoch whose weights were kept, from 1.
+    n_features_in_ : int
+        Numbers in a sample.
+    feature_names_in_ : ndarray of str
+        Where `fit` saw a data frame with named columns.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=5, random_state=0).fit(digits.train.images)
+    >>> Z = ae.transform(digits.test.images)
+    >>> Z.shape, ae.inverse_transform(Z).shape
+    ((360, 2), (360, 32, 32, 1))
+    """
+
+    module_: AutoencoderModule
+    preprocessing_: Preprocessing
+
+    def __init__(
+        self,
+        model: str = "dense",
+        latent_dim: int | None = None,
+        *,
+        objective: str = "reconstruction",
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+        validation_fraction: float = 0.1,
+        scaling: Scaling = "auto",
+        device: str = "auto",
+        callbacks: Sequence[Callback] = (),
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.latent_dim = latent_dim
+        self.objective = objective
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.scaling = scaling
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # ---- learning -------------------------------------------------------------------------------------------------
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
+        """Learn to encode and decode samples like these.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features), (n, height, width) or (n, height, width, channels)
+            Vectors of any scale, or images as uint8 0..255 or float.
+        y : ignored
+            Here for scikit-learn's sake.
+
+        Returns
+        -------
+        Autoencoder
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` or a parameter is unusable.
+        TrainingError
+            If the loss is no longer a finite number.
+        """
+        self._check_parameters()
+        samples = self._check_samples(X, reset=True)
+        self._start(samples)
+        self._learn(samples, self._plan(len(samples)))
+        return self
+
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
+        """Learn from one more piece of the data, in one pass over it.
+
+        The first piece decides the preprocessing, so it should be like the rest. The learning rate is constant, a
+        third of `fit`'s highest, and no part is kept for validation.
+
+        Parameters
+        ----------
+        X : array, shape as for `fit`
+            The piece.
+        y : ignored
+            Here for scikit-learn's sake.
+
+        Returns
+        -------
+        Autoencoder
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` or a parameter is unusable, or `X` has another shape than the first piece.
+        """
+        first = not hasattr(self, "module_")
+        if first:
+            self._check_parameters()
+        samples = self._check_samples(X, reset=first)
+        if first:
+            self._start(samples)
+        self._learn(samples, self._plan(len(samples)), piecewise=True)
+        return self
+
+    def _start(self, samples: NDArray[Any]) -> None:
+        """Choose seed and preprocessing, and build an untrained network."""
+        for name in ("_optimizer_state", "_info"):
+            self.__dict__.pop(name, None)
+        self._seed = _draw_seed(self.random_state)
+        self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
+        arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}
+        if self.latent_dim is not None:
+            arguments["latent_dim"] = self.latent_dim
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self._seed)
+            self.module_ = MODELS[self.model](**arguments)
+        self.latent_dim_ = self._n_features_out = self.module_.latent_dim
+        if self.latent_dim_ > self.preprocessing_.n_values:
+            warnings.warn(
+                f"latent_dim is {self.latent_dim_}, more than the {self.preprocessing_.n_values} numbers of a sample: "
+                "the code compresses nothing.",
+                stacklevel=3,
+            )
+        self.n_parameters_ = self.module_.n_parameters
+        self.history_: list[dict[str, Any]] = []
+        self.n_iter_ = 0
+
+    def _plan(self, n_samples: int) -> TrainingPlan:
+        """Settle what is left on "auto"."""
+        batch_size = auto_batch_size(n_samples) if self.batch_size == "auto" else int(self.batch_size)
+        epochs = auto_epochs(n_samples, batch_size) if self.epochs == "auto" else int(self.epochs)
+        rate = auto_learning_rate(self.model) if self.learning_rate == "auto" else float(self.learning_rate)
+        return TrainingPlan(self.model, epochs, batch_size, rate, n_samples, 0)
+
+    def _learn(self, samples: NDArray[Any], plan: TrainingPlan, *, piecewise: bool = False) -> None:
+        """Train the network on these samples and record what happened."""
+        device = _choose_device(self.device)
+        self.module_.to(device)
+        batches = Batches(
+            self.preprocessing_.hold(samples),
+            self.preprocessing_,
+            batch_size=plan.batch_size,
+            seed=self._seed + self.n_iter_ if piecewise else self._seed,
+            validation_fraction=0.0 if piecewise else self.validation_fraction,
+            device=device,
+        )
+        callbacks = [*self.callbacks, *([PrintEpochs()] if self.verbose else [])]
+        for callback in callbacks:
+            callback.on_train_begin(plan)
+
+        def on_epoch(record: EpochRecord) -> None:
+            for callback in callbacks:
+                callback.on_epoch_end(record)
+
+        start = time.perf_counter()
+        try:
+            result = train(
+                self.module_,
+                batches,
+                OBJECTIVES[self.objective],
+                epochs=1 if piecewise else plan.epochs,
+                learning_rate=plan.learning_rate / 3 if piecewise else plan.learning_rate,
+                on_epoch=on_epoch,
+            )
+        finally:
+            self.module_.to("cpu").eval()
+            for callback in callbacks:
+                callback.on_train_end()
+        self.history_ += [record.as_dict() for record in result.history]
+        self.n_iter_ += len(result.history)
+        self.best_epoch_ = result.best_epoch
+        self._info = {
+            "objective": self.objective,
+            "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
+            "seed": self._seed,
+            "training": {
+                "n_train": len(batches.train_rows),
+                "n_validation": len(batches.validation_rows),
+                "epochs": self.n_iter_,
+                "best_epoch": self.best_epoch_,
+                "batch_size": plan.batch_size,
+                "learning_rate": plan.learning_rate,
+                "seconds": round(time.perf_counter() - start, 3),
+                "device": str(device),
+            },
+            "versions": {
+                "latentmap": latentmap.__version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+    # ---- using ----------------------------------------------------------------------------------------------------
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the codes of samples.
+
+        A sample's code does not depend on what else is in the call.
+
+        Parameters
+        ----------
+        X : array, shape (n, *sample_shape)
+            In the shape and units that `fit` saw.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, latent_dim_)
+
+        Raises
+        ------
+        ValueError
+            If `X` has another shape than what `fit` saw, or is not finite.
+        """
+        check_is_fitted(self, "module_")
+        samples = self._check_samples(X, reset=False)
+        Z = np.empty((len(samples), self.latent_dim_), np.float32)
+        with torch.inference_mode():
+            for rows in _chunks(len(samples)):
+                Z[rows] = self.module_.encode(self._to_input(samples[rows])).numpy()
+        return Z
+
+    def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
+        """Return the samples that codes stand for.
+
+        Parameters
+        ----------
+        Z : array or data frame, shape (n, latent_dim_)
+            Codes.
+
+        Returns
+        -------
+        ndarray of float, shape (n, *sample_shape)
+            In the shape and units that `fit` saw; uint8 images come back as float32 from 0 to 255, not rounded.
+
+        Raises
+        ------
+        ValueError
+            If `Z` does not have `latent_dim_` columns of finite numbers.
+        """
+        check_is_fitted(self, "module_")
+        codes = check_array(Z, dtype=np.float32, input_name="Z")
+        if codes.shape[1] != self.latent_dim_:
+            raise ValueError(f"Z must have {self.latent_dim_} columns (latent_dim), got {codes.shape[1]}.")
+        X_hat = np.empty((len(codes), *self.preprocessing_.sample_shape), self.preprocessing_.output_dtype)
+        with torch.inference_mode():
+            for rows in _chunks(len(codes)):
+                X_hat[rows] = self.preprocessing_.to_samples(self.module_.decode(torch.from_numpy(codes[rows])))
+        return X_hat
+
+    def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return minus the reconstruction error of each sample: higher is better.
+
+        Parameters
+        ----------
+        X : array, shape (n, *sample_shape)
+            In the shape and units that `fit` saw.
+        y : ignored
+            Here for scikit-learn's sake.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Minus the mean squared error over a sample's values, in squared units of `X`.
+        """
+        check_is_fitted(self, "module_")
+        samples = self._check_samples(X, reset=False)
+        scores = np.empty(len(samples))
+        with torch.inference_mode():
+            for rows in _chunks(len(samples)):
+                X_hat = self.preprocessing_.to_samples(self.module_(self._to_input(samples[rows])))
+                errors = np.subtract(samples[rows].reshape(X_hat.shape), X_hat, dtype=X_hat.dtype)
+                scores[rows] = -np.square(errors, dtype=np.float64).reshape(len(errors), -1).mean(axis=1)
+        return scores
+
+    def score(self, X: ArrayLike, y: object = None) -> float:
+        """Return minus the mean squared error over samples: higher is better; see `score_samples`."""
+        return float(self.score_samples(X, y).mean())
+
+    def anomaly_score(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the reconstruction error of each sample, in squared units of `X`: higher is stranger."""
+        return -self.score_samples(X)
+
+    def _to_input(self, samples: NDArray[Any]) -> torch.Tensor:
+        """Network input of some samples."""
+        return self.preprocessing_.to_input(self.preprocessing_.hold(samples))
+
+    # ---- files ----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted model as a folder, without any training data; a model that is there is replaced.
+
+        Parameters
+        ----------
+        path : path
+            The folder to make: ``model.safetensors``, ``config.json`` and ``history.jsonl``.
+
+        Raises
+        ------
+        OutputError
+            If `path` holds something else, or cannot be written. The old model stays whole.
+        """
+        check_is_fitted(self, "module_")
+        info = {**self._info, "feature_names": list(getattr(self, "feature_names_in_", [])) or None}
+        save_model(path, StoredModel(self.model, self.module_, self.preprocessing_, info, self.history_))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Autoencoder:
+        """Load a model that `save` wrote; its codes are bit-equal to those before.
+
+        Parameters
+        ----------
+        path : path
+            The folder.
+
+        Returns
+        -------
+        Autoencoder
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError
+            If it is no model folder, or not as it was written.
+        """
+        stored = load_model(path)
+        info = dict(stored.info)
+        names = info.pop("feature_names", None)
+        recorded = info.get("parameters")
+        known = cls._get_param_names()
+        parameters = recorded if isinstance(recorded, dict) else {}
+        loaded = cls(**{name: value for name, value in parameters.items() if name in known})
+        loaded.model = stored.model
+        loaded.module_ = stored.module
+        loaded.preprocessing_ = stored.preprocessing
+        loaded.latent_dim_ = loaded._n_features_out = stored.module.latent_dim
+        loaded.n_parameters_ = stored.module.n_parameters
+        loaded.history_ = [dict(row) for row in stored.history]
+        training = info.get("training")
+        loaded.n_iter_ = training.get("epochs", 0) if isinstance(training, dict) else 0
+        loaded.best_epoch_ = training.get("best_epoch", 0) if isinstance(training, dict) else 0
+        loaded.n_features_in_ = stored.preprocessing.n_values
+        if names:
+            loaded.feature_names_in_ = np.asarray(names, dtype=object)
+        loaded._seed = info.get("seed", 0)
+        loaded._info = info
+        return loaded
+
+    # ---- checks ---------------------------------------------------------------------------------------------------
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters out of range, each by name."""
+        _check_choice("model", self.model, MODELS)
+        _check_choice("objective", self.objective, OBJECTIVES)
+        _check_choice("scaling", self.scaling, SCALINGS)
+        for name in ("latent_dim", "epochs", "batch_size"):
+            value = getattr(self, name)
+            if value != {"latent_dim": None}.get(name, "auto"):
+                _check_number(name, value, whole=True)
+        if self.learning_rate != "auto":
+            _check_number("learning_rate", self.learning_rate)
+        fraction = self.validation_fraction
+        if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
+            raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
+
+    def _check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+        """Return samples as an array whose shape and dtype the preprocessing takes, or say what is wrong."""
+        n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+        if n_dims in (3, 4):
+            return self._check_images(np.asarray(X), reset=reset)
+        if not reset and self.preprocessing_.is_images:
+            raise ValueError(f"X must be images of shape {self.preprocessing_.sample_shape}, as in fit.")
+        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1)
+        return np.asarray(X)
+
+    def _check_images(self, images: NDArray[Any], *, reset: bool) -> NDArray[Any]:
+        """Return images as uint8 or float, of the shape that `fit` saw."""
+        if 0 in images.shape:
+            raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
+        if images.ndim == 4 and images.shape[3] not in (1, 3, 4):
+            raise ValueError(
+                f"X must have 1, 3 or 4 channels in its last axis, got shape {images.shape}. Images are "
+                "(n, height, width, channels)."
+            )
+        if images.dtype != np.uint8:
+            images = check_array(
+                images, dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=1, input_name="X"
+            )
+        if reset:
+            if len(images) < 2:
+                raise ValueError(f"X must hold at least 2 samples to learn from, got {len(images)} sample.")
+            self.n_features_in_ = int(np.prod(images.shape[1:]))
+            self.__dict__.pop("feature_names_in_", None)
+            return images
+        wanted = self.preprocessing_.sample_shape
+        if images.shape[1:] != wanted:
+            if _with_channels(images.shape[1:]) != _with_channels(wanted):
+                raise ValueError(f"X must be samples of shape {wanted}, as in fit, got {images.shape[1:]}.")
+            images = images.reshape(-1, *wanted)
+        if images.dtype == np.uint8 and self.preprocessing_.dtype != "uint8" and self.preprocessing_.scale <= 1:
+            raise ValueError("X must be in the units that fit saw, floats from 0 to 1, got uint8. Divide it by 255.")
+        return images
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what input is taken; codes are float32 whatever the input."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.non_deterministic = False
+        return tags
+
+
+def _chunks(n: int) -> list[slice]:
+    """Slices that cover n rows."""
+    return [slice(start, start + _CHUNK) for start in range(0, n, _CHUNK)]
+
+
+def _with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """An image's shape with its channel axis written out."""
+    return (*shape, 1) if len(shape) == 2 else shape
+
+
+def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Refuse a value that is not among the choices, naming the nearest."""
+    if isinstance(value, str) and value in choices:
+        return
+    nearest = difflib.get_close_matches(str(value), choices, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, sorted(choices)))}, got {value!r}.{hint}")
+
+
+def _check_number(name: str, value: object, *, whole: bool = False) -> None:
+    """Refuse what is not a positive (whole) number."""
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    rule = "a whole number of at least 1" if whole else "a number above 0"
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {rule}, got {value!r}.")
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+
+
+def _draw_seed(random_state: object) -> int:
+    """A seed from what scikit-learn calls a random state; None draws from the operating system, not from NumPy."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
+        if not 0 <= random_state < 2**32:
+            raise ValueError(f"random_state must be from 0 to 4294967295, got {random_state}.")
+        return int(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    raise ValueError(f"random_state must be an int, a RandomState or None, got {random_state!r}.")
+
+
+def _choose_device(name: str) -> torch.device:
+    """The device of that name, or the fastest there is."""
+    if name != "auto":
+        try:
+            return torch.device(name)
+        except RuntimeError as error:
+            raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'mps', got {name!r}.") from error
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _is_json(value: object) -> bool:
+    """Whether JSON can hold a parameter's value."""
+    return value is None or isinstance(value, (str, int, float, bool))

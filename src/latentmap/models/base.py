@@ -1,0 +1,103 @@
+"""What every architecture is: an encoder, a decoder, and the few facts needed to build it again.
+
+What belongs here: the base class and the rules that all architectures share. One architecture per file beside it.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from torch import Tensor, nn
+
+SampleShape = tuple[int, ...]
+
+
+class AutoencoderModule(nn.Module):
+    """Base class of the architectures: `encoder` and `decoder`, called through `encode` and `decode`.
+
+    A subclass sets `encoder` (samples to codes), `decoder` (codes to samples) and calls ``super().__init__`` with the
+    facts below; `config` gives them back, so that ``type(module)(**module.config)`` has the same shape.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Shape of one sample: (channels, height, width), or (n_features,) for vectors.
+    latent_dim : int
+        How many numbers a code has.
+    **config
+        What else the subclass was built with.
+
+    Raises
+    ------
+    ValueError
+        If `image_shape` or `latent_dim` is not made of positive whole numbers.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def __init__(self, image_shape: SampleShape, latent_dim: int, **config: Any) -> None:
+        super().__init__()
+        self.image_shape = check_sample_shape(image_shape)
+        self.latent_dim = check_positive("latent_dim", latent_dim)
+        self._config = config
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The keyword arguments that build a module of this shape."""
+        return {"image_shape": self.image_shape, "latent_dim": self.latent_dim, **self._config}
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the codes of samples: (n, *image_shape) -> (n, latent_dim)."""
+        z: Tensor = self.encoder(x)
+        return z
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the samples that codes stand for: (n, latent_dim) -> (n, *image_shape)."""
+        x_hat: Tensor = self.decoder(z)
+        return x_hat
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the reconstructions of samples: (n, *image_shape) -> (n, *image_shape)."""
+        return self.decode(self.encode(x))
+
+
+def check_sample_shape(shape: SampleShape) -> SampleShape:
+    """Return a sample's shape as a tuple of int, or say what is wrong with it."""
+    sizes = tuple(shape)
+    if len(sizes) not in (1, 3) or any(int(size) != size or size < 1 for size in sizes):
+        raise ValueError(
+            f"image_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def check_positive(name: str, value: int) -> int:
+    """Return a whole number of at least 1, or say what is wrong with it."""
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+    return int(value)
+
+
+def output_layers(image_shape: SampleShape) -> list[nn.Module]:
+    """The decoder's last step: images are in [0, 1], so a sigmoid; vectors are standardized, so nothing."""
+    return [nn.Sigmoid()] if len(image_shape) == 3 else []
+
+
+def mlp(widths: list[int]) -> list[nn.Module]:
+    """Fully connected layers of these widths with ReLU between."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return layers[:-1]
+
+
+def n_values(image_shape: SampleShape) -> int:
+    """How many numbers a sample has."""
+    return prod(image_shape)

@@ -1,0 +1,81 @@
+"""The convolutional autoencoder: three strided convolutions down to a small map, and their mirror up again."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from latentmap.models.base import AutoencoderModule, SampleShape, check_positive, n_values
+
+_CHANNELS = (8, 16)
+
+
+class ConvAutoencoder(AutoencoderModule):
+    """3x3 convolutions of stride 2, with batch norm and ReLU between; a sigmoid at the end.
+
+    Three halvings bring 1x32x32 to 4x4x4, which flattened is the code of 64 numbers. With `latent_dim` the map goes
+    through one linear layer each way instead.
+
+    Parameters
+    ----------
+    image_shape : (channels, height, width), default (1, 32, 32)
+        Shape of one image; any height and width.
+    bottleneck_channels : int, default 4
+        Channels of the innermost map.
+    latent_dim : int, optional
+        How many numbers a code has; by default as many as the innermost map.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a whole number of at least 1, or `image_shape` is not that of an image.
+
+    Examples
+    --------
+    >>> ConvAutoencoder().latent_dim, ConvAutoencoder(latent_dim=10).latent_dim
+    (64, 10)
+    """
+
+    def __init__(
+        self,
+        image_shape: SampleShape = (1, 32, 32),
+        bottleneck_channels: int = 4,
+        latent_dim: int | None = None,
+    ) -> None:
+        if len(image_shape) != 3:
+            raise ValueError(
+                f"image_shape must be (channels, height, width) for model='conv', got {tuple(image_shape)}. "
+                "Use model='dense' for vectors."
+            )
+        bottleneck_channels = check_positive("bottleneck_channels", bottleneck_channels)
+        in_channels = image_shape[0]
+        widths = (in_channels, *_CHANNELS, bottleneck_channels)
+        sizes = [tuple(image_shape[1:])]
+        for _ in range(3):
+            height, width = sizes[-1]
+            sizes.append((-(-height // 2), -(-width // 2)))  # stride 2 and padding 1 halve, rounding up
+        bottleneck_shape = (bottleneck_channels, *sizes[-1])
+        bottleneck_size = n_values(bottleneck_shape)
+        super().__init__(image_shape, latent_dim or bottleneck_size, bottleneck_channels=bottleneck_channels)
+
+        down: list[nn.Module] = []
+        for i in range(3):
+            down += [
+                nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1, bias=i == 2),
+                *([] if i == 2 else [nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]),
+            ]
+        up: list[nn.Module] = []
+        for i in (3, 2, 1):
+            # Output padding makes up for the rounding of odd sizes: 2s - 1 for an odd size, 2s for an even one.
+            (height, width), last = sizes[i - 1], i == 1
+            padding = (1 - height % 2, 1 - width % 2)
+            up += [
+                nn.ConvTranspose2d(
+                    widths[i], widths[i - 1], 3, stride=2, padding=1, output_padding=padding, bias=last
+                ),
+                *([nn.Sigmoid()] if last else [nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]),
+            ]
+        # A latent_dim equal to the map's size is the map itself, so that `config` builds the same network.
+        through = [] if self.latent_dim == bottleneck_size else [nn.Linear(bottleneck_size, self.latent_dim)]
+        back = [] if self.latent_dim == bottleneck_size else [nn.Linear(self.latent_dim, bottleneck_size)]
+        self.encoder = nn.Sequential(*down, nn.Flatten(), *through)
+        self.decoder = nn.Sequential(*back, nn.Unflatten(1, bottleneck_shape), *up)

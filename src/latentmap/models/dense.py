@@ -1,0 +1,41 @@
+"""The dense autoencoder: fully connected layers that narrow to the code and widen again."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from latentmap.models.base import AutoencoderModule, SampleShape, mlp, n_values, output_layers
+
+_WIDTHS = (128, 64, 32)
+
+
+class DenseAutoencoder(AutoencoderModule):
+    """Fully connected layers, 128-64-32 units, with ReLU between; at the end a sigmoid for images.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, default (1, 32, 32)
+        Shape of one sample: (channels, height, width), values in [0, 1]; or (n_features,), standardized.
+    latent_dim : int, default 2
+        How many numbers a code has.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> module = DenseAutoencoder()
+    >>> module.encode(torch.rand(5, 1, 32, 32)).shape, module.n_parameters
+    (torch.Size([5, 2]), 284226)
+    """
+
+    def __init__(self, image_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
+        super().__init__(image_shape, latent_dim)
+        widths = [n_values(self.image_shape), *_WIDTHS, self.latent_dim]
+        self.encoder = nn.Sequential(nn.Flatten(), *mlp(widths))
+        self.decoder = nn.Sequential(
+            *mlp(widths[::-1]), *output_layers(self.image_shape), nn.Unflatten(1, self.image_shape)
+        )

@@ -1,0 +1,40 @@
+"""The linear autoencoder: one matrix in, one matrix out. It can do what PCA does and nothing more."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from latentmap.models.base import AutoencoderModule, SampleShape, n_values
+
+
+class LinearAutoencoder(AutoencoderModule):
+    """One affine map to the code and one back; its best reconstruction error is that of PCA.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, default (1, 32, 32)
+        Shape of one sample: (channels, height, width) or (n_features,).
+    latent_dim : int, default 2
+        How many numbers a code has.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a whole number of at least 1.
+
+    References
+    ----------
+    P. Baldi and K. Hornik (1989), "Neural networks and principal component analysis: Learning from examples without
+    local minima", Neural Networks 2(1): every minimum of the squared error spans the principal subspace.
+
+    Examples
+    --------
+    >>> LinearAutoencoder((1, 8, 8), latent_dim=3).n_parameters  # 64*3 + 3 in, 3*64 + 64 out
+    451
+    """
+
+    def __init__(self, image_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
+        super().__init__(image_shape, latent_dim)
+        n_features = n_values(self.image_shape)
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(n_features, self.latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(self.latent_dim, n_features), nn.Unflatten(1, self.image_shape))

@@ -1,0 +1,13 @@
+"""Every architecture by name."""
+
+from latentmap.models.base import AutoencoderModule
+from latentmap.models.conv import ConvAutoencoder
+from latentmap.models.dense import DenseAutoencoder
+from latentmap.models.linear import LinearAutoencoder
+
+MODELS: dict[str, type[AutoencoderModule]] = {
+    "conv": ConvAutoencoder,
+    "dense": DenseAutoencoder,
+    "linear": LinearAutoencoder,
+}
+"""Every architecture by the name that `Autoencoder(model=...)` takes."""

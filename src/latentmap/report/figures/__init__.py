@@ -1,0 +1,22 @@
+"""The pictures: one function each, results in, a matplotlib ``Figure`` out.
+
+What belongs here: drawing. No model is asked anything here, no file is written, and matplotlib's global state is
+neither read nor changed, so every function works in a notebook as it does in a report.
+"""
+
+from latentmap.report.figures.curves import training
+from latentmap.report.figures.decoded import generated, interpolation, latent_grid
+from latentmap.report.figures.maps import CodeMap, embedding, pca, tsne
+from latentmap.report.figures.samples import reconstructions
+
+__all__ = [
+    "CodeMap",
+    "embedding",
+    "generated",
+    "interpolation",
+    "latent_grid",
+    "pca",
+    "reconstructions",
+    "training",
+    "tsne",
+]

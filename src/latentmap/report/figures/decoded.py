@@ -1,0 +1,159 @@
+"""Pictures that decoders draw: of median codes, along walks between codes, all over a 2-D latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from latentmap.analysis import Generated, Interpolation, LatentGrid
+from latentmap.report.figures.canvas import (
+    FAINT,
+    SMALL,
+    TEXT,
+    WARNING,
+    Panel,
+    Tiles,
+    axes_or_new,
+    shorten,
+    tile_sheet,
+    title,
+    to_rgb,
+    two_lines,
+)
+
+COLUMNS = 10
+FAINTEST = 0.15
+
+
+def generated(results: Sequence[Generated]) -> Figure:
+    """Draw the picture each model decodes from the median code of each class, and say how clear it is.
+
+    Parameters
+    ----------
+    results : sequence of Generated
+        One per model; all labelled or none.
+
+    Returns
+    -------
+    Figure
+        A row per model, in bands of ten classes; under each picture what it looks like to its 10 nearest training
+        samples, or for k-means groups how many codes the group has.
+    """
+    by_class = results[0].medians.by_class
+    n_groups = max(len(result.medians.names) for result in results)
+    starts = range(0, n_groups, COLUMNS)
+    panels = []
+    for start in starts:
+        width = min(COLUMNS, n_groups - start)
+        rows = [to_rgb(result.pictures[start : start + width], result.unit) for result in results]
+        cells = np.full((len(rows), width, *rows[0].shape[1:]), np.nan, dtype=np.float32)
+        for row, pictures in enumerate(rows):
+            cells[row, : len(pictures)] = pictures
+        panels.append(Panel(cells, lines=2, head=0.22))
+    detail = "below: the class that most of the 10 nearest training samples have, and how many of them"
+    if not by_class:
+        detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
+    what = "class" if by_class else "k-means group"
+    figure, tiles = tile_sheet(panels, left=1.15, heading=(f"The median code of each {what}, decoded", detail))
+    for start, panel in zip(starts, tiles, strict=True):
+        for row, result in enumerate(results):
+            panel.name_row(row, result.title)
+            for column, name in enumerate(result.medians.names[start : start + panel.columns]):
+                if row == 0:
+                    panel.write(0, column, shorten(name, 12), above=True, fontsize=TEXT)
+                write_clarity(panel, row, column, result, start + column)
+    return figure
+
+
+def write_clarity(panel: Tiles, row: int, column: int, result: Generated, group: int) -> None:
+    """Write under one picture what it looks like, or how large its group is."""
+    if result.clarity is None or result.medians.classes is None:
+        panel.write(row, column, f"n = {result.medians.counts[group]:,}", color=FAINT)
+        return
+    looks_like = int(result.clarity.looks_like[group])
+    votes = f"{10 * result.clarity.share[group]:.0f}/10"
+    if looks_like == result.medians.classes[group]:
+        panel.write(row, column, f"✓ {votes}")
+        return
+    name = result.class_names[looks_like] if result.class_names else str(looks_like)
+    text = f"✗ {name} {votes}" if len(name) <= 3 else f"✗ {shorten(name, 12)}\n{votes}"
+    panel.write(row, column, text, color=WARNING)
+
+
+def interpolation(walks: Interpolation) -> Figure:
+    """Draw walks from one sample to another: through each model's codes, and as a plain blend of pixels.
+
+    Parameters
+    ----------
+    walks : Interpolation
+        The pairs and what lies between them.
+
+    Returns
+    -------
+    Figure
+        For each pair a row per model and the pixel blend below them, the two ends boxed.
+    """
+    steps = [*walks.walks.items(), ("pixel blend", walks.blend)]
+    panels = []
+    for pair in range(len(walks.pairs)):
+        rows = np.stack([to_rgb(images[pair], walks.unit) for _, images in steps])
+        panels.append(Panel(rows, head=0.24))
+    figure, tiles = tile_sheet(
+        panels,
+        left=1.15,
+        heading=(
+            "From one test sample to another",
+            "decoded points of the straight line between two codes; last row: the pixels themselves, blended",
+        ),
+    )
+    for panel, ends in zip(tiles, walks.names, strict=True):
+        for row, (name, _) in enumerate(steps):
+            panel.name_row(row, name)
+            panel.box(row, 0)
+            panel.box(row, panel.columns - 1)
+        panel.write(0, 0, two_lines(ends[0], 14), above=True, fontsize=TEXT)
+        panel.write(0, panel.columns - 1, two_lines(ends[1], 14), above=True, fontsize=TEXT)
+    return figure
+
+
+def latent_grid(grid: LatentGrid, *, name: str = "", ax: Axes | None = None) -> Figure:
+    """Draw what the decoder makes of codes all over the latent space, z2 upward.
+
+    Parameters
+    ----------
+    grid : LatentGrid
+        The grid and its pictures.
+    name : str, default=""
+        The model's name, for the title.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        The pictures, fainter where no code is near, with z1 below and z2 on the left.
+    """
+    pictures = to_rgb(grid.pictures[::-1], grid.unit)  # the highest z2 becomes the top row
+    rows, columns, height, width, _ = pictures.shape
+    figure, ax = axes_or_new(ax, float(np.clip(7.4 * height / width, 3.0, 11.0)) + 0.6)
+    opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[::-1, :, None, None, None]
+    faded = pictures * opacity + (1 - opacity)
+    sheet = faded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
+    ax.imshow(
+        (sheet * 255).astype(np.uint8),
+        extent=(0, columns, 0, rows),
+        aspect=height / width,
+        interpolation_stage="rgba",
+    )
+    ticks = np.unique(np.linspace(0, columns - 1, 6).round().astype(int))
+    ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.3g}" for tick in ticks], fontsize=SMALL)
+    ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.3g}" for tick in ticks], fontsize=SMALL)
+    ax.set_xlabel("z1, at quantiles of the codes", fontsize=TEXT)
+    ax.set_ylabel("z2, at quantiles of the codes", fontsize=TEXT)
+    ax.spines[:].set_color("#c5cad0")
+    detail = "faded: no training code within a cell's width"
+    title(ax, " · ".join(filter(None, ["The latent space, decoded", name])), detail)
+    return figure

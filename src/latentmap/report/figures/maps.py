@@ -1,0 +1,231 @@
+"""Pictures of codes as points: a 2-D latent space, two of them side by side, t-SNE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from latentmap.analysis import CodeMedians, TsneResult
+from latentmap.report.figures.canvas import (
+    FAINT,
+    INK,
+    NEUTRAL,
+    SMALL,
+    TEXT,
+    axes_or_new,
+    class_style,
+    new_figure,
+    shorten,
+    title,
+)
+
+MOST_NAMED = 60
+"""Classes a legend can name before it is larger than the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class CodeMap:
+    """Codes of 2 numbers, to be drawn as points.
+
+    Parameters
+    ----------
+    title : str
+        Whose codes they are.
+    Z : ndarray, shape (n, 2)
+        The codes.
+    labels : ndarray of int64, shape (n,), optional
+        The class of each, for its colour.
+    class_names : tuple of str, optional
+        The names of the classes; without them they are numbered.
+    knn_accuracy, trustworthiness : float, optional
+        Scores to write above the points.
+    """
+
+    title: str
+    Z: NDArray[Any]
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] | None = None
+    knn_accuracy: float | None = None
+    trustworthiness: float | None = None
+
+    @property
+    def scores(self) -> str:
+        """The scores in words, those that there are."""
+        parts = []
+        if self.knn_accuracy is not None:
+            parts.append(f"kNN accuracy {self.knn_accuracy:.1%}")
+        if self.trustworthiness is not None:
+            parts.append(f"trustworthiness {self.trustworthiness:.3f}")
+        return " · ".join(parts)
+
+
+def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | None = None) -> Figure:
+    """Draw codes of 2 numbers as points in the latent space, coloured by class.
+
+    Parameters
+    ----------
+    codes : CodeMap
+        What to draw.
+    medians : CodeMedians, optional
+        Medians to mark and name: class medians, or k-means medians where there are no labels.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Points at equal aspect: a unit is as long across as upward.
+    """
+    figure, ax = axes_or_new(ax, panel_height(codes.Z, 6.6))
+    scatter(ax, codes)
+    if medians is not None:
+        mark_medians(ax, medians)
+    ax.set_xlabel("z1", fontsize=TEXT)
+    ax.set_ylabel("z2", fontsize=TEXT)
+    legend(figure, codes, beside=True)
+    title(ax, codes.title, " · ".join(filter(None, [f"{len(codes.Z):,} samples", codes.scores])))
+    return figure
+
+
+def pca(autoencoder: CodeMap, baseline: CodeMap) -> Figure:
+    """Draw the same samples under an autoencoder and under PCA, side by side.
+
+    Parameters
+    ----------
+    autoencoder, baseline : CodeMap
+        Codes of the same samples, 2 numbers each.
+
+    Returns
+    -------
+    Figure
+        Two panels of the same points in the same colours, each with its scores.
+    """
+    n_rows = 0 if autoencoder.labels is None else -(-len(np.unique(autoencoder.labels)) // 10)
+    figure = new_figure(4.6 + 0.25 * n_rows)
+    for ax, codes in zip(figure.subplots(1, 2), (autoencoder, baseline), strict=True):
+        scatter(ax, codes)
+        # Equal aspect with a box of its own: both panels stay the same size whatever their ranges.
+        ax.set_adjustable("datalim")
+        ax.set_box_aspect(1)
+        ax.set_xlabel("z1", fontsize=TEXT)
+        ax.set_ylabel("z2", fontsize=TEXT, labelpad=1)
+        title(ax, codes.title, codes.scores)
+    legend(figure, autoencoder, beside=False)
+    return figure
+
+
+def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: Axes | None = None) -> Figure:
+    """Draw a t-SNE embedding, with what is needed to read it honestly.
+
+    Parameters
+    ----------
+    result : TsneResult
+        The embedding and its settings.
+    class_names : tuple of str, optional
+        The names of the classes; without them they are numbered.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Points without axes, for the axes of t-SNE have no meaning.
+    """
+    codes = CodeMap(
+        f"t-SNE of the {result.title} codes ({result.latent_dim} numbers)", result.Z, result.labels, class_names
+    )
+    figure, ax = axes_or_new(ax, 6.8)
+    scatter(ax, codes)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    settings = f"n = {len(result.Z):,} · perplexity {result.perplexity:g} · seed {result.seed}"
+    if result.knn_accuracy is not None:
+        settings += f" · kNN accuracy {result.knn_accuracy:.1%} (cross-validated)"
+    legend(figure, codes, beside=True)
+    title(ax, codes.title, settings)
+    ax.set_xlabel("Sizes of clusters and distances between them mean little: trust who is near whom.", fontsize=TEXT)
+    return figure
+
+
+def scatter(ax: Axes, codes: CodeMap) -> None:
+    """Draw points in the order of the data, so that no class hides the others; smaller the more there are."""
+    n = max(1, len(codes.Z))
+    size = float(np.clip(320 / np.sqrt(n), 2.5, 40))
+    alpha = float(np.interp(np.log10(n), [2, 4], [0.9, 0.55]))
+    style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "rasterized": True}
+    if codes.labels is None:
+        ax.scatter(codes.Z[:, 0], codes.Z[:, 1], color=NEUTRAL, **style)
+    else:
+        styles = [class_style(index) for index in range(int(codes.labels.max()) + 1)]
+        colours = np.asarray([colour for colour, _ in styles])[codes.labels]
+        markers = np.asarray([marker for _, marker in styles])[codes.labels]
+        for marker in dict.fromkeys(marker for _, marker in styles):
+            chosen = markers == marker
+            ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
+    ax.set_aspect("equal")
+    ax.margins(0.03)
+    ax.tick_params(labelsize=SMALL, colors=INK)
+    for spine in ax.spines.values():
+        spine.set_color("#c5cad0")
+
+
+def legend(figure: Figure, codes: CodeMap, *, beside: bool) -> None:
+    """Name the classes, to the right of the panels or below them."""
+    if codes.labels is None:
+        return
+    present = np.unique(codes.labels)
+    handles = []
+    for index in present[:MOST_NAMED]:
+        colour, marker = class_style(int(index))
+        name = codes.class_names[index] if codes.class_names else str(index)
+        handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=6, label=shorten(name, 18)))
+    if len(present) > MOST_NAMED:
+        handles.append(Line2D([], [], ls="", label=f"and {len(present) - MOST_NAMED} more"))
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = -(-len(handles) // 30) if beside else min(len(handles), max(2, 100 // (longest + 7)))
+    figure.legend(
+        handles=handles,
+        loc="outside right upper" if beside else "outside lower center",
+        ncols=columns,
+        fontsize=SMALL if len(handles) > 10 else TEXT,
+        frameon=False,
+        handletextpad=0.1,
+        columnspacing=1.0,
+    )
+
+
+def panel_height(Z: NDArray[Any], width: float) -> float:
+    """Return the height of a figure whose points fill a panel of `width` inches at equal aspect, within reason."""
+    spans = np.ptp(Z, axis=0)
+    ratio = spans[1] / spans[0] if spans[0] > 0 else 1.0
+    return float(np.clip(width * ratio, 3.2, 7.4)) + 0.9
+
+
+def mark_medians(ax: Axes, medians: CodeMedians) -> None:
+    """Mark each median and write its name beside it, in ink with a white rim: legible over any colour."""
+    rim = [withStroke(linewidth=2.5, foreground="white")]
+    for row, name in enumerate(medians.names):
+        colour = class_style(int(medians.classes[row]))[0] if medians.classes is not None else FAINT
+        z1, z2 = medians.Z[row, :2]
+        ax.plot(z1, z2, "o", ms=8, mfc=colour, mec="white", mew=1.6, zorder=5)
+        ax.annotate(
+            shorten(name, 16),
+            (z1, z2),
+            xytext=(6, 3),
+            textcoords="offset points",
+            fontsize=TITLE_OF_MEDIAN if len(name) <= 2 else TEXT,
+            fontweight="bold",
+            color=INK,
+            path_effects=rim,
+            zorder=6,
+        )
+
+
+TITLE_OF_MEDIAN = 13.0

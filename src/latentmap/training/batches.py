@@ -1,0 +1,79 @@
+"""Which samples make a batch: the split into training and validation part, and each epoch's order.
+
+Everything follows from the seed and the epoch's number, so that an epoch can be entered again at any batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from latentmap.data.preprocessing import Preprocessing
+
+_MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
+_FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
+_EVALUATION_BATCH = 1024
+
+
+class Batches:
+    """A training set held as one tensor, taken batch by batch, in a new order each epoch.
+
+    Parameters
+    ----------
+    samples : Tensor, shape (n, *sample_shape)
+        What `Preprocessing.hold` returns: bytes, or scaled float32.
+    preprocessing : Preprocessing
+        Turns rows of it into network input.
+    batch_size : int
+        Samples per step; an epoch's batches are made as equal as possible, so that none is tiny.
+    seed : int
+        Decides the split and the orders.
+    validation_fraction : float
+        The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
+    device : torch.device
+        Where batches are wanted.
+    """
+
+    def __init__(
+        self,
+        samples: Tensor,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        seed: int,
+        validation_fraction: float,
+        device: torch.device,
+    ) -> None:
+        n = len(samples)
+        n_validation = min(_MAX_VALIDATION, round(n * validation_fraction)) if n >= _FEWEST_TO_SPLIT else 0
+        self.samples = samples
+        self.preprocessing = preprocessing
+        self.seed = seed
+        self.device = device
+        order = self._permutation(n, epoch=0)
+        # Sorted, so that reading them is sequential; each epoch has its own order anyway.
+        self.validation_rows = order[:n_validation].sort().values
+        self.train_rows = order[n_validation:].sort().values
+        self.n_batches = max(1, round(len(self.train_rows) / batch_size))
+
+    def epoch(self, epoch: int) -> Iterator[Tensor]:
+        """Yield every training sample once, as network input, in the order of epoch number `epoch` (from 1)."""
+        order = self.train_rows[self._permutation(len(self.train_rows), epoch)]
+        return self._take(order, self.n_batches)
+
+    def validation(self) -> Iterator[Tensor]:
+        """Yield the validation samples as network input; nothing where there is no validation part."""
+        n = len(self.validation_rows)
+        return self._take(self.validation_rows, -(-n // _EVALUATION_BATCH))
+
+    def _take(self, rows: Tensor, n_batches: int) -> Iterator[Tensor]:
+        """The samples at these rows in `n_batches` near-equal batches."""
+        for batch in torch.tensor_split(rows, n_batches) if n_batches else ():
+            yield self.preprocessing.to_input(self.samples.index_select(0, batch).to(self.device))
+
+    def _permutation(self, n: int, epoch: int) -> Tensor:
+        """A random order of n things that depends on the seed and the epoch alone."""
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+        return torch.randperm(n, generator=generator)
