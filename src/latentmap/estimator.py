@@ -11,7 +11,7 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -82,6 +82,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         One row an epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``learning_rate``, ``seconds``.
     best_epoch_ : int
         The epoch whose weights were kept, from 1.
+    seed_ : int
+        What `random_state` came to.
+    metadata_ : dict
+        What `save` was given to remember.
     n_features_in_ : int
         Numbers in a sample.
     feature_names_in_ : ndarray of str
@@ -193,15 +197,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _start(self, samples: NDArray[Any]) -> None:
         """Choose seed and preprocessing, and build an untrained network."""
-        for name in ("_optimizer_state", "_info"):
-            self.__dict__.pop(name, None)
-        self._seed = _draw_seed(self.random_state)
+        self._optimizer_state: dict[str, Any] | None = None
+        self.seed_ = _draw_seed(self.random_state)
         self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
         arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}
         if self.latent_dim is not None:
             arguments["latent_dim"] = self.latent_dim
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self._seed)
+            torch.default_generator.manual_seed(self.seed_)
             self.module_ = MODELS[self.model](**arguments)
         self.latent_dim_ = self._n_features_out = self.module_.latent_dim
         if self.latent_dim_ > self.preprocessing_.n_values:
@@ -213,6 +216,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.n_parameters_ = self.module_.n_parameters
         self.history_: list[dict[str, Any]] = []
         self.n_iter_ = 0
+        self.metadata_: dict[str, Any] = {}
 
     def _plan(self, n_samples: int) -> TrainingPlan:
         """Settle what is left on "auto"."""
@@ -229,10 +233,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self.preprocessing_.hold(samples),
             self.preprocessing_,
             batch_size=plan.batch_size,
-            seed=self._seed + self.n_iter_ if piecewise else self._seed,
+            seed=self.seed_ + self.n_iter_ if piecewise else self.seed_,
             validation_fraction=0.0 if piecewise else self.validation_fraction,
             device=device,
         )
+        if self.n_iter_ == 0:
+            self.module_.start_from(batches.mean())
         callbacks = [*self.callbacks, *([PrintEpochs()] if self.verbose else [])]
         for callback in callbacks:
             callback.on_train_begin(plan)
@@ -249,6 +255,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 OBJECTIVES[self.objective],
                 epochs=1 if piecewise else plan.epochs,
                 learning_rate=plan.learning_rate / 3 if piecewise else plan.learning_rate,
+                decay=not piecewise,
+                optimizer_state=self._optimizer_state,
                 on_epoch=on_epoch,
             )
         finally:
@@ -257,11 +265,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 callback.on_train_end()
         self.history_ += [record.as_dict() for record in result.history]
         self.n_iter_ += len(result.history)
+        self._optimizer_state = result.optimizer_state if piecewise else None
         self.best_epoch_ = result.best_epoch
         self._info = {
             "objective": self.objective,
             "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
-            "seed": self._seed,
+            "seed": self.seed_,
             "training": {
                 "n_train": len(batches.train_rows),
                 "n_validation": len(batches.validation_rows),
@@ -376,13 +385,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
         """Save the fitted model as a folder, without any training data; a model that is there is replaced.
 
         Parameters
         ----------
         path : path
             The folder to make: ``model.safetensors``, ``config.json`` and ``history.jsonl``.
+        metadata : mapping, optional
+            What else to remember, as JSON can hold it: the classes' names, say. `load` gives it back as `metadata_`.
 
         Raises
         ------
@@ -390,7 +401,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If `path` holds something else, or cannot be written. The old model stays whole.
         """
         check_is_fitted(self, "module_")
-        info = {**self._info, "feature_names": list(getattr(self, "feature_names_in_", [])) or None}
+        if metadata is not None:
+            self.metadata_ = dict(metadata)
+        info = {
+            **self._info,
+            "feature_names": list(getattr(self, "feature_names_in_", [])) or None,
+            "metadata": self.metadata_,
+        }
         save_model(path, StoredModel(self.model, self.module_, self.preprocessing_, info, self.history_))
 
     @classmethod
@@ -415,6 +432,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         stored = load_model(path)
         info = dict(stored.info)
         names = info.pop("feature_names", None)
+        metadata = info.pop("metadata", None)
         recorded = info.get("parameters")
         known = cls._get_param_names()
         parameters = recorded if isinstance(recorded, dict) else {}
@@ -431,9 +449,59 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         loaded.n_features_in_ = stored.preprocessing.n_values
         if names:
             loaded.feature_names_in_ = np.asarray(names, dtype=object)
-        loaded._seed = info.get("seed", 0)
+        loaded.metadata_ = metadata if isinstance(metadata, dict) else {}
+        loaded.seed_ = info.get("seed", 0)
         loaded._info = info
+        loaded._optimizer_state = None
         return loaded
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> float:
+        """Write ``encoder.onnx`` and ``decoder.onnx``, preprocessing included, and check them against PyTorch.
+
+        Parameters
+        ----------
+        path : path
+            The folder to make; a former export is replaced.
+
+        Returns
+        -------
+        float
+            The largest difference from PyTorch seen; codes relative to their size, images with pixels in [0, 1].
+
+        Raises
+        ------
+        MissingExtraError
+            If the extra ``onnx`` is not installed.
+        ModelFileError
+            If the difference is above 1e-4; nothing is written then.
+        OutputError
+            If `path` holds something else, or cannot be written.
+        """
+        from latentmap.models.onnx import export_onnx
+
+        check_is_fitted(self, "module_")
+        metadata = {
+            "latentmap_version": latentmap.__version__,
+            "model": self.model,
+            "classes": self.metadata_.get("class_names") or [],
+        }
+        return export_onnx(path, self.module_, self.preprocessing_, metadata)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the fitted model is and how it was learned, as one flat table of facts."""
+        check_is_fitted(self, "module_")
+        return {
+            "model": self.model,
+            "latent_dim": self.latent_dim_,
+            "sample_shape": list(self.preprocessing_.sample_shape),
+            "dtype": self.preprocessing_.dtype,
+            "parameters": self.n_parameters_,
+            "objective": self._info.get("objective"),
+            "seed": self.seed_,
+            **self._info.get("training", {}),
+            **{f"{name}_version": version for name, version in self._info.get("versions", {}).items()},
+            **self.metadata_,
+        }
 
     # ---- checks ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 SampleShape = tuple[int, ...]
@@ -53,6 +54,17 @@ class AutoencoderModule(nn.Module):
         """How many numbers training adjusts."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    def start_from(self, mean: Tensor) -> None:
+        """Set the biases of an untrained network so that it begins by drawing the mean sample.
+
+        Training then need not first find out what all samples have in common. By default nothing is done.
+
+        Parameters
+        ----------
+        mean : Tensor, shape image_shape
+            The mean of the training samples, as network input.
+        """
+
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes of samples: (n, *image_shape) -> (n, latent_dim)."""
         z: Tensor = self.encoder(x)
@@ -88,6 +100,11 @@ def check_positive(name: str, value: int) -> int:
 def output_layers(image_shape: SampleShape) -> list[nn.Module]:
     """The decoder's last step: images are in [0, 1], so a sigmoid; vectors are standardized, so nothing."""
     return [nn.Sigmoid()] if len(image_shape) == 3 else []
+
+
+def output_bias(mean: Tensor, image_shape: SampleShape) -> Tensor:
+    """What the last layer must give for `output_layers` to give `mean`."""
+    return torch.logit(mean.clamp(1 / 255, 1 - 1 / 255)) if len(image_shape) == 3 else mean
 
 
 def mlp(widths: list[int]) -> list[nn.Module]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from latentmap.models.base import AutoencoderModule, SampleShape, check_positive, n_values
+from latentmap.models.base import AutoencoderModule, SampleShape, check_positive, n_values, output_bias
 
 _CHANNELS = (8, 16)
 
@@ -79,3 +80,9 @@ class ConvAutoencoder(AutoencoderModule):
         back = [] if self.latent_dim == bottleneck_size else [nn.Linear(self.latent_dim, bottleneck_size)]
         self.encoder = nn.Sequential(*down, nn.Flatten(), *through)
         self.decoder = nn.Sequential(*back, nn.Unflatten(1, bottleneck_shape), *up)
+
+    @torch.no_grad()
+    def start_from(self, mean: Tensor) -> None:
+        """Draw the mean colour; see the base class."""
+        last = next(layer for layer in reversed(self.decoder) if isinstance(layer, nn.ConvTranspose2d))
+        last.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.image_shape))  # type: ignore[union-attr]

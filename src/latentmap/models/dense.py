@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from latentmap.models.base import AutoencoderModule, SampleShape, mlp, n_values, output_layers
+from latentmap.models.base import AutoencoderModule, SampleShape, mlp, n_values, output_bias, output_layers
 
 _WIDTHS = (128, 64, 32)
 
@@ -39,3 +40,10 @@ class DenseAutoencoder(AutoencoderModule):
         self.decoder = nn.Sequential(
             *mlp(widths[::-1]), *output_layers(self.image_shape), nn.Unflatten(1, self.image_shape)
         )
+
+    @torch.no_grad()
+    def start_from(self, mean: Tensor) -> None:
+        """Centre the input and draw the mean sample; see the base class."""
+        linear = [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
+        linear[0].bias -= linear[0].weight @ mean.flatten()
+        linear[-1].bias.copy_(output_bias(mean.flatten(), self.image_shape))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from latentmap.models.base import AutoencoderModule, SampleShape, n_values
 
@@ -38,3 +39,10 @@ class LinearAutoencoder(AutoencoderModule):
         n_features = n_values(self.image_shape)
         self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(n_features, self.latent_dim))
         self.decoder = nn.Sequential(nn.Linear(self.latent_dim, n_features), nn.Unflatten(1, self.image_shape))
+
+    @torch.no_grad()
+    def start_from(self, mean: Tensor) -> None:
+        """Centre the input and draw the mean sample; see the base class."""
+        into, out = (layer for layer in self.modules() if isinstance(layer, nn.Linear))
+        into.bias.copy_(-(into.weight @ mean.flatten()))
+        out.bias.copy_(mean.flatten())

@@ -15,6 +15,7 @@ from latentmap.data.preprocessing import Preprocessing
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
 _EVALUATION_BATCH = 1024
+_MEAN_SAMPLES = 8192
 
 
 class Batches:
@@ -57,6 +58,11 @@ class Batches:
         self.validation_rows = order[:n_validation].sort().values
         self.train_rows = order[n_validation:].sort().values
         self.n_batches = max(1, round(len(self.train_rows) / batch_size))
+
+    def mean(self) -> Tensor:
+        """Return the mean training sample as network input (of at most 8,192 samples), shape image_shape."""
+        some = self.train_rows[:: max(1, len(self.train_rows) // _MEAN_SAMPLES)]
+        return self.preprocessing.to_input(self.samples[some]).mean(dim=0).to(self.device)
 
     def epoch(self, epoch: int) -> Iterator[Tensor]:
         """Yield every training sample once, as network input, in the order of epoch number `epoch` (from 1)."""

@@ -20,7 +20,7 @@ from latentmap.models import AutoencoderModule
 from latentmap.training.batches import Batches
 from latentmap.training.history import EpochRecord
 from latentmap.training.objectives import Objective
-from latentmap.training.optimizer import make_optimizer, one_cycle
+from latentmap.training.optimizer import Muon, linear_decay
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def train(
     *,
     epochs: int,
     learning_rate: float,
+    decay: bool = True,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     optimizer_state: dict[str, Any] | None = None,
 ) -> TrainingResult:
@@ -65,7 +66,9 @@ def train(
     epochs : int
         Passes over the training part, at least 1.
     learning_rate : float
-        The highest rate of the schedule.
+        The rate of the first step.
+    decay : bool, default True
+        Whether the rate goes down to zero over the epochs, or stays.
     on_epoch : callable, optional
         Told of each epoch.
     optimizer_state : dict, optional
@@ -80,7 +83,7 @@ def train(
     TrainingError
         If the loss is no longer a finite number.
     """
-    optimizer = make_optimizer(module, learning_rate)
+    optimizer = Muon(module.parameters(), learning_rate)
     if optimizer_state is not None:
         optimizer.load_state_dict(optimizer_state)
     n_steps = epochs * batches.n_batches
@@ -92,9 +95,9 @@ def train(
         module.train()
         losses = []
         for x in batches.epoch(epoch):
-            rate = learning_rate * one_cycle(step, n_steps)
+            rate = learning_rate * (linear_decay(step, n_steps) if decay else 1.0)
             for group in optimizer.param_groups:
-                group["lr"] = rate * group["lr_scale"]
+                group["lr"] = rate
             loss = objective(module, x)
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)

@@ -1,0 +1,17 @@
+"""The data that benchmarks run on: MNIST where it is at hand, else the digits, named in the output."""
+
+from __future__ import annotations
+
+from latentmap import load_dataset
+from latentmap.data import Dataset
+from latentmap.errors import DatasetError
+
+
+def benchmark_dataset(*, short: bool) -> Dataset:
+    """MNIST at 32x32, or in short runs and where there is no MNIST the digits."""
+    if not short:
+        try:
+            return load_dataset("mnist")
+        except DatasetError as error:
+            print(f"MNIST is not at hand ({error}); this is a run on digits.")
+    return load_dataset("digits")

@@ -1,0 +1,296 @@
+"""Commands that make and use one model: fit, encode, decode, generate, interpolate, evaluate, info, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from latentmap.cli.options import DataDir, Limit, Seed, Size, Source, read_source
+
+if TYPE_CHECKING:
+    from latentmap.data import Dataset
+    from latentmap.data.codes import Piece
+    from latentmap.estimator import Autoencoder
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that fit or report wrote.")]
+Part = Annotated[
+    Literal["all", "train", "test"],
+    typer.Option("--split", help="Which samples: those learned from, those kept for testing, or both in turn."),
+]
+
+_PIECE = 8192  # samples encoded between two writes
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (fit, encode, decode, generate, interpolate, evaluate, info, export):
+        app.command(command.__name__)(command)
+
+
+def fit(
+    source: Source,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model folder to write.")],
+    model: Annotated[str, typer.Option("--model", help="dense, conv or linear.")] = "dense",
+    latent_dim: Annotated[
+        int | None, typer.Option("--latent-dim", help="How many numbers a code has.", show_default="the model's own")
+    ] = None,
+    objective: Annotated[str, typer.Option("--objective", help="What training makes small.")] = "reconstruction",
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the training images.", show_default="enough")
+    ] = None,
+    size: Size = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Train one autoencoder and save it.
+
+    Example: **latentmap fit mnist -o models/mnist --model conv**
+    """
+    dataset = read_source(source, size, limit, data_dir)
+
+    from latentmap.cli.progress import TrainingBar
+    from latentmap.estimator import Autoencoder
+
+    autoencoder = Autoencoder(
+        model,
+        latent_dim,
+        objective=objective,
+        epochs="auto" if epochs is None else epochs,
+        random_state=seed,
+        callbacks=[TrainingBar()],
+    ).fit(dataset.train.X)
+    autoencoder.save(output, metadata={"dataset": dataset.name, "class_names": dataset.class_names})
+    typer.echo(output)
+
+
+def encode(
+    model: Model,
+    source: Source,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file ending in .npy, .csv or .parquet.")],
+    split: Part = "all",
+    limit: Limit = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write the codes of a dataset's samples; .csv and .parquet also have each one's split and class.
+
+    Example: **latentmap encode models/mnist mnist -o codes.csv --split test**
+    """
+    from latentmap.data.codes import check_suffix, write_codes
+
+    check_suffix(output)
+    autoencoder, dataset = _load(model, source, limit, data_dir)
+    names = [str(name) for name in autoencoder.get_feature_names_out()]
+    wanted = ("train", "test") if split == "all" else (split,)
+    n = sum(len(getattr(dataset, name)) for name in wanted)
+    write_codes(output, _pieces(autoencoder, dataset, wanted), n, names)
+    typer.echo(output)
+
+
+def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...]) -> Iterator[Piece]:
+    """Codes of some splits, with the split and class of each."""
+    for name in splits:
+        samples = getattr(dataset, name)
+        for start in range(0, len(samples), _PIECE):
+            rows = slice(start, start + _PIECE)
+            Z = autoencoder.transform(samples.X[rows])
+            described = {"split": [name] * len(Z)}
+            if samples.labels is not None and dataset.class_names is not None:
+                described["class"] = [dataset.class_names[label] for label in samples.labels[rows]]
+            yield Z, described
+
+
+def decode(
+    model: Model,
+    codes: Annotated[Path, typer.Argument(metavar="CODES", help="A file that encode wrote, or one like it.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A folder for one PNG per code, or a file ending in .npy.")
+    ],
+) -> None:
+    """Write the images that codes stand for.
+
+    Example: **latentmap decode models/mnist codes.npy -o images**
+    """
+    import numpy as np
+
+    from latentmap.data.codes import read_codes
+    from latentmap.estimator import Autoencoder
+    from latentmap.files import new_file
+
+    autoencoder = Autoencoder.load(model)
+    X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))
+    if output.suffix == ".npy":
+        with new_file(output) as temporary:
+            np.save(temporary, X_hat)
+    else:
+        from latentmap.report import write_images
+
+        write_images(output, X_hat, autoencoder.preprocessing_)
+    typer.echo(output)
+
+
+def generate(
+    model: Model,
+    source: Source,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG file.")],
+    limit: Limit = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw one image per class: the decoded median of the class's codes.
+
+    Example: **latentmap generate models/mnist mnist -o medians.png**
+    """
+    from latentmap import analysis
+    from latentmap.report import figures, write_figure
+
+    autoencoder, dataset = _load(model, source, limit, data_dir)
+    train = dataset.train
+    medians = analysis.class_medians(
+        autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
+    )
+    result = analysis.generate(autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names)
+    write_figure(figures.generated([result]), output)
+    typer.echo(output)
+
+
+def interpolate(
+    model: Model,
+    source: Source,
+    start: Annotated[int, typer.Option("--from", help="Number of the first test image, from 0.")],
+    end: Annotated[int, typer.Option("--to", help="Number of the last test image, from 0.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG file.")],
+    steps: Annotated[int, typer.Option("--steps", help="Images in the walk, both ends included.", min=2)] = 9,
+    limit: Limit = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw the walk from the code of one test image to that of another, above the plain blend of their pixels.
+
+    Example: **latentmap interpolate models/mnist mnist --from 3 --to 7 -o walk.png**
+    """
+    import numpy as np
+
+    from latentmap import analysis
+    from latentmap.report import figures, write_figure
+
+    autoencoder, dataset = _load(model, source, limit, data_dir)
+    test = dataset.test
+    for option, index in (("--from", start), ("--to", end)):
+        if not 0 <= index < len(test):
+            raise ValueError(f"{option} must be from 0 to {len(test) - 1}, got {index}.")
+    walk = analysis.interpolate(
+        {autoencoder.model: autoencoder},
+        test.X,
+        np.array([[start, end]]),
+        n_steps=steps,
+        labels=test.labels,
+        class_names=dataset.class_names,
+    )
+    write_figure(figures.interpolation(walk), output)
+    typer.echo(output)
+
+
+def evaluate(
+    model: Model,
+    source: Source,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    runtime: Annotated[
+        Literal["torch", "onnx"], typer.Option("--runtime", help="What runs the model; onnx exports it first.")
+    ] = "torch",
+    limit: Limit = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Measure a model on the test split, beside PCA with as many numbers.
+
+    Example: **latentmap evaluate models/mnist mnist**
+    """
+    from latentmap import analysis
+
+    autoencoder, dataset = _load(model, source, limit, data_dir)
+    ranks = analysis.OriginalRanks(dataset.test.X)
+    most = min(len(dataset.train), autoencoder.n_features_in_)
+    rows = {autoencoder.model: _run_by(autoencoder, runtime)}
+    if autoencoder.latent_dim_ <= most:
+        pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
+        rows[f"pca-{autoencoder.latent_dim_}"] = pca
+    results = {}
+    for name, transformer in rows.items():
+        found = analysis.evaluate(transformer, dataset, ranks=ranks)
+        results[name] = {
+            "latent_dim": found.latent_dim,
+            "test_mse": found.test_mse,
+            "knn_accuracy": found.knn_accuracy,
+            "trustworthiness": found.trustworthiness,
+        }
+    typer.echo(json.dumps(results, indent=2) if as_json else _table(results))
+
+
+def _run_by(autoencoder: Autoencoder, runtime: str) -> Any:
+    """The model as PyTorch runs it, or exported and run by onnxruntime."""
+    if runtime == "torch":
+        return autoencoder
+    import tempfile
+
+    from latentmap.models.onnx import OnnxAutoencoder
+
+    with tempfile.TemporaryDirectory() as folder:
+        autoencoder.export_onnx(folder)
+        return OnnxAutoencoder(folder)
+
+
+def _table(results: dict[str, dict[str, float | None]]) -> str:
+    """Results as lines of aligned columns."""
+    columns = list(next(iter(results.values())))
+    lines = [f"{'model':12}" + "".join(f"{column:>17}" for column in columns)]
+    for name, row in results.items():
+        cells = ["-" if value is None else f"{value:.4g}" for value in row.values()]
+        lines.append(f"{name:12}" + "".join(f"{cell:>17}" for cell in cells))
+    return "\n".join(lines)
+
+
+def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what a model is and how it was learned.
+
+    Example: **latentmap info models/mnist**
+    """
+    from latentmap.estimator import Autoencoder
+
+    facts = Autoencoder.load(model).describe()
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        typer.echo(f"{name:18}{value}")
+
+
+def export(
+    model: Model,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
+) -> None:
+    """Write encoder.onnx and decoder.onnx, which run without PyTorch, and check them against it.
+
+    Example: **latentmap export models/mnist -o onnx**
+    """
+    from latentmap.estimator import Autoencoder
+
+    autoencoder = Autoencoder.load(model)
+    difference = autoencoder.export_onnx(output)
+    shape = ", ".join(str(size) for size in autoencoder.preprocessing_.sample_shape)
+    dtype = "uint8" if autoencoder.preprocessing_.is_raw else "float32"
+    typer.echo(f"{output}: encoder.onnx and decoder.onnx, largest difference from PyTorch {difference:.1e}. To run:")
+    typer.echo("    import onnxruntime")
+    typer.echo(f"    encoder = onnxruntime.InferenceSession({str(output / 'encoder.onnx')!r})")
+    typer.echo(f"    codes = encoder.run(None, {{'samples': X}})[0]  # X: {dtype}, shape (n, {shape})")
+
+
+def _load(model: Path, source: str, limit: int | None, data_dir: Path | None) -> tuple[Autoencoder, Dataset]:
+    """A model, and a dataset brought to the size that the model takes."""
+    from latentmap.estimator import Autoencoder
+
+    autoencoder = Autoencoder.load(model)
+    preprocessing = autoencoder.preprocessing_
+    size = preprocessing.sample_shape[0] if preprocessing.is_images else None
+    return autoencoder, read_source(source, size, limit, data_dir)
