@@ -26,7 +26,7 @@ from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.files import StoredModel, load_model, save_model
 from latentmap.training import OBJECTIVES, Batches, Callback, EpochRecord, PrintEpochs, TrainingPlan, train
-from latentmap.training.plan import auto_batch_size, auto_epochs, auto_learning_rate
+from latentmap.training.plan import auto_batch_size, auto_epochs
 
 _CHUNK = 1024  # samples encoded or decoded at once
 
@@ -220,9 +220,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _plan(self, n_samples: int) -> TrainingPlan:
         """Settle what is left on "auto"."""
-        batch_size = auto_batch_size(n_samples) if self.batch_size == "auto" else int(self.batch_size)
-        epochs = auto_epochs(n_samples, batch_size) if self.epochs == "auto" else int(self.epochs)
-        rate = auto_learning_rate(self.model) if self.learning_rate == "auto" else float(self.learning_rate)
+        recipe = self.module_.recipe
+        batch_size = auto_batch_size(recipe, n_samples) if self.batch_size == "auto" else int(self.batch_size)
+        epochs = auto_epochs(recipe, n_samples, batch_size) if self.epochs == "auto" else int(self.epochs)
+        rate = recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate)
         return TrainingPlan(self.model, epochs, batch_size, rate, n_samples, 0)
 
     def _learn(self, samples: NDArray[Any], plan: TrainingPlan, *, piecewise: bool = False) -> None:

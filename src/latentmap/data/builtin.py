@@ -336,5 +336,3 @@ def _fetch(name: str, file: IdxFile, folder: Path, progress: ProgressBar | None)
         f"{name} is not at hand and cannot be downloaded ({fault[:120]}). Put {file.name}.gz and the other three files "
         f"into {cache_dir() / name}, or name the folder above {name}/ with --data-dir or $LATENTMAP_DATA."
     )
-
-

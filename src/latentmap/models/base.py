@@ -5,13 +5,34 @@ What belongs here: the base class and the rules that all architectures share. On
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 SampleShape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an architecture is best trained on 60,000 samples; `training.plan` adapts it to other numbers.
+
+    Parameters
+    ----------
+    batch_size : int
+        Samples per step.
+    learning_rate : float
+        Of the first step.
+    n_steps : int
+        Steps in all.
+    """
+
+    batch_size: int
+    learning_rate: float
+    n_steps: int
 
 
 class AutoencoderModule(nn.Module):
@@ -34,6 +55,8 @@ class AutoencoderModule(nn.Module):
     ValueError
         If `image_shape` or `latent_dim` is not made of positive whole numbers.
     """
+
+    recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=800)
 
     encoder: nn.Module
     decoder: nn.Module
@@ -110,7 +133,7 @@ def output_bias(mean: Tensor, image_shape: SampleShape) -> Tensor:
 def mlp(widths: list[int]) -> list[nn.Module]:
     """Fully connected layers of these widths with ReLU between."""
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+    for n_in, n_out in itertools.pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return layers[:-1]
 

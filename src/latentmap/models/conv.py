@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 import torch
 from torch import Tensor, nn
 
-from latentmap.models.base import AutoencoderModule, SampleShape, check_positive, n_values, output_bias
+from latentmap.models.base import AutoencoderModule, Recipe, SampleShape, check_positive, n_values, output_bias
+from latentmap.models.layers import DoublingConvTranspose2d
 
 _CHANNELS = (8, 16)
 
@@ -35,6 +38,8 @@ class ConvAutoencoder(AutoencoderModule):
     >>> ConvAutoencoder().latent_dim, ConvAutoencoder(latent_dim=10).latent_dim
     (64, 10)
     """
+
+    recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.15, n_steps=3500)
 
     def __init__(
         self,
@@ -70,9 +75,7 @@ class ConvAutoencoder(AutoencoderModule):
             (height, width), last = sizes[i - 1], i == 1
             padding = (1 - height % 2, 1 - width % 2)
             up += [
-                nn.ConvTranspose2d(
-                    widths[i], widths[i - 1], 3, stride=2, padding=1, output_padding=padding, bias=last
-                ),
+                DoublingConvTranspose2d(widths[i], widths[i - 1], output_padding=padding, bias=last),
                 *([nn.Sigmoid()] if last else [nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]),
             ]
         # A latent_dim equal to the map's size is the map itself, so that `config` builds the same network.
@@ -80,6 +83,11 @@ class ConvAutoencoder(AutoencoderModule):
         back = [] if self.latent_dim == bottleneck_size else [nn.Linear(self.latent_dim, bottleneck_size)]
         self.encoder = nn.Sequential(*down, nn.Flatten(), *through)
         self.decoder = nn.Sequential(*back, nn.Unflatten(1, bottleneck_shape), *up)
+
+    def train(self, mode: bool = True) -> Self:
+        """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
+        self.to(memory_format=torch.channels_last if mode else torch.contiguous_format)
+        return super().train(mode)
 
     @torch.no_grad()
     def start_from(self, mean: Tensor) -> None:

@@ -173,7 +173,9 @@ def _require_onnx() -> Any:
     return onnxruntime
 
 
-def _export(path: Path, graph: nn.Module, example: Tensor, names: tuple[str, str], metadata: Mapping[str, Any]) -> None:
+def _export(
+    path: Path, graph: nn.Module, example: Tensor, names: tuple[str, str], metadata: Mapping[str, Any]
+) -> None:
     """Write one graph with a dynamic first axis."""
     # The exporter's own deprecations, and its remarks on packages it does without, are of no use to the user.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -90,6 +90,23 @@ def two_lines(name: str, most: int) -> str:
     return "\n".join(lines) if len(lines) <= 2 else f"{lines[0]}\n{shorten(' '.join(lines[1:]), most)}"
 
 
+LONGEST_NAME = 8
+"""Characters of a class name that fit above an image, in letters of ordinary size."""
+
+
+def name_columns(panel: Tiles, names: Sequence[str]) -> None:
+    """Write names above the columns of a panel: smaller and in two lines where one of them is long."""
+    long = has_long(names)
+    for column, name in enumerate(names):
+        text = two_lines(name, LONGEST_NAME + 2) if long else name
+        panel.write(0, column, text, above=True, fontsize=SMALL if long else TEXT)
+
+
+def has_long(names: Sequence[str]) -> bool:
+    """Tell whether any name needs two lines above an image."""
+    return max(map(len, names), default=0) > LONGEST_NAME
+
+
 def to_rgb(images: NDArray[Any], unit: float) -> NDArray[np.float32]:
     """Turn images of any number of channels into colours to draw.
 

@@ -11,13 +11,15 @@ from matplotlib.figure import Figure
 from latentmap.analysis import Generated, Interpolation, LatentGrid
 from latentmap.report.figures.canvas import (
     FAINT,
+    LONGEST_NAME,
     SMALL,
     TEXT,
     WARNING,
     Panel,
     Tiles,
     axes_or_new,
-    shorten,
+    has_long,
+    name_columns,
     tile_sheet,
     title,
     to_rgb,
@@ -45,6 +47,8 @@ def generated(results: Sequence[Generated]) -> Figure:
     by_class = results[0].medians.by_class
     n_groups = max(len(result.medians.names) for result in results)
     starts = range(0, n_groups, COLUMNS)
+    names = max((result.medians.names for result in results), key=len)
+    long = by_class and has_long(names)
     panels = []
     for start in starts:
         width = min(COLUMNS, n_groups - start)
@@ -52,7 +56,7 @@ def generated(results: Sequence[Generated]) -> Figure:
         cells = np.full((len(rows), width, *rows[0].shape[1:]), np.nan, dtype=np.float32)
         for row, pictures in enumerate(rows):
             cells[row, : len(pictures)] = pictures
-        panels.append(Panel(cells, lines=2, head=0.22))
+        panels.append(Panel(cells, lines=3 if long else 1, head=0.34 if long else 0.22))
     detail = "below: the class that most of the 10 nearest training samples have, and how many of them"
     if not by_class:
         detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
@@ -61,10 +65,9 @@ def generated(results: Sequence[Generated]) -> Figure:
     for start, panel in zip(starts, tiles, strict=True):
         for row, result in enumerate(results):
             panel.name_row(row, result.title)
-            for column, name in enumerate(result.medians.names[start : start + panel.columns]):
-                if row == 0:
-                    panel.write(0, column, shorten(name, 12), above=True, fontsize=TEXT)
+            for column in range(min(panel.columns, len(result.medians.names) - start)):
                 write_clarity(panel, row, column, result, start + column)
+        name_columns(panel, names[start : start + panel.columns])
     return figure
 
 
@@ -79,7 +82,7 @@ def write_clarity(panel: Tiles, row: int, column: int, result: Generated, group:
         panel.write(row, column, f"✓ {votes}")
         return
     name = result.class_names[looks_like] if result.class_names else str(looks_like)
-    text = f"✗ {name} {votes}" if len(name) <= 3 else f"✗ {shorten(name, 12)}\n{votes}"
+    text = f"✗ {name} {votes}" if len(name) <= 3 else f"{two_lines(f'✗ {name}', LONGEST_NAME + 2)}\n{votes}"
     panel.write(row, column, text, color=WARNING)
 
 

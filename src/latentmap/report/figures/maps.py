@@ -9,12 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians, TsneResult
+from latentmap.report.figures.medians import mark_medians
 from latentmap.report.figures.canvas import (
-    FAINT,
     INK,
     NEUTRAL,
     SMALL,
@@ -206,26 +205,3 @@ def panel_height(Z: NDArray[Any], width: float) -> float:
     spans = np.ptp(Z, axis=0)
     ratio = spans[1] / spans[0] if spans[0] > 0 else 1.0
     return float(np.clip(width * ratio, 3.2, 7.4)) + 0.9
-
-
-def mark_medians(ax: Axes, medians: CodeMedians) -> None:
-    """Mark each median and write its name beside it, in ink with a white rim: legible over any colour."""
-    rim = [withStroke(linewidth=2.5, foreground="white")]
-    for row, name in enumerate(medians.names):
-        colour = class_style(int(medians.classes[row]))[0] if medians.classes is not None else FAINT
-        z1, z2 = medians.Z[row, :2]
-        ax.plot(z1, z2, "o", ms=8, mfc=colour, mec="white", mew=1.6, zorder=5)
-        ax.annotate(
-            shorten(name, 16),
-            (z1, z2),
-            xytext=(6, 3),
-            textcoords="offset points",
-            fontsize=TITLE_OF_MEDIAN if len(name) <= 2 else TEXT,
-            fontweight="bold",
-            color=INK,
-            path_effects=rim,
-            zorder=6,
-        )
-
-
-TITLE_OF_MEDIAN = 13.0

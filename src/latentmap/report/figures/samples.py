@@ -15,7 +15,8 @@ from latentmap.report.figures.canvas import (
     TITLE,
     Panel,
     Tiles,
-    shorten,
+    has_long,
+    name_columns,
     tile_sheet,
     to_rgb,
 )
@@ -43,7 +44,8 @@ def reconstructions(comparison: Comparison) -> Figure:
     rows += [to_rgb(model.X_hat, comparison.unit) for model in comparison.models]
     samples = np.stack(rows)
     starts = range(0, len(comparison.X), COLUMNS)
-    bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=0.2) for start in starts]
+    head = 0.34 if has_long(comparison.names) else 0.22
+    bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=head) for start in starts]
     pairs = extreme_pairs(comparison)
     extremes = [
         Panel(pairs[:, start : start + COLUMNS], lines=1, head=0.62 if start == 0 else 0.35)
@@ -65,8 +67,7 @@ def reconstructions(comparison: Comparison) -> Figure:
 def write_band(band: Tiles, comparison: Comparison, start: int) -> None:
     """Name the rows and columns of one band of samples, and write each reconstruction's error under it."""
     band.name_row(0, "original")
-    for column in range(band.columns):
-        band.write(0, column, shorten(comparison.names[start + column], 12), above=True, fontsize=TEXT)
+    name_columns(band, comparison.names[start : start + band.columns])
     for row, model in enumerate(comparison.models, start=1):
         band.name_row(row, model.title)
         for column in range(band.columns):
