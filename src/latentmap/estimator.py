@@ -491,6 +491,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def describe(self) -> dict[str, Any]:
         """Return what the fitted model is and how it was learned, as one flat table of facts."""
         check_is_fitted(self, "module_")
+        training, versions = (dict(self._info.get(part) or {}) for part in ("training", "versions"))
         return {
             "model": self.model,
             "latent_dim": self.latent_dim_,
@@ -499,8 +500,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "parameters": self.n_parameters_,
             "objective": self._info.get("objective"),
             "seed": self.seed_,
-            **self._info.get("training", {}),
-            **{f"{name}_version": version for name, version in self._info.get("versions", {}).items()},
+            **training,
+            **{f"{name}_version": version for name, version in versions.items()},
             **self.metadata_,
         }
 

@@ -6,8 +6,8 @@ any object with ``transform`` and ``inverse_transform``; nothing here knows matp
 
 from latentmap.analysis.baselines import PcaBaseline, linear_rank
 from latentmap.analysis.evaluation import Evaluation, evaluate
-from latentmap.analysis.interpolation import Interpolation, choose_pairs, interpolate
 from latentmap.analysis.grid import LatentGrid, latent_grid
+from latentmap.analysis.interpolation import Interpolation, choose_pairs, interpolate
 from latentmap.analysis.medians import Clarity, CodeMedians, Generated, clarity, class_medians, generate
 from latentmap.analysis.neighbours import (
     OriginalRanks,

@@ -62,7 +62,7 @@ class PcaBaseline:
         self.latent_dim = latent_dim
         self.random_state = random_state
 
-    def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:
+    def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:  # noqa: ARG002  # scikit-learn passes y
         """Find the components of `X`, shape (n, ...), in any units; `y` is ignored."""
         n_features = int(np.prod(X.shape[1:]))
         most = min(len(X), n_features)

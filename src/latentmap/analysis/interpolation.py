@@ -67,7 +67,7 @@ def choose_pairs(labels: IntArray | None, n: int, *, n_pairs: int = 4, seed: int
     # Whole shuffled decks one after another, so that no class comes again before all the others have; a card that
     # equals its partner at the seam of two decks is swapped for the next one.
     deck = np.concatenate([rng.permutation(present) for _ in range(2 * n_pairs // len(present) + 2)])
-    pairs = []
+    pairs: list[list[np.int64]] = []
     position = 0
     while len(pairs) < n_pairs:
         first, second = deck[position], deck[position + 1]

@@ -1,7 +1,7 @@
 """The command line's frame: the list of commands, and how errors become one line and an exit status.
 
-Exit status: 0 done, 1 could not do it, 2 used wrongly. Imports here are light, so that ``--help`` answers at once; each
-command imports what it needs when it runs.
+Exit status: 0 done, 1 could not do it, 2 used wrongly. Imports here are light, so that ``--help`` answers at once;
+each command imports what it needs when it runs.
 """
 
 from __future__ import annotations

@@ -127,9 +127,9 @@ def decode(
         with new_file(output) as temporary:
             np.save(temporary, X_hat)
     else:
-        from latentmap.report import write_images
+        from latentmap import report
 
-        write_images(output, X_hat, autoencoder.preprocessing_)
+        report.write_images(output, X_hat, autoencoder.preprocessing_)
     typer.echo(output)
 
 
@@ -144,8 +144,7 @@ def generate(
 
     Example: **latentmap generate models/mnist mnist -o medians.png**
     """
-    from latentmap import analysis
-    from latentmap.report import figures, write_figure
+    from latentmap import analysis, report
 
     autoencoder, dataset = _load(model, source, limit, data_dir)
     train = dataset.train
@@ -153,7 +152,7 @@ def generate(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
     )
     result = analysis.generate(autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names)
-    write_figure(figures.generated([result]), output)
+    report.write_figure(report.generated([result]), output)
     typer.echo(output)
 
 
@@ -173,8 +172,7 @@ def interpolate(
     """
     import numpy as np
 
-    from latentmap import analysis
-    from latentmap.report import figures, write_figure
+    from latentmap import analysis, report
 
     autoencoder, dataset = _load(model, source, limit, data_dir)
     test = dataset.test
@@ -189,7 +187,7 @@ def interpolate(
         labels=test.labels,
         class_names=dataset.class_names,
     )
-    write_figure(figures.interpolation(walk), output)
+    report.write_figure(report.interpolation(walk), output)
     typer.echo(output)
 
 

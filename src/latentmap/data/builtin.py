@@ -333,6 +333,6 @@ def _fetch(name: str, file: IdxFile, folder: Path, progress: ProgressBar | None)
             continue
         return target
     raise DatasetError(
-        f"{name} is not at hand and cannot be downloaded ({fault[:120]}). Put {file.name}.gz and the other three files "
-        f"into {cache_dir() / name}, or name the folder above {name}/ with --data-dir or $LATENTMAP_DATA."
+        f"{name} is not at hand and cannot be downloaded ({fault[:120]}). Put {file.name}.gz and the other three "
+        f"files into {cache_dir() / name}, or name the folder above {name}/ with --data-dir or $LATENTMAP_DATA."
     )

@@ -17,7 +17,7 @@ _MIN_SIZE, _MAX_SIZE = 8, 256
 def load_dataset(
     source: str,
     *,
-    size: int | None | Literal["auto"] = "auto",
+    size: int | Literal["auto"] | None = "auto",
     data_dir: str | os.PathLike[str] | None = None,
     progress: ProgressBar | None = None,
 ) -> Dataset:

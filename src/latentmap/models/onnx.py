@@ -25,7 +25,7 @@ from latentmap.models.base import AutoencoderModule
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 TOLERANCE = 1e-4
-"""The largest difference from PyTorch that is still rounding: in codes, relative to their size; in [0, 1] for images."""
+"""The largest difference from PyTorch that is still rounding, of codes by their size, of pixels in [0, 1]."""
 
 _OPSET = 18
 _CHECKED_SAMPLES = 16
@@ -33,6 +33,9 @@ _CHECKED_SAMPLES = 16
 
 class _Encoder(nn.Module):
     """From samples in the user's units to codes."""
+
+    offset: Tensor
+    scale: Tensor
 
     def __init__(self, module: AutoencoderModule, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -51,6 +54,9 @@ class _Encoder(nn.Module):
 
 class _Decoder(nn.Module):
     """From codes to samples in the user's units."""
+
+    offset: Tensor
+    scale: Tensor
 
     def __init__(self, module: AutoencoderModule, preprocessing: Preprocessing) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ What belongs here: everything that is looked at. What is measured is the busines
 functions take its results, and work in a notebook as they do in a report.
 """
 
+from latentmap.report.build import ReportResult, build_report
 from latentmap.report.figures import (
     CodeMap,
     embedding,
@@ -15,3 +16,23 @@ from latentmap.report.figures import (
     training,
     tsne,
 )
+from latentmap.report.models import MODEL_SPECS, ModelSpec
+from latentmap.report.output import write_figure, write_images
+
+__all__ = [
+    "MODEL_SPECS",
+    "CodeMap",
+    "ModelSpec",
+    "ReportResult",
+    "build_report",
+    "embedding",
+    "generated",
+    "interpolation",
+    "latent_grid",
+    "pca",
+    "reconstructions",
+    "training",
+    "tsne",
+    "write_figure",
+    "write_images",
+]

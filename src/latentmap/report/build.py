@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from latentmap.training import Callback
 
 PAGE, METRICS = "report.html", "metrics.json"
-ENTRIES = {PAGE, METRICS, "figures", "models"}
+OURS = (
+    PAGE,
+    METRICS,
+    "figures/*.png",
+    "models/*/model.safetensors",
+    "models/*/config.json",
+    "models/*/history.jsonl",
+    ".DS_Store",
+)
+"""Every file a report consists of, and one that a Mac adds on its own."""
 PICTURES_OF_SAMPLES = {"reconstructions", "generated", "interpolation", "latent_grid"}
 
 ModelMaker = Callable[[ModelSpec], Model]
@@ -159,9 +168,8 @@ def is_report(folder: Path) -> bool:
     """Tell whether a folder is a former report and nothing else, so that replacing it loses nothing."""
     if not ((folder / PAGE).is_file() and (folder / METRICS).is_file()):
         return False
-    return all(
-        path.name in ENTRIES or path.name.startswith(".") and path.is_file() for path in folder.iterdir()
-    ) and all(path.suffix == ".png" for path in (folder / "figures").glob("*"))
+    files = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
+    return all(any(path.match(pattern) for pattern in OURS) for path in files)
 
 
 def autoencoder_maker(seed: int, callbacks: Sequence[Callback]) -> ModelMaker:
@@ -200,7 +208,7 @@ def fit_and_measure(
             measured.append(
                 Measured(
                     name=spec.name,
-                    title=f"{short}, {model.latent_dim_}",
+                    title=f"{short} ({model.latent_dim_})",
                     short=short,
                     about=spec.about,
                     model=model,
@@ -242,7 +250,7 @@ def save_figures(drawn: dict[str, Figure], folder: Path, dataset: Dataset, watch
 
 
 def png(figure: Figure, *, few_colours: bool) -> bytes:
-    """Return a figure as PNG; 256 colours, where they suffice, take a third of the bytes."""
+    """Return a figure as PNG: of 256 colours where they suffice and make a smaller file, as they do for points."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     if not few_colours:
@@ -251,7 +259,7 @@ def png(figure: Figure, *, few_colours: bool) -> bytes:
     image = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     smaller = io.BytesIO()
     image.save(smaller, format="png", optimize=True)
-    return smaller.getvalue()
+    return min(smaller.getvalue(), buffer.getvalue(), key=len)
 
 
 def save_models(models: Sequence[Measured], folder: Path) -> None:

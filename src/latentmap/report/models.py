@@ -49,7 +49,9 @@ class ModelSpec:
 MODEL_SPECS = (
     ModelSpec("dense", {"model": "dense", "latent_dim": 2}, "layers of fully connected units"),
     ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"),
-    ModelSpec("linear", {"model": "linear", "latent_dim": 2}, "one matrix each way: a check against PCA", pictured=False),
+    ModelSpec(
+        "linear", {"model": "linear", "latent_dim": 2}, "one matrix each way: a check against PCA", pictured=False
+    ),
 )
 """What `build_report` compares by default; the baselines follow from the sizes of these."""
 

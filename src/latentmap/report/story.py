@@ -128,9 +128,7 @@ def gather(
         flat=flat,
         flat_medians=medians[flat.name] if flat else None,
         flat_baseline=next((model for model in models if model.is_baseline and model.latent_dim == 2), None),
-        grid=latent_grid(
-            flat.model, flat.evaluation.Z_train, n_cells=12 if large else 20, unit=unit_scale(train.X)
-        )
+        grid=latent_grid(flat.model, flat.evaluation.Z_train, n_cells=12 if large else 20, unit=unit_scale(train.X))
         if flat
         else None,
         tsne=tsne,

@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def palette() -> tuple[str, ...]:
     ----------
     Petroff, 2021, "Accessible Color Sequences for Data Visualization".
     """
-    return tuple(mpl.color_sequences["petroff10"])
+    return tuple(to_hex(colour) for colour in mpl.color_sequences["petroff10"])
 
 
 def class_style(index: int) -> tuple[str, str]:
@@ -58,10 +59,10 @@ def axes_or_new(ax: Axes | None, height: float, *, width: float = WIDTH) -> tupl
     if ax is None:
         figure = new_figure(height, width=width)
         return figure, figure.add_subplot()
-    figure = ax.get_figure(root=True)
-    if figure is None:
+    home = ax.get_figure(root=True)
+    if home is None:
         raise ValueError("ax must belong to a figure, got axes that were removed from theirs.")
-    return figure, ax
+    return home, ax
 
 
 def title(ax: Axes, text: str, detail: str = "") -> None:
@@ -105,6 +106,13 @@ def name_columns(panel: Tiles, names: Sequence[str]) -> None:
 def has_long(names: Sequence[str]) -> bool:
     """Tell whether any name needs two lines above an image."""
     return max(map(len, names), default=0) > LONGEST_NAME
+
+
+def error_text(error: float) -> str:
+    """Write an error with as many digits as tell it: 0.0287, 0.00053, 8.3e-7."""
+    if error >= 0.001 or error == 0:
+        return f"{error:.4f}"
+    return f"{error:.5f}" if error >= 0.0001 else f"{error:.1e}".replace("e-0", "e-")
 
 
 def to_rgb(images: NDArray[Any], unit: float) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from latentmap.report.figures.canvas import FAINT, INK, SMALL, TEXT, axes_or_new, palette, title
+from latentmap.report.figures.canvas import FAINT, INK, SMALL, TEXT, axes_or_new, error_text, palette, title
 
 History = Sequence[Mapping[str, Any]]
 
@@ -55,15 +55,15 @@ def training(histories: Mapping[str, History], *, ax: Axes | None = None) -> Fig
             ax.plot(epochs, valid, color=colour, lw=1.8, marker=dots)
             best = int(np.nanargmin(valid))
             ax.plot(epochs[best], valid[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5)
-            shown, note = valid, f"{name}\nbest {valid[best]:.4f}, epoch {epochs[best]:.0f}"
+            shown, note = valid, f"{name}\nbest {error_text(valid[best])}, epoch {epochs[best]:.0f}"
         else:
-            note = f"{name}\n{train[-1]:.4f}"
+            note = f"{name}\n{error_text(train[-1])}"
         longest = max(longest, float(epochs[-1]))
         ends.append((float(epochs[-1]), float(shown[np.isfinite(shown)][-1]), note, colour))
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    ax.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(min(1.0, longest - 0.5), longest * 1.01 if longest > 1 else 1.5)
     write_at_ends(ax, ends)

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians, TsneResult
-from latentmap.report.figures.medians import mark_medians
 from latentmap.report.figures.canvas import (
     INK,
     NEUTRAL,
@@ -24,6 +23,7 @@ from latentmap.report.figures.canvas import (
     shorten,
     title,
 )
+from latentmap.report.figures.medians import mark_medians
 
 MOST_NAMED = 60
 """Classes a legend can name before it is larger than the picture."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from latentmap.report.figures.canvas import (
     TITLE,
     Panel,
     Tiles,
+    error_text,
     has_long,
     name_columns,
     tile_sheet,
@@ -89,7 +92,12 @@ def write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, he
     shown = comparison.models[first_model : first_model + panel.columns // 2]
     for number, model in enumerate(shown):
         middle = 2 * number + (1 + panel.width) / 2
-        place = {"ha": "center", "va": "bottom", "textcoords": "offset points", "annotation_clip": False}
+        place: dict[str, Any] = {
+            "ha": "center",
+            "va": "bottom",
+            "textcoords": "offset points",
+            "annotation_clip": False,
+        }
         panel.ax.annotate(model.title, (middle, 0), xytext=(0, 3), fontsize=TEXT, color=INK, **place)
         for row, error in enumerate(model.extremes_errors):
             panel.write(row, 2 * number + 1, error_text(error))
@@ -105,8 +113,3 @@ def write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, he
             fontweight="bold",
             annotation_clip=False,
         )
-
-
-def error_text(error: float) -> str:
-    """Write an error in as few digits as tell it."""
-    return f"{error:.4f}" if error >= 0.0005 or error == 0 else f"{error:.0e}".replace("e-0", "e-")

@@ -1,0 +1,78 @@
+"""Writing single pictures to files: one figure, or a folder of decoded images.
+
+What belongs here: pixels to files. The report's own folder is the business of ``build``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from latentmap.data.preprocessing import Preprocessing
+from latentmap.errors import OutputError
+from latentmap.files import new_file, new_folder
+
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file, whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+        What a function of `latentmap.report` drew.
+    path : path
+        Ends in .png, .svg or .pdf.
+
+    Raises
+    ------
+    ValueError
+        If `path` has another ending.
+    OutputError
+        If the file cannot be written.
+    """
+    if Path(path).suffix not in PICTURE_SUFFIXES:
+        raise ValueError(f"output must end in {', '.join(PICTURE_SUFFIXES)}, got {Path(path).name}.")
+    with new_file(path) as temporary:
+        figure.savefig(temporary)
+
+
+def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessing: Preprocessing) -> None:
+    """Write decoded images as numbered PNG files in a new folder.
+
+    Parameters
+    ----------
+    path : path
+        The folder to make; one that holds nothing but numbered PNG files is replaced.
+    images : ndarray, shape (n, height, width) or (n, height, width, channels)
+        In the units that `fit` saw.
+    preprocessing : Preprocessing
+        Of the model that decoded them: knows those units.
+
+    Raises
+    ------
+    OutputError
+        If the model decodes vectors, or the folder holds something else or cannot be written.
+    """
+    if not preprocessing.is_images:
+        raise OutputError("this model decodes vectors, not images. Name a file ending in .npy to write them to.")
+    brightness = (images - preprocessing.offset) / preprocessing.scale
+    pixels = np.clip(np.round(brightness * 255), 0, 255).astype(np.uint8)
+    if pixels.ndim == 4 and pixels.shape[3] == 1:
+        pixels = pixels[..., 0]
+    digits = max(5, len(str(len(pixels))))
+    with new_folder(path, is_ours=_holds_numbered_images) as folder:
+        for i, image in enumerate(pixels):
+            Image.fromarray(image).save(folder / f"{i:0{digits}d}.png")
+
+
+def _holds_numbered_images(folder: Path) -> bool:
+    """Whether a folder holds what `write_images` wrote and nothing else."""
+    return all(file.suffix == ".png" and file.stem.isdigit() for file in folder.iterdir())

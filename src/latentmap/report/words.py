@@ -1,0 +1,264 @@
+"""What the page says: remarks that follow from the numbers, and a caption for each figure.
+
+What belongs here: sentences, computed from a story and never from the name of its dataset. How they are laid out is
+the business of ``page``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentmap.report.figures.canvas import error_text
+from latentmap.report.models import Measured
+from latentmap.report.story import Story
+
+ALL_VARIANCE = 0.999
+"""The share of variance from which PCA is said to hold all of it."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The words around one figure.
+
+    Parameters
+    ----------
+    heading : str
+        What the figure answers.
+    text : str
+        What to see, of how many samples of which split.
+    alt : str
+        What the figure shows, for those who cannot see it.
+    """
+
+    heading: str
+    text: str
+    alt: str
+
+
+def remarks(story: Story) -> list[str]:
+    """Say what the numbers mean, the good and the bad.
+
+    Parameters
+    ----------
+    story : Story
+        The results of a report.
+
+    Returns
+    -------
+    list of str
+        Plain sentences.
+    """
+    baselines = {model.latent_dim: model for model in story.models if model.is_baseline}
+    said = [
+        against_pca(model, baselines[model.latent_dim], story)
+        for model in story.models
+        if not model.is_baseline and model.latent_dim in baselines
+    ]
+    said += neighbour_remarks(story)
+    said += clarity_remarks(story)
+    if story.dataset.test.labels is None:
+        said.append(
+            "The data has no labels: nothing is coloured, no classification is scored, and the medians are those of "
+            "k-means clusters of the codes."
+        )
+    return said
+
+
+def against_pca(model: Measured, pca: Measured, story: Story) -> str:
+    """Compare one model's error with that of PCA at the same size, and say why PCA wins where that can be known."""
+    ours, theirs = model.evaluation.test_mse, pca.evaluation.test_mse
+    size = numbers(model.latent_dim)
+    if not model.pictured:
+        return (
+            f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}. No linear map "
+            "can do better than PCA on the data it learned from, so the closer, the more the training can be trusted."
+        )
+    if ours < 0.995 * theirs:
+        return (
+            f"With {size} to describe an image, {model.short}'s test error is {error_text(ours)} where PCA's is "
+            f"{error_text(theirs)}: {1 - ours / theirs:.0%} lower."
+        )
+    if ours <= 1.005 * theirs:
+        return f"With {size}, {model.short} and PCA reconstruct equally well: {error_text(ours)} and {error_text(theirs)}."
+    return (
+        f"With {size}, PCA beats {model.short}: its test error is {error_text(theirs)} against {error_text(ours)}. "
+        + why_pca_wins(pca, story)
+    ).strip()
+
+
+def why_pca_wins(pca: Measured, story: Story) -> str:
+    """Explain PCA's victory from the data's own rank, or say that it is not explained."""
+    n_features = story.dataset.train.X[0].size
+    held = getattr(pca.model, "explained_variance_ratio_", 0.0)
+    if held >= ALL_VARIANCE:
+        share = f"{held:.2%}" if held < 0.9999 else "more than 99.99%"
+        return (
+            f"There is next to nothing left to win: though an image has {n_features:,} values, {story.linear_rank} linear "
+            f"directions hold {ALL_VARIANCE:.1%} of the variance of the training images, and {pca.latent_dim} "
+            f"components hold {share}. That is so where images were enlarged from smaller ones, or are very smooth."
+        )
+    return (
+        f"Its {pca.latent_dim} components hold {held:.1%} of the variance, and with "
+        f"{len(story.dataset.train):,} training images a network has little to learn the rest from."
+    )
+
+
+def neighbour_remarks(story: Story) -> list[str]:
+    """Compare how well classes can be told from each model's 2 numbers, and from t-SNE."""
+    if story.flat is None or story.flat_baseline is None:
+        return []
+    ours, theirs = story.flat.evaluation, story.flat_baseline.evaluation
+    if ours.knn_accuracy is None or theirs.knn_accuracy is None:
+        return []
+    text = (
+        f"From 2 numbers, the 10 nearest neighbours tell the class of {ours.knn_accuracy:.1%} of the test images "
+        f"under {story.flat.short} and of {theirs.knn_accuracy:.1%} under PCA."
+    )
+    if story.tsne and story.tsne.knn_accuracy is not None:
+        text += (
+            f" t-SNE, which starts from {story.tsne.latent_dim} numbers and can neither decode nor place new images, "
+            f"comes to {story.tsne.knn_accuracy:.1%} by cross-validation among the images it embeds."
+        )
+    return [text]
+
+
+def clarity_remarks(story: Story) -> list[str]:
+    """Count the class medians whose picture looks like its class."""
+    parts = []
+    for result in story.generated:
+        if result.clarity is not None and result.medians.classes is not None:
+            right = int(np.sum(result.clarity.looks_like == result.medians.classes))
+            parts.append(f"{right} of {len(result.medians.names)} under {result.title}")
+    if not parts:
+        return []
+    return [f"Pictures decoded from the median code of a class look like that class: {', '.join(parts)}."]
+
+
+def numbers(latent_dim: int) -> str:
+    """Write the size of a code: "1 number", "64 numbers"."""
+    return f"{latent_dim} number" + ("s" if latent_dim != 1 else "")
+
+
+def percent_apart(ours: float, theirs: float) -> str:
+    """Write how far one error is from another: "0.3% above"."""
+    if theirs == 0:
+        return "the same as" if ours == 0 else "above"
+    share = ours / theirs - 1
+    if abs(share) < 0.0005:
+        return "the same as"
+    return f"{abs(share):.1%} {'above' if share > 0 else 'below'}"
+
+
+def captions(story: Story) -> dict[str, Caption]:
+    """Write the words around each figure the story may have.
+
+    Parameters
+    ----------
+    story : Story
+        The results of a report.
+
+    Returns
+    -------
+    dict of str to Caption
+        By the name of the figure.
+    """
+    n_train, n_test = f"{len(story.dataset.train):,}", f"{len(story.dataset.test):,}"
+    labelled = story.dataset.test.labels is not None
+    named = ", ".join(model.title for model in story.comparison.models)
+    curves = ", ".join(model.short for model in story.models if model.history)
+    return {
+        "training": Caption(
+            "How they learned",
+            f"Mean squared error per pixel after each pass over the {n_train} training images, on a log scale; a part "
+            "of them is set aside for validation. The weights of the best epoch (ring) are the ones kept. A solid "
+            "line that turns up while the dashed one falls would mean learning by heart.",
+            f"Line chart of training and validation loss per epoch for {curves}.",
+        ),
+        "reconstructions": Caption(
+            "What comes back",
+            "Images of the test split and what each model makes of them after squeezing them into a few numbers, "
+            f"with the error under each. Below, the best, the median and the worst of all {n_test} test images for each "
+            "model: original on the left, reconstruction on the right.",
+            f"Grid of {len(story.comparison.X)} test images above their reconstructions by {named}, then each model's "
+            "best, median and worst.",
+        ),
+        **map_captions(story, n_test, labelled),
+        **decoder_captions(story, n_train, labelled),
+    }
+
+
+def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption]:
+    """Write the words around the maps of codes."""
+    found = {}
+    colour = "coloured by class, which the model never saw" if labelled else "without colours, for there are no labels"
+    medians = "class" if labelled else "k-means group"
+    if story.flat is not None:
+        name = story.flat.short
+        found["embedding"] = Caption(
+            "The map of codes",
+            f"Each point is one of the {n_test} test images at the two numbers {name} encodes it by, {colour}. The "
+            f"large marks are the median training code of each {medians}. Points that mix are images the two numbers "
+            "cannot tell apart.",
+            f"Scatter plot of the 2-D codes of {n_test} test images under {name}.",
+        )
+        found["pca"] = Caption(
+            "Beside PCA",
+            f"The same {n_test} test images under {name} and under the first two principal components. PCA can only "
+            "turn and flatten the cloud; the autoencoder can bend it.",
+            f"Two scatter plots of the same test images: {name} on the left, PCA on the right.",
+        )
+    if story.tsne is not None:
+        result = story.tsne
+        scored = (
+            f" Its kNN accuracy is scored by 5-fold cross-validation among these {len(result.Z):,} images, and so is "
+            "no fair match for the figures in the table."
+            if result.knn_accuracy is not None
+            else ""
+        )
+        found["tsne"] = Caption(
+            "t-SNE of the longer codes",
+            f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for the first {len(result.Z):,} test "
+            f"images (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. The "
+            f"sizes of clusters and the distances between them mean little.{scored}",
+            f"Scatter plot of a t-SNE embedding of {len(result.Z):,} test images.",
+        )
+    return found
+
+
+def decoder_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Caption]:
+    """Write the words around the pictures that decoders draw."""
+    measure = (
+        "A tick means that most of the 10 training images nearest to the picture are of its class; the number says "
+        "how many have the class named."
+        if labelled
+        else "There are no labels, so each model's codes are grouped by k-means; n is how many codes a group has."
+    )
+    who = " and ".join(result.title for result in story.generated)
+    found = {
+        "generated": Caption(
+            f"A picture of each {'class' if labelled else 'group'}",
+            f"The median of the {n_train} training codes, number by number, for each "
+            f"{'class' if labelled else 'k-means group'}, decoded. No such image is in the data. {measure}",
+            f"Rows of pictures decoded from median codes by {who}.",
+        ),
+        "interpolation": Caption(
+            "From one image to another",
+            "Pairs of test images "
+            + ("of different classes" if labelled else "chosen at random")
+            + ": the straight walk between their codes, decoded, and below it the plain blend of their pixels. A good "
+            "walk passes through images that could be real; a blend shows two at once. The boxed ends of a walk are "
+            "reconstructions, those of a blend the images themselves.",
+            f"Rows of images changing from one test image into another, for {who} and as a pixel blend.",
+        ),
+    }
+    if story.flat is not None:
+        found["latent_grid"] = Caption(
+            "All over the latent space",
+            f"What {story.flat.short} decodes from a grid of codes, z1 to the right and z2 upward. The grid is laid "
+            f"over the quantiles of the {n_train} training codes, so that it is finest where they crowd. Where a cell is "
+            "faded no training image was encoded nearby, and the picture is a guess.",
+            f"Grid of images decoded by {story.flat.short} from regularly spaced codes.",
+        )
+    return found

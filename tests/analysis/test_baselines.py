@@ -1,0 +1,42 @@
+"""PCA over images is scikit-learn's PCA over rows."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from latentmap.analysis import PcaBaseline, linear_rank
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 1), (4, 4, 3), (20,)])
+def test_reconstructs_as_scikit_learn_does(shape):
+    X = np.random.default_rng(0).integers(0, 256, (80, *shape)).astype(np.uint8)
+    rows = X.reshape(80, -1).astype(np.float64)
+    expected = PCA(3, svd_solver="full").fit(rows)
+    model = PcaBaseline(3).fit(X)
+    X_hat = model.inverse_transform(model.transform(X))
+    assert X_hat.shape == X.shape
+    assert X_hat.dtype == np.float32
+    np.testing.assert_allclose(
+        X_hat.reshape(80, -1), expected.inverse_transform(expected.transform(rows)), rtol=1e-3, atol=0.05
+    )
+    assert model.explained_variance_ratio_ == pytest.approx(expected.explained_variance_ratio_.sum(), abs=1e-5)
+    assert model.n_parameters_ == 4 * rows.shape[1]
+
+
+def test_many_features_do_not_need_their_covariance():
+    X = np.random.default_rng(0).integers(0, 256, (12, 40, 60, 1), dtype=np.uint8)
+    model = PcaBaseline(11).fit(X)
+    np.testing.assert_allclose(model.inverse_transform(model.transform(X)), X, atol=0.1)
+
+
+@pytest.mark.parametrize("latent_dim", [0, 5])
+def test_refuses_more_components_than_there_can_be(latent_dim):
+    with pytest.raises(ValueError, match=f"latent_dim must be between 1 and 4 .* got {latent_dim}"):
+        PcaBaseline(latent_dim).fit(np.zeros((9, 2, 2, 1), dtype=np.uint8))
+
+
+def test_linear_rank_counts_directions():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 40))
+    assert linear_rank(X) == 3
+    assert linear_rank(np.ones((5, 4))) == 1

@@ -1,0 +1,83 @@
+"""Our neighbourhood measures are scikit-learn's."""
+
+import numpy as np
+import pytest
+from sklearn.manifold import trustworthiness as reference_trustworthiness
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from latentmap.analysis import OriginalRanks, knn_accuracy, knn_accuracy_within, nearest_samples, trustworthiness
+from latentmap.analysis.neighbours import majority, usable_neighbours
+
+
+@pytest.mark.parametrize("n", [30, 257, 600])
+def test_trustworthiness_is_scikit_learns(n):
+    rng = np.random.default_rng(n)
+    X = rng.integers(0, 256, (n, 6, 5, 1), dtype=np.uint8)
+    Z = X.reshape(n, -1)[:, :2] + rng.normal(size=(n, 2)).astype(np.float32)
+    expected = reference_trustworthiness(X.reshape(n, -1).astype(float), Z.astype(np.float32), n_neighbors=12)
+    assert trustworthiness(X, Z) == pytest.approx(expected, abs=1e-7)
+
+
+def test_trustworthiness_of_the_samples_themselves_is_perfect():
+    X = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    assert trustworthiness(X, X) == 1.0
+
+
+def test_trustworthiness_looks_at_the_first_samples_only():
+    X = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    Z = X[:, :2].copy()
+    ranks = OriginalRanks(X, n_samples=40)
+    assert ranks.trustworthiness(Z) == trustworthiness(X[:40], Z[:40])
+
+
+@pytest.mark.parametrize(("n", "expected"), [(2, None), (3, 1), (4, 1), (24, 11), (25, 12), (5000, 12)])
+def test_few_samples_mean_fewer_neighbours(n, expected):
+    assert usable_neighbours(n) == expected
+
+
+def test_trustworthiness_of_few_samples_is_scikit_learns_with_fewer_neighbours():
+    X = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    assert trustworthiness(X, X[:, :1]) == pytest.approx(reference_trustworthiness(X, X[:, :1], n_neighbors=4))
+    assert trustworthiness(X[:2], X[:2]) is None
+
+
+@pytest.mark.parametrize("latent_dim", [2, 40])
+def test_knn_accuracy_is_scikit_learns(latent_dim):
+    rng = np.random.default_rng(0)
+    labels, labels_test = rng.integers(0, 4, 300), rng.integers(0, 4, 100)
+    Z, Z_test = (rng.normal(size=(len(y), latent_dim)).astype(np.float32) + y[:, None] for y in (labels, labels_test))
+    expected = KNeighborsClassifier(10).fit(Z, labels).score(Z_test, labels_test)
+    assert knn_accuracy(Z, labels, Z_test, labels_test) == expected
+
+
+def test_knn_accuracy_needs_labels_but_not_ten_codes():
+    Z, labels = np.eye(4, 2, dtype=np.float32), np.zeros(4, dtype=np.int64)
+    assert knn_accuracy(Z, None, Z, None) is None
+    assert knn_accuracy(Z, labels, Z, labels) == 1.0
+
+
+def test_accuracy_within_an_embedding():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 40)
+    apart = rng.normal(size=(120, 2)) + 50 * labels[:, None]
+    assert knn_accuracy_within(apart, labels) == 1.0
+    assert knn_accuracy_within(rng.normal(size=(120, 2)), labels) < 0.6
+    assert knn_accuracy_within(apart, None) is None
+    assert knn_accuracy_within(apart, np.arange(120)) is None
+
+
+def test_nearest_samples_streams_to_the_same_neighbours(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (500, 4, 4, 1), dtype=np.uint8)
+    queries = rng.uniform(0, 255, (7, 4, 4, 1)).astype(np.float32)
+    expected = (
+        NearestNeighbors(n_neighbors=10).fit(X.reshape(500, -1)).kneighbors(queries.reshape(7, -1), return_distance=False)
+    )
+    monkeypatch.setattr("latentmap.analysis.transformers.chunks.__defaults__", (4 * 16 * 60,))
+    np.testing.assert_array_equal(nearest_samples(queries, X, 10), expected)
+
+
+def test_majority_breaks_ties_towards_the_smaller_class():
+    winners, shares = majority(np.array([[2, 2, 1, 1], [3, 3, 3, 0]]))
+    assert winners.tolist() == [1, 3]
+    assert shares.tolist() == [0.5, 0.75]

@@ -1,0 +1,74 @@
+"""Reconstruction errors, in the one unit reports use."""
+
+import numpy as np
+import pytest
+
+from latentmap.analysis import (
+    PcaBaseline,
+    best_median_worst,
+    compare_reconstructions,
+    one_of_each_class,
+    reconstruction_errors,
+)
+
+
+class Constant:
+    """Encodes to zeros and decodes to one value."""
+
+    def __init__(self, value, shape):
+        self.value, self.shape = value, shape
+
+    def transform(self, X):
+        return np.zeros((len(X), 2), dtype=np.float32)
+
+    def inverse_transform(self, Z):
+        return np.full((len(Z), *self.shape), self.value, dtype=np.float32)
+
+
+def test_errors_on_images_count_pixels_from_0_to_1():
+    X = np.full((3, 2, 2, 1), 255, dtype=np.uint8)
+    np.testing.assert_allclose(reconstruction_errors(Constant(0, (2, 2, 1)), X), [1, 1, 1])
+
+
+def test_errors_on_vectors_are_in_their_own_units():
+    X = np.full((3, 4), 5.0, dtype=np.float32)
+    np.testing.assert_allclose(reconstruction_errors(Constant(2.0, (4,)), X), [9, 9, 9])
+
+
+def test_chunks_do_not_change_errors(monkeypatch):
+    X = np.random.default_rng(0).integers(0, 256, (101, 5, 4, 3), dtype=np.uint8)
+    model = PcaBaseline(3).fit(X)
+    whole = reconstruction_errors(model, X)
+    monkeypatch.setattr("latentmap.analysis.transformers.chunks.__defaults__", (4 * 60 * 7,))
+    np.testing.assert_allclose(reconstruction_errors(model, X), whole, rtol=1e-5)
+    np.testing.assert_allclose(reconstruction_errors(model, X, model.transform(X)), whole, rtol=1e-5)
+
+
+def test_best_median_and_worst():
+    assert best_median_worst(np.array([3.0, 1.0, 5.0, 2.0, 4.0])).tolist() == [1, 0, 2]
+
+
+def test_the_first_of_each_class_is_shown():
+    assert one_of_each_class(np.array([2, 0, 2, 5, 0]), 5).tolist() == [1, 0, 3]
+    assert one_of_each_class(None, 100).tolist()[:2] == [0, 11]
+    assert one_of_each_class(None, 3).tolist() == [0, 1, 2]
+
+
+def test_comparison_holds_each_models_own_extremes():
+    X = np.random.default_rng(0).integers(0, 256, (20, 3, 3, 1), dtype=np.uint8)
+    labels = np.arange(20) % 4
+    model = PcaBaseline(2).fit(X)
+    comparison = compare_reconstructions({"pca": model}, X, labels=labels, class_names=("a", "b", "c", "d"))
+    errors = reconstruction_errors(model, X)
+    (shown,) = comparison.models
+    assert comparison.names == ("a", "b", "c", "d")
+    assert shown.extremes_errors[0] == errors.min()
+    assert shown.extremes_errors[2] == errors.max()
+    np.testing.assert_allclose(shown.X_hat, model.inverse_transform(model.transform(X[:4])), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("labels", [None, np.array([0, 0, 1])])
+def test_comparison_names_samples_without_class_names(labels):
+    X = np.random.default_rng(0).integers(0, 256, (3, 2, 2, 1), dtype=np.uint8)
+    names = compare_reconstructions({"pca": PcaBaseline(1).fit(X)}, X, labels=labels).names
+    assert names == (("no. 0", "no. 1", "no. 2") if labels is None else ("0", "1"))

@@ -1,0 +1,30 @@
+"""t-SNE keeps neighbours together, the same way each time."""
+
+import numpy as np
+
+from latentmap.analysis import embed_tsne
+
+
+def blobs(n=90):
+    labels = np.arange(n) % 3
+    return (np.random.default_rng(0).normal(size=(n, 6)) + 20 * labels[:, None]).astype(np.float32), labels
+
+
+def test_separates_what_is_separate_and_repeats_itself():
+    Z, labels = blobs()
+    first, again = embed_tsne(Z, labels, n_jobs=1), embed_tsne(Z, labels, n_jobs=1)
+    assert first.knn_accuracy == 1.0
+    assert first.perplexity < 30
+    np.testing.assert_array_equal(first.Z, again.Z)
+
+
+def test_looks_at_the_first_samples_and_needs_a_few():
+    Z, labels = blobs()
+    assert embed_tsne(Z, labels, n_samples=40).Z.shape == (40, 2)
+    assert embed_tsne(Z[:7], None) is None
+
+
+def test_short_codes_and_no_labels():
+    result = embed_tsne(blobs(20)[0][:, :1])
+    assert result.Z.shape == (20, 2)
+    assert result.knn_accuracy is None
