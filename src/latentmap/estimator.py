@@ -25,6 +25,7 @@ import latentmap
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.files import StoredModel, load_model, save_model
+from latentmap.models.inference import for_inference
 from latentmap.training import OBJECTIVES, Batches, Callback, EpochRecord, PrintEpochs, TrainingPlan, train
 from latentmap.training.plan import auto_batch_size, auto_epochs
 
@@ -103,6 +104,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     module_: AutoencoderModule
     preprocessing_: Preprocessing
+    _info: dict[str, Any]
+    _quick: AutoencoderModule | None = None  # `module_` as it is quickest to run, made when first needed
 
     def __init__(
         self,
@@ -228,6 +231,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _learn(self, samples: NDArray[Any], plan: TrainingPlan, *, piecewise: bool = False) -> None:
         """Train the network on these samples and record what happened."""
+        self._quick = None
         device = _choose_device(self.device)
         self.module_.to(device)
         batches = Batches(
@@ -313,10 +317,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self, "module_")
         samples = self._check_samples(X, reset=False)
+        module = self._for_inference()
         Z = np.empty((len(samples), self.latent_dim_), np.float32)
         with torch.inference_mode():
             for rows in _chunks(len(samples)):
-                Z[rows] = self.module_.encode(self._to_input(samples[rows])).numpy()
+                Z[rows] = module.encode(self._to_input(samples[rows])).numpy()
         return Z
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
@@ -341,10 +346,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         codes = check_array(Z, dtype=np.float32, input_name="Z")
         if codes.shape[1] != self.latent_dim_:
             raise ValueError(f"Z must have {self.latent_dim_} columns (latent_dim), got {codes.shape[1]}.")
+        module = self._for_inference()
         X_hat = np.empty((len(codes), *self.preprocessing_.sample_shape), self.preprocessing_.output_dtype)
         with torch.inference_mode():
             for rows in _chunks(len(codes)):
-                X_hat[rows] = self.preprocessing_.to_samples(self.module_.decode(torch.from_numpy(codes[rows])))
+                X_hat[rows] = self.preprocessing_.to_samples(module.decode(torch.from_numpy(codes[rows])))
         return X_hat
 
     def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:  # noqa: ARG002
@@ -364,10 +370,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self, "module_")
         samples = self._check_samples(X, reset=False)
+        module = self._for_inference()
         scores = np.empty(len(samples))
         with torch.inference_mode():
             for rows in _chunks(len(samples)):
-                X_hat = self.preprocessing_.to_samples(self.module_(self._to_input(samples[rows])))
+                X_hat = self.preprocessing_.to_samples(module(self._to_input(samples[rows])))
                 errors = np.subtract(samples[rows].reshape(X_hat.shape), X_hat, dtype=X_hat.dtype)
                 scores[rows] = -np.square(errors, dtype=np.float64).reshape(len(errors), -1).mean(axis=1)
         return scores
@@ -379,6 +386,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def anomaly_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the reconstruction error of each sample, in squared units of `X`: higher is stranger."""
         return -self.score_samples(X)
+
+    def _for_inference(self) -> AutoencoderModule:
+        """The network as it is quickest to run."""
+        if self._quick is None:
+            self._quick = for_inference(self.module_)
+        return self._quick
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out of pickles what can be made again."""
+        return {**super().__getstate__(), "_quick": None}
 
     def _to_input(self, samples: NDArray[Any]) -> torch.Tensor:
         """Network input of some samples."""

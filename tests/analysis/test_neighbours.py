@@ -71,7 +71,9 @@ def test_nearest_samples_streams_to_the_same_neighbours(monkeypatch):
     X = rng.integers(0, 256, (500, 4, 4, 1), dtype=np.uint8)
     queries = rng.uniform(0, 255, (7, 4, 4, 1)).astype(np.float32)
     expected = (
-        NearestNeighbors(n_neighbors=10).fit(X.reshape(500, -1)).kneighbors(queries.reshape(7, -1), return_distance=False)
+        NearestNeighbors(n_neighbors=10)
+        .fit(X.reshape(500, -1))
+        .kneighbors(queries.reshape(7, -1), return_distance=False)
     )
     monkeypatch.setattr("latentmap.analysis.transformers.chunks.__defaults__", (4 * 16 * 60,))
     np.testing.assert_array_equal(nearest_samples(queries, X, 10), expected)

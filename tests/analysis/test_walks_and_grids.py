@@ -6,8 +6,8 @@ import pytest
 from latentmap.analysis import PcaBaseline, choose_pairs, interpolate, latent_grid
 
 
-@pytest.fixture
-def X():
+@pytest.fixture(name="X")
+def samples():
     return np.random.default_rng(0).integers(0, 256, (60, 4, 3, 1), dtype=np.uint8)
 
 

@@ -92,5 +92,5 @@ class ConvAutoencoder(AutoencoderModule):
     @torch.no_grad()
     def start_from(self, mean: Tensor) -> None:
         """Draw the mean colour; see the base class."""
-        last = next(layer for layer in reversed(self.decoder) if isinstance(layer, nn.ConvTranspose2d))
+        last = next(layer for layer in reversed(list(self.decoder.children())) if isinstance(layer, nn.ConvTranspose2d))
         last.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.image_shape))  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Layers that compute what PyTorch's do, faster on a processor while training.
+"""Layers that compute what PyTorch's do, faster on a processor.
 
 PyTorch's transposed convolution is its slowest layer on a processor: it spreads every pixel over a 3x3 patch. Here
 that is an ordinary 2x2 convolution and a rearrangement, or, for few output channels, one matrix product and the
@@ -21,10 +21,10 @@ _MOST_COLUMNS = 8
 
 
 class DoublingConvTranspose2d(nn.ConvTranspose2d):
-    """A 3x3 transposed convolution of stride 2, quick while training where it doubles the image's size.
+    """A 3x3 transposed convolution of stride 2, quick where it doubles the image's size.
 
     Takes the place of `torch.nn.ConvTranspose2d` with ``kernel_size=3, stride=2, padding=1``; weights interchange.
-    Outside training, and for an odd output size, it is the plain layer.
+    For an odd output size, on other devices and in exported graphs it is the plain layer.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ class DoublingConvTranspose2d(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002  # PyTorch's name
         """Return images of twice the height and width: (n, in_channels, h, w) -> (n, out_channels, 2h, 2w)."""
         doubles = self.output_padding == (1, 1) and output_size is None
-        if not (self.training and doubles and input.device.type == "cpu"):
+        # An exported graph should say what the layer is, not how it is best computed here.
+        if not doubles or input.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(input, output_size)
         output: Tensor = _Spread.apply(input, self.weight)
         return output if self.bias is None else output + self.bias.view(-1, 1, 1)

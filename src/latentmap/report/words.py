@@ -81,7 +81,10 @@ def against_pca(model: Measured, pca: Measured, story: Story) -> str:
             f"{error_text(theirs)}: {1 - ours / theirs:.0%} lower."
         )
     if ours <= 1.005 * theirs:
-        return f"With {size}, {model.short} and PCA reconstruct equally well: {error_text(ours)} and {error_text(theirs)}."
+        return (
+            f"With {size}, {model.short} and PCA reconstruct equally well: {error_text(ours)} and "
+            f"{error_text(theirs)}."
+        )
     return (
         f"With {size}, PCA beats {model.short}: its test error is {error_text(theirs)} against {error_text(ours)}. "
         + why_pca_wins(pca, story)
@@ -95,8 +98,8 @@ def why_pca_wins(pca: Measured, story: Story) -> str:
     if held >= ALL_VARIANCE:
         share = f"{held:.2%}" if held < 0.9999 else "more than 99.99%"
         return (
-            f"There is next to nothing left to win: though an image has {n_features:,} values, {story.linear_rank} linear "
-            f"directions hold {ALL_VARIANCE:.1%} of the variance of the training images, and {pca.latent_dim} "
+            f"There is next to nothing left to win: though an image has {n_features:,} values, {story.linear_rank} "
+            f"linear directions hold {ALL_VARIANCE:.1%} of the variance of the training images, and {pca.latent_dim} "
             f"components hold {share}. That is so where images were enlarged from smaller ones, or are very smooth."
         )
     return (
@@ -179,8 +182,8 @@ def captions(story: Story) -> dict[str, Caption]:
         "reconstructions": Caption(
             "What comes back",
             "Images of the test split and what each model makes of them after squeezing them into a few numbers, "
-            f"with the error under each. Below, the best, the median and the worst of all {n_test} test images for each "
-            "model: original on the left, reconstruction on the right.",
+            f"with the error under each. Below, the best, the median and the worst of all {n_test} test images for "
+            "each model: original on the left, reconstruction on the right.",
             f"Grid of {len(story.comparison.X)} test images above their reconstructions by {named}, then each model's "
             "best, median and worst.",
         ),
@@ -257,8 +260,8 @@ def decoder_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Ca
         found["latent_grid"] = Caption(
             "All over the latent space",
             f"What {story.flat.short} decodes from a grid of codes, z1 to the right and z2 upward. The grid is laid "
-            f"over the quantiles of the {n_train} training codes, so that it is finest where they crowd. Where a cell is "
-            "faded no training image was encoded nearby, and the picture is a guess.",
+            f"over the quantiles of the {n_train} training codes, so that it is finest where they crowd. Where a cell "
+            "is faded no training image was encoded nearby, and the picture is a guess.",
             f"Grid of images decoded by {story.flat.short} from regularly spaced codes.",
         )
     return found

@@ -1,0 +1,40 @@
+"""A fitted network as it is quickest to run: the same function, with fewer and better laid out steps."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from latentmap.models.base import AutoencoderModule
+
+
+def for_inference(module: AutoencoderModule) -> AutoencoderModule:
+    """Return a copy of a module for encoding and decoding: batch norm folded into convolutions, channels last.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        In evaluation mode; it is left as it is.
+
+    Returns
+    -------
+    AutoencoderModule
+        Computes the same up to float32 rounding; takes no gradients.
+    """
+    quick = copy.deepcopy(module).requires_grad_(False).eval()
+    for parent in list(quick.modules()):
+        if isinstance(parent, nn.Sequential):
+            _fold_batch_norm(parent)
+    return quick.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _fold_batch_norm(layers: nn.Sequential) -> None:
+    """Fold every batch norm that follows a convolution into it."""
+    for i in range(len(layers) - 1):
+        layer, norm = layers[i], layers[i + 1]
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) and isinstance(norm, nn.BatchNorm2d):
+            layers[i] = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
+            layers[i + 1] = nn.Identity()

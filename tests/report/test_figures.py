@@ -1,0 +1,115 @@
+"""Every figure draws for every kind of data, needs no window, and says what it must."""
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from latentmap import report as figures
+from latentmap.analysis import LatentGrid
+from latentmap.report.figures.canvas import class_style, error_text, shorten, to_rgb, two_lines
+from latentmap.report.story import draw
+
+FIGURES = ["training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"]
+
+
+def texts(figure):
+    """Everything written on a figure."""
+    return "\n".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+def test_every_figure_draws_for_every_kind_of_data(report):
+    settings = dict(mpl.rcParams)
+    drawn = draw(report.story)
+    assert list(drawn) == FIGURES
+    for name, figure in drawn.items():
+        assert isinstance(figure, Figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=40)
+        assert buffer.tell() > 1000, name
+    assert dict(mpl.rcParams) == settings
+
+
+def test_figures_say_what_they_must(report):
+    written = {name: texts(figure) for name, figure in draw(report.story).items()}
+    assert "best epoch" in written["training"]
+    assert "epoch 3" in written["training"]
+    assert all(word in written["reconstructions"] for word in ("original", "best", "median", "worst", "PCA (2)"))
+    assert "perplexity" in written["tsne"]
+    assert "mean little" in written["tsne"]
+    assert "pixel blend" in written["interpolation"]
+    labelled = report.story.dataset.test.labels is not None
+    assert ("kNN accuracy" in written["pca"]) == labelled
+    assert ("k-means" in written["generated"]) != labelled
+    assert "/10" in written["generated"] or not labelled
+
+
+def test_the_top_row_of_the_grid_is_the_highest_z2():
+    pictures = np.zeros((2, 2, 4, 4, 1), dtype=np.float32)
+    pictures[1, 0] = 255  # z2 high, z1 low
+    grid = LatentGrid(np.array([0, 1]), np.array([0, 1]), pictures, np.zeros((2, 2), np.float32), unit=255.0)
+    ax = figures.latent_grid(grid).axes[0]
+    sheet = ax.images[0].get_array()
+    assert ax.images[0].origin == "upper"
+    assert sheet[0, 0].tolist() == [255, 255, 255]
+    assert sheet[-1, 0].tolist() == [0, 0, 0]
+    assert ax.get_ylim() == (0, 2)
+
+
+def test_cells_far_from_codes_fade():
+    distance = np.array([[0, 9], [0, 0]], dtype=np.float32)
+    grid = LatentGrid(np.arange(2), np.arange(2), np.zeros((2, 2, 4, 4, 1), np.float32), distance, unit=255.0)
+    sheet = figures.latent_grid(grid).axes[0].images[0].get_array()
+    assert sheet[-1, -1, 0] > 200
+    assert sheet[0, 0, 0] == 0
+
+
+def test_figures_draw_into_given_axes():
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    codes = figures.CodeMap("mine", np.random.default_rng(0).normal(size=(100, 2)))
+    assert figures.embedding(codes, ax=left) is figure
+    assert figures.training({"m": [{"epoch": 1, "train_loss": 0.5}]}, ax=right) is figure
+    assert len(left.collections) == 1
+
+
+def test_training_without_validation_or_history():
+    assert "best" not in texts(figures.training({"m": [{"epoch": 1, "train_loss": 0.5}]})).replace("best epoch", "")
+    assert "no training history" in texts(figures.training({"pca": []}))
+
+
+def test_the_best_epoch_is_ringed():
+    rows = [{"epoch": e, "train_loss": 1.0 / e, "valid_loss": v} for e, v in ((1, 0.9), (2, 0.4), (3, 0.6))]
+    (ax,) = figures.training({"m": rows}).axes
+    rings = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [(2.0, 0.4)]
+
+
+def test_points_shrink_as_they_grow_many():
+    def size(n):
+        codes = figures.CodeMap("m", np.random.default_rng(0).normal(size=(n, 2)))
+        return figures.embedding(codes).axes[0].collections[0].get_sizes()[0]
+
+    assert size(100) > 5 * size(10_000)
+
+
+def test_classes_beyond_ten_differ_in_shape():
+    styles = [class_style(index) for index in range(40)]
+    assert len(set(styles)) == 40
+    assert len({colour for colour, _ in styles}) == 10
+
+
+def test_images_of_any_kind_become_colours():
+    assert to_rgb(np.full((2, 30, 30, 1), 128, np.uint8), 255).shape == (2, 30, 30, 3)
+    assert to_rgb(np.full((2, 300, 200, 4), 0.5), 1.0).shape[1] <= 96
+    assert to_rgb(np.array([-5.0, 300.0]).reshape(1, 1, 2, 1), 255).max() == 1
+    with pytest.raises(ValueError, match="draws images, got samples of shape"):
+        to_rgb(np.zeros((5, 8)), 1.0)
+
+
+def test_words_are_cut_to_fit():
+    assert shorten("Ankle boot", 6) == "Ankle…"
+    assert two_lines("a rather long name of a class", 10) == "a rather\nlong name…"
+    assert [error_text(value) for value in (0.02871, 0.000534, 8.3e-7, 0)] == ["0.0287", "0.00053", "8.3e-7", "0.0000"]
