@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from latentmap.data.dataset import Dataset, Split
 from latentmap.errors import DatasetError, OutputError
@@ -15,6 +16,12 @@ from tests.report.conftest import quick, small_dataset
 
 FIGURES = {"training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"}
 FIELDS = {"latent_dim", "test_mse", "knn_accuracy", "trustworthiness", "fit_seconds", "n_parameters"}
+
+
+@pytest.fixture
+def plain_figures(monkeypatch):
+    """Empty figures in place of the real ones, which take seconds and are looked at elsewhere."""
+    monkeypatch.setattr(build_module, "draw", lambda _: {name: Figure(figsize=(1, 1)) for name in FIGURES})
 
 
 def test_metrics_keep_their_contract(report):
@@ -45,6 +52,7 @@ def test_the_folder_holds_what_it_should(report):
     assert is_report(report.folder)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_former_report_is_replaced_and_nothing_is_left_behind(tmp_path):
     dataset = small_dataset("3 classes")
     build_report(dataset, tmp_path / "out", make_model=quick, command="first")
@@ -53,6 +61,7 @@ def test_a_former_report_is_replaced_and_nothing_is_left_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.usefixtures("plain_figures")
 @pytest.mark.parametrize("broken", ["draw", "render", "evaluate"])
 def test_a_failure_leaves_the_former_report_whole(tmp_path, monkeypatch, broken):
     dataset = small_dataset("3 classes")
@@ -69,6 +78,7 @@ def test_a_failure_leaves_the_former_report_whole(tmp_path, monkeypatch, broken)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.usefixtures("plain_figures")
 @pytest.mark.parametrize("foreign", ["thesis.tex", "figures/mine.svg", "models/dense/notes.txt"])
 def test_foreign_files_are_never_deleted(tmp_path, foreign):
     dataset = small_dataset("3 classes")
@@ -79,6 +89,7 @@ def test_foreign_files_are_never_deleted(tmp_path, foreign):
     assert (tmp_path / "out" / foreign).read_text() == "years of work"
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path):
     (tmp_path / "empty").mkdir()
     build_report(small_dataset("3 classes"), tmp_path / "empty", make_model=quick)
@@ -89,6 +100,7 @@ def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path):
         build_report(small_dataset("3 classes"), tmp_path / "file" / "below", make_model=quick)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_stages_are_told_as_they_begin(tmp_path):
     told = []
     build_report(small_dataset("no labels"), tmp_path / "out", make_model=quick, progress=told.append)

@@ -230,15 +230,16 @@ def find_folder(name: str, data_dir: Path | None = None) -> Path | None:
     Raises
     ------
     DatasetError
-        If a folder holds some of the files but not all.
+        If a folder holds some of the files but not all, and is not the cache, where `download` adds the others.
     """
     spec = IDX_DATASETS[name]
+    unfinished = cache_dir() / name
     for root in search_path(data_dir):
         for folder in (root / name, root / spec.torchvision_name / "raw"):
             missing = [file.name for file in spec.files if _find_file(folder, file) is None]
             if not missing:
                 return folder
-            if len(missing) < len(spec.files):
+            if len(missing) < len(spec.files) and folder != unfinished:
                 raise DatasetError(
                     f"{folder} lacks {', '.join(missing)} (.gz or not). Add what is missing, or remove the folder."
                 )

@@ -92,11 +92,14 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
         else:
             table = _pyarrow("parquet").read_table(file)
             codes = np.column_stack([column.to_numpy() for column in table.columns[-latent_dim:]])
-    except (OSError, ValueError, EOFError) as error:
+        codes = np.asarray(codes, dtype=np.float32)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{file} cannot be read as codes: there is no such file.") from error
+    except (OSError, ValueError, TypeError, EOFError) as error:
         raise DatasetError(f"{file} cannot be read as codes: {str(error).splitlines()[0]}.") from error
     if codes.ndim != 2 or codes.shape[1] != latent_dim:
         raise DatasetError(f"{file} must hold codes of {latent_dim} numbers each, got shape {codes.shape}.")
-    return np.asarray(codes, dtype=np.float32)
+    return codes
 
 
 def _write_npy(path: Path, pieces: Iterable[Piece], shape: tuple[int, int]) -> None:

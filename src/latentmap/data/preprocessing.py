@@ -173,6 +173,8 @@ def _shared_tensor(X: NDArray[np.uint8]) -> Tensor:
     """A tensor over an array's memory, read-only memory too: nothing here ever writes to it."""
     import torch
 
+    if any(stride < 0 for stride in X.strides):  # a flipped view, which PyTorch cannot share
+        X = X.copy()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
         return torch.from_numpy(X)

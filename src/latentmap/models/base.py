@@ -138,6 +138,11 @@ def mlp(widths: list[int]) -> list[nn.Module]:
     return layers[:-1]
 
 
+def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
+    """Lay the weights of convolutions out in memory as `memory_format` says."""
+    module.to(memory_format=memory_format)  # type: ignore[call-overload]  # PyTorch's types leave this form out
+
+
 def n_values(image_shape: SampleShape) -> int:
     """How many numbers a sample has."""
     return prod(image_shape)

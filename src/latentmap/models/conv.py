@@ -7,7 +7,15 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from latentmap.models.base import AutoencoderModule, Recipe, SampleShape, check_positive, n_values, output_bias
+from latentmap.models.base import (
+    AutoencoderModule,
+    Recipe,
+    SampleShape,
+    check_positive,
+    lay_out,
+    n_values,
+    output_bias,
+)
 from latentmap.models.layers import DoublingConvTranspose2d
 
 _CHANNELS = (8, 16)
@@ -86,11 +94,13 @@ class ConvAutoencoder(AutoencoderModule):
 
     def train(self, mode: bool = True) -> Self:
         """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
-        self.to(memory_format=torch.channels_last if mode else torch.contiguous_format)
+        lay_out(self, torch.channels_last if mode else torch.contiguous_format)
         return super().train(mode)
 
     @torch.no_grad()
     def start_from(self, mean: Tensor) -> None:
         """Draw the mean colour; see the base class."""
-        last = next(layer for layer in reversed(list(self.decoder.children())) if isinstance(layer, nn.ConvTranspose2d))
+        last = next(
+            layer for layer in reversed(list(self.decoder.children())) if isinstance(layer, nn.ConvTranspose2d)
+        )
         last.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.image_shape))  # type: ignore[union-attr]

@@ -45,5 +45,5 @@ class DenseAutoencoder(AutoencoderModule):
     def start_from(self, mean: Tensor) -> None:
         """Centre the input and draw the mean sample; see the base class."""
         linear = [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
-        linear[0].bias -= linear[0].weight @ mean.flatten()
+        linear[0].bias.sub_(linear[0].weight @ mean.flatten())
         linear[-1].bias.copy_(output_bias(mean.flatten(), self.image_shape))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from latentmap.models.base import AutoencoderModule
+from latentmap.models.base import AutoencoderModule, lay_out
 
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:
@@ -28,7 +28,8 @@ def for_inference(module: AutoencoderModule) -> AutoencoderModule:
     for parent in list(quick.modules()):
         if isinstance(parent, nn.Sequential):
             _fold_batch_norm(parent)
-    return quick.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    lay_out(quick, torch.channels_last)
+    return quick
 
 
 def _fold_batch_norm(layers: nn.Sequential) -> None:

@@ -45,7 +45,7 @@ class DoublingConvTranspose2d(nn.ConvTranspose2d):
         # An exported graph should say what the layer is, not how it is best computed here.
         if not doubles or input.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(input, output_size)
-        output: Tensor = _Spread.apply(input, self.weight)
+        output: Tensor = _Spread.apply(input, self.weight)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
         return output if self.bias is None else output + self.bias.view(-1, 1, 1)
 
 

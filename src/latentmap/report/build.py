@@ -40,7 +40,8 @@ OURS = (
     ".DS_Store",
 )
 """Every file a report consists of, and one that a Mac adds on its own."""
-PICTURES_OF_SAMPLES = {"reconstructions", "generated", "interpolation", "latent_grid"}
+FEW_COLOURS = {"training", "embedding", "pca", "tsne"}
+"""Figures of lines and points rather than of images."""
 
 ModelMaker = Callable[[ModelSpec], Model]
 """Makes the unfitted model of a spec."""
@@ -153,7 +154,7 @@ def build_report(
     with new_folder(out_dir, is_report) as folder:
         models = fit_and_measure(dataset, specs, make_model, watch)
         story = tell(dataset, models, seed, watch)
-        pictures = save_figures(draw_timed(story, watch), folder / "figures", dataset, watch)
+        pictures = save_figures(draw_timed(story, watch), folder / "figures", watch)
         with watch.stage("page"):
             save_models(models, folder / "models")
             facts = watch.rounded()
@@ -236,15 +237,13 @@ def draw_timed(story: Story, watch: Stopwatch) -> dict[str, Figure]:
         return draw(story)
 
 
-def save_figures(drawn: dict[str, Figure], folder: Path, dataset: Dataset, watch: Stopwatch) -> dict[str, bytes]:
+def save_figures(drawn: dict[str, Figure], folder: Path, watch: Stopwatch) -> dict[str, bytes]:
     """Write each figure as a PNG file, and return the same bytes for the page."""
-    in_colour = dataset.sample_shape[-1] >= 3
     pictures = {}
     with watch.stage("figures"):
         folder.mkdir()
         for name, figure in drawn.items():
-            few_colours = not (in_colour and name in PICTURES_OF_SAMPLES)
-            pictures[name] = png(figure, few_colours=few_colours)
+            pictures[name] = png(figure, few_colours=name in FEW_COLOURS)
             (folder / f"{name}.png").write_bytes(pictures[name])
     return pictures
 
@@ -256,7 +255,9 @@ def png(figure: Figure, *, few_colours: bool) -> bytes:
     if not few_colours:
         return buffer.getvalue()
     buffer.seek(0)
-    image = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    # The octree keeps the ten class colours as they are; Pillow's median cut would shift them by a quarter.
+    octree = Image.Quantize.FASTOCTREE
+    image = Image.open(buffer).convert("RGB").quantize(256, method=octree, dither=Image.Dither.NONE)
     smaller = io.BytesIO()
     image.save(smaller, format="png", optimize=True)
     return min(smaller.getvalue(), buffer.getvalue(), key=len)

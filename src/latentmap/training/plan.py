@@ -22,5 +22,5 @@ def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int) -> int:
     epochs at the least. The rule was set by digits (1,437 samples) and MNIST (60,000); ``docs/decisions`` has the
     figures.
     """
-    n_steps = max(_FEWEST_STEPS, recipe.n_steps * (n_samples / _RECIPE_SAMPLES) ** (1 / 3))
+    n_steps: float = max(_FEWEST_STEPS, recipe.n_steps * (n_samples / _RECIPE_SAMPLES) ** (1 / 3))
     return max(_FEWEST_EPOCHS, round(n_steps * batch_size / n_samples))

@@ -82,7 +82,7 @@ def write_clarity(panel: Tiles, row: int, column: int, result: Generated, group:
         panel.write(row, column, f"✓ {votes}")
         return
     name = result.class_names[looks_like] if result.class_names else str(looks_like)
-    text = f"✗ {name} {votes}" if len(name) <= 3 else f"{two_lines(f'✗ {name}', LONGEST_NAME + 2)}\n{votes}"
+    text = f"✗ {name}: {votes}" if len(name) <= 3 else f"{two_lines(f'✗ {name}', LONGEST_NAME + 2)}\n{votes}"
     panel.write(row, column, text, color=WARNING)
 
 

@@ -12,8 +12,14 @@ from matplotlib.transforms import Bbox
 from latentmap.analysis import CodeMedians
 from latentmap.report.figures.canvas import DPI, FAINT, INK, TEXT, class_style, shorten
 
+RINGS = (6, 14, 24, 36, 50, 66)
+DIRECTIONS = ((1, 0), (-1, 0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7), (0, 1), (0, -1))
 ONE_LETTER = 13.0
 """Points: names of one or two characters can be larger than words."""
+
+
+NEAR = Bbox.from_bounds(-10, -10, 20, 20)
+"""Round a mark, in points: a name outside of it needs a line to its mark."""
 
 
 def mark_medians(ax: Axes, medians: CodeMedians) -> None:
@@ -25,7 +31,7 @@ def mark_medians(ax: Axes, medians: CodeMedians) -> None:
     taken: list[Bbox] = []
     places = ax.transData.transform(medians.Z[:, :2]) * 72 / (figure.dpi if figure is not None else DPI)
     for x, y in places:
-        taken.append(Bbox.from_bounds(x - 5, y - 5, 10, 10))
+        taken.append(Bbox.from_bounds(x - 4, y - 4, 8, 8))
     for row, name in enumerate(medians.names):
         colour = class_style(int(medians.classes[row]))[0] if medians.classes is not None else FAINT
         marker = class_style(int(medians.classes[row]))[1] if medians.classes is not None else "o"
@@ -34,7 +40,7 @@ def mark_medians(ax: Axes, medians: CodeMedians) -> None:
         text = shorten(name, 16)
         size = ONE_LETTER if len(text) <= 2 else TEXT
         offset = free_place(places[row], (0.68 * size * len(text), size), taken)
-        far = np.hypot(*offset) > 24
+        far = not NEAR.overlaps(Bbox.from_bounds(*offset, 0.68 * size * len(text), size))
         ax.annotate(
             text,
             (z1, z2),
@@ -56,9 +62,9 @@ def free_place(point: np.ndarray, size: tuple[float, float], taken: list[Bbox]) 
     The nearest free place of a few rings round the point; right above the point where none is free.
     """
     width, height = size
-    for distance, (right, up) in product((5, 18, 32, 48, 66), ((1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))):
+    for distance, (right, up) in product(RINGS, DIRECTIONS):
         x = distance * right - (0 if right > 0 else width if right < 0 else width / 2)
-        y = distance * up - (0 if up > 0 else height) - (3 if distance == 5 else 0) * up
+        y = distance * up - (0 if up > 0 else height if up < 0 else height / 2)
         box = Bbox.from_bounds(point[0] + x, point[1] + y, width, height)
         if not any(box.overlaps(other) for other in taken):
             taken.append(box)

@@ -1,0 +1,55 @@
+"""What many tests share: small data, small fitted models, and the rule that decides whether MNIST's tests run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentmap import Autoencoder, Dataset, load_dataset
+from latentmap.models import MODELS
+
+SRC = Path(__file__).parents[1] / "src"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests of MNIST where its files are not at hand: the suite runs offline."""
+    root = os.environ.get("LATENTMAP_DATA")
+    here = root is not None and (Path(root) / "mnist" / "train-images-idx3-ubyte.gz").is_file()
+    if item.get_closest_marker("mnist") is not None and not here:
+        pytest.skip("needs the MNIST files: set LATENTMAP_DATA to the folder above mnist/")
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    """The digits at 32x32."""
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="session")
+def small() -> Dataset:
+    """The first 200 digits of each split as they are, 8x8."""
+    return load_dataset("digits", size=None).limit(200)
+
+
+@pytest.fixture(scope="session")
+def vectors() -> np.ndarray:
+    """300 vectors of 6 features in one unit; the last three follow from the first three."""
+    free = np.random.default_rng(0).normal(size=(300, 3))
+    return np.hstack([free, free @ [[1.0, 0.2, 0.0], [0.0, 1.0, 0.3], [0.1, 0.0, 1.0]]]) + 5.0
+
+
+@pytest.fixture(scope="session")
+def fitted_models(small: Dataset) -> dict[str, Autoencoder]:
+    """Every architecture, trained a little on small images."""
+    return {
+        name: Autoencoder(name, 3, epochs=2, random_state=0).fit(small.train.images) for name in sorted(MODELS)
+    }
+
+
+@pytest.fixture(params=sorted(MODELS))
+def fitted(request: pytest.FixtureRequest, fitted_models: dict[str, Autoencoder]) -> Autoencoder:
+    """Each of `fitted_models` in turn; not to be changed by a test."""
+    return fitted_models[request.param]

@@ -1,0 +1,132 @@
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+from latentmap.data.codes import read_codes, write_codes
+from latentmap.errors import DatasetError, MissingExtraError, OutputError
+
+RNG = np.random.default_rng(0)
+Z = (RNG.normal(size=(25, 3)) * [1e-6, 1, 1e6]).astype(np.float32)
+NAMES = ["autoencoder0", "autoencoder1", "autoencoder2"]
+
+
+def pieces(step=10):
+    for start in range(0, len(Z), step):
+        rows = Z[start : start + step]
+        yield rows, {"split": ["test"] * len(rows), "class": [f"a, {i}" for i in range(start, start + len(rows))]}
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
+def test_codes_come_back_bit_for_bit(tmp_path, suffix):
+    path = tmp_path / f"codes{suffix}"
+    write_codes(path, pieces(), len(Z), NAMES)
+    read = read_codes(path, 3)
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, Z)
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_npy_is_numpys(tmp_path):
+    write_codes(tmp_path / "codes.npy", pieces(), len(Z), NAMES)
+    np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), Z)
+
+
+def test_tables_name_their_columns_and_describe_their_rows(tmp_path):
+    import pandas as pd
+
+    for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
+        write_codes(tmp_path / f"codes{suffix}", pieces(), len(Z), NAMES)
+        table = read(tmp_path / f"codes{suffix}")
+        assert list(table) == ["split", "class", *NAMES]
+        assert list(table["class"]) == [f"a, {i}" for i in range(25)]
+        np.testing.assert_array_equal(table[NAMES].to_numpy(np.float32), Z)
+
+
+def test_a_table_made_elsewhere_is_read_by_its_last_columns(tmp_path):
+    with (tmp_path / "mine.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["name", "a", "b"], ["first", 1, 2.5], ["second", -3, "1e3"]])
+    np.testing.assert_array_equal(read_codes(tmp_path / "mine.csv", 2), [[1, 2.5], [-3, 1000]])
+
+
+def test_float64_codes_of_another_program_are_read(tmp_path):
+    np.save(tmp_path / "codes.npy", Z.astype(np.float64))
+    np.testing.assert_array_equal(read_codes(tmp_path / "codes.npy", 3), Z)
+
+
+@pytest.mark.parametrize("name", ["codes.txt", "codes", "codes.npy.gz"])
+def test_another_ending_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=rf"output must end in \.npy, \.csv, \.parquet, got {name}"):
+        write_codes(tmp_path / name, pieces(), len(Z), NAMES)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
+def test_a_failure_half_way_leaves_the_old_file(tmp_path, suffix):
+    path = tmp_path / f"codes{suffix}"
+    path.write_text("old")
+
+    def failing():
+        yield next(pieces())
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        write_codes(path, failing(), len(Z), NAMES)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/codes\.npy cannot be written: (File exists|Not a directory)"):
+        write_codes(tmp_path / "file" / "codes.npy", pieces(), len(Z), NAMES)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x93NUMPY\x01\x00", b"PAR1", b"a,b,c\n1,2\n", b"\xff\xfe\xfd"])
+def test_a_damaged_file_is_a_dataset_error(tmp_path, suffix, content):
+    path = tmp_path / f"codes{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"codes\{suffix} "):
+        read_codes(path, 3)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
+def test_a_missing_file_is_a_dataset_error(tmp_path, suffix):
+    with pytest.raises(DatasetError, match=rf"codes\{suffix} cannot be read as codes: there is no such file"):
+        read_codes(tmp_path / f"codes{suffix}", 3)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
+def test_codes_of_fewer_numbers_are_refused(tmp_path, suffix):
+    path = tmp_path / f"codes{suffix}"
+    write_codes(path, [(Z, {})], len(Z), NAMES)
+    with pytest.raises(DatasetError, match=rf"codes\{suffix} "):
+        read_codes(path, 4)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
+def test_words_where_codes_should_be_are_a_dataset_error(tmp_path, suffix):
+    path = tmp_path / f"codes{suffix}"
+    words = np.array([["a", "b"], ["c", "d"]])
+    if suffix == ".npy":
+        np.save(path, words)
+    else:
+        import pandas as pd
+
+        table = pd.DataFrame(words, columns=["x", "y"])
+        table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
+    with pytest.raises(DatasetError, match=rf"codes\{suffix} cannot be read as codes"):
+        read_codes(path, 2)
+
+
+def test_a_file_of_python_objects_is_not_unpickled(tmp_path):
+    np.save(tmp_path / "codes.npy", np.array([[print]], dtype=object), allow_pickle=True)
+    with pytest.raises(DatasetError, match="cannot be read as codes"):
+        read_codes(tmp_path / "codes.npy", 1)
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"Parquet needs pyarrow. Install it with: pip install 'latentmap\[par"):
+        write_codes(tmp_path / "codes.parquet", pieces(), len(Z), NAMES)

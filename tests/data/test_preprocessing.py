@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+
+from latentmap.data.preprocessing import Preprocessing
+
+RNG = np.random.default_rng(0)
+
+
+def there_and_back(preprocessing, X):
+    return preprocessing.to_samples(preprocessing.to_input(preprocessing.hold(X)))
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (1, 1), (6, 5, 4)])
+def test_uint8_images_become_channels_first_in_the_unit_interval_and_come_back(shape):
+    X = RNG.integers(0, 256, (4, *shape), dtype=np.uint8)
+    preprocessing = Preprocessing.fit(X)
+    x = preprocessing.to_input(preprocessing.hold(X))
+    channels = shape[2] if len(shape) == 3 else 1
+    assert x.shape == (4, channels, *shape[:2])
+    assert x.shape[1:] == preprocessing.tensor_shape
+    assert x.dtype == torch.float32
+    wanted = np.moveaxis(X.reshape(4, *shape[:2], channels), 3, 1) / np.float32(255)
+    np.testing.assert_allclose(x.numpy(), wanted, atol=1e-7)
+    back = preprocessing.to_samples(x)
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, X, atol=1e-4)
+
+
+def test_uint8_images_are_held_as_the_bytes_they_are():
+    X = RNG.integers(0, 256, (4, 5, 5, 1), dtype=np.uint8)
+    held = Preprocessing.fit(X).hold(X)
+    assert held.dtype == torch.uint8
+    assert held.data_ptr() == X.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "offset", "scale"), [(0.2, 0.9, 0, 1), (0, 1, 0, 1), (-3, 5, -3, 8), (0, 1000, 0, 1000), (7, 7, 7, 1)]
+)
+def test_float_images_map_their_range_to_the_unit_interval(low, high, offset, scale):
+    X = np.linspace(low, high, 2 * 3 * 4).reshape(2, 3, 4)
+    preprocessing = Preprocessing.fit(X)
+    assert (preprocessing.offset, preprocessing.scale) == (offset, scale)
+    np.testing.assert_allclose(there_and_back(preprocessing, X), X, rtol=1e-6, atol=1e-6)
+    assert there_and_back(preprocessing, X).dtype == np.float64
+    assert there_and_back(Preprocessing.fit(X.astype(np.float32)), X).dtype == np.float32
+
+
+def test_standard_scaling_is_scikit_learns():
+    from sklearn.preprocessing import StandardScaler
+
+    X = RNG.normal(size=(50, 4)) * [1, 10, 1e-6, 1e6] + [0, 5, 0, -1e6]
+    preprocessing = Preprocessing.fit(X, "standard")
+    x = preprocessing.to_input(preprocessing.hold(X))
+    np.testing.assert_allclose(x.numpy(), StandardScaler().fit_transform(X), atol=1e-5)
+
+
+def test_global_scaling_keeps_the_proportions_of_the_features():
+    X = RNG.normal(size=(500, 3)) * [1, 2, 4] + 10
+    preprocessing = Preprocessing.fit(X, "global")
+    x = preprocessing.to_input(preprocessing.hold(X)).numpy()
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(x.std(axis=0) / x[:, 0].std(), X.std(axis=0) / X[:, 0].std(), rtol=1e-5)
+    np.testing.assert_allclose(np.mean(x.var(axis=0)), 1, rtol=1e-5)
+
+
+def test_auto_scaling_takes_one_scale_for_one_unit_and_many_for_many():
+    X = RNG.normal(size=(100, 5))
+    one_unit, many_units = X * [1, 2, 3, 2, 1], X * [1, 1, 1, 1, 1000]
+    assert Preprocessing.fit(one_unit).scale.shape == ()
+    assert Preprocessing.fit(many_units).scale.shape == (5,)
+
+
+@pytest.mark.parametrize("scaling", ["auto", "standard", "global"])
+@pytest.mark.parametrize("constant", [0.0, 3.0, 1e8, -0.1])
+def test_a_constant_feature_stays_finite_and_comes_back(scaling, constant):
+    X = np.column_stack([np.full(40, constant), RNG.normal(size=40)])
+    preprocessing = Preprocessing.fit(X, scaling)
+    x = preprocessing.to_input(preprocessing.hold(X))
+    assert torch.isfinite(x).all()
+    assert x[:, 0].abs().max() < 1e-6
+    np.testing.assert_allclose(there_and_back(preprocessing, X), X, rtol=1e-6, atol=1e-6)
+
+
+def test_all_features_constant():
+    X = np.full((10, 3), 4.5)
+    np.testing.assert_array_equal(there_and_back(Preprocessing.fit(X), X), X)
+
+
+def test_a_large_offset_does_not_eat_the_digits():
+    X = 1e8 + RNG.normal(size=(200, 3))
+    preprocessing = Preprocessing.fit(X)
+    np.testing.assert_allclose(there_and_back(preprocessing, X), X, atol=1e-5, rtol=0)
+
+
+def test_new_samples_are_treated_as_those_of_fit():
+    X = RNG.normal(size=(50, 2)) * 3 + 7
+    preprocessing = Preprocessing.fit(X)
+    alone = preprocessing.to_input(preprocessing.hold(X[:1] + 100))
+    np.testing.assert_allclose(alone.numpy(), ((X[:1] + 100 - preprocessing.offset) / preprocessing.scale), rtol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["read-only", "fortran", "strided", "reversed"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_the_layout_in_memory_makes_no_difference(layout, dtype):
+    X = RNG.integers(0, 200, (6, 4, 5, 3)).astype(dtype)
+    preprocessing = Preprocessing.fit(X)
+    wanted = preprocessing.to_input(preprocessing.hold(X))
+    other = {
+        "read-only": X.copy(),
+        "fortran": np.asfortranarray(X),
+        "strided": np.repeat(X, 2, axis=0)[::2],
+        "reversed": X[::-1].copy()[::-1],
+    }[layout]
+    other.flags.writeable = layout != "read-only"
+    assert torch.equal(preprocessing.to_input(preprocessing.hold(other)), wanted)
