@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 
@@ -10,8 +11,6 @@ import pytest
 
 from latentmap import Autoencoder, Dataset, load_dataset
 from latentmap.models import MODELS
-
-SRC = Path(__file__).parents[1] / "src"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -43,7 +42,7 @@ def vectors() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def fitted_models(small: Dataset) -> dict[str, Autoencoder]:
-    """Every architecture, trained a little on small images."""
+    """Every architecture, trained a little on small images; not to be changed by a test."""
     return {
         name: Autoencoder(name, 3, epochs=2, random_state=0).fit(small.train.images) for name in sorted(MODELS)
     }
@@ -51,5 +50,5 @@ def fitted_models(small: Dataset) -> dict[str, Autoencoder]:
 
 @pytest.fixture(params=sorted(MODELS))
 def fitted(request: pytest.FixtureRequest, fitted_models: dict[str, Autoencoder]) -> Autoencoder:
-    """Each of `fitted_models` in turn; not to be changed by a test."""
-    return fitted_models[request.param]
+    """Each of `fitted_models` in turn, the test's own copy."""
+    return copy.deepcopy(fitted_models[request.param])

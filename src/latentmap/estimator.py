@@ -12,6 +12,7 @@ import platform
 import time
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -244,6 +245,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         )
         if self.n_iter_ == 0:
             self.module_.start_from(batches.mean())
+        plan = replace(plan, n_train=len(batches.train_rows), n_validation=len(batches.validation_rows))
+        if piecewise:
+            plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3)
         callbacks = [*self.callbacks, *([PrintEpochs()] if self.verbose else [])]
         for callback in callbacks:
             callback.on_train_begin(plan)
@@ -258,8 +262,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 self.module_,
                 batches,
                 OBJECTIVES[self.objective],
-                epochs=1 if piecewise else plan.epochs,
-                learning_rate=plan.learning_rate / 3 if piecewise else plan.learning_rate,
+                epochs=plan.epochs,
+                learning_rate=plan.learning_rate,
                 decay=not piecewise,
                 optimizer_state=self._optimizer_state,
                 on_epoch=on_epoch,
@@ -343,7 +347,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If `Z` does not have `latent_dim_` columns of finite numbers.
         """
         check_is_fitted(self, "module_")
-        codes = check_array(Z, dtype=np.float32, input_name="Z")
+        # PyTorch takes neither flipped nor (without a warning) read-only memory.
+        codes = check_array(Z, dtype=np.float32, order="C", force_writeable=True, input_name="Z")
         if codes.shape[1] != self.latent_dim_:
             raise ValueError(f"Z must have {self.latent_dim_} columns (latent_dim), got {codes.shape[1]}.")
         module = self._for_inference()

@@ -6,7 +6,6 @@ each command imports what it needs when it runs.
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 import warnings
@@ -58,8 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         What follows the program's name; by default what the program was started with.
     """
-    # PyTorch's idle threads spin by default, which beside any other busy process makes training many times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else arguments
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # the rest of its arguments are not needed
     sys.exit(_run(arguments))

@@ -56,7 +56,7 @@ class AutoencoderModule(nn.Module):
         If `image_shape` or `latent_dim` is not made of positive whole numbers.
     """
 
-    recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=800)
+    recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600)
 
     encoder: nn.Module
     decoder: nn.Module

@@ -27,6 +27,7 @@ from latentmap.models.registry import MODELS
 
 FORMAT_VERSION = 1
 _WEIGHTS, _CONFIG, _HISTORY = "model.safetensors", "config.json", "history.jsonl"
+_DTYPES = {name: name for name in ("uint8", "float32", "float64")}  # what `fit` may have seen
 _OFFSET, _SCALE = "preprocessing.offset", "preprocessing.scale"
 
 
@@ -138,10 +139,16 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path} has format_version {config['format_version']}, this version of latentmap reads up to "
             f"{FORMAT_VERSION}. Upgrade latentmap."
         )
-    if config.get("model") not in MODELS:
+    if not isinstance(config.get("model"), str) or config["model"] not in MODELS:
         raise ModelFileError(
             f"{path} names an unknown architecture {config.get('model')!r}; known are {', '.join(sorted(MODELS))}."
         )
+    for name in ("parameters", "training", "versions", "metadata"):
+        if not isinstance(config.get(name, {}), (dict, type(None))):
+            raise ModelFileError(f"{path} has a damaged entry {name!r}. Save the model again.")
+    names = config.get("feature_names") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ModelFileError(f"{path} has a damaged entry 'feature_names'. Save the model again.")
     return config
 
 
@@ -163,7 +170,8 @@ def _build_preprocessing(config: dict[str, Any], tensors: dict[str, torch.Tensor
         numbers.append(tensors.pop(name).double().numpy())
     stated = config.get("preprocessing")
     try:
-        shape, dtype = tuple(int(size) for size in stated["sample_shape"]), str(np.dtype(stated["dtype"]))  # type: ignore[index]
+        shape = tuple(int(size) for size in stated["sample_shape"])  # type: ignore[index]
+        dtype = _DTYPES[stated["dtype"]]  # type: ignore[index]
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise ModelFileError(
             f"{folder / _CONFIG} has a damaged entry 'preprocessing'. Save the model again."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
-from latentmap.models.base import AutoencoderModule, SampleShape, n_values
+from latentmap.models.base import AutoencoderModule, Recipe, SampleShape, n_values
 
 
 class LinearAutoencoder(AutoencoderModule):
@@ -33,6 +35,8 @@ class LinearAutoencoder(AutoencoderModule):
     >>> LinearAutoencoder((1, 8, 8), latent_dim=3).n_parameters  # 64*3 + 3 in, 3*64 + 64 out
     451
     """
+
+    recipe: ClassVar[Recipe] = Recipe(batch_size=128, learning_rate=0.05, n_steps=500)
 
     def __init__(self, image_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
         super().__init__(image_shape, latent_dim)

@@ -144,6 +144,9 @@ def latent_grid(grid: LatentGrid, *, name: str = "", ax: Axes | None = None) -> 
     figure, ax = axes_or_new(ax, float(np.clip(7.4 * height / width, 3.0, 11.0)) + 0.6)
     opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[::-1, :, None, None, None]
     faded = pictures * opacity + (1 - opacity)
+    # A white line between cells: strokes that reach the edge would otherwise run on into the next picture.
+    height, width = height + 1, width + 1
+    faded = np.pad(faded, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1)
     sheet = faded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
     ax.imshow(
         (sheet * 255).astype(np.uint8),

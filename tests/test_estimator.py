@@ -1,0 +1,669 @@
+import copy
+import json
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from latentmap import Autoencoder
+from latentmap.errors import TrainingError
+from latentmap.models import MODELS
+from latentmap.training import Callback
+
+ALL = pytest.mark.parametrize("model", sorted(MODELS))
+RNG = np.random.default_rng(0)
+
+
+def quick(model="dense", latent_dim=2, **parameters):
+    return Autoencoder(model, latent_dim, **({"epochs": 1, "random_state": 0} | parameters))
+
+
+def flat(images):
+    return images.reshape(len(images), -1).astype(np.float64)
+
+
+# ---- learning ------------------------------------------------------------------------------------------------------
+
+
+def test_a_linear_autoencoder_reaches_the_error_of_pca(digits):
+    ae = Autoencoder("linear", 2, random_state=0).fit(digits.train.images)
+    train, test = flat(digits.train.images), flat(digits.test.images)
+    pca = PCA(2).fit(train)
+    by_pca = np.mean((test - pca.inverse_transform(pca.transform(test))) ** 2)
+    assert -ae.score(digits.test.images) == pytest.approx(by_pca, rel=0.03)
+
+
+@pytest.mark.parametrize("scales", [[1, 1, 1, 1, 1, 1], [1e-6, 1, 1e6, 1, 1e3, 1e-3]])
+def test_a_linear_autoencoder_of_vectors_reaches_the_error_of_pca_in_its_own_scale(vectors, scales):
+    X = vectors * scales
+    ae = Autoencoder("linear", 2, random_state=0, validation_fraction=0).fit(X)
+    x = (X - ae.preprocessing_.offset) / ae.preprocessing_.scale
+    x_hat = (ae.inverse_transform(ae.transform(X)) - ae.preprocessing_.offset) / ae.preprocessing_.scale
+    pca = PCA(2).fit(x)
+    by_pca = np.mean((x - pca.inverse_transform(pca.transform(x))) ** 2)
+    assert np.mean((x - x_hat) ** 2) == pytest.approx(by_pca, rel=0.05)
+
+
+def test_a_dense_autoencoder_beats_pca_and_puts_neighbours_together(digits):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    images, labels = digits.train.images, digits.train.labels
+    ae = Autoencoder("dense", 2, random_state=0).fit(images)
+    pca = PCA(2).fit(flat(images))
+    errors = flat(digits.test.images) - pca.inverse_transform(pca.transform(flat(digits.test.images)))
+    assert -ae.score(digits.test.images) < 0.7 * np.mean(errors**2)
+
+    def accuracy(transformer, prepare=lambda X: X):
+        knn = KNeighborsClassifier(10).fit(transformer.transform(prepare(images)), labels)
+        return knn.score(transformer.transform(prepare(digits.test.images)), digits.test.labels)
+
+    untrained = quick(learning_rate=1e-12).fit(images)
+    assert accuracy(ae) > accuracy(pca, flat) + 0.1
+    assert accuracy(ae) > accuracy(untrained) + 0.3
+
+
+@ALL
+def test_more_epochs_are_better_than_none(model, small):
+    before = quick(model, 4, learning_rate=1e-12).fit(small.train.images)
+    after = quick(model, 4, epochs=20).fit(small.train.images)
+    assert -after.score(small.test.images) < 0.75 * -before.score(small.test.images)
+
+
+def test_partial_fit_in_pieces_learns(digits):
+    images = digits.train.images
+    ae = quick("dense")
+    scores = []
+    for _ in range(4):
+        for piece in np.array_split(images, 3):
+            ae.partial_fit(piece)
+        scores.append(ae.score(digits.test.images))
+    assert ae.n_iter_ == len(ae.history_) == 12
+    assert scores[-1] > scores[0]
+    whole = quick("dense", epochs=4).fit(images)
+    assert -scores[-1] < 1.3 * -whole.score(digits.test.images)
+
+
+def test_the_first_piece_decides_the_scale_and_the_shape(vectors):
+    ae = quick().partial_fit(vectors[:100])
+    before = ae.preprocessing_
+    ae.partial_fit(vectors[100:] * 5)
+    assert ae.preprocessing_ is before
+    with pytest.raises(ValueError, match="X has 4 features, but Autoencoder is expecting 6"):
+        ae.partial_fit(vectors[:, :4])
+
+
+def test_fit_after_partial_fit_starts_anew(vectors):
+    wanted = quick().fit(vectors).transform(vectors)
+    ae = quick().partial_fit(vectors * 3).fit(vectors)
+    np.testing.assert_array_equal(ae.transform(vectors), wanted)
+    assert ae.n_iter_ == 1
+
+
+def test_the_best_epoch_is_kept(small):
+    ae = quick(epochs=6, learning_rate=0.2).fit(small.train.images)
+    losses = [row["valid_loss"] for row in ae.history_]
+    assert [row["epoch"] for row in ae.history_] == [1, 2, 3, 4, 5, 6]
+    assert ae.n_iter_ == 6
+    assert losses[ae.best_epoch_ - 1] == min(losses)
+
+
+def test_labels_are_never_used(small):
+    wanted = quick().fit(small.train.images).transform(small.test.images)
+    for y in (small.train.labels, np.zeros(200), "nonsense"):
+        np.testing.assert_array_equal(quick().fit(small.train.images, y).transform(small.test.images), wanted)
+
+
+def test_a_rate_that_blows_up_says_so(vectors):
+    with pytest.raises(TrainingError, match=r"training diverged in epoch 1: the loss is .*Lower learning_rate \(now 1e"):
+        quick(learning_rate=1e30).fit(vectors)
+
+
+# ---- shapes and units ----------------------------------------------------------------------------------------------
+
+
+@ALL
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (8, 8, 3), (5, 6, 4), (1, 1)])
+@pytest.mark.parametrize("kind", ["uint8", "float32 in [0, 1]", "float64 in [-40, 90]"])
+def test_images_come_back_in_their_shape_and_units(model, shape, kind):
+    X = RNG.random((30, *shape))
+    X = {
+        "uint8": (255 * X).astype(np.uint8),
+        "float32 in [0, 1]": X.astype(np.float32),
+        "float64 in [-40, 90]": 130 * X - 40,
+    }[kind]
+    latent_dim = 1 if shape == (1, 1) else 2
+    ae = quick(model, latent_dim).fit(X)
+    Z = ae.transform(X)
+    assert Z.shape == (30, latent_dim)
+    assert Z.dtype == np.float32
+    X_hat = ae.inverse_transform(Z)
+    assert X_hat.shape == X.shape
+    assert X_hat.dtype == (np.float64 if X.dtype == np.float64 else np.float32)
+    assert abs(X_hat.mean() - X.mean()) < 0.25 * np.ptp(X)
+    errors = np.mean((X.astype(np.float64) - X_hat).reshape(30, -1) ** 2, axis=1)
+    np.testing.assert_allclose(ae.score_samples(X), -errors, rtol=1e-4)
+    np.testing.assert_allclose(ae.anomaly_score(X), errors, rtol=1e-4)
+    assert ae.score(X) == pytest.approx(-errors.mean(), rel=1e-4)
+    assert ae.n_features_in_ == np.prod(shape)
+
+
+def test_uint8_and_float_pixels_give_one_model(small):
+    as_bytes = quick(epochs=3).fit(small.train.images)
+    as_floats = quick(epochs=3).fit(small.train.images / np.float32(255))
+    Z = as_bytes.transform(small.test.images)
+    np.testing.assert_allclose(as_floats.transform(small.test.images / np.float32(255)), Z, rtol=1e-2, atol=1e-2)
+
+
+def test_a_channel_axis_of_one_may_be_left_out_or_added(small):
+    ae = quick().fit(small.train.images)
+    Z = ae.transform(small.test.images)
+    np.testing.assert_array_equal(ae.transform(small.test.images[..., 0]), Z)
+    without = quick().fit(small.train.images[..., 0])
+    np.testing.assert_array_equal(without.transform(small.test.images), Z)
+    assert without.inverse_transform(Z).shape == (200, 8, 8)
+
+
+def test_float_pixels_from_0_to_255_are_taken_by_a_model_of_bytes(small):
+    ae = quick().fit(small.train.images)
+    Z = ae.transform(small.test.images)
+    np.testing.assert_allclose(ae.transform(small.test.images.astype(np.float64)), Z, rtol=1e-5, atol=1e-6)
+
+
+def test_bytes_are_refused_by_a_model_of_floats_from_0_to_1(small):
+    ae = quick().fit(small.train.images / 255)
+    with pytest.raises(ValueError, match=r"floats from 0 to 1, got uint8. Divide it by 255"):
+        ae.transform(small.test.images)
+
+
+def test_reconstructions_are_inverse_transform_of_transform(fitted, small):
+    X = small.test.images
+    X_hat = fitted.inverse_transform(fitted.transform(X))
+    by_hand = -np.mean((X - X_hat.astype(np.float64)).reshape(len(X), -1) ** 2, axis=1)
+    np.testing.assert_allclose(fitted.score_samples(X), by_hand, rtol=1e-4)
+
+
+@pytest.mark.parametrize("as_what", ["float64", "list", "pandas", "polars", "fortran", "flipped", "read-only"])
+def test_codes_may_come_as_any_table(fitted, small, as_what):
+    Z = fitted.transform(small.test.images)
+    wanted = fitted.inverse_transform(Z)
+    given = {
+        "float64": Z.astype(np.float64),
+        "list": Z.tolist(),
+        "pandas": pd.DataFrame(Z, columns=fitted.get_feature_names_out()),
+        "polars": pl.DataFrame(Z, schema=list(fitted.get_feature_names_out())),
+        "fortran": np.asfortranarray(Z),
+        "flipped": Z[::-1].copy()[::-1],
+        "read-only": np.frombuffer(Z.tobytes(), Z.dtype).reshape(Z.shape),
+    }[as_what]
+    np.testing.assert_allclose(fitted.inverse_transform(given), wanted, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", ["fortran", "strided", "flipped", "read-only", "memory-mapped"])
+@pytest.mark.parametrize("kind", ["images", "vectors"])
+def test_the_layout_in_memory_makes_no_difference(small, vectors, tmp_path, layout, kind):
+    X = small.train.images if kind == "images" else vectors
+    given = {
+        "fortran": np.asfortranarray(X),
+        "strided": np.repeat(X, 2, axis=0)[::2],
+        "flipped": X[:, ::-1].copy()[:, ::-1],
+        "read-only": np.frombuffer(X.tobytes(), X.dtype).reshape(X.shape),
+        "memory-mapped": None,
+    }[layout]
+    if given is None:
+        np.save(tmp_path / "X.npy", X)
+        given = np.load(tmp_path / "X.npy", mmap_mode="r")
+    ae = quick().fit(X)
+    np.testing.assert_allclose(quick().fit(given).transform(X), ae.transform(X), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ae.transform(given), ae.transform(X), rtol=1e-4, atol=1e-5)
+
+
+def test_what_goes_in_is_never_changed(small, vectors):
+    for X in (small.train.images.copy(), vectors.copy(), small.train.images / 255):
+        before = X.copy()
+        ae = quick().fit(X)
+        ae.partial_fit(X)
+        Z = ae.transform(X)
+        ae.score_samples(X)
+        np.testing.assert_array_equal(X, before)
+        kept = Z.copy()
+        ae.inverse_transform(Z)
+        np.testing.assert_array_equal(Z, kept)
+
+
+def test_results_are_the_callers_own(fitted, small):
+    Z = fitted.transform(small.test.images)
+    kept = Z.copy()
+    X_hat = fitted.inverse_transform(Z)
+    X_hat[:] = 0
+    Z[:] = 7
+    np.testing.assert_array_equal(fitted.transform(small.test.images), kept)
+
+
+# ---- hard vectors --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", sorted(MODELS.keys() - {"conv"}))
+@pytest.mark.parametrize(
+    "case", ["constant feature", "all constant", "wild scales", "large offset", "outlier", "tiny", "two samples"]
+)
+def test_hard_vectors_are_learned_from(model, case, vectors):
+    X = vectors.copy()
+    if case == "constant feature":
+        X[:, 2] = 1234.5
+    elif case == "all constant":
+        X[:] = 1234.5
+    elif case == "wild scales":
+        X *= 10.0 ** np.array([-6, -3, 0, 2, 4, 6])
+    elif case == "large offset":
+        X += 1e8
+    elif case == "outlier":
+        X[17, 3] = 1e9
+    elif case == "tiny":
+        X *= 1e-12
+    elif case == "two samples":
+        X = X[:2]
+    ae = Autoencoder(model, 3, random_state=0).fit(X)
+    X_hat = ae.inverse_transform(ae.transform(X))
+    assert X_hat.dtype == np.float64
+    assert np.isfinite(X_hat).all()
+    spread = X.std(axis=0)
+    varies = spread > 1e-9 * np.abs(X).mean(axis=0)
+    errors = np.sqrt(np.mean((X - X_hat) ** 2, axis=0))
+    np.testing.assert_allclose(X_hat[:, ~varies], X[:, ~varies], rtol=1e-4)
+    learned = varies & (case != "two samples")
+    if case == "outlier":
+        learned[3] = False  # one sample in 300 may be missed; the other features may not suffer for it
+    assert (errors[learned] < 0.6 * spread[learned]).all()
+
+
+def test_an_outlier_is_the_strangest(vectors):
+    X = vectors.copy()
+    X[17] = [8, -8, 8, -8, 8, -8]
+    ae = Autoencoder("linear", 3, random_state=0).fit(vectors)
+    scores = ae.anomaly_score(X)
+    assert scores.argmax() == 17
+    assert scores[17] > 20 * np.delete(scores, 17).max()
+
+
+def test_a_code_larger_than_the_sample_warns(vectors):
+    with pytest.warns(UserWarning, match="latent_dim is 7, more than the 6 numbers of a sample: the code compresses noth"):
+        quick(latent_dim=7).fit(vectors)
+    quick(latent_dim=6).fit(vectors)
+
+
+# ---- the contract on codes -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def many(small):
+    """3,000 images: more than are encoded at once."""
+    return np.concatenate([np.roll(small.train.images, shift, axis=1) for shift in range(15)])
+
+
+def close_codes(found, wanted):
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+
+
+def test_a_code_does_not_depend_on_what_else_is_in_the_call(fitted, many):
+    Z = fitted.transform(many)
+    order = RNG.permutation(len(many))
+    close_codes(fitted.transform(many[order]), Z[order])
+    for rows in (slice(0, 1), slice(1500, 1501), slice(2999, 3000), slice(7, 20), slice(1000, 2100)):
+        close_codes(fitted.transform(many[rows]), Z[rows])
+    X_hat = fitted.inverse_transform(Z)
+    np.testing.assert_allclose(fitted.inverse_transform(Z[1023:1026]), X_hat[1023:1026], atol=1e-2)
+    np.testing.assert_allclose(fitted.score_samples(many[1023:1026]), fitted.score_samples(many)[1023:1026], rtol=1e-4)
+
+
+def test_transform_is_the_same_every_time_and_in_evaluation_mode(fitted, small):
+    Z = fitted.transform(small.test.images)
+    assert not fitted.module_.training
+    for _ in range(3):
+        np.testing.assert_array_equal(fitted.transform(small.test.images), Z)
+    state = {name: value.clone() for name, value in fitted.module_.state_dict().items()}
+    fitted.inverse_transform(Z)
+    fitted.score(small.test.images)
+    for name, value in fitted.module_.state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+
+@ALL
+def test_one_random_state_gives_equal_bits_and_none_does_not(model, small):
+    first, second = (quick(model, epochs=2).fit(small.train.images) for _ in range(2))
+    for name, value in first.module_.state_dict().items():
+        assert torch.equal(value, second.module_.state_dict()[name]), name
+    np.testing.assert_array_equal(first.transform(small.test.images), second.transform(small.test.images))
+    np.random.seed(0)  # noqa: NPY002  # random_state=None must not follow the global state either
+    torch.manual_seed(0)
+    third = quick(model, random_state=None).fit(small.train.images)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    fourth = quick(model, random_state=None).fit(small.train.images)
+    assert not np.allclose(third.transform(small.test.images), fourth.transform(small.test.images))
+    assert third.seed_ != fourth.seed_
+    again = quick(model, random_state=third.seed_).fit(small.train.images)
+    np.testing.assert_array_equal(again.transform(small.test.images), third.transform(small.test.images))
+
+
+def test_different_seeds_give_different_codes(small):
+    codes = [quick(random_state=seed).fit(small.train.images).transform(small.test.images) for seed in (0, 1, 2)]
+    assert not np.allclose(codes[0], codes[1])
+    assert not np.allclose(codes[1], codes[2])
+
+
+def test_a_random_state_object_seeds_too(small):
+    codes = [
+        quick(random_state=np.random.RandomState(5)).fit(small.train.images).transform(small.test.images)  # noqa: NPY002
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*codes)
+
+
+@ALL
+def test_the_worlds_state_is_left_as_found(model, small):
+    np.random.seed(3)  # noqa: NPY002
+    torch.manual_seed(3)
+    numpy_state, torch_state = pickle.dumps(np.random.get_state()), torch.random.get_rng_state()  # noqa: NPY002
+    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
+    deterministic, dtype = torch.are_deterministic_algorithms_enabled(), torch.get_default_dtype()
+    ae = quick(model, random_state=None).fit(small.train.images)
+    ae.partial_fit(small.train.images)
+    ae.inverse_transform(ae.transform(small.test.images))
+    assert pickle.dumps(np.random.get_state()) == numpy_state  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+    assert (torch.get_num_threads(), torch.is_grad_enabled()) == (threads, grad)
+    assert (torch.are_deterministic_algorithms_enabled(), torch.get_default_dtype()) == (deterministic, dtype)
+
+
+# ---- scikit-learn --------------------------------------------------------------------------------------------------
+
+
+def test_repr_is_short_and_html_is_scikit_learns():
+    assert repr(Autoencoder()) == "Autoencoder()"
+    assert repr(quick("conv", 8)) == "Autoencoder(epochs=1, latent_dim=8, model='conv', random_state=0)"
+    assert "sk-top-container" in Autoencoder()._repr_html_()
+
+
+def test_a_clone_is_unfitted_and_alike(fitted):
+    copied = clone(fitted)
+    assert copied.get_params() == fitted.get_params()
+    assert not hasattr(copied, "module_")
+
+
+def test_names_of_features_and_codes(vectors):
+    ae = quick(latent_dim=3).fit(pd.DataFrame(vectors, columns=list("abcdef")))
+    np.testing.assert_array_equal(ae.feature_names_in_, list("abcdef"))
+    assert ae.n_features_in_ == 6
+    np.testing.assert_array_equal(ae.get_feature_names_out(), ["autoencoder0", "autoencoder1", "autoencoder2"])
+    ae.fit(vectors)
+    assert not hasattr(ae, "feature_names_in_")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_in_and_frames_out(vectors, library):
+    names = list("abcdef")
+    frame = pd.DataFrame(vectors, columns=names) if library == "pandas" else pl.DataFrame(vectors, schema=names)
+    Z = quick().fit(vectors).transform(vectors)
+    ae = quick().set_output(transform=library).fit(frame)
+    out = ae.transform(frame)
+    assert type(out) is type(frame)
+    assert list(out.columns) == ["autoencoder0", "autoencoder1"]
+    np.testing.assert_array_equal(out.to_numpy(), Z)
+    np.testing.assert_array_equal(ae.inverse_transform(out), ae.inverse_transform(Z))
+
+
+def test_set_output_takes_images_too(small):
+    out = quick().set_output(transform="pandas").fit_transform(small.train.images)
+    assert isinstance(out, pd.DataFrame)
+    assert out.shape == (200, 2)
+
+
+def test_a_pipeline_scales_encodes_and_classifies_and_goes_back(digits):
+    X, y = flat(digits.train.images[:400, ::4, ::4]), digits.train.labels[:400]
+    test, truth = flat(digits.test.images[:, ::4, ::4]), digits.test.labels
+    pipeline = make_pipeline(MinMaxScaler(), Autoencoder(latent_dim=8, random_state=0), LogisticRegression(max_iter=2000))
+    assert pipeline.fit(X, y).score(test, truth) > 0.75
+    encode = pipeline[:-1]
+    assert encode.inverse_transform(encode.transform(test)).shape == test.shape
+
+
+def test_a_grid_search_over_latent_dim_in_two_processes_finds_the_larger(vectors):
+    search = GridSearchCV(
+        Autoencoder("linear", random_state=0, epochs=30), {"latent_dim": [1, 3]}, cv=2, n_jobs=2, error_score="raise"
+    ).fit(vectors)
+    assert search.best_params_ == {"latent_dim": 3}
+    assert search.best_score_ > -0.1
+    wanted = Autoencoder("linear", 3, random_state=0, epochs=30).fit(vectors)
+    np.testing.assert_array_equal(search.best_estimator_.transform(vectors), wanted.transform(vectors))
+
+
+def test_cross_val_score_of_images(small):
+    scores = cross_val_score(quick(epochs=3), small.train.images, cv=3)
+    assert scores.shape == (3,)
+    assert (scores < 0).all()
+
+
+@pytest.mark.parametrize("how", ["pickle", "deepcopy", "joblib"])
+def test_copies_give_equal_codes(fitted, small, tmp_path, how):
+    Z = fitted.transform(small.test.images)
+    if how == "pickle":
+        again = pickle.loads(pickle.dumps(fitted))  # noqa: S301
+    elif how == "deepcopy":
+        again = copy.deepcopy(fitted)
+    else:
+        import joblib
+
+        joblib.dump(fitted, tmp_path / "ae")
+        again = joblib.load(tmp_path / "ae")
+    np.testing.assert_array_equal(again.transform(small.test.images), Z)
+    assert again.history_ == fitted.history_
+
+
+@ALL
+def test_a_pickle_holds_the_weights_and_no_training_data(model, digits):
+    ae = quick(model).fit(digits.train.images)
+    ae.transform(digits.test.images)
+    assert len(pickle.dumps(ae)) < 1.05 * 4 * ae.n_parameters_ + 25_000
+    assert digits.train.images.nbytes > 1_400_000
+
+
+def test_a_pickle_after_partial_fit_goes_on_as_the_original(small):
+    ae = quick().partial_fit(small.train.images)
+    again = pickle.loads(pickle.dumps(ae))  # noqa: S301
+    for each in (ae, again):
+        each.partial_fit(small.train.images)
+    np.testing.assert_array_equal(again.transform(small.test.images), ae.transform(small.test.images))
+
+
+@pytest.mark.parametrize("method", ["transform", "score", "score_samples", "anomaly_score", "inverse_transform"])
+def test_an_unfitted_estimator_says_so(method, vectors):
+    with pytest.raises(NotFittedError):
+        getattr(Autoencoder(), method)(vectors)
+
+
+# ---- what is refused -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"model": "dens"}, ValueError, "model must be one of 'conv', 'dense', 'linear', got 'dens'. Did you mean 'dense'"),
+        ({"model": None}, ValueError, "model must be one of .*, got None"),
+        ({"objective": "mse"}, ValueError, "objective must be one of 'reconstruction', got 'mse'"),
+        ({"scaling": "standart"}, ValueError, "scaling must be one of .*Did you mean 'standard'"),
+        ({"latent_dim": 0}, ValueError, "latent_dim must be a whole number of at least 1, got 0"),
+        ({"latent_dim": 2.5}, TypeError, "latent_dim must be a whole number of at least 1, got 2.5"),
+        ({"latent_dim": True}, TypeError, "latent_dim must be a whole number of at least 1, got True"),
+        ({"epochs": 0}, ValueError, "epochs must be a whole number of at least 1, got 0"),
+        ({"epochs": "many"}, TypeError, "epochs must be a whole number of at least 1, got 'many'"),
+        ({"batch_size": -1}, ValueError, "batch_size must be a whole number of at least 1, got -1"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be a number above 0, got 0"),
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate must be a number above 0, got nan"),
+        ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number above 0, got 'fast'"),
+        ({"validation_fraction": 1}, ValueError, "validation_fraction must be at least 0 and less than 1, got 1"),
+        ({"validation_fraction": -0.1}, ValueError, "validation_fraction must be at least 0 and less than 1, got -0.1"),
+        ({"validation_fraction": "x"}, ValueError, "validation_fraction must be at least 0 and less than 1, got 'x'"),
+        ({"random_state": "seed"}, ValueError, "random_state must be an int, a RandomState or None, got 'seed'"),
+        ({"random_state": -1}, ValueError, "random_state must be from 0 to 4294967295, got -1"),
+        ({"device": "tpu9"}, ValueError, "device must be 'auto', 'cpu', 'cuda' or 'mps', got 'tpu9'"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_by_name_when_fitting(parameters, error, message, vectors):
+    ae = quick(**parameters)
+    with pytest.raises(error, match=message):
+        ae.fit(vectors)
+    with pytest.raises(error, match=message):
+        ae.partial_fit(vectors)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["vectors", "images"])
+def test_what_is_not_finite_is_refused(bad, kind, vectors, small):
+    X = vectors.copy() if kind == "vectors" else small.train.images / 255
+    ae = quick().fit(X)
+    X.ravel()[5] = bad
+    for method in (quick().fit, quick().partial_fit, ae.transform, ae.score_samples):
+        with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+            method(X)
+    with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+        ae.inverse_transform([[0.0, bad]])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((4, 8, 8, 2), np.uint8), r"X must have 1, 3 or 4 channels in its last axis, got shape \(4, 8, 8, 2\)"),
+        (np.zeros((4, 3, 8, 8), np.uint8), r"X must have 1, 3 or 4 channels .*Images are \(n, height, width, channels\)"),
+        (np.zeros((0, 8, 8), np.uint8), r"X must hold at least one image of at least one pixel, got shape \(0, 8, 8\)"),
+        (np.zeros((4, 0, 8), np.uint8), "X must hold at least one image of at least one pixel"),
+        (np.zeros((1, 8, 8), np.uint8), "X must hold at least 2 samples to learn from, got 1 sample"),
+        (np.zeros(8), "Expected 2D array, got 1D array"),
+        (np.zeros((2, 8, 8, 1, 1)), "dim 5"),
+        (np.zeros((1, 5)), "minimum of 2 is required"),
+        (np.array([["a", "b"], ["c", "d"]]), "could not convert string|dtype='numeric'"),
+    ],
+)
+def test_unusable_samples_are_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        quick().fit(X)
+
+
+def test_samples_of_another_shape_than_fit_saw_are_refused(small, vectors):
+    images = quick().fit(small.train.images)
+    with pytest.raises(ValueError, match=r"X must be samples of shape \(8, 8, 1\), as in fit, got \(9, 9, 1\)"):
+        images.transform(np.zeros((2, 9, 9, 1), np.uint8))
+    with pytest.raises(ValueError, match=r"X must be samples of shape \(8, 8, 1\), as in fit, got \(8, 8, 3\)"):
+        images.score(np.zeros((2, 8, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"X must be images of shape \(8, 8, 1\), as in fit"):
+        images.transform(np.zeros((2, 64)))
+    of_vectors = quick().fit(vectors)
+    with pytest.raises(ValueError, match="X has 5 features, but Autoencoder is expecting 6 features"):
+        of_vectors.transform(vectors[:, :5])
+    with pytest.raises(ValueError, match=r"X must be samples of shape \(6,\), as in fit, got \(8, 8, 1\)"):
+        of_vectors.transform(small.train.images)
+
+
+def test_codes_of_another_width_are_refused(fitted):
+    with pytest.raises(ValueError, match=r"Z must have 3 columns \(latent_dim\), got 2"):
+        fitted.inverse_transform(np.zeros((4, 2)))
+
+
+def test_conv_refuses_vectors_and_says_what_takes_them(vectors):
+    with pytest.raises(ValueError, match=r"model='conv'.*Use model='dense' for vectors"):
+        quick("conv").fit(vectors)
+
+
+def test_a_failed_fit_does_not_harm_a_fitted_estimator(vectors):
+    ae = quick().fit(vectors)
+    Z = ae.transform(vectors)
+    with pytest.raises(ValueError, match="contains NaN"):
+        ae.fit(np.full((5, 6), np.nan))
+    np.testing.assert_array_equal(ae.transform(vectors), Z)
+
+
+# ---- callbacks and facts -------------------------------------------------------------------------------------------
+
+
+class Watcher(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_train_begin(self, plan):
+        self.seen.append(plan)
+
+    def on_epoch_end(self, record):
+        self.seen.append(record)
+
+    def on_train_end(self):
+        self.seen.append("end")
+
+
+def test_callbacks_are_told_of_the_plan_each_epoch_and_the_end(small):
+    watcher = Watcher()
+    ae = quick(epochs=3, callbacks=[watcher]).fit(small.train.images)
+    plan, *records, end = watcher.seen
+    assert (plan.model, plan.epochs, plan.n_train, plan.n_validation) == ("dense", 3, 180, 20)
+    assert plan.learning_rate == pytest.approx(ae.describe()["learning_rate"])
+    assert [record.as_dict() for record in records] == ae.history_
+    assert end == "end"
+
+
+def test_callbacks_are_told_of_one_pass_by_partial_fit(small):
+    watcher = Watcher()
+    quick(callbacks=[watcher], epochs=9).partial_fit(small.train.images)
+    plan, *records, end = watcher.seen
+    assert (plan.epochs, plan.n_train, plan.n_validation, len(records)) == (1, 200, 0, 1)
+
+
+def test_callbacks_are_told_of_the_end_after_a_failure(vectors):
+    watcher = Watcher()
+    with pytest.raises(TrainingError):
+        quick(learning_rate=1e30, callbacks=[watcher]).fit(vectors)
+    assert watcher.seen[-1] == "end"
+
+
+def test_a_callback_that_raises_stops_training(small):
+    class Stop(Callback):
+        def on_epoch_end(self, record):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quick(epochs=50, callbacks=[Stop()]).fit(small.train.images)
+
+
+def test_verbose_writes_a_line_an_epoch_to_standard_error(small, capsys):
+    quick(epochs=3, verbose=1).fit(small.train.images)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split()[:2] for line in err.splitlines()] == [["epoch", "1"], ["epoch", "2"], ["epoch", "3"]]
+    quick().fit(small.train.images)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_describe_is_a_flat_table_that_json_can_hold(fitted):
+    facts = json.loads(json.dumps(fitted.describe()))
+    assert facts["model"] == fitted.model
+    assert facts["latent_dim"] == 3
+    assert facts["parameters"] == fitted.n_parameters_
+    assert facts["sample_shape"] == [8, 8, 1]
+    assert facts["latentmap_version"]
+    assert not any(isinstance(value, dict) for value in facts.values())
+
+
+def test_nothing_warns_in_ordinary_use(small, vectors):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for X in (small.train.images, vectors):
+            ae = quick().fit(X)
+            ae.inverse_transform(ae.transform(X))

@@ -1,0 +1,88 @@
+"""What the package promises to those who import it."""
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import latentmap
+from latentmap import errors
+
+MODULES = ["latentmap", *(m.name for m in pkgutil.walk_packages(latentmap.__path__, "latentmap."))]
+
+
+def in_a_new_process(script):
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(done.stdout)
+
+
+def by_kind(name):
+    """The order of ruff's RUF022: CONSTANTS, then Classes, then functions."""
+    return 0 if name.isupper() else 1 if name[0].isupper() else 2, name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_sorted_and_every_name_in_it_is_there(name):
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} does not say what belongs in it"
+    names = getattr(module, "__all__", [])
+    assert names == sorted(names, key=by_kind)
+    assert len(names) == len(set(names))
+    for public in names:
+        assert hasattr(module, public), public
+
+
+def test_the_public_names_are_these():
+    assert latentmap.__all__ == ["Autoencoder", "Dataset", "LatentmapError", "__version__", "load_dataset"]
+    assert dir(latentmap) == latentmap.__all__
+
+
+def test_every_public_class_and_function_is_documented():
+    for package in ("latentmap", "latentmap.data", "latentmap.models", "latentmap.training"):
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if callable(thing):
+                assert thing.__doc__, f"{package}.{name}"
+                for attribute in vars(thing) if isinstance(thing, type) else ():
+                    if not attribute.startswith("_") and callable(getattr(thing, attribute)):
+                        assert getattr(thing, attribute).__doc__, f"{package}.{name}.{attribute}"
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert latentmap.__version__ == version("latentmap")
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'latentmap' has no attribute 'Autoencodr'"):
+        latentmap.Autoencodr  # noqa: B018
+
+
+def test_importing_the_package_and_its_errors_is_light():
+    script = (
+        "import json, sys, latentmap, latentmap.errors;"
+        "print(json.dumps([m for m in ('torch', 'numpy', 'sklearn', 'matplotlib') if m in sys.modules]))"
+    )
+    assert in_a_new_process(script) == []
+
+
+def test_the_estimator_imports_no_matplotlib_no_openTSNE_and_no_extras():  # noqa: N802
+    script = (
+        "import json, sys; from latentmap import Autoencoder;"
+        "heavy = ('matplotlib', 'openTSNE', 'onnx', 'onnxruntime', 'pyarrow', 'pandas', 'polars', 'typer', 'pooch');"
+        "print(json.dumps([m for m in heavy if m in sys.modules]))"
+    )
+    assert in_a_new_process(script) == []
+
+
+def test_the_hierarchy_of_errors_is_as_drawn():
+    drawn = [line.split()[1] for line in errors.__doc__.splitlines() if line.lstrip().startswith(("├", "└"))]
+    defined = [name for name, thing in vars(errors).items() if isinstance(thing, type) and name != "LatentmapError"]
+    assert drawn == defined
+    for name in defined:
+        assert issubclass(getattr(errors, name), latentmap.LatentmapError)
+    assert issubclass(errors.MissingExtraError, ImportError)

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from latentmap.data.preprocessing import Preprocessing
+from latentmap.training import Batches
+
+
+def make(n=103, batch_size=10, seed=0, validation_fraction=0.1):
+    """Batches of images whose every pixel is their number, up to 255."""
+    X = np.repeat(np.arange(n, dtype=np.uint8), 4).reshape(n, 2, 2)
+    preprocessing = Preprocessing.fit(X)
+    return Batches(
+        preprocessing.hold(X),
+        preprocessing,
+        batch_size=batch_size,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        device=torch.device("cpu"),
+    )
+
+
+def numbers(batches):
+    return [(255 * x[:, 0, 0, 0]).round().int().tolist() for x in batches]
+
+
+def test_an_epoch_has_every_training_sample_once_and_no_validation_sample():
+    batches = make()
+    seen = sum(numbers(batches.epoch(1)), [])
+    held = sum(numbers(batches.validation()), [])
+    assert (len(seen), len(held)) == (93, 10)
+    assert sorted(seen + held) == list(range(103))
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(103, 10), (100, 32), (50, 45), (21, 1), (30, 1000), (200, 64)])
+def test_batches_are_as_equal_as_possible(n, batch_size):
+    batches = make(n, batch_size)
+    sizes = [len(batch) for batch in numbers(batches.epoch(1))]
+    assert len(sizes) == batches.n_batches
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= 1.5 * batch_size
+
+
+def test_each_epoch_has_its_own_order_which_the_seed_alone_decides():
+    first, second = numbers(make().epoch(1)), numbers(make().epoch(2))
+    assert first != second
+    assert numbers(make().epoch(1)) == first
+    batches = make()
+    list(batches.epoch(1))
+    torch.rand(3)
+    assert numbers(batches.epoch(2)) == second
+    assert numbers(make(seed=1).epoch(1)) != first
+
+
+def test_the_split_follows_from_the_seed():
+    assert numbers(make().validation()) == numbers(make().validation())
+    assert numbers(make().validation()) != numbers(make(seed=1).validation())
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "kept"), [(100, 0.1, 10), (100, 0, 0), (19, 0.5, 0), (20, 0.5, 10), (200, 0.001, 0)]
+)
+def test_how_much_is_kept_for_validation(n, fraction, kept):
+    batches = make(n, validation_fraction=fraction)
+    assert len(batches.validation_rows) == kept
+    assert len(batches.train_rows) == n - kept
+    assert sum(map(len, numbers(batches.validation()))) == kept
+
+
+def test_at_most_5000_samples_are_kept():
+    X = np.zeros((60_000, 1, 1), np.uint8)
+    preprocessing = Preprocessing.fit(X)
+    batches = Batches(
+        preprocessing.hold(X),
+        preprocessing,
+        batch_size=500,
+        seed=0,
+        validation_fraction=0.1,
+        device=torch.device("cpu"),
+    )
+    assert len(batches.validation_rows) == 5000
+
+
+def test_the_mean_is_of_the_training_part():
+    batches = make()
+    wanted = np.mean(sum(numbers(batches.epoch(1)), [])) / 255
+    assert batches.mean().shape == (1, 2, 2)
+    torch.testing.assert_close(batches.mean(), torch.full((1, 2, 2), wanted, dtype=torch.float32))

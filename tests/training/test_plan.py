@@ -1,0 +1,29 @@
+import pytest
+
+from latentmap.models import MODELS
+from latentmap.training.plan import auto_batch_size, auto_epochs
+
+SAMPLES = (2, 10, 100, 1437, 60_000, 10**6)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_auto_takes_more_steps_of_more_samples_and_enough_of_few(name):
+    recipe = MODELS[name].recipe
+    batches = [auto_batch_size(recipe, n) for n in SAMPLES]
+    epochs = [auto_epochs(recipe, n, batch) for n, batch in zip(SAMPLES, batches, strict=True)]
+    steps = [e * max(1, round(n / b)) for n, b, e in zip(SAMPLES, batches, epochs, strict=True)]
+    assert batches == sorted(batches)
+    assert min(batches) >= 1
+    assert min(epochs) >= 1
+    assert min(steps) >= 75
+    assert steps[-1] > steps[2]
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_auto_is_the_recipe_at_60000_samples(name):
+    recipe = MODELS[name].recipe
+    batch_size = auto_batch_size(recipe, 60_000)
+    assert batch_size == recipe.batch_size
+    steps = auto_epochs(recipe, 60_000, batch_size) * 60_000 / batch_size
+    at_least = 2 * 60_000 / batch_size  # every sample is seen twice
+    assert steps == pytest.approx(max(recipe.n_steps, at_least), rel=0.15)
