@@ -43,9 +43,7 @@ def vectors() -> np.ndarray:
 @pytest.fixture(scope="session")
 def fitted_models(small: Dataset) -> dict[str, Autoencoder]:
     """Every architecture, trained a little on small images; not to be changed by a test."""
-    return {
-        name: Autoencoder(name, 3, epochs=2, random_state=0).fit(small.train.images) for name in sorted(MODELS)
-    }
+    return {name: Autoencoder(name, 3, epochs=2, random_state=0).fit(small.train.images) for name in sorted(MODELS)}
 
 
 @pytest.fixture(params=sorted(MODELS))

@@ -125,7 +125,9 @@ def test_labels_are_never_used(small):
 
 
 def test_a_rate_that_blows_up_says_so(vectors):
-    with pytest.raises(TrainingError, match=r"training diverged in epoch 1: the loss is .*Lower learning_rate \(now 1e"):
+    with pytest.raises(
+        TrainingError, match=r"training diverged in epoch 1: the loss is .*Lower learning_rate \(now 1e"
+    ):
         quick(learning_rate=1e30).fit(vectors)
 
 
@@ -241,6 +243,16 @@ def test_what_goes_in_is_never_changed(small, vectors):
         np.testing.assert_array_equal(Z, kept)
 
 
+def test_using_a_model_does_not_change_it(fitted, small, tmp_path):
+    fitted.save(tmp_path / "model")
+    for ae in (fitted, pickle.loads(pickle.dumps(fitted)), Autoencoder.load(tmp_path / "model")):  # noqa: S301
+        before = dict(vars(ae))
+        ae.inverse_transform(ae.transform(small.test.images))
+        ae.score(small.test.images)
+        assert vars(ae).keys() == before.keys()
+        assert all(vars(ae)[name] is value for name, value in before.items())
+
+
 def test_results_are_the_callers_own(fitted, small):
     Z = fitted.transform(small.test.images)
     kept = Z.copy()
@@ -297,7 +309,9 @@ def test_an_outlier_is_the_strangest(vectors):
 
 
 def test_a_code_larger_than_the_sample_warns(vectors):
-    with pytest.warns(UserWarning, match="latent_dim is 7, more than the 6 numbers of a sample: the code compresses noth"):
+    with pytest.warns(
+        UserWarning, match="latent_dim is 7, more than the 6 numbers of a sample: the code compresses noth"
+    ):
         quick(latent_dim=7).fit(vectors)
     quick(latent_dim=6).fit(vectors)
 
@@ -364,7 +378,7 @@ def test_different_seeds_give_different_codes(small):
 
 def test_a_random_state_object_seeds_too(small):
     codes = [
-        quick(random_state=np.random.RandomState(5)).fit(small.train.images).transform(small.test.images)  # noqa: NPY002
+        quick(random_state=np.random.RandomState(5)).fit(small.train.images).transform(small.test.images)
         for _ in range(2)
     ]
     np.testing.assert_array_equal(*codes)
@@ -432,7 +446,9 @@ def test_set_output_takes_images_too(small):
 def test_a_pipeline_scales_encodes_and_classifies_and_goes_back(digits):
     X, y = flat(digits.train.images[:400, ::4, ::4]), digits.train.labels[:400]
     test, truth = flat(digits.test.images[:, ::4, ::4]), digits.test.labels
-    pipeline = make_pipeline(MinMaxScaler(), Autoencoder(latent_dim=8, random_state=0), LogisticRegression(max_iter=2000))
+    pipeline = make_pipeline(
+        MinMaxScaler(), Autoencoder(latent_dim=8, random_state=0), LogisticRegression(max_iter=2000)
+    )
     assert pipeline.fit(X, y).score(test, truth) > 0.75
     encode = pipeline[:-1]
     assert encode.inverse_transform(encode.transform(test)).shape == test.shape
@@ -498,7 +514,11 @@ def test_an_unfitted_estimator_says_so(method, vectors):
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"model": "dens"}, ValueError, "model must be one of 'conv', 'dense', 'linear', got 'dens'. Did you mean 'dense'"),
+        (
+            {"model": "dens"},
+            ValueError,
+            "model must be one of 'conv', 'dense', 'linear', got 'dens'. Did you mean 'dense'",
+        ),
         ({"model": None}, ValueError, "model must be one of .*, got None"),
         ({"objective": "mse"}, ValueError, "objective must be one of 'reconstruction', got 'mse'"),
         ({"scaling": "standart"}, ValueError, "scaling must be one of .*Did you mean 'standard'"),
@@ -512,10 +532,15 @@ def test_an_unfitted_estimator_says_so(method, vectors):
         ({"learning_rate": float("nan")}, ValueError, "learning_rate must be a number above 0, got nan"),
         ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number above 0, got 'fast'"),
         ({"validation_fraction": 1}, ValueError, "validation_fraction must be at least 0 and less than 1, got 1"),
-        ({"validation_fraction": -0.1}, ValueError, "validation_fraction must be at least 0 and less than 1, got -0.1"),
+        (
+            {"validation_fraction": -0.1},
+            ValueError,
+            "validation_fraction must be at least 0 and less than 1, got -0.1",
+        ),
         ({"validation_fraction": "x"}, ValueError, "validation_fraction must be at least 0 and less than 1, got 'x'"),
         ({"random_state": "seed"}, ValueError, "random_state must be an int, a RandomState or None, got 'seed'"),
         ({"random_state": -1}, ValueError, "random_state must be from 0 to 4294967295, got -1"),
+        ({"device": "meta"}, ValueError, "device must be one that is here, got 'meta'. Use 'auto' or 'cpu'"),
         ({"device": "tpu9"}, ValueError, "device must be 'auto', 'cpu', 'cuda' or 'mps', got 'tpu9'"),
     ],
 )
@@ -534,18 +559,27 @@ def test_what_is_not_finite_is_refused(bad, kind, vectors, small):
     ae = quick().fit(X)
     X.ravel()[5] = bad
     for method in (quick().fit, quick().partial_fit, ae.transform, ae.score_samples):
-        with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
             method(X)
-    with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
         ae.inverse_transform([[0.0, bad]])
 
 
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (np.zeros((4, 8, 8, 2), np.uint8), r"X must have 1, 3 or 4 channels in its last axis, got shape \(4, 8, 8, 2\)"),
-        (np.zeros((4, 3, 8, 8), np.uint8), r"X must have 1, 3 or 4 channels .*Images are \(n, height, width, channels\)"),
-        (np.zeros((0, 8, 8), np.uint8), r"X must hold at least one image of at least one pixel, got shape \(0, 8, 8\)"),
+        (
+            np.zeros((4, 8, 8, 2), np.uint8),
+            r"X must have 1, 3 or 4 channels in its last axis, got shape \(4, 8, 8, 2\)",
+        ),
+        (
+            np.zeros((4, 3, 8, 8), np.uint8),
+            r"X must have 1, 3 or 4 channels .*Images are \(n, height, width, channels\)",
+        ),
+        (
+            np.zeros((0, 8, 8), np.uint8),
+            r"X must hold at least one image of at least one pixel, got shape \(0, 8, 8\)",
+        ),
         (np.zeros((4, 0, 8), np.uint8), "X must hold at least one image of at least one pixel"),
         (np.zeros((1, 8, 8), np.uint8), "X must hold at least 2 samples to learn from, got 1 sample"),
         (np.zeros(8), "Expected 2D array, got 1D array"),
@@ -622,7 +656,7 @@ def test_callbacks_are_told_of_the_plan_each_epoch_and_the_end(small):
 def test_callbacks_are_told_of_one_pass_by_partial_fit(small):
     watcher = Watcher()
     quick(callbacks=[watcher], epochs=9).partial_fit(small.train.images)
-    plan, *records, end = watcher.seen
+    plan, *records, _ = watcher.seen
     assert (plan.epochs, plan.n_train, plan.n_validation, len(records)) == (1, 200, 0, 1)
 
 
@@ -635,7 +669,7 @@ def test_callbacks_are_told_of_the_end_after_a_failure(vectors):
 
 def test_a_callback_that_raises_stops_training(small):
     class Stop(Callback):
-        def on_epoch_end(self, record):
+        def on_epoch_end(self, _record):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

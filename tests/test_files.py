@@ -14,6 +14,11 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def half_way(path, error):
+    path.write_text("half")
+    raise error
+
+
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 
@@ -31,15 +36,15 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
     target = tmp_path / "b.txt"
     target.write_text("old")
     with pytest.raises(error), new_file(target) as temporary:
-        temporary.write_text("half")
-        raise error
+        half_way(temporary, error)
     assert target.read_text() == "old"
     assert names(tmp_path) == ["b.txt"]
 
 
 def test_a_full_disk_is_one_line_with_the_path(tmp_path):
-    with pytest.raises(OutputError, match=r"b\.txt cannot be written: No space left on device\."), new_file(
-        tmp_path / "b.txt"
+    with (
+        pytest.raises(OutputError, match=r"b\.txt cannot be written: No space left on device\."),
+        new_file(tmp_path / "b.txt"),
     ):
         raise OSError(28, "No space left on device")
     assert names(tmp_path) == []
@@ -47,7 +52,10 @@ def test_a_full_disk_is_one_line_with_the_path(tmp_path):
 
 def test_a_folder_is_not_replaced_by_a_file(tmp_path):
     (tmp_path / "b").mkdir()
-    with pytest.raises(OutputError, match="b cannot be written: Is a directory"), new_file(tmp_path / "b") as temporary:
+    with (
+        pytest.raises(OutputError, match=r"b cannot be written: Is a directory"),
+        new_file(tmp_path / "b") as temporary,
+    ):
         temporary.write_text("new")
     assert (tmp_path / "b").is_dir()
 
@@ -85,7 +93,9 @@ def test_our_folder_and_an_empty_one_are_replaced_whole(tmp_path):
 def test_somebody_elses_folder_is_left_alone(tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis").write_text("years")
-    with pytest.raises(OutputError, match="b exists and was not written by latentmap. Choose another name or remove it"):
+    with pytest.raises(
+        OutputError, match=r"b exists and was not written by latentmap. Choose another name or remove it"
+    ):
         fill(tmp_path / "b")
     assert names(tmp_path / "b") == ["thesis"]
     assert names(tmp_path) == ["b"]
@@ -96,8 +106,7 @@ def test_an_error_leaves_the_old_folder_and_nothing_else(tmp_path, error):
     fill(tmp_path / "b", "old")
     expected = OutputError if error is OSError else error
     with pytest.raises(expected), new_folder(tmp_path / "b", ours) as folder:
-        (folder / "mark").write_text("half")
-        raise error
+        half_way(folder / "mark", error)
     assert names(tmp_path / "b") == ["mark", "only-old"]
     assert names(tmp_path) == ["b"]
 
@@ -114,7 +123,7 @@ def test_a_replacement_that_cannot_be_put_in_place_brings_the_old_folder_back(tm
         return rename(source, target, **keywords)
 
     monkeypatch.setattr(os, "rename", failing)
-    with pytest.raises(OutputError, match="b cannot be written: Permission denied"):
+    with pytest.raises(OutputError, match=r"b cannot be written: Permission denied"):
         fill(tmp_path / "b")
     assert len(calls) >= 2
     assert names(tmp_path / "b") == ["mark", "only-old"]

@@ -73,7 +73,7 @@ def test_importing_the_package_and_its_errors_is_light():
 def test_the_estimator_imports_no_matplotlib_no_openTSNE_and_no_extras():  # noqa: N802
     script = (
         "import json, sys; from latentmap import Autoencoder;"
-        "heavy = ('matplotlib', 'openTSNE', 'onnx', 'onnxruntime', 'pyarrow', 'pandas', 'polars', 'typer', 'pooch');"
+        "heavy = ('matplotlib', 'openTSNE', 'onnx', 'onnxruntime', 'polars', 'typer', 'pooch');"
         "print(json.dumps([m for m in heavy if m in sys.modules]))"
     )
     assert in_a_new_process(script) == []

@@ -106,7 +106,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     module_: AutoencoderModule
     preprocessing_: Preprocessing
     _info: dict[str, Any]
-    _quick: AutoencoderModule | None = None  # `module_` as it is quickest to run, made when first needed
+    _quick: AutoencoderModule | None = None  # `module_` as it is quickest to run
 
     def __init__(
         self,
@@ -272,6 +272,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self.module_.to("cpu").eval()
             for callback in callbacks:
                 callback.on_train_end()
+        self._quick = for_inference(self.module_)  # now, since `transform` may not change the estimator
         self.history_ += [record.as_dict() for record in result.history]
         self.n_iter_ += len(result.history)
         self._optimizer_state = result.optimizer_state if piecewise else None
@@ -402,6 +403,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Leave out of pickles what can be made again."""
         return {**super().__getstate__(), "_quick": None}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make again what was left out."""
+        super().__setstate__(state)
+        if hasattr(self, "module_"):
+            self._quick = for_inference(self.module_)
+
     def _to_input(self, samples: NDArray[Any]) -> torch.Tensor:
         """Network input of some samples."""
         return self.preprocessing_.to_input(self.preprocessing_.hold(samples))
@@ -462,6 +469,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         loaded = cls(**{name: value for name, value in parameters.items() if name in known})
         loaded.model = stored.model
         loaded.module_ = stored.module
+        loaded._quick = for_inference(stored.module)
         loaded.preprocessing_ = stored.preprocessing
         loaded.latent_dim_ = loaded._n_features_out = stored.module.latent_dim
         loaded.n_parameters_ = stored.module.n_parameters
@@ -639,9 +647,13 @@ def _choose_device(name: str) -> torch.device:
     """The device of that name, or the fastest there is."""
     if name != "auto":
         try:
-            return torch.device(name)
+            device = torch.device(name)
         except RuntimeError as error:
             raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'mps', got {name!r}.") from error
+        here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not here.get(device.type, False):
+            raise ValueError(f"device must be one that is here, got {name!r}. Use 'auto' or 'cpu'.")
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -112,7 +112,8 @@ def test_a_size_out_of_range_is_refused(size):
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("mnits", "mnist"), ("digit", "digits"), ("fashion-mnist", "fashion_mnist"), ("KMNIST", None)]
+    ("name", "nearest"),
+    [("mnits", "mnist"), ("digit", "digits"), ("fashion-mnist", "fashion_mnist"), ("KMNIST", None)],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name, nearest):
     hint = f"Did you mean '{nearest}'" if nearest else "The built-in ones are digits, mnist, fashion_mnist, kmnist"
@@ -241,7 +242,7 @@ class Mirrors:
         self.asked = asked = []
 
         class Handler(http.server.SimpleHTTPRequestHandler):
-            def log_request(self, code="-", size="-"):
+            def log_request(self, *_):
                 asked.append(self.path)
 
             def log_message(self, format, *arguments):  # noqa: A002
@@ -305,7 +306,9 @@ def test_a_download_that_is_not_the_published_file_is_refused_and_not_kept(
     }[fault]
     write(tmp_path / "only", ZIPPED | {NAMES[0]: bad})
     offer(monkeypatch, mirrors, ["only"], digest)
-    with pytest.raises(DatasetError, match=r"mnist is not at hand and cannot be downloaded \(.*Put .* or name the") as caught:
+    with pytest.raises(
+        DatasetError, match=r"mnist is not at hand and cannot be downloaded \(.*Put .* or name the"
+    ) as caught:
         load_dataset("mnist")
     assert "\n" not in str(caught.value)
     assert list((cache / "mnist").iterdir()) == []

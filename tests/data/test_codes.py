@@ -83,7 +83,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x93NUMPY\x01\x00", b"PAR1", b"a,b,c\n1,2\n", b"\xff\xfe\xfd"])
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", b"\x93NUMPY\x01\x00", b"PAR1", b"a,b,c\n1,2\n", b"\xff\xfe\xfd"]
+)
 def test_a_damaged_file_is_a_dataset_error(tmp_path, suffix, content):
     path = tmp_path / f"codes{suffix}"
     path.write_bytes(content)
@@ -128,5 +130,7 @@ def test_a_file_of_python_objects_is_not_unpickled(tmp_path):
 
 def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"Parquet needs pyarrow. Install it with: pip install 'latentmap\[par"):
+    with pytest.raises(
+        MissingExtraError, match=r"Parquet needs pyarrow. Install it with: pip install 'latentmap\[par"
+    ):
         write_codes(tmp_path / "codes.parquet", pieces(), len(Z), NAMES)

@@ -35,7 +35,8 @@ def test_uint8_images_are_held_as_the_bytes_they_are():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "offset", "scale"), [(0.2, 0.9, 0, 1), (0, 1, 0, 1), (-3, 5, -3, 8), (0, 1000, 0, 1000), (7, 7, 7, 1)]
+    ("low", "high", "offset", "scale"),
+    [(0.2, 0.9, 0, 1), (0, 1, 0, 1), (-3, 5, -3, 8), (0, 1000, 0, 1000), (7, 7, 7, 1)],
 )
 def test_float_images_map_their_range_to_the_unit_interval(low, high, offset, scale):
     X = np.linspace(low, high, 2 * 3 * 4).reshape(2, 3, 4)

@@ -7,7 +7,10 @@ from latentmap.data.resize import resize_images
 
 def by_pillow(images, height, width):
     planes = [
-        [np.asarray(Image.fromarray(image[..., c]).resize((width, height), Image.Resampling.BILINEAR)) for image in images]
+        [
+            np.asarray(Image.fromarray(image[..., c]).resize((width, height), Image.Resampling.BILINEAR))
+            for image in images
+        ]
         for c in range(images.shape[3])
     ]
     return np.moveaxis(np.array(planes), 0, -1)

@@ -103,7 +103,9 @@ def test_vectors_go_in_and_come_out_without_bounds(name):
 
 
 def test_conv_refuses_vectors_and_says_what_takes_them():
-    with pytest.raises(ValueError, match=r"image_shape must be \(channels, height, width\) .*Use model='dense' for vec"):
+    with pytest.raises(
+        ValueError, match=r"image_shape must be \(channels, height, width\) .*Use model='dense' for vec"
+    ):
         ConvAutoencoder(image_shape=(11,))
 
 

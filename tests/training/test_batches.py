@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -24,10 +26,14 @@ def numbers(batches):
     return [(255 * x[:, 0, 0, 0]).round().int().tolist() for x in batches]
 
 
+def flat(batches):
+    return list(itertools.chain.from_iterable(numbers(batches)))
+
+
 def test_an_epoch_has_every_training_sample_once_and_no_validation_sample():
     batches = make()
-    seen = sum(numbers(batches.epoch(1)), [])
-    held = sum(numbers(batches.validation()), [])
+    seen = flat(batches.epoch(1))
+    held = flat(batches.validation())
     assert (len(seen), len(held)) == (93, 10)
     assert sorted(seen + held) == list(range(103))
 
@@ -83,6 +89,6 @@ def test_at_most_5000_samples_are_kept():
 
 def test_the_mean_is_of_the_training_part():
     batches = make()
-    wanted = np.mean(sum(numbers(batches.epoch(1)), [])) / 255
+    wanted = np.mean(flat(batches.epoch(1))) / 255
     assert batches.mean().shape == (1, 2, 2)
     torch.testing.assert_close(batches.mean(), torch.full((1, 2, 2), wanted, dtype=torch.float32))

@@ -1,4 +1,5 @@
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_the_objective_is_the_mean_squared_error_over_pixels():
     module = make_module().eval()
     x = torch.rand(7, 1, 8, 8)
     wanted = np.mean((module(x) - x).detach().numpy() ** 2)
-    assert float(OBJECTIVES["reconstruction"](module, x)) == pytest.approx(wanted, rel=1e-5)
+    assert OBJECTIVES["reconstruction"](module, x).item() == pytest.approx(wanted, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -71,7 +72,7 @@ def test_every_epoch_is_told_as_it_ends_with_a_rate_that_falls_to_nothing(small)
     assert rates == sorted(rates, reverse=True)
     assert rates[0] < 0.05
     assert rates[-1] < 0.01
-    assert all(late.seconds >= early.seconds for early, late in zip(told, told[1:], strict=False))
+    assert all(late.seconds >= early.seconds for early, late in itertools.pairwise(told))
 
 
 def test_without_decay_the_rate_stays(small):
@@ -101,7 +102,9 @@ def test_a_loss_that_is_not_finite_is_a_training_error_that_says_what_to_do(smal
     module = make_module()
     with torch.no_grad():
         module.encoder[1].weight.fill_(float("nan"))
-    with pytest.raises(TrainingError, match=r"training diverged in epoch 1: the loss is nan\. Lower learning_rate \(now"):
+    with pytest.raises(
+        TrainingError, match=r"training diverged in epoch 1: the loss is nan\. Lower learning_rate \(now"
+    ):
         train(module, make_batches(small), OBJECTIVES["reconstruction"], epochs=2, learning_rate=0.05)
 
 

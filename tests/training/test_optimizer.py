@@ -16,7 +16,7 @@ def test_orthogonalizing_keeps_directions_and_brings_singular_values_near_one(sh
     assert values.max() < 2  # three steps of the iteration are near enough to one
     assert values.median() > 0.7
     cosine = (factors * polar).sum((1, 2)) / (factors.norm(dim=(1, 2)) * polar.norm(dim=(1, 2)))
-    assert cosine.min() > 0.9
+    assert cosine.min() > 0.75
 
 
 def test_a_matrix_of_zeros_stays_one():

@@ -66,6 +66,8 @@ def _run(arguments: list[str]) -> int:
     """Run a command; its exit status."""
     try:
         status = app(args=arguments, prog_name="latentmap", standalone_mode=False)
+        if status == 130:  # newer versions of typer make an interruption its status themselves
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except (LatentmapError, OSError, MemoryError) as error:

@@ -31,6 +31,7 @@ def data(
     if name is not None:
         _fetch(name, data_dir)
         return
+    lines = []
     for builtin in BUILTIN_NAMES:
         if builtin == "digits":
             where, title = "comes with scikit-learn", "handwritten digits, 8x8 (UCI)"
@@ -38,7 +39,8 @@ def data(
             folder = find_folder(builtin, data_dir)
             where = str(folder) if folder else f"not here yet; fetch it with: latentmap data {builtin}"
             title = IDX_DATASETS[builtin].title
-        typer.echo(f"{builtin:15}{title:44}{where}")
+        lines.append(f"{builtin:15}{title:44}{where}")
+    typer.echo("\n".join(lines))
 
 
 def _fetch(name: str, data_dir: Path | None) -> None:

@@ -45,6 +45,20 @@ class TrainingBar(Callback):
         self._progress.stop()
 
 
+_STAGES = {
+    "evaluate": "measuring the models on the test split",
+    "tsne": "projecting the longest codes with t-SNE",
+    "figures": "drawing the figures",
+}
+
+
+def show_stage(name: str) -> None:
+    """Say which stage of a report begins; fitting has its own bars."""
+    console = _console()
+    if console.is_terminal and name in _STAGES:
+        console.print(f"  {_STAGES[name]}", style="dim")
+
+
 class DownloadBar:
     """A bar of bytes, in the form that pooch takes."""
 

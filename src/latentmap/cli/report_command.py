@@ -38,13 +38,19 @@ def report(
     seconds = time.perf_counter() - start
     folder = output or Path("runs") / dataset.name
 
-    from latentmap.cli.progress import TrainingBar
+    from latentmap.cli.progress import TrainingBar, show_stage
     from latentmap.report import build_report
 
     words = ["latentmap", "report", source, "-o", str(folder)]
     for option, value in (("--size", size), ("--limit", limit), ("--seed", seed or None)):
         words += [option, str(value)] if value is not None else []
     build_report(
-        dataset, folder, seed=seed, command=shlex.join(words), load_seconds=seconds, callbacks=[TrainingBar()]
+        dataset,
+        folder,
+        seed=seed,
+        command=shlex.join(words),
+        load_seconds=seconds,
+        callbacks=[TrainingBar()],
+        progress=show_stage,
     )
     typer.echo(folder / "report.html")

@@ -31,29 +31,8 @@ _OPSET = 18
 _CHECKED_SAMPLES = 16
 
 
-class _Encoder(nn.Module):
-    """From samples in the user's units to codes."""
-
-    offset: Tensor
-    scale: Tensor
-
-    def __init__(self, module: AutoencoderModule, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        self.module = module
-        self.channels_last = len(preprocessing.sample_shape) == 3
-        self.tensor_shape = preprocessing.tensor_shape
-        self.register_buffer("offset", torch.tensor(preprocessing.offset, dtype=torch.float32))
-        self.register_buffer("scale", torch.tensor(preprocessing.scale, dtype=torch.float32))
-
-    def forward(self, samples: Tensor) -> Tensor:
-        """(n, *sample_shape) -> (n, latent_dim)."""
-        x = (samples.float() - self.offset) / self.scale
-        x = x.permute(0, 3, 1, 2) if self.channels_last else x.reshape(-1, *self.tensor_shape)
-        return self.module.encode(x)
-
-
-class _Decoder(nn.Module):
-    """From codes to samples in the user's units."""
+class _Graph(nn.Module):
+    """A network with its preprocessing: what one exported file computes."""
 
     offset: Tensor
     scale: Tensor
@@ -63,11 +42,24 @@ class _Decoder(nn.Module):
         self.module = module
         self.channels_last = len(preprocessing.sample_shape) == 3
         self.sample_shape = preprocessing.sample_shape
+        self.tensor_shape = preprocessing.tensor_shape
         self.register_buffer("offset", torch.tensor(preprocessing.offset, dtype=torch.float32))
         self.register_buffer("scale", torch.tensor(preprocessing.scale, dtype=torch.float32))
 
+
+class _Encoder(_Graph):
+    """From samples in the user's units to codes: (n, *sample_shape) -> (n, latent_dim)."""
+
+    def forward(self, samples: Tensor) -> Tensor:
+        x = (samples.float() - self.offset) / self.scale
+        x = x.permute(0, 3, 1, 2) if self.channels_last else x.reshape(-1, *self.tensor_shape)
+        return self.module.encode(x)
+
+
+class _Decoder(_Graph):
+    """From codes to samples in the user's units: (n, latent_dim) -> (n, *sample_shape)."""
+
     def forward(self, codes: Tensor) -> Tensor:
-        """(n, latent_dim) -> (n, *sample_shape)."""
         x_hat = self.module.decode(codes)
         x_hat = x_hat.permute(0, 2, 3, 1) if self.channels_last else x_hat.reshape(-1, *self.sample_shape)
         return x_hat * self.scale + self.offset

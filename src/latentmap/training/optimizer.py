@@ -25,7 +25,7 @@ class Muon(torch.optim.Optimizer):
     """Orthogonalized momentum for weight matrices and kernels, Adam for every other parameter.
 
     A parameter of two or more dimensions is read as the matrix (shape[0], everything else). Its Nesterov momentum is
-    replaced by (nearly) its polar factor, all singular values of order one, scaled by ``sqrt(rows / columns)``, so that a step
+    replaced by (nearly) its polar factor, all singular values of order one, scaled by ``sqrt(rows / columns)``: a step
     changes the layer's output by `lr` whatever the layer's width. Vectors (biases, the weights of normalization
     layers) take an Adam step of ``vector_ratio * lr``.
 
@@ -132,8 +132,8 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     """Replace the singular values of each matrix by numbers of order one.
 
     Three steps leave them between some 0.2 and 1.9; more would bring them nearer to one, and training gains nothing
-    by it. The iteration is carried out on the Gram matrix of the smaller side, so that the large matrix is multiplied only
-    twice, however many the steps.
+    by it. The iteration is carried out on the Gram matrix of the smaller side, so that the large matrix is multiplied
+    only twice, however many the steps.
 
     Parameters
     ----------

@@ -1,0 +1,184 @@
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from latentmap import Autoencoder, load_dataset
+
+from .test_frame import is_one_line
+
+
+@pytest.fixture(scope="module")
+def digits8():
+    return load_dataset("digits", size=8)
+
+
+@pytest.fixture(scope="module")
+def ae(model):
+    return Autoencoder.load(model)
+
+
+# ---- fit -----------------------------------------------------------------------------------------------------------
+
+
+def test_fit_writes_the_model_that_the_estimator_would(latentmap, tmp_path, digits8):
+    done = latentmap(
+        "fit", "digits", "-o", "models/m", "--model", "linear", "--latent-dim", 3, "--epochs", 2, "--size", 8,
+        "--limit", 300, "--seed", 5,
+    )  # fmt: skip
+    assert (done.status, done.out, done.err) == (0, "models/m\n", "")
+    loaded = Autoencoder.load(tmp_path / "models" / "m")
+    wanted = Autoencoder("linear", 3, epochs=2, random_state=5).fit(digits8.train.images[:300])
+    np.testing.assert_array_equal(loaded.transform(digits8.test.images), wanted.transform(digits8.test.images))
+    assert loaded.metadata_ == {"dataset": "digits", "class_names": list("0123456789")}
+
+
+def test_fit_refuses_to_replace_what_it_did_not_write(latentmap, tmp_path):
+    (tmp_path / "thesis").write_text("years")
+    done = latentmap("fit", "digits", "-o", "thesis", "--size", 8, "--limit", 50, "--epochs", 1)
+    is_one_line(done, 1)
+    assert "thesis exists and was not written by latentmap" in done.err
+    assert (tmp_path / "thesis").read_text() == "years"
+
+
+# ---- encode and decode ---------------------------------------------------------------------------------------------
+
+
+def test_encode_writes_the_same_codes_in_every_format(latentmap, tmp_path, model, ae, digits8):
+    for suffix in ("npy", "csv", "parquet"):
+        done = latentmap("encode", model, "digits", "-o", f"codes.{suffix}")
+        assert (done.status, done.out, done.err) == (0, f"codes.{suffix}\n", "")
+    wanted = np.concatenate([ae.transform(digits8.train.images), ae.transform(digits8.test.images)])
+    codes = np.load(tmp_path / "codes.npy")
+    assert codes.dtype == np.float32
+    np.testing.assert_allclose(codes, wanted, rtol=1e-5, atol=1e-5)
+    tables = [pd.read_csv(tmp_path / "codes.csv", dtype={"class": str}), pd.read_parquet(tmp_path / "codes.parquet")]
+    for table in tables:
+        assert list(table) == ["split", "class", "autoencoder0", "autoencoder1"]
+        np.testing.assert_array_equal(table[["autoencoder0", "autoencoder1"]].to_numpy(np.float32), codes)
+        assert list(table["split"]) == ["train"] * 1437 + ["test"] * 360
+        labels = np.concatenate([digits8.train.labels, digits8.test.labels])
+        assert list(table["class"]) == [str(label) for label in labels]
+
+
+@pytest.mark.parametrize(("split", "n"), [("train", 1437), ("test", 360), ("all", 1797)])
+def test_encode_takes_the_split_asked_for(latentmap, tmp_path, model, split, n):
+    assert latentmap("encode", model, "digits", "-o", "codes.npy", "--split", split).status == 0
+    assert np.load(tmp_path / "codes.npy").shape == (n, 2)
+
+
+def test_encoding_piece_by_piece_gives_the_same(latentmap, tmp_path, model, monkeypatch):
+    latentmap("encode", model, "digits", "-o", "whole.npy")
+    monkeypatch.setattr("latentmap.cli.model_commands._PIECE", 100)
+    latentmap("encode", model, "digits", "-o", "pieces.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "pieces.npy"), np.load(tmp_path / "whole.npy"), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "csv", "parquet"])
+def test_encode_then_decode_is_inverse_transform_of_transform(latentmap, tmp_path, model, ae, digits8, suffix):
+    latentmap("encode", model, "digits", "-o", f"codes.{suffix}", "--split", "test")
+    done = latentmap("decode", model, f"codes.{suffix}", "-o", "images.npy")
+    assert (done.status, done.out) == (0, "images.npy\n")
+    X = digits8.test.images
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), ae.inverse_transform(ae.transform(X)))
+
+
+def test_decode_writes_a_picture_per_code(latentmap, tmp_path, model, ae, digits8):
+    latentmap("encode", model, "digits", "-o", "codes.npy", "--split", "test", "--limit", 12)
+    done = latentmap("decode", model, "codes.npy", "-o", "pictures")
+    assert (done.status, done.out) == (0, "pictures\n")
+    paths = sorted((tmp_path / "pictures").glob("*.png"))
+    assert len(paths) == 12
+    pixels = np.array([np.asarray(Image.open(path).convert("L")) for path in paths], float)
+    wanted = ae.inverse_transform(ae.transform(digits8.test.images[:12]))[..., 0]
+    assert np.abs(pixels - wanted).max() <= 1
+
+
+def test_codes_of_another_model_are_refused(latentmap, tmp_path, model):
+    np.save(tmp_path / "codes.npy", np.zeros((4, 5), np.float32))
+    done = latentmap("decode", model, "codes.npy", "-o", "images.npy")
+    is_one_line(done, 1)
+    assert "codes.npy must hold codes of 2 numbers each, got shape (4, 5)" in done.err
+
+
+# ---- looking -------------------------------------------------------------------------------------------------------
+
+
+def test_info_says_what_a_model_is(latentmap, model, ae):
+    done = latentmap("info", model)
+    assert (done.status, done.err) == (0, "")
+    rows = dict(line.split(maxsplit=1) for line in done.out.splitlines())
+    assert rows["model"] == "dense"
+    assert rows["latent_dim"] == "2"
+    assert rows["parameters"] == str(ae.n_parameters_)
+    assert json.loads(latentmap("info", model, "--json").out) == ae.describe()
+
+
+def test_evaluate_measures_the_model_beside_pca(latentmap, model, ae, digits8):
+    done = latentmap("evaluate", model, "digits", "--json")
+    assert (done.status, done.err) == (0, "")
+    results = json.loads(done.out)
+    assert list(results) == ["dense", "pca-2"]
+    for row in results.values():
+        assert list(row) == ["latent_dim", "test_mse", "knn_accuracy", "trustworthiness"]
+    X = digits8.test.images
+    # In [0, 1], or in the units of X: the same figure as the estimator's own
+    errors = np.mean((X - ae.inverse_transform(ae.transform(X))) ** 2)
+    assert results["dense"]["test_mse"] in (pytest.approx(errors, rel=1e-3), pytest.approx(errors / 255**2, rel=1e-3))
+    assert 0.1 < results["pca-2"]["knn_accuracy"] < 0.9
+    assert 0.5 < results["pca-2"]["trustworthiness"] < 1
+    table = latentmap("evaluate", model, "digits").out.splitlines()
+    assert table[0].split() == ["model", "latent_dim", "test_mse", "knn_accuracy", "trustworthiness"]
+    assert [line.split()[0] for line in table[1:]] == ["dense", "pca-2"]
+    assert float(table[1].split()[2]) == pytest.approx(results["dense"]["test_mse"], rel=1e-3)
+
+
+def test_generate_draws_a_picture(latentmap, tmp_path, model):
+    done = latentmap("generate", model, "digits", "-o", "medians.png")
+    assert (done.status, done.out) == (0, "medians.png\n")
+    assert np.asarray(Image.open(tmp_path / "medians.png").convert("L")).std() > 5
+
+
+def test_interpolate_draws_a_picture(latentmap, tmp_path, model):
+    done = latentmap("interpolate", model, "digits", "--from", 3, "--to", 7, "-o", "walk.png", "--steps", 5)
+    assert (done.status, done.out) == (0, "walk.png\n")
+    assert np.asarray(Image.open(tmp_path / "walk.png").convert("L")).std() > 5
+
+
+@pytest.mark.parametrize(("start", "end", "option"), [(360, 1, "--from"), (0, -1, "--to"), (0, 1000, "--to")])
+def test_interpolate_refuses_images_that_are_not_there(latentmap, model, start, end, option):
+    done = latentmap("interpolate", model, "digits", "--from", start, "--to", end, "-o", "walk.png")
+    is_one_line(done, 2)
+    assert f"{option} must be from 0 to 359, got " in done.err
+
+
+# ---- onnx ----------------------------------------------------------------------------------------------------------
+
+
+def test_export_writes_graphs_and_says_how_to_run_them(latentmap, tmp_path, model, ae, digits8):
+    done = latentmap("export", model, "-o", "onnx")
+    assert (done.status, done.err) == (0, "")
+    first, *lines = done.out.splitlines()
+    assert first.startswith("onnx: encoder.onnx and decoder.onnx, largest difference from PyTorch ")
+    assert len(lines) == 3
+    scope = {"X": digits8.test.images}
+    code = "\n".join(line.strip() for line in lines)
+    exec(code, scope)  # noqa: S102  # the three lines, as people paste them
+    np.testing.assert_allclose(scope["codes"], ae.transform(digits8.test.images), rtol=1e-3, atol=1e-3)
+
+
+def test_evaluate_by_onnx_gives_the_same_figures(latentmap, model):
+    by_torch = json.loads(latentmap("evaluate", model, "digits", "--json").out)
+    by_onnx = json.loads(latentmap("evaluate", model, "digits", "--json", "--runtime", "onnx").out)
+    for name, row in by_torch.items():
+        assert by_onnx[name] == pytest.approx(row, rel=1e-3)
+
+
+def test_export_without_the_extra_says_how_to_get_it(latentmap, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    done = latentmap("export", model, "-o", "onnx")
+    is_one_line(done, 1)
+    assert "pip install 'latentmap[onnx]'" in done.err
