@@ -6,12 +6,11 @@ and files live in their own packages.
 
 from __future__ import annotations
 
-import difflib
 import os
 import platform
 import time
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -23,11 +22,13 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
+from latentmap.checks import check_choice, check_number, draw_seed
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.files import StoredModel, load_model, save_model
 from latentmap.models.inference import for_inference
 from latentmap.training import OBJECTIVES, Batches, Callback, EpochRecord, PrintEpochs, TrainingPlan, train
+from latentmap.training.device import choose_device
 from latentmap.training.plan import auto_batch_size, auto_epochs
 
 _CHUNK = 1024  # samples encoded or decoded at once
@@ -202,7 +203,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _start(self, samples: NDArray[Any]) -> None:
         """Choose seed and preprocessing, and build an untrained network."""
         self._optimizer_state: dict[str, Any] | None = None
-        self.seed_ = _draw_seed(self.random_state)
+        self.seed_ = draw_seed(self.random_state)
         self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
         arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}
         if self.latent_dim is not None:
@@ -233,7 +234,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _learn(self, samples: NDArray[Any], plan: TrainingPlan, *, piecewise: bool = False) -> None:
         """Train the network on these samples and record what happened."""
         self._quick = None
-        device = _choose_device(self.device)
+        device = choose_device(self.device)
         self.module_.to(device)
         batches = Batches(
             self.preprocessing_.hold(samples),
@@ -539,15 +540,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _check_parameters(self) -> None:
         """Refuse parameters out of range, each by name."""
-        _check_choice("model", self.model, MODELS)
-        _check_choice("objective", self.objective, OBJECTIVES)
-        _check_choice("scaling", self.scaling, SCALINGS)
+        check_choice("model", self.model, MODELS)
+        check_choice("objective", self.objective, OBJECTIVES)
+        check_choice("scaling", self.scaling, SCALINGS)
         for name in ("latent_dim", "epochs", "batch_size"):
             value = getattr(self, name)
             if value != {"latent_dim": None}.get(name, "auto"):
-                _check_number(name, value, whole=True)
+                check_number(name, value, whole=True)
         if self.learning_rate != "auto":
-            _check_number("learning_rate", self.learning_rate)
+            check_number("learning_rate", self.learning_rate)
         fraction = self.validation_fraction
         if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
@@ -607,56 +608,6 @@ def _chunks(n: int) -> list[slice]:
 def _with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
     """An image's shape with its channel axis written out."""
     return (*shape, 1) if len(shape) == 2 else shape
-
-
-def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Refuse a value that is not among the choices, naming the nearest."""
-    if isinstance(value, str) and value in choices:
-        return
-    nearest = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, sorted(choices)))}, got {value!r}.{hint}")
-
-
-def _check_number(name: str, value: object, *, whole: bool = False) -> None:
-    """Refuse what is not a positive (whole) number."""
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    rule = "a whole number of at least 1" if whole else "a number above 0"
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TypeError(f"{name} must be {rule}, got {value!r}.")
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be {rule}, got {value!r}.")
-
-
-def _draw_seed(random_state: object) -> int:
-    """A seed from what scikit-learn calls a random state; None draws from the operating system, not from NumPy."""
-    if random_state is None:
-        return int(np.random.default_rng().integers(2**31))
-    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
-        if not 0 <= random_state < 2**32:
-            raise ValueError(f"random_state must be from 0 to 4294967295, got {random_state}.")
-        return int(random_state)
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31))
-    raise ValueError(f"random_state must be an int, a RandomState or None, got {random_state!r}.")
-
-
-def _choose_device(name: str) -> torch.device:
-    """The device of that name, or the fastest there is."""
-    if name != "auto":
-        try:
-            device = torch.device(name)
-        except RuntimeError as error:
-            raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'mps', got {name!r}.") from error
-        here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        if not here.get(device.type, False):
-            raise ValueError(f"device must be one that is here, got {name!r}. Use 'auto' or 'cpu'.")
-        return device
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def _is_json(value: object) -> bool:

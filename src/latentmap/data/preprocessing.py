@@ -67,8 +67,11 @@ class Preprocessing:
         if X.ndim > 2:
             low, high = (0.0, 255.0) if X.dtype == np.uint8 else _unit_range(float(X.min()), float(X.max()))
             return cls(X.shape[1:], dtype, np.float64(low), np.float64(high - low))  # type: ignore[arg-type]
-        offset = X.mean(axis=0, dtype=np.float64)
-        deviation = X.std(axis=0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            offset = X.mean(axis=0, dtype=np.float64)
+            deviation = X.std(axis=0, dtype=np.float64)
+        if not np.isfinite(deviation).all():
+            raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
         # A constant feature has no scale of its own; rounding in the mean leaves a little deviation behind.
         varies = deviation > 10 * np.finfo(np.float64).eps * np.abs(offset)
         if scaling == "auto":

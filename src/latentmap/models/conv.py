@@ -69,7 +69,11 @@ class ConvAutoencoder(AutoencoderModule):
             sizes.append((-(-height // 2), -(-width // 2)))  # stride 2 and padding 1 halve, rounding up
         bottleneck_shape = (bottleneck_channels, *sizes[-1])
         bottleneck_size = n_values(bottleneck_shape)
-        super().__init__(image_shape, latent_dim or bottleneck_size, bottleneck_channels=bottleneck_channels)
+        super().__init__(
+            image_shape,
+            bottleneck_size if latent_dim is None else latent_dim,
+            bottleneck_channels=bottleneck_channels,
+        )
 
         down: list[nn.Module] = []
         for i in range(3):

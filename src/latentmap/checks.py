@@ -1,0 +1,45 @@
+"""Checks of parameters: each refuses what it cannot take in one line that says what is wrong and what to do.
+
+What belongs here: rules that more than one parameter follows. What a parameter means is the business of its owner.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+import numpy as np
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Refuse a value that is not among the choices, naming the nearest."""
+    if isinstance(value, str) and value in choices:
+        return
+    nearest = difflib.get_close_matches(str(value), choices, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, sorted(choices)))}, got {value!r}.{hint}")
+
+
+def check_number(name: str, value: object, *, whole: bool = False) -> None:
+    """Refuse what is not a positive (whole) number."""
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    rule = "a whole number of at least 1" if whole else "a number above 0"
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {rule}, got {value!r}.")
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+
+
+def draw_seed(random_state: object) -> int:
+    """A seed from what scikit-learn calls a random state; None draws from the operating system, not from NumPy."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
+        if not 0 <= random_state < 2**32:
+            raise ValueError(f"random_state must be from 0 to 4294967295, got {random_state}.")
+        return int(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    raise ValueError(f"random_state must be an int, a RandomState or None, got {random_state!r}.")
