@@ -10,7 +10,7 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -31,7 +31,7 @@ from latentmap.training import OBJECTIVES, Batches, Callback, EpochRecord, Print
 from latentmap.training.device import choose_device
 from latentmap.training.plan import auto_batch_size, auto_epochs
 
-_CHUNK = 1024  # samples encoded or decoded at once
+_CHUNK = 512  # samples encoded or decoded at once
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -326,8 +326,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         module = self._for_inference()
         Z = np.empty((len(samples), self.latent_dim_), np.float32)
         with torch.inference_mode():
-            for rows in _chunks(len(samples)):
-                Z[rows] = module.encode(self._to_input(samples[rows])).numpy()
+            for rows, x in self._inputs(samples):
+                Z[rows] = module.encode(x).numpy()
         return Z
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
@@ -380,8 +380,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         module = self._for_inference()
         scores = np.empty(len(samples))
         with torch.inference_mode():
-            for rows in _chunks(len(samples)):
-                X_hat = self.preprocessing_.to_samples(module(self._to_input(samples[rows])))
+            for rows, x in self._inputs(samples):
+                X_hat = self.preprocessing_.to_samples(module(x))
                 errors = np.subtract(samples[rows].reshape(X_hat.shape), X_hat, dtype=X_hat.dtype)
                 scores[rows] = -np.square(errors, dtype=np.float64).reshape(len(errors), -1).mean(axis=1)
         return scores
@@ -410,9 +410,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if hasattr(self, "module_"):
             self._quick = for_inference(self.module_)
 
-    def _to_input(self, samples: NDArray[Any]) -> torch.Tensor:
-        """Network input of some samples."""
-        return self.preprocessing_.to_input(self.preprocessing_.hold(samples))
+    def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Network input in pieces that the cache holds, and the rows of each."""
+        preprocessing = self.preprocessing_
+        in_place = preprocessing.is_raw and samples.dtype == np.uint8  # nothing is copied
+        held = preprocessing.hold(samples) if in_place else None
+        for rows in _chunks(len(samples)):
+            piece = preprocessing.hold(samples[rows]) if held is None else held[rows]
+            yield rows, preprocessing.to_input(piece)
 
     # ---- files ----------------------------------------------------------------------------------------------------
 

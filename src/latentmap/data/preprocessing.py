@@ -129,6 +129,7 @@ class Preprocessing:
 
     def to_input(self, rows: Tensor) -> Tensor:
         """Return rows of what `hold` returned as network input: (n, *sample_shape) -> (n, *tensor_shape), float32."""
+        # Two quick passes: dividing bytes at once takes four times as long, a scalar tensor forty times.
         x = rows if rows.is_floating_point() else rows.float().mul_(1 / 255)
         if not self.is_images:
             return x
