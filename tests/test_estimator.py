@@ -701,3 +701,12 @@ def test_nothing_warns_in_ordinary_use(small, vectors):
         for X in (small.train.images, vectors):
             ae = quick().fit(X)
             ae.inverse_transform(ae.transform(X))
+
+
+def test_images_in_other_units_than_those_of_fit_are_noticed(digits):
+    X = digits.train.images[:60]
+    by_bytes = Autoencoder(epochs=1, random_state=0).fit(X)
+    with pytest.warns(UserWarning, match="Multiply X by 255"):
+        by_bytes.transform(X / 255)
+    with pytest.raises(ValueError, match="Divide it by 255"):
+        Autoencoder(epochs=1, random_state=0).fit(X / 255).transform(X)

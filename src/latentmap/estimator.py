@@ -212,7 +212,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             torch.default_generator.manual_seed(self.seed_)
             self.module_ = MODELS[self.model](**arguments)
         self.latent_dim_ = self._n_features_out = self.module_.latent_dim
-        if self.latent_dim_ > self.preprocessing_.n_values:
+        if self.latent_dim is not None and self.latent_dim_ > self.preprocessing_.n_values:
             warnings.warn(
                 f"latent_dim is {self.latent_dim_}, more than the {self.preprocessing_.n_values} numbers of a sample: "
                 "the code compresses nothing.",
@@ -594,6 +594,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             images = images.reshape(-1, *wanted)
         if images.dtype == np.uint8 and self.preprocessing_.dtype != "uint8" and self.preprocessing_.scale <= 1:
             raise ValueError("X must be in the units that fit saw, floats from 0 to 1, got uint8. Divide it by 255.")
+        if images.dtype != np.uint8 and self.preprocessing_.is_raw and 0 < images.max() <= 1:
+            warnings.warn(
+                "X is from 0 to 1 and fit saw 0 to 255: these are taken as almost black images. Multiply X by 255.",
+                stacklevel=4,
+            )
         return images
 
     def __sklearn_tags__(self) -> Tags:
