@@ -1,6 +1,8 @@
 import copy
 import json
+import os
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -17,9 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from latentmap import Autoencoder
-from latentmap.errors import TrainingError
+from latentmap.errors import CheckpointError, TrainingError
 from latentmap.models import MODELS
-from latentmap.training import Callback
+from latentmap.training import OBJECTIVES, Callback
 
 ALL = pytest.mark.parametrize("model", sorted(MODELS))
 RNG = np.random.default_rng(0)
@@ -124,11 +126,133 @@ def test_labels_are_never_used(small):
         np.testing.assert_array_equal(quick().fit(small.train.images, y).transform(small.test.images), wanted)
 
 
+@pytest.mark.filterwarnings("ignore:training diverged")
 def test_a_rate_that_blows_up_says_so(vectors):
+    ae = quick(learning_rate=1e30)
     with pytest.raises(
         TrainingError, match=r"training diverged in epoch 1: the loss is .*Lower learning_rate \(now 1e"
     ):
-        quick(learning_rate=1e30).fit(vectors)
+        ae.fit(vectors)
+    with pytest.raises(NotFittedError):
+        ae.transform(vectors)
+
+
+def test_training_survives_one_divergence(vectors):
+    class Spoiler(Callback):
+        """Spoils the weights after the second epoch."""
+
+        def on_epoch_end(self, record):
+            if record.epoch == 2:
+                with torch.no_grad():
+                    next(ae.module_.parameters()).fill_(np.nan)
+
+    ae = quick(epochs=4, callbacks=[Spoiler()])
+    with pytest.warns(UserWarning, match="diverged in epoch 3: the loss is nan; going on from the weights of epoch"):
+        ae.fit(vectors)
+    assert len(ae.history_) == 4
+    assert np.isfinite(ae.transform(vectors)).all()
+
+
+@pytest.mark.filterwarnings("ignore:training diverged")
+def test_an_estimator_whose_training_broke_off_can_be_used_and_saved(vectors, tmp_path, monkeypatch):
+    from latentmap.training.objectives import reconstruction
+
+    calls = []
+
+    def breaks_off(module, x):
+        calls.append(module.training)
+        return reconstruction(module, x) * (np.nan if module.training and sum(calls) > 30 else 1)
+
+    monkeypatch.setitem(OBJECTIVES, "reconstruction", breaks_off)
+    ae = quick(epochs=9, batch_size=10)
+    with pytest.raises(TrainingError, match=r"The weights of epoch \d are kept\. Lower learning_rate"):
+        ae.fit(vectors)
+    assert 1 <= ae.best_epoch_ <= ae.n_iter_ == len(ae.history_) < 9
+    assert -ae.score(vectors) < vectors.var()
+    ae.save(tmp_path / "m")
+    np.testing.assert_array_equal(Autoencoder.load(tmp_path / "m").transform(vectors), ae.transform(vectors))
+
+
+def test_patience_stops_early_and_says_so():
+    """A hundred samples of noise are soon learned by heart, which validation shows."""
+    noise = np.random.default_rng(0).normal(size=(100, 20))
+    ae = Autoencoder(latent_dim=10, epochs=300, patience=5, random_state=0).fit(noise)
+    assert ae.n_iter_ == len(ae.history_) == ae.best_epoch_ + 5 < 300
+    assert ae.describe()["stopped_early"] is True
+    losses = [row["valid_loss"] for row in ae.history_]
+    assert ae.best_epoch_ == 1 + int(np.argmin(losses))
+
+
+# ---- interruption and resumption -----------------------------------------------------------------------------------
+
+
+class Stop(Callback):
+    """Ctrl-C after some epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+        self.plans = []
+
+    def on_train_begin(self, plan):
+        self.plans.append(plan)
+
+    def on_epoch_end(self, record):
+        if record.epoch == self.epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@ALL
+@pytest.mark.parametrize("random_state", [0, None])
+def test_a_resumed_fit_ends_with_the_bits_of_one_without_interruption(model, random_state, small, tmp_path):
+    parameters = {"epochs": 5, "random_state": random_state}
+    stop = Stop(2)
+    with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 3 of 5"):
+        quick(model, callbacks=[stop], **parameters).fit(small.train.images, checkpoint=tmp_path)
+    stop.epoch = None
+    resumed = quick(model, callbacks=[stop], **parameters).fit(small.train.images, checkpoint=tmp_path, resume=True)
+    assert [plan.epochs_done for plan in stop.plans] == [0, 2]
+    whole = quick(model, epochs=5, random_state=resumed.seed_).fit(small.train.images)
+    np.testing.assert_array_equal(resumed.transform(small.test.images), whole.transform(small.test.images))
+    assert [row["valid_loss"] for row in resumed.history_] == [row["valid_loss"] for row in whole.history_]
+
+
+@pytest.mark.parametrize(
+    ("changed", "difference"),
+    [
+        ({"epochs": 6}, "epochs=5, not 6"),
+        ({"model": "linear"}, "model='dense', not 'linear'"),
+        ({"latent_dim": 3}, "latent_dim=2, not 3"),
+        ({"learning_rate": 0.01}, "learning_rate='auto', not 0.01"),
+        ({"random_state": 1}, "seed=0, not 1"),
+    ],
+)
+def test_a_checkpoint_of_other_parameters_is_refused_by_name(changed, difference, small, tmp_path):
+    quick(epochs=5).fit(small.train.images, checkpoint=tmp_path)
+    with pytest.raises(CheckpointError, match=f"was made with {difference}. Resume with the same settings and data"):
+        quick(**({"epochs": 5} | changed)).fit(small.train.images, checkpoint=tmp_path, resume=True)
+
+
+def test_a_checkpoint_of_other_data_is_refused_by_name(small, tmp_path):
+    quick().fit(small.train.images, checkpoint=tmp_path)
+    other = small.train.images.copy()
+    other[3, 2, 1] ^= 1
+    with pytest.raises(CheckpointError, match="was made with digest of the data="):
+        quick().fit(other, checkpoint=tmp_path, resume=True)
+    with pytest.raises(CheckpointError, match="was made with shape of the data="):
+        quick().fit(small.train.images[:-1], checkpoint=tmp_path, resume=True)
+
+
+def test_a_checkpoint_does_not_care_where_or_how_loudly_it_was_made(small, tmp_path):
+    quick().fit(small.train.images, checkpoint=tmp_path)
+    quick(device="cpu", callbacks=[Callback()]).fit(small.train.images, checkpoint=tmp_path, resume=True)
+
+
+def test_ctrl_c_without_a_checkpoint_stops_at_once_and_leaves_nothing_fitted(small):
+    ae = quick(epochs=5, callbacks=[Stop(1)])
+    with pytest.raises(KeyboardInterrupt):
+        ae.fit(small.train.images)
+    with pytest.raises(NotFittedError):
+        ae.transform(small.test.images)
 
 
 # ---- shapes and units ----------------------------------------------------------------------------------------------
@@ -604,7 +728,7 @@ def test_samples_of_another_shape_than_fit_saw_are_refused(small, vectors):
     of_vectors = quick().fit(vectors)
     with pytest.raises(ValueError, match="X has 5 features, but Autoencoder is expecting 6 features"):
         of_vectors.transform(vectors[:, :5])
-    with pytest.raises(ValueError, match=r"X must be samples of shape \(6,\), as in fit, got \(8, 8, 1\)"):
+    with pytest.raises(ValueError, match=r"X must be vectors of 6 features, as in fit, got shape \(200, 8, 8, 1\)"):
         of_vectors.transform(small.train.images)
 
 
@@ -660,6 +784,7 @@ def test_callbacks_are_told_of_one_pass_by_partial_fit(small):
     assert (plan.epochs, plan.n_train, plan.n_validation, len(records)) == (1, 200, 0, 1)
 
 
+@pytest.mark.filterwarnings("ignore:training diverged")
 def test_callbacks_are_told_of_the_end_after_a_failure(vectors):
     watcher = Watcher()
     with pytest.raises(TrainingError):

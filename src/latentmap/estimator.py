@@ -6,6 +6,7 @@ and files live in their own packages.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import time
@@ -23,13 +24,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, draw_seed
+from latentmap.data.checking import check_images
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling
+from latentmap.errors import TrainingError
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.files import StoredModel, load_model, save_model
 from latentmap.models.inference import for_inference
-from latentmap.training import OBJECTIVES, Batches, Callback, EpochRecord, PrintEpochs, TrainingPlan, train
+from latentmap.training import OBJECTIVES, Callback, PrintEpochs, TrainingPlan
+from latentmap.training.checkpoints import Checkpoints, read_settings
 from latentmap.training.device import choose_device
 from latentmap.training.plan import auto_batch_size, auto_epochs
+from latentmap.training.precision import PRECISIONS, choose_precision
+from latentmap.training.session import Material, learn
 
 _CHUNK = 512  # samples encoded or decoded at once
 
@@ -57,6 +63,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     validation_fraction : float, default 0.1
         The part of the samples by which epochs are judged (at most 5,000 samples); the best epoch's weights are kept.
         0 keeps none.
+    patience : int, optional
+        Stop after so many epochs without a better one. By default all epochs are carried out.
+    precision : {"auto", "float32", "bfloat16"}, default "auto"
+        Of the arithmetic while learning; ``"auto"`` takes bfloat16 where the machine has it in hardware and the
+        architecture gains by it. Weights, encoding and decoding are float32 always.
     scaling : {"auto", "standard", "global"}, default "auto"
         How vectors are scaled inside: each feature by its standard deviation, or all by one; ``"auto"`` takes one
         scale where the features have one unit. Images need no scaling. Results are in the units of `X` always.
@@ -80,13 +91,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     n_parameters_ : int
         How many numbers training adjusted.
     n_iter_ : int
-        Epochs trained.
+        Epochs trained; fewer than `epochs` where patience ran out.
     history_ : list of dict
         One row an epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``learning_rate``, ``seconds``.
     best_epoch_ : int
         The epoch whose weights were kept, from 1.
     seed_ : int
         What `random_state` came to.
+    settings_ : dict or None
+        What `settings` gave for the data that `fit` saw, where a checkpoint was kept.
     metadata_ : dict
         What `save` was given to remember.
     n_features_in_ : int
@@ -119,6 +132,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
         validation_fraction: float = 0.1,
+        patience: int | None = None,
+        precision: str = "auto",
         scaling: Scaling = "auto",
         device: str = "auto",
         callbacks: Sequence[Callback] = (),
@@ -132,6 +147,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.precision = precision
         self.scaling = scaling
         self.device = device
         self.callbacks = callbacks
@@ -140,7 +157,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     # ---- learning -------------------------------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,  # noqa: ARG002  # scikit-learn passes y
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        checkpoint_every: float = 30.0,
+    ) -> Self:
         """Learn to encode and decode samples like these.
 
         Parameters
@@ -149,6 +174,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             Vectors of any scale, or images as uint8 0..255 or float.
         y : ignored
             Here for scikit-learn's sake.
+        checkpoint : path, optional
+            A folder to keep a checkpoint in while learning. Ctrl-C then stops after the present step and saves.
+        resume : bool, default False
+            Go on from the checkpoint, where there is one: the result is that of a run without interruption, bit for
+            bit on one machine.
+        checkpoint_every : float, default 30
+            Seconds between two checkpoints.
 
         Returns
         -------
@@ -160,12 +192,24 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ValueError, TypeError
             If `X` or a parameter is unusable.
         TrainingError
-            If the loss is no longer a finite number.
+            If the loss is no longer a sensible number, even after one more try at a lower learning rate. Where an
+            epoch had gone well, its weights are kept and the estimator can be used.
+        CheckpointError
+            If the checkpoint is damaged, or of other settings or data; the first that differs is named.
+        OutputError
+            If the checkpoint cannot be written; the former one stays whole.
         """
         self._check_parameters()
         samples = self._check_samples(X, reset=True)
-        self._start(samples)
-        self._learn(samples, self._plan(len(samples)))
+        former = read_settings(checkpoint) if checkpoint is not None and resume else None
+        # Without a random_state the seed was drawn, and is known to the checkpoint alone.
+        self._start(samples, seed=former.get("seed") if former and self.random_state is None else None)
+        checkpoints = None
+        if checkpoint is not None:
+            checkpoints = Checkpoints(
+                checkpoint, {**self.settings(samples), "seed": self.seed_}, every=checkpoint_every
+            )
+        self._learn(samples, self._plan(len(samples)), checkpoints=checkpoints, resume=resume)
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
@@ -200,10 +244,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._learn(samples, self._plan(len(samples)), piecewise=True)
         return self
 
-    def _start(self, samples: NDArray[Any]) -> None:
+    def _start(self, samples: NDArray[Any], seed: int | None = None) -> None:
         """Choose seed and preprocessing, and build an untrained network."""
         self._optimizer_state: dict[str, Any] | None = None
-        self.seed_ = draw_seed(self.random_state)
+        self.seed_ = draw_seed(self.random_state) if seed is None else seed
         self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
         arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}
         if self.latent_dim is not None:
@@ -229,66 +273,88 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         batch_size = auto_batch_size(recipe, n_samples) if self.batch_size == "auto" else int(self.batch_size)
         epochs = auto_epochs(recipe, n_samples, batch_size) if self.epochs == "auto" else int(self.epochs)
         rate = recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate)
-        return TrainingPlan(self.model, epochs, batch_size, rate, n_samples, 0)
+        precision = choose_precision(self.precision, choose_device(self.device), pays=recipe.bfloat16_pays)
+        return TrainingPlan(self.model, epochs, batch_size, rate, patience=self.patience, precision=precision)
 
-    def _learn(self, samples: NDArray[Any], plan: TrainingPlan, *, piecewise: bool = False) -> None:
+    def settings(self, X: ArrayLike) -> dict[str, Any]:
+        """Return all that decides what `fit` would learn from these samples: parameters, seed, and a digest of `X`.
+
+        Parameters
+        ----------
+        X : array, shape as for `fit`
+            The samples.
+
+        Returns
+        -------
+        dict
+            As JSON can hold it.
+        """
+        ignored = ("callbacks", "verbose", "random_state", "device")
+        parameters = {name: value for name, value in self.get_params().items() if name not in ignored}
+        samples = np.ascontiguousarray(X)
+        return {
+            **{name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()},
+            "seed": int(self.random_state) if isinstance(self.random_state, (int, np.integer)) else None,
+            "shape of the data": [*samples.shape, str(samples.dtype)],
+            "digest of the data": hashlib.blake2b(samples.data, digest_size=16).hexdigest(),
+        }
+
+    def _learn(
+        self,
+        samples: NDArray[Any],
+        plan: TrainingPlan,
+        *,
+        piecewise: bool = False,
+        checkpoints: Checkpoints | None = None,
+        resume: bool = False,
+    ) -> None:
         """Train the network on these samples and record what happened."""
         self._quick = None
         device = choose_device(self.device)
-        self.module_.to(device)
-        batches = Batches(
-            self.preprocessing_.hold(samples),
-            self.preprocessing_,
-            batch_size=plan.batch_size,
-            seed=self.seed_ + self.n_iter_ if piecewise else self.seed_,
-            validation_fraction=0.0 if piecewise else self.validation_fraction,
-            device=device,
-        )
-        if self.n_iter_ == 0:
-            self.module_.start_from(batches.mean())
-        plan = replace(plan, n_train=len(batches.train_rows), n_validation=len(batches.validation_rows))
+        seed = self.seed_ + self.n_iter_ if piecewise else self.seed_  # each piece in an order of its own
+        fraction = 0.0 if piecewise else self.validation_fraction
         if piecewise:
-            plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3)
-        callbacks = [*self.callbacks, *([PrintEpochs()] if self.verbose else [])]
-        for callback in callbacks:
-            callback.on_train_begin(plan)
-
-        def on_epoch(record: EpochRecord) -> None:
-            for callback in callbacks:
-                callback.on_epoch_end(record)
-
+            plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
         start = time.perf_counter()
         try:
-            result = train(
+            result, plan = learn(
                 self.module_,
-                batches,
-                OBJECTIVES[self.objective],
-                epochs=plan.epochs,
-                learning_rate=plan.learning_rate,
-                decay=not piecewise,
+                Material(self.preprocessing_.hold(samples), self.preprocessing_, seed, fraction),
+                self.objective,
+                plan,
+                device=device,
+                callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
+                untrained=self.n_iter_ == 0,
                 optimizer_state=self._optimizer_state,
-                on_epoch=on_epoch,
+                checkpoints=checkpoints,
+                resume=resume,
             )
-        finally:
-            self.module_.to("cpu").eval()
-            for callback in callbacks:
-                callback.on_train_end()
+            if result.best_epoch == 0:
+                raise TrainingError(result.problem)
+        except BaseException:
+            if self.n_iter_ == 0:
+                del self.module_  # half-trained: not fitted
+            raise
         self._quick = for_inference(self.module_)  # now, since `transform` may not change the estimator
         self.history_ += [record.as_dict() for record in result.history]
         self.n_iter_ += len(result.history)
         self._optimizer_state = result.optimizer_state if piecewise else None
         self.best_epoch_ = result.best_epoch
+        self.settings_ = None if checkpoints is None else checkpoints.settings
         self._info = {
             "objective": self.objective,
             "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
             "seed": self.seed_,
+            "settings": self.settings_,
             "training": {
-                "n_train": len(batches.train_rows),
-                "n_validation": len(batches.validation_rows),
+                "n_train": plan.n_train,
+                "n_validation": plan.n_validation,
                 "epochs": self.n_iter_,
                 "best_epoch": self.best_epoch_,
+                "stopped_early": result.stopped_early,
                 "batch_size": plan.batch_size,
                 "learning_rate": plan.learning_rate,
+                "precision": plan.precision,
                 "seconds": round(time.perf_counter() - start, 3),
                 "device": str(device),
             },
@@ -299,6 +365,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 "python": platform.python_version(),
             },
         }
+        if result.problem is not None:
+            raise TrainingError(result.problem)
 
     # ---- using ----------------------------------------------------------------------------------------------------
 
@@ -488,6 +556,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             loaded.feature_names_in_ = np.asarray(names, dtype=object)
         loaded.metadata_ = metadata if isinstance(metadata, dict) else {}
         loaded.seed_ = info.get("seed", 0)
+        settings = info.get("settings")
+        loaded.settings_ = settings if isinstance(settings, dict) else None
         loaded._info = info
         loaded._optimizer_state = None
         return loaded
@@ -548,9 +618,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_choice("model", self.model, MODELS)
         check_choice("objective", self.objective, OBJECTIVES)
         check_choice("scaling", self.scaling, SCALINGS)
-        for name in ("latent_dim", "epochs", "batch_size"):
+        check_choice("precision", self.precision, PRECISIONS)
+        for name, unset in (("latent_dim", None), ("epochs", "auto"), ("batch_size", "auto"), ("patience", None)):
             value = getattr(self, name)
-            if value != {"latent_dim": None}.get(name, "auto"):
+            if value != unset:
                 check_number(name, value, whole=True)
         if self.learning_rate != "auto":
             check_number("learning_rate", self.learning_rate)
@@ -570,35 +641,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _check_images(self, images: NDArray[Any], *, reset: bool) -> NDArray[Any]:
         """Return images as uint8 or float, of the shape that `fit` saw."""
-        if 0 in images.shape:
-            raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
-        if images.ndim == 4 and images.shape[3] not in (1, 3, 4):
-            raise ValueError(
-                f"X must have 1, 3 or 4 channels in its last axis, got shape {images.shape}. Images are "
-                "(n, height, width, channels)."
-            )
-        if images.dtype != np.uint8:
-            images = check_array(
-                images, dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=1, input_name="X"
-            )
+        images = check_images(images, None if reset else self.preprocessing_)
         if reset:
-            if len(images) < 2:
-                raise ValueError(f"X must hold at least 2 samples to learn from, got {len(images)} sample.")
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.__dict__.pop("feature_names_in_", None)
-            return images
-        wanted = self.preprocessing_.sample_shape
-        if images.shape[1:] != wanted:
-            if _with_channels(images.shape[1:]) != _with_channels(wanted):
-                raise ValueError(f"X must be samples of shape {wanted}, as in fit, got {images.shape[1:]}.")
-            images = images.reshape(-1, *wanted)
-        if images.dtype == np.uint8 and self.preprocessing_.dtype != "uint8" and self.preprocessing_.scale <= 1:
-            raise ValueError("X must be in the units that fit saw, floats from 0 to 1, got uint8. Divide it by 255.")
-        if images.dtype != np.uint8 and self.preprocessing_.is_raw and 0 < images.max() <= 1:
-            warnings.warn(
-                "X is from 0 to 1 and fit saw 0 to 255: these are taken as almost black images. Multiply X by 255.",
-                stacklevel=4,
-            )
         return images
 
     def __sklearn_tags__(self) -> Tags:
@@ -613,11 +659,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 def _chunks(n: int) -> list[slice]:
     """Slices that cover n rows."""
     return [slice(start, start + _CHUNK) for start in range(0, n, _CHUNK)]
-
-
-def _with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """An image's shape with its channel axis written out."""
-    return (*shape, 1) if len(shape) == 2 else shape
 
 
 def _is_json(value: object) -> bool:

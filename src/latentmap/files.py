@@ -40,6 +40,7 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
             temporary = Path(folder) / target.name
             yield temporary
+            _flush(temporary)
             temporary.replace(target)
 
 
@@ -66,15 +67,41 @@ def new_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) ->
     """
     target = Path(path).absolute()
     with _explained(target):
-        recover_folder(target)
-        if target.exists() and not (target.is_dir() and (is_ours(target) or not any(target.iterdir()))):
-            raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
+        check_folder(path, is_ours)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
             temporary = Path(scratch) / target.name
             temporary.mkdir()
             yield temporary
             _swap(temporary, target)
+
+
+def check_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) -> None:
+    """Refuse a folder that `new_folder` would refuse, before hours of work go into what is to be written there.
+
+    Parameters
+    ----------
+    path, is_ours
+        As for `new_folder`.
+
+    Raises
+    ------
+    OutputError
+        If `path` holds something we did not write, or its nearest existing parent cannot be written to.
+    """
+    target = Path(path).absolute()
+    recover_folder(target)
+    if target.exists() and not (target.is_dir() and (is_ours(target) or not any(target.iterdir()))):
+        raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
+    parent = next(parent for parent in target.parents if parent.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise OutputError(f"{path} cannot be written: {parent} is no folder that can be written to.")
+
+
+def _flush(path: Path) -> None:
+    """Have the operating system write a file out, so that a power cut cannot leave its name without its content."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def recover_folder(target: Path) -> None:

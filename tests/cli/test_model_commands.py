@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,58 @@ def test_fit_writes_the_model_that_the_estimator_would(latentmap, tmp_path, digi
     wanted = Autoencoder("linear", 3, epochs=2, random_state=5).fit(digits8.train.images[:300])
     np.testing.assert_array_equal(loaded.transform(digits8.test.images), wanted.transform(digits8.test.images))
     assert loaded.metadata_ == {"dataset": "digits", "class_names": list("0123456789")}
+
+
+def test_fit_hands_its_options_to_the_estimator(latentmap, tmp_path):
+    done = latentmap(
+        "fit", "digits", "-o", "m", "--size", 8, "--limit", 60, "--epochs", 2, "--batch-size", 10, "--learning-rate",
+        0.01, "--patience", 5, "--precision", "float32", "--device", "cpu",
+    )  # fmt: skip
+    assert done.status == 0
+    ae = Autoencoder.load("m")
+    wanted = {"batch_size": 10, "learning_rate": 0.01, "patience": 5, "precision": "float32", "device": "cpu"}
+    assert {name: ae.get_params()[name] for name in wanted} == wanted
+    assert ae.history_[0]["learning_rate"] < 0.01
+
+
+def test_fit_begins_again_only_by_force(latentmap, tmp_path):
+    from latentmap.training.checkpoints import Checkpoints, Snapshot
+
+    fit = ("fit", "digits", "-o", "m", "--size", 8, "--limit", 60, "--epochs", 1)
+    Checkpoints("m.unfinished", {"epochs": 9}).save(Snapshot({}, {}))
+    done = latentmap(*fit)
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert "m.unfinished holds an interrupted run" in done.err
+    assert latentmap(*fit, "--resume", "--force").status == 2
+    assert not Path("m").exists()
+    assert latentmap(*fit, "--force").status == 0
+    assert not Path("m.unfinished").exists()
+
+
+def test_fit_with_resume_and_nothing_to_resume_begins(latentmap):
+    done = latentmap("fit", "digits", "-o", "m", "--size", 8, "--limit", 60, "--epochs", 1, "--resume")
+    assert (done.status, done.err) == (0, "")
+
+
+def test_fit_finds_out_before_training_that_it_cannot_write(latentmap, tmp_path, monkeypatch):
+    (tmp_path / "a file").write_text("mine")
+    monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("trained for nothing"))
+    done = latentmap("fit", "digits", "-o", "a file/m")
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert "m cannot be written" in done.err
+
+
+def test_fit_writes_for_tensorboard(latentmap, tmp_path):
+    pytest.importorskip("tensorboard")
+    done = latentmap("fit", "digits", "-o", "m", "--size", 8, "--limit", 60, "--epochs", 3, "--tensorboard", "logs")
+    assert (done.status, done.err) == (0, "")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator("logs").Reload()
+    assert set(events.Tags()["scalars"]) == {"loss/train", "loss/validation", "learning_rate"}
+    history = Autoencoder.load("m").history_
+    assert [event.step for event in events.Scalars("loss/train")] == [1, 2, 3]
+    assert [e.value for e in events.Scalars("loss/train")] == pytest.approx([row["train_loss"] for row in history])
 
 
 def test_fit_refuses_to_replace_what_it_did_not_write(latentmap, tmp_path):

@@ -92,3 +92,9 @@ def test_the_mean_is_of_the_training_part():
     wanted = np.mean(flat(batches.epoch(1))) / 255
     assert batches.mean().shape == (1, 2, 2)
     torch.testing.assert_close(batches.mean(), torch.full((1, 2, 2), wanted, dtype=torch.float32))
+
+
+@pytest.mark.parametrize("start", [0, 1, 5, 8, 9, 20])
+def test_an_epoch_can_be_entered_at_any_batch(start):
+    batches = make()
+    assert numbers(batches.epoch(3, start=start)) == numbers(batches.epoch(3))[start:]

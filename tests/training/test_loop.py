@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.errors import TrainingError
 from latentmap.models import MODELS
-from latentmap.training import OBJECTIVES, Batches, train
+from latentmap.training import OBJECTIVES, Batches, TrainingPlan, train
 from latentmap.training.loop import validate
 
 
@@ -22,6 +21,10 @@ def make_batches(small, fraction=0.1, seed=0):
         validation_fraction=fraction,
         device=torch.device("cpu"),
     )
+
+
+def make_plan(epochs, learning_rate=0.05, **others):
+    return TrainingPlan("dense", epochs, 50, learning_rate, **others)
 
 
 def make_module(name="dense", latent_dim=4):
@@ -41,7 +44,7 @@ def test_the_loss_falls_and_the_module_ends_with_the_best_epochs_weights(name, s
     module, batches = make_module(name), make_batches(small)
     objective = OBJECTIVES["reconstruction"]
     before = validate(module, batches, objective)
-    result = train(module, batches, objective, epochs=8, learning_rate=module.recipe.learning_rate)
+    result = train(module, batches, objective, make_plan(8, module.recipe.learning_rate))
     losses = [record.valid_loss for record in result.history]
     assert min(losses) < 0.8 * before
     assert result.best_epoch == 1 + int(np.argmin(losses))
@@ -51,7 +54,7 @@ def test_the_loss_falls_and_the_module_ends_with_the_best_epochs_weights(name, s
 
 def test_without_a_validation_part_epochs_are_judged_by_the_training_loss(small):
     module, batches = make_module(), make_batches(small, fraction=0)
-    result = train(module, batches, OBJECTIVES["reconstruction"], epochs=3, learning_rate=0.05)
+    result = train(module, batches, OBJECTIVES["reconstruction"], make_plan(3))
     assert [record.valid_loss for record in result.history] == [None] * 3
     assert result.best_epoch == 1 + int(np.argmin([record.train_loss for record in result.history]))
 
@@ -62,8 +65,7 @@ def test_every_epoch_is_told_as_it_ends_with_a_rate_that_falls_to_nothing(small)
         make_module(),
         make_batches(small),
         OBJECTIVES["reconstruction"],
-        epochs=4,
-        learning_rate=0.05,
+        make_plan(4),
         on_epoch=told.append,
     )
     assert tuple(told) == result.history
@@ -76,16 +78,14 @@ def test_every_epoch_is_told_as_it_ends_with_a_rate_that_falls_to_nothing(small)
 
 
 def test_without_decay_the_rate_stays(small):
-    result = train(
-        make_module(), make_batches(small), OBJECTIVES["reconstruction"], epochs=3, learning_rate=0.01, decay=False
-    )
+    result = train(make_module(), make_batches(small), OBJECTIVES["reconstruction"], make_plan(3, 0.01, decay=False))
     assert [record.learning_rate for record in result.history] == [0.01] * 3
 
 
 def test_the_same_twice_gives_equal_bits(small):
     modules = [make_module("conv"), make_module("conv")]
     for module in modules:
-        train(module, make_batches(small), OBJECTIVES["reconstruction"], epochs=2, learning_rate=0.1)
+        train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(2, 0.1))
     for name, value in modules[0].state_dict().items():
         assert torch.equal(value, modules[1].state_dict()[name]), name
 
@@ -94,27 +94,124 @@ def test_training_does_not_follow_the_global_random_state(small):
     modules = [make_module(), make_module()]
     for seed, module in enumerate(modules):
         torch.manual_seed(seed)
-        train(module, make_batches(small), OBJECTIVES["reconstruction"], epochs=1, learning_rate=0.05)
+        train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(1))
     assert all(torch.equal(a, b) for a, b in zip(modules[0].parameters(), modules[1].parameters(), strict=True))
 
 
-def test_a_loss_that_is_not_finite_is_a_training_error_that_says_what_to_do(small):
+def test_a_loss_that_is_never_finite_is_a_problem_that_says_what_to_do(small):
     module = make_module()
     with torch.no_grad():
         module.encoder[1].weight.fill_(float("nan"))
-    with pytest.raises(
-        TrainingError, match=r"training diverged in epoch 1: the loss is nan\. Lower learning_rate \(now"
+    with pytest.warns(
+        UserWarning, match=r"diverged in epoch 1: the loss is nan; going on from the beginning at a thi"
     ):
-        train(module, make_batches(small), OBJECTIVES["reconstruction"], epochs=2, learning_rate=0.05)
+        result = train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(2))
+    assert result.best_epoch == 0
+    assert result.history == ()
+    assert result.problem.startswith(
+        "training diverged in epoch 1: the loss is nan, at a third of the learning rate too"
+    )
+    assert "Lower learning_rate (now 0.05), for instance to 0.006" in result.problem
+
+
+class Exploding:
+    """The reconstruction error, and from some call on something else, so many times."""
+
+    def __init__(self, first, times, value=float("inf")):
+        self.calls, self.first, self.times, self.value = 0, first, times, value
+
+    def __call__(self, module, x):
+        loss = OBJECTIVES["reconstruction"](module, x)
+        if module.training:
+            self.calls += 1
+            if self.first <= self.calls < self.first + self.times:
+                return loss * self.value
+        return loss
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e15])
+def test_training_that_diverges_once_goes_on_from_the_best_weights_at_a_third_of_the_rate(small, value):
+    batches, module = make_batches(small), make_module()
+    fourth = 3 * batches.n_batches + 2
+    with pytest.warns(UserWarning, match=r"diverged in epoch 4: .* from the weights of epoch 3 at a third"):
+        result = train(module, batches, Exploding(fourth, 1, value), make_plan(6, decay=False))
+    assert result.problem is None
+    assert [record.epoch for record in result.history] == [1, 2, 3, 4, 5, 6]
+    assert [record.learning_rate for record in result.history] == pytest.approx([0.05] * 3 + [0.05 / 3] * 3)
+    losses = [record.valid_loss for record in result.history]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[2]
+
+
+def test_training_that_diverges_again_stops_with_the_last_good_weights(small):
+    batches, module = make_batches(small), make_module()
+    with pytest.warns(UserWarning, match="diverged in epoch 3"):
+        result = train(module, batches, Exploding(2 * batches.n_batches + 1, 1000), make_plan(6, decay=False))
+    assert len(result.history) == 2
+    assert result.best_epoch in (1, 2)
+    assert f"The weights of epoch {result.best_epoch} are kept." in result.problem
+    kept = validate(module, batches, OBJECTIVES["reconstruction"])
+    assert kept == pytest.approx(result.history[result.best_epoch - 1].valid_loss, rel=1e-5)
+
+
+def test_a_rate_far_too_high_for_vectors_is_noticed_as_an_explosion():
+    X = np.random.default_rng(0).normal(size=(400, 10))
+    preprocessing = Preprocessing.fit(X)
+    batches = Batches(
+        preprocessing.hold(X),
+        preprocessing,
+        batch_size=20,
+        seed=0,
+        validation_fraction=0.1,
+        device=torch.device("cpu"),
+    )
+    module = MODELS["dense"](image_shape=(10,), latent_dim=2)
+    with pytest.warns(UserWarning, match="diverged in epoch 1"):
+        result = train(module, batches, OBJECTIVES["reconstruction"], make_plan(3, 1e4))
+    assert result.problem is not None
+
+
+def test_patience_stops_training_that_gets_no_better(small):
+    batches, module = make_batches(small), make_module()
+    rising = itertools.count(1)
+
+    def objective(module, x):
+        loss = OBJECTIVES["reconstruction"](module, x)
+        return loss if module.training else loss * 0 + next(rising)
+
+    result = train(module, batches, objective, make_plan(50, patience=3))
+    assert result.stopped_early
+    assert result.best_epoch == 1
+    assert len(result.history) == 4
+
+
+def test_patience_that_never_runs_out_changes_nothing(small):
+    modules = [make_module(), make_module()]
+    for module, patience in zip(modules, (None, 50), strict=True):
+        result = train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(4, patience=patience))
+        assert not result.stopped_early
+        assert len(result.history) == 4
+    assert all(torch.equal(a, b) for a, b in zip(modules[0].parameters(), modules[1].parameters(), strict=True))
+
+
+def test_bfloat16_learns_as_well_as_float32(small):
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        module = make_module()
+        result = train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(10, precision=precision))
+        assert all(parameter.dtype == torch.float32 for parameter in module.parameters())
+        losses[precision] = min(record.valid_loss for record in result.history)
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bfloat16"] != losses["float32"]
 
 
 def test_the_optimizers_state_lets_training_go_on(small):
     """Two passes with the state handed over are the two passes of one call."""
     batches, objective = make_batches(small, fraction=0), OBJECTIVES["reconstruction"]
     module = make_module()
-    state = train(module, batches, objective, epochs=1, learning_rate=0.01, decay=False).optimizer_state
+    state = train(module, batches, objective, make_plan(1, 0.01, decay=False)).optimizer_state
     with_state, without = copy.deepcopy(module), copy.deepcopy(module)
-    train(with_state, batches, objective, epochs=1, learning_rate=0.01, decay=False, optimizer_state=state)
-    train(without, batches, objective, epochs=1, learning_rate=0.01, decay=False)
+    train(with_state, batches, objective, make_plan(1, 0.01, decay=False), optimizer_state=state)
+    train(without, batches, objective, make_plan(1, 0.01, decay=False))
     same = [torch.equal(a, b) for a, b in zip(with_state.parameters(), without.parameters(), strict=True)]
     assert not all(same)

@@ -1,4 +1,4 @@
-"""Commands that make and use one model: fit, encode, decode, generate, interpolate, evaluate, info, export."""
+"""Commands that use a model: encode, decode, generate, interpolate, evaluate, info, export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentmap.cli.options import DataDir, Limit, Seed, Size, Source, read_source
+from latentmap.cli.options import DataDir, Limit, Source, read_source
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
@@ -27,45 +27,8 @@ _PIECE = 8192  # samples encoded between two writes
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (fit, encode, decode, generate, interpolate, evaluate, info, export):
+    for command in (encode, decode, generate, interpolate, evaluate, info, export):
         app.command(command.__name__)(command)
-
-
-def fit(
-    source: Source,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model folder to write.")],
-    model: Annotated[str, typer.Option("--model", help="dense, conv or linear.")] = "dense",
-    latent_dim: Annotated[
-        int | None, typer.Option("--latent-dim", help="How many numbers a code has.", show_default="the model's own")
-    ] = None,
-    objective: Annotated[str, typer.Option("--objective", help="What training makes small.")] = "reconstruction",
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the training images.", show_default="enough")
-    ] = None,
-    size: Size = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    data_dir: DataDir = None,
-) -> None:
-    """Train one autoencoder and save it.
-
-    Example: **latentmap fit mnist -o models/mnist --model conv**
-    """
-    dataset = read_source(source, size, limit, data_dir)
-
-    from latentmap.cli.progress import TrainingBar
-    from latentmap.estimator import Autoencoder
-
-    autoencoder = Autoencoder(
-        model,
-        latent_dim,
-        objective=objective,
-        epochs="auto" if epochs is None else epochs,
-        random_state=seed,
-        callbacks=[TrainingBar()],
-    ).fit(dataset.train.X)
-    autoencoder.save(output, metadata={"dataset": dataset.name, "class_names": dataset.class_names})
-    typer.echo(output)
 
 
 def encode(

@@ -31,7 +31,9 @@ class TrainingBar(Callback):
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Show an empty bar."""
         self._progress.start()
-        self._task = self._progress.add_task(f"{plan.model:>8}", total=plan.epochs, losses="")
+        self._task = self._progress.add_task(
+            f"{plan.model:>8}", total=plan.epochs, completed=plan.epochs_done, losses=""
+        )
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Move on by one epoch."""

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
+from latentmap.errors import MissingExtraError
 from latentmap.training.history import EpochRecord
+from latentmap.training.plan import TrainingPlan
 
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What training is about to do.
-
-    Parameters
-    ----------
-    model : str
-        The architecture's name.
-    epochs : int
-        Passes over the training part.
-    batch_size : int
-        Samples per step.
-    learning_rate : float
-        The highest of the schedule.
-    n_train, n_validation : int
-        Samples learned from, and kept to judge epochs by.
-    """
-
-    model: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    n_train: int
-    n_validation: int
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Callback:
@@ -68,3 +49,58 @@ class PrintEpochs(Callback):
         """Write the epoch's line."""
         valid = "" if record.valid_loss is None else f"  valid {record.valid_loss:.5f}"
         sys.stderr.write(f"epoch {record.epoch:3d}  train {record.train_loss:.5f}{valid}  {record.seconds:6.1f} s\n")
+
+
+class TensorBoard(Callback):
+    """Writes losses and learning rate for TensorBoard; needs the extra ``tensorboard``.
+
+    Parameters
+    ----------
+    folder : path
+        Where event files go; ``tensorboard --logdir FOLDER`` shows them.
+
+    Raises
+    ------
+    MissingExtraError
+        If TensorBoard is not installed.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder
+    >>> autoencoder = Autoencoder(callbacks=[TensorBoard("runs/logs")])  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingExtraError(
+                "TensorBoard is not installed. Install it: pip install 'latentmap[tensorboard]'."
+            ) from error
+        self._make_writer = SummaryWriter
+        self.folder = folder
+        self._writer: SummaryWriter | None = None
+
+    def on_train_begin(self, plan: TrainingPlan) -> None:
+        """Begin a file of events, with the plan as text."""
+        self._writer = self._make_writer(os.fspath(self.folder))
+        facts = "\n".join(f"- {name}: {value}" for name, value in asdict(plan).items())
+        self._writer.add_text("plan", facts)
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        """Write the epoch's numbers."""
+        if self._writer is not None:
+            for tag, value in (
+                ("loss/train", record.train_loss),
+                ("loss/validation", record.valid_loss),
+                ("learning_rate", record.learning_rate),
+            ):
+                if value is not None:
+                    self._writer.add_scalar(tag, value, record.epoch)
+            self._writer.flush()
+
+    def on_train_end(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

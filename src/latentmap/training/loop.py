@@ -1,13 +1,15 @@
-"""The training loop: the only one. Objectives, batches, optimizer and history are its parts.
+"""The training loop: the only one. Objectives, batches, optimizer, history and checkpoints are its parts.
 
 It reads top to bottom: for each epoch, for each batch, one step down the objective's gradient; then the validation
-loss, and the best weights so far are kept.
+loss, and the best weights so far are kept. Everything that changes while it runs is in `Training`, so that a
+checkpoint is that and nothing else.
 """
 
 from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +17,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentmap.errors import TrainingError
+from latentmap.errors import CheckpointError
 from latentmap.models import AutoencoderModule
 from latentmap.training.batches import Batches
+from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.history import EpochRecord
+from latentmap.training.interrupts import TrainingInterrupted
 from latentmap.training.objectives import Objective
-from latentmap.training.optimizer import Muon, linear_decay
+from latentmap.training.optimizer import MATRIX_STATE, VECTOR_STATE, Muon, linear_decay
+from latentmap.training.plan import TrainingPlan
+
+_LOWER = 1 / 3  # of the learning rate, for the second try of training that diverged
+_LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where each look waits for it
+# In units of the first batch's loss, or of the data's variance where that is more. A batch of the data's worst
+# outliers alone could reach n_batches times that variance; a thousand times that is no data's doing.
+_EXPLODED = 1e3
 
 
 @dataclass(frozen=True)
@@ -32,26 +43,33 @@ class TrainingResult:
     history : tuple of EpochRecord
         One record an epoch.
     best_epoch : int
-        The epoch whose weights the module now has, from 1.
+        The epoch whose weights the module now has, from 1; 0 if none was finished.
     optimizer_state : dict
         To go on from where training stopped.
+    stopped_early : bool
+        Whether patience ran out before the epochs did.
+    problem : str or None
+        Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
     """
 
     history: tuple[EpochRecord, ...]
     best_epoch: int
     optimizer_state: dict[str, Any]
+    stopped_early: bool
+    problem: str | None = None
 
 
 def train(
     module: AutoencoderModule,
     batches: Batches,
     objective: Objective,
+    plan: TrainingPlan,
     *,
-    epochs: int,
-    learning_rate: float,
-    decay: bool = True,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     optimizer_state: dict[str, Any] | None = None,
+    checkpoints: Checkpoints | None = None,
+    snapshot: Snapshot | None = None,
+    stop_wanted: Callable[[], bool] = lambda: False,
 ) -> TrainingResult:
     """Train a module and leave it with the weights of its best epoch, in evaluation mode.
 
@@ -63,66 +81,257 @@ def train(
         The data.
     objective : callable
         An entry of `OBJECTIVES`.
-    epochs : int
-        Passes over the training part, at least 1.
-    learning_rate : float
-        The rate of the first step.
-    decay : bool, default True
-        Whether the rate goes down to zero over the epochs, or stays.
+    plan : TrainingPlan
+        Epochs, learning rate and so on.
     on_epoch : callable, optional
         Told of each epoch.
     optimizer_state : dict, optional
-        Where to go on from.
+        Where to go on from, of an earlier result.
+    checkpoints : Checkpoints, optional
+        Where to keep snapshots of the run.
+    snapshot : Snapshot, optional
+        What an interrupted run with the same arguments left; this one goes on from there, to the same bits.
+    stop_wanted : callable, optional
+        Asked after each step; when it returns True, a snapshot is saved and training stops.
 
     Returns
     -------
     TrainingResult
+        With a `problem` if the loss was no longer a sensible number, even after one more try at a third of the
+        learning rate; the module then has the last good weights.
 
     Raises
     ------
-    TrainingError
-        If the loss is no longer a finite number.
+    TrainingInterrupted
+        If `stop_wanted` returned True.
     """
-    optimizer = Muon(module.parameters(), learning_rate)
-    if optimizer_state is not None:
-        optimizer.load_state_dict(optimizer_state)
-    n_steps = epochs * batches.n_batches
-    history: list[EpochRecord] = []
-    best: tuple[EpochRecord, dict[str, Tensor]] | None = None
-    step, start = 0, time.perf_counter()
+    if plan.epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {plan.epochs}.")
+    training = Training(module, batches, objective, plan, optimizer_state)
+    if snapshot is not None:
+        training.restore(snapshot)
+    try:
+        while not training.is_finished:
+            try:
+                training.run_epoch(checkpoints, stop_wanted)
+            except _DivergedError as error:
+                training.recover(error)
+                continue
+            training.end_epoch()
+            if on_epoch is not None:
+                on_epoch(training.history[-1])
+        if checkpoints is not None and training.problem is None:
+            checkpoints.save(training.snapshot())
+    finally:
+        training.use_best_weights()
+    return training.result()
 
-    for epoch in range(1, epochs + 1):
-        module.train()
-        losses = []
-        for x in batches.epoch(epoch):
-            rate = learning_rate * (linear_decay(step, n_steps) if decay else 1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            loss = objective(module, x)
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimizer.step()
-            losses.append(loss.detach() * len(x))
-            step += 1
-        train_loss = float(torch.stack(losses).sum()) / len(batches.train_rows)
-        valid_loss = validate(module, batches, objective)
-        record = EpochRecord(epoch, train_loss, valid_loss, rate, time.perf_counter() - start)
-        if not math.isfinite(record.train_loss + record.loss):
-            raise TrainingError(
-                f"training diverged in epoch {epoch}: the loss is {record.loss}. Lower learning_rate "
-                f"(now {learning_rate:g}), for instance to {learning_rate / 3:.1g}."
+
+class Training:
+    """One run: the module, the optimizer, and everything else that changes as it goes.
+
+    Parameters
+    ----------
+    module, batches, objective, plan, optimizer_state
+        As for `train`.
+    """
+
+    def __init__(
+        self,
+        module: AutoencoderModule,
+        batches: Batches,
+        objective: Objective,
+        plan: TrainingPlan,
+        optimizer_state: dict[str, Any] | None = None,
+    ) -> None:
+        self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
+        self.optimizer = Muon(module.parameters(), plan.learning_rate)
+        if optimizer_state is not None:
+            self.optimizer.load_state_dict(optimizer_state)
+        self.history: list[EpochRecord] = []
+        self.epoch, self.batch = 1, 0  # what is learned from next
+        self.loss_sum = 0.0  # over the epoch's samples so far
+        self.first_loss: float | None = None
+        self.rate_scale = 1.0  # lower after a divergence
+        self.problem: str | None = None
+        self.best_epoch = 0  # 0: the weights that training began with
+        self.best_weights = _copy(module)
+        self._seconds, self._start = 0.0, time.perf_counter()
+        self._autocast = torch.autocast(
+            batches.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16", cache_enabled=False
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Spent in training, former parts of an interrupted run included."""
+        return self._seconds + time.perf_counter() - self._start
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done, patience has run out, or nothing more can be done."""
+        return self.epoch > self.plan.epochs or self.stopped_early or self.problem is not None
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the best epoch is as long ago as patience allows."""
+        patience = self.plan.patience
+        return patience is not None and len(self.history) - self.best_epoch >= patience
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        step = (self.epoch - 1) * self.batches.n_batches + self.batch
+        decay = linear_decay(step, self.plan.epochs * self.batches.n_batches) if self.plan.decay else 1.0
+        return self.plan.learning_rate * self.rate_scale * decay
+
+    def run_epoch(self, checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool]) -> None:
+        """Learn from what is left of the present epoch."""
+        self.module.train()
+        pending: list[Tensor] = []
+        look_every = 1 if self.batches.device.type == "cpu" else _LOOK_EVERY
+        for x in self.batches.epoch(self.epoch, start=self.batch):
+            pending.append(self._step(x) * len(x))
+            self.batch += 1
+            if self.batch % look_every and self.batch < self.batches.n_batches:
+                continue
+            self._look_at(pending)
+            stop = stop_wanted()
+            if checkpoints is not None and (stop or checkpoints.are_due):
+                checkpoints.save(self.snapshot())
+            if stop:
+                raise TrainingInterrupted(self.epoch, self.plan.epochs)
+
+    def _step(self, x: Tensor) -> Tensor:
+        """Go one step down the objective's gradient; the loss before it."""
+        self.last_rate = self.rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.last_rate
+        with self._autocast:
+            loss = self.objective(self.module, x)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        return loss.detach()
+
+    def _look_at(self, pending: list[Tensor]) -> None:
+        """Add up the losses of some steps, and notice where they make no sense."""
+        losses = torch.stack(pending).tolist()
+        pending.clear()
+        if self.first_loss is None:
+            self.first_loss = losses[0] / self.plan.batch_size
+        limit = _EXPLODED * max(abs(self.first_loss), 1.0) * len(self.batches.train_rows)
+        for loss in losses:
+            if not abs(loss) <= limit:  # also where it is not a number
+                raise _DivergedError(loss / self.plan.batch_size)
+            self.loss_sum += loss
+
+    def end_epoch(self) -> None:
+        """Judge the epoch, record it, and keep the weights if they are the best so far."""
+        train_loss = self.loss_sum / len(self.batches.train_rows)
+        valid_loss = validate(self.module, self.batches, self.objective)
+        record = EpochRecord(self.epoch, train_loss, valid_loss, self.last_rate, self.seconds)
+        if math.isfinite(record.loss) and (self.best_epoch == 0 or record.loss <= self.best.loss):
+            self.best_epoch, self.best_weights = record.epoch, _copy(self.module)
+        self.history.append(record)
+        self.epoch, self.batch, self.loss_sum = self.epoch + 1, 0, 0.0
+
+    @property
+    def best(self) -> EpochRecord:
+        """The record of the best epoch."""
+        return self.history[self.best_epoch - 1]
+
+    def recover(self, error: _DivergedError) -> None:
+        """Begin the present epoch again from the last good weights, at a lower rate; a second time, give up."""
+        rate, n = self.plan.learning_rate, self.best_epoch
+        what = f"training diverged in epoch {self.epoch}: the loss is {error.loss:g}"
+        if self.rate_scale < 1:
+            self.problem = (
+                f"{what}, at a third of the learning rate too. {f'The weights of epoch {n} are kept. ' if n else ''}"
+                f"Lower learning_rate (now {rate:g}), for instance to {rate * _LOWER**2:.1g}, and look for extreme "
+                "values in the data."
             )
-        history.append(record)
-        if best is None or record.loss <= best[0].loss:
-            best = record, {name: value.clone() for name, value in module.state_dict().items()}
-        if on_epoch is not None:
-            on_epoch(record)
+            return
+        warnings.warn(
+            f"{what}; going on from {f'the weights of epoch {n}' if n else 'the beginning'} at a third of the "
+            f"learning rate. Lower learning_rate (now {rate:g}), for instance to {rate * _LOWER:.1g}.",
+            stacklevel=6,
+        )
+        self.rate_scale = _LOWER
+        self.module.load_state_dict(self.best_weights)
+        self.optimizer = Muon(self.module.parameters(), rate)
+        self.batch, self.loss_sum = 0, 0.0
 
-    if best is None:
-        raise ValueError(f"epochs must be at least 1, got {epochs}.")
-    module.load_state_dict(best[1])
-    module.eval()
-    return TrainingResult(tuple(history), best[0].epoch, optimizer.state_dict())
+    def use_best_weights(self) -> None:
+        """Give the module the best weights, ready for use."""
+        self.module.load_state_dict(self.best_weights)
+        self.module.eval()
+
+    def result(self) -> TrainingResult:
+        """What is left of the run."""
+        early = self.stopped_early and len(self.history) < self.plan.epochs
+        return TrainingResult(tuple(self.history), self.best_epoch, self.optimizer.state_dict(), early, self.problem)
+
+    def snapshot(self) -> Snapshot:
+        """Everything needed to go on from here."""
+        tensors = {f"module.{name}": value for name, value in self.module.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        facts = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "loss_sum": self.loss_sum,
+            "first_loss": self.first_loss,
+            "rate_scale": self.rate_scale,
+            "last_rate": self.last_rate,
+            "best_epoch": self.best_epoch,
+            "seconds": self.seconds,
+            "history": [record.as_dict() for record in self.history],
+        }
+        return Snapshot(tensors, facts)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to where a snapshot was taken; `CheckpointError` if it is one of another network."""
+        try:
+            self._restore_tensors(snapshot)
+            facts = snapshot.facts
+            self.epoch, self.batch, self.loss_sum = facts["epoch"], facts["batch"], facts["loss_sum"]
+            self.first_loss, self.best_epoch = facts["first_loss"], facts["best_epoch"]
+            self.rate_scale, self.last_rate = facts["rate_scale"], facts["last_rate"]
+            self.history = [EpochRecord(**row) for row in facts["history"]]
+            self._seconds, self._start = facts["seconds"], time.perf_counter()
+        except (KeyError, TypeError, RuntimeError) as error:
+            detail = " ".join(str(error).split())
+            raise CheckpointError(f"the checkpoint does not fit this run ({detail}). Start over.") from error
+
+    def _restore_tensors(self, snapshot: Snapshot) -> None:
+        """The weights, the best ones, and the optimizer's means."""
+        self.module.load_state_dict(snapshot.part("module"))
+        best = snapshot.part("best")
+        self.best_weights = {
+            name: torch.empty_like(value).copy_(best[name]) for name, value in self.module.state_dict().items()
+        }
+        for index, parameter in enumerate(self.module.parameters()):
+            names = MATRIX_STATE if parameter.ndim >= 2 else VECTOR_STATE
+            values = {name: snapshot.tensors[f"optimizer.{index}.{name}"] for name in names}
+            # In the parameter's own layout and on its device, as the optimizer itself makes them.
+            self.optimizer.state[parameter] = {
+                name: torch.empty_like(parameter).copy_(value) if value.ndim else int(value)
+                for name, value in values.items()
+            }
+
+
+class _DivergedError(Exception):
+    """The loss is not a number, or has exploded."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(loss)
+        self.loss = loss
+
+
+def _copy(module: AutoencoderModule) -> dict[str, Tensor]:
+    """A copy of a module's weights."""
+    return {name: value.clone() for name, value in module.state_dict().items()}
 
 
 @torch.no_grad()

@@ -20,6 +20,9 @@ _POLAR_EXPRESS = (
     (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
 )
 
+MATRIX_STATE = ("momentum",)  # what `Muon` keeps of each matrix
+VECTOR_STATE = ("step", "mean", "square")  # and of each vector
+
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalized momentum for weight matrices and kernels, Adam for every other parameter.

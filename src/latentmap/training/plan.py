@@ -1,6 +1,8 @@
-"""What ``"auto"`` means: batch size and epochs from the number of samples and the architecture's recipe."""
+"""What training is about to do, and what ``"auto"`` means."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from latentmap.models.base import Recipe
 
@@ -8,6 +10,44 @@ _RECIPE_SAMPLES = 60_000  # what recipes are stated for
 _FEWEST_STEPS = 150
 _FEWEST_EPOCHS = 2
 _SMALLEST_BATCH = 8
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What training is about to do, with nothing left on "auto".
+
+    Parameters
+    ----------
+    model : str
+        The architecture's name.
+    epochs : int
+        Passes over the training part, at most.
+    batch_size : int
+        Samples per step.
+    learning_rate : float
+        The highest of the schedule.
+    n_train, n_validation : int
+        Samples learned from, and kept to judge epochs by.
+    decay : bool, default True
+        Whether the rate goes down to zero over the epochs, or stays.
+    patience : int, optional
+        Stop after so many epochs without a better one.
+    precision : {"float32", "bfloat16"}, default "float32"
+        Of the network's arithmetic while it learns; weights are float32 always.
+    epochs_done : int, default 0
+        Epochs that an interrupted run had behind it.
+    """
+
+    model: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    n_train: int = 0
+    n_validation: int = 0
+    decay: bool = True
+    patience: int | None = None
+    precision: str = "float32"
+    epochs_done: int = 0
 
 
 def auto_batch_size(recipe: Recipe, n_samples: int) -> int:

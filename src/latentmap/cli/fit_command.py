@@ -1,0 +1,137 @@
+"""The command that makes a model: fit, with its checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from latentmap.cli.options import DataDir, Limit, Seed, Size, Source, read_source
+from latentmap.errors import CheckpointError, LatentmapError
+
+if TYPE_CHECKING:
+    from latentmap.estimator import Autoencoder
+
+
+class InterruptedCommand(LatentmapError):  # noqa: N818  # it is no error
+    """The user stopped a command, which left everything in order."""
+
+    exit_status = 130
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("fit")(fit)
+
+
+def fit(
+    source: Source,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model folder to write.")],
+    model: Annotated[str, typer.Option("--model", help="dense, residual, conv or linear.")] = "dense",
+    latent_dim: Annotated[
+        int | None, typer.Option("--latent-dim", help="How many numbers a code has.", show_default="the model's own")
+    ] = None,
+    objective: Annotated[str, typer.Option("--objective", help="What training makes small.")] = "reconstruction",
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the training images.", show_default="enough")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Images per step.", show_default="the model's own")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", help="The highest of the schedule.", show_default="the model's own"),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", help="Stop after so many epochs without a better one.", show_default="never"),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option("--precision", help="Arithmetic while learning; auto: bfloat16 where the machine has it."),
+    ] = "auto",
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or the fastest there is.")] = "auto",
+    size: Size = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Begin again, though an interrupted run could be resumed.")
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option("--checkpoint-every", help="Seconds between two checkpoints.", min=0)
+    ] = 30.0,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", help="Write losses for TensorBoard to this folder.")
+    ] = None,
+) -> None:
+    """Train one autoencoder and save it. Ctrl-C saves a checkpoint, and --resume goes on from it.
+
+    Example: **latentmap fit mnist -o models/mnist --model conv**
+    """
+    from latentmap.cli.progress import TrainingBar
+    from latentmap.estimator import Autoencoder
+    from latentmap.files import check_folder
+    from latentmap.models.files import is_model_folder
+    from latentmap.training import Callback, TensorBoard, TrainingInterrupted
+    from latentmap.training.checkpoints import remove_checkpoint
+
+    check_folder(output, is_model_folder)
+    unfinished = output.with_name(f"{output.name}.unfinished")
+    _settle_checkpoint(unfinished, resume=resume, force=force)
+    callbacks: list[Callback] = [TrainingBar(), *([TensorBoard(tensorboard)] if tensorboard else [])]
+    dataset = read_source(source, size, limit, data_dir)
+    autoencoder = Autoencoder(
+        model,
+        latent_dim,
+        objective=objective,
+        epochs="auto" if epochs is None else epochs,
+        batch_size="auto" if batch_size is None else batch_size,
+        learning_rate="auto" if learning_rate is None else learning_rate,
+        patience=patience,
+        precision=precision,
+        device=device,
+        random_state=seed,
+        callbacks=callbacks,
+    )
+    if resume and _is_done(output, unfinished, autoencoder, dataset.train.X):
+        typer.echo(f"latentmap: {output} is finished already, there is nothing to resume.", err=True)
+    else:
+        try:
+            autoencoder.fit(dataset.train.X, checkpoint=unfinished, resume=resume, checkpoint_every=checkpoint_every)
+        except TrainingInterrupted as interruption:
+            raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
+        autoencoder.save(output, metadata={"dataset": dataset.name, "class_names": dataset.class_names})
+        remove_checkpoint(unfinished)
+    typer.echo(output)
+
+
+def _settle_checkpoint(unfinished: Path, *, resume: bool, force: bool) -> None:
+    """Remove an interrupted run's checkpoint only when told to."""
+    from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
+
+    if resume and force:
+        raise ValueError("--resume and --force exclude each other: go on, or begin again.")
+    if resume or not has_checkpoint(unfinished):
+        return
+    if not force:
+        raise CheckpointError(
+            f"{unfinished} holds an interrupted run. Add --resume to go on with it, or --force to begin again."
+        )
+    remove_checkpoint(unfinished)
+
+
+def _is_done(output: Path, unfinished: Path, autoencoder: Autoencoder, X: Any) -> bool:
+    """Whether a run with these settings has been finished, and its checkpoint removed."""
+    from latentmap.estimator import Autoencoder
+    from latentmap.models.files import is_model_folder
+    from latentmap.training.checkpoints import check_settings, has_checkpoint
+
+    if has_checkpoint(unfinished) or not is_model_folder(output):
+        return False
+    check_settings(output, Autoencoder.load(output).settings_ or {}, autoencoder.settings(X))
+    return True

@@ -1,0 +1,75 @@
+"""Checks of the samples a user passes in: each refuses what cannot be learned from or encoded, in one line."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from latentmap.data.preprocessing import Preprocessing
+
+_CHANNELS = (1, 3, 4)
+
+
+def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> NDArray[Any]:
+    """Return images as uint8 or float, of the shape and units that `known` was fitted to.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, height, width) or (n, height, width, channels)
+        Of any number type.
+    known : Preprocessing, optional
+        What they must fit; without it they are to be learned from.
+
+    Returns
+    -------
+    ndarray of uint8 or float, shape (n, *sample_shape)
+
+    Raises
+    ------
+    ValueError
+        If they are empty, not finite, have a wrong shape, or are in other units.
+    """
+    if 0 in images.shape:
+        raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
+    if images.ndim == 4 and images.shape[3] not in _CHANNELS:
+        raise ValueError(
+            f"X must have 1, 3 or 4 channels in its last axis, got shape {images.shape}. Images are "
+            "(n, height, width, channels)."
+        )
+    if images.dtype != np.uint8:
+        images = check_array(
+            images, dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=1, input_name="X"
+        )
+    if known is None:
+        if len(images) < 2:
+            raise ValueError(f"X must hold at least 2 samples to learn from, got {len(images)} sample.")
+        return images
+    if not known.is_images:
+        raise ValueError(f"X must be vectors of {known.n_values} features, as in fit, got shape {images.shape}.")
+    wanted = known.sample_shape
+    if images.shape[1:] != wanted:
+        if _with_channels(images.shape[1:]) != _with_channels(wanted):
+            raise ValueError(f"X must be samples of shape {wanted}, as in fit, got {images.shape[1:]}.")
+        images = images.reshape(-1, *wanted)
+    _check_units(images, known)
+    return images
+
+
+def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
+    """Notice images in other units than those of fit."""
+    if images.dtype == np.uint8 and known.dtype != "uint8" and known.scale <= 1:
+        raise ValueError("X must be in the units that fit saw, floats from 0 to 1, got uint8. Divide it by 255.")
+    if images.dtype != np.uint8 and known.is_raw and 0 < images.max() <= 1:
+        warnings.warn(
+            "X is from 0 to 1 and fit saw 0 to 255: these are taken as almost black images. Multiply X by 255.",
+            stacklevel=5,
+        )
+
+
+def _with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """An image's shape with its channel axis written out."""
+    return (*shape, 1) if len(shape) == 2 else shape

@@ -1,0 +1,161 @@
+"""Checkpoints: what a run is at one moment, in one file that is replaced whole or not at all.
+
+The file is safetensors, with the settings and the position as JSON in its header: no pickle. Which numbers are in a
+snapshot is the loop's business, and what counts as a setting the caller's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from latentmap.errors import CheckpointError
+from latentmap.files import new_file
+
+FORMAT_VERSION = 1
+_NAME = "checkpoint.safetensors"
+_HEADER = "latentmap"
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Everything needed to go on from one moment of a run.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        Names are ``part.rest``.
+    facts : mapping
+        As JSON can hold it.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors whose names begin with ``prefix.``, by the rest of their names."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
+
+
+class Checkpoints:
+    """The checkpoint of one run.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first checkpoint is saved.
+    settings : mapping
+        All that decides the run's result, as JSON can hold it: a checkpoint of other settings is refused.
+    every : float, default 30
+        Seconds between two checkpoints.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], settings: Mapping[str, Any], *, every: float = 30.0) -> None:
+        self.path = Path(folder) / _NAME
+        self.settings = json.loads(json.dumps(settings))  # as they come back from the file
+        self.every = every
+        self._last = time.monotonic()
+
+    @property
+    def are_due(self) -> bool:
+        """Whether it is time for the next one."""
+        return time.monotonic() - self._last >= self.every
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write a checkpoint in place of the former one.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; the former one stays whole.
+        """
+        header = {"format_version": FORMAT_VERSION, "settings": self.settings, "facts": snapshot.facts}
+        tensors = {name: value.detach().cpu().contiguous() for name, value in snapshot.tensors.items()}
+        with new_file(self.path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(tensors, {_HEADER: json.dumps(header)}))
+        self._last = time.monotonic()
+
+    def load(self) -> Snapshot | None:
+        """Read the checkpoint back; None where there is none.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged, or was made with other settings; the first that differs is named.
+        """
+        if not self.path.is_file():
+            return None
+        header, tensors = _read(self.path)
+        check_settings(self.path, header["settings"], self.settings)
+        return Snapshot(tensors, header["facts"])
+
+    def remove(self) -> None:
+        """Remove the checkpoint, and its folder where nothing else is in it."""
+        remove_checkpoint(self.path.parent)
+
+
+def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
+    """Return whether a folder holds a checkpoint."""
+    return (Path(folder) / _NAME).is_file()
+
+
+def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return the settings of the checkpoint in a folder; None where there is none.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged.
+    """
+    path = Path(folder) / _NAME
+    return dict(_read(path)[0]["settings"]) if path.is_file() else None
+
+
+def remove_checkpoint(folder: str | os.PathLike[str]) -> None:
+    """Remove what `Checkpoints` wrote to a folder, and the folder where nothing else is in it."""
+    path = Path(folder)
+    (path / _NAME).unlink(missing_ok=True)
+    for left in path.glob(f".{_NAME}-*"):  # of a run that was killed while writing
+        shutil.rmtree(left, ignore_errors=True)
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+
+
+def check_settings(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse settings that are not those wanted, by the name of the first that differs."""
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise CheckpointError(
+                f"{path} was made with {name}={found.get(name)!r}, not {value!r}. Resume with the same settings and "
+                "data, or start over."
+            )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a checkpoint file."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_HEADER])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+        if header["format_version"] != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{path} has format_version {header['format_version']}, this version of latentmap reads "
+                f"{FORMAT_VERSION}. Resume with the version that wrote it, or start over."
+            )
+        if not isinstance(header["settings"], dict) or not isinstance(header["facts"], dict):
+            raise TypeError("settings or facts are missing")
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} is truncated or damaged ({detail}). Start over.") from error
+    return header, tensors

@@ -1,0 +1,150 @@
+"""One call of fit: batches, callbacks, interrupts and checkpoints put around the loop.
+
+What belongs here: the order in which the parts meet. What is learned is the business of the caller, how it is learned
+that of ``loop``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from latentmap.data.preprocessing import Preprocessing
+from latentmap.models import AutoencoderModule
+from latentmap.training.batches import Batches
+from latentmap.training.callbacks import Callback
+from latentmap.training.checkpoints import Checkpoints
+from latentmap.training.history import EpochRecord
+from latentmap.training.interrupts import deferred_interrupts
+from latentmap.training.loop import TrainingResult, train
+from latentmap.training.objectives import OBJECTIVES
+from latentmap.training.plan import TrainingPlan
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What is learned from.
+
+    Parameters
+    ----------
+    samples : Tensor, shape (n, *sample_shape)
+        What `Preprocessing.hold` returns.
+    preprocessing : Preprocessing
+        Turns rows of it into network input.
+    seed : int
+        Decides the split and the orders.
+    validation_fraction : float
+        The part kept to judge epochs by.
+    """
+
+    samples: Tensor
+    preprocessing: Preprocessing
+    seed: int
+    validation_fraction: float
+
+
+def learn(
+    module: AutoencoderModule,
+    material: Material,
+    objective: str,
+    plan: TrainingPlan,
+    *,
+    device: torch.device,
+    callbacks: Sequence[Callback] = (),
+    untrained: bool = True,
+    optimizer_state: dict[str, object] | None = None,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+) -> tuple[TrainingResult, TrainingPlan]:
+    """Train a module in place and leave it on the CPU, in evaluation mode.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        Trained in place.
+    material : Material
+        The samples and how to take them.
+    objective : str
+        A name in `OBJECTIVES`.
+    plan : TrainingPlan
+        Epochs, learning rate and so on; how many samples make which part is filled in.
+    device : torch.device
+        Where to train.
+    callbacks : sequence of Callback
+        Told of beginning, epochs and end.
+    untrained : bool, default True
+        Whether the module may begin by drawing the mean sample.
+    optimizer_state : dict, optional
+        Where to go on from, of an earlier result.
+    checkpoints : Checkpoints, optional
+        Where to keep the run; Ctrl-C then saves before it stops.
+    resume : bool, default False
+        Whether to go on from the checkpoint, where there is one.
+
+    Returns
+    -------
+    TrainingResult
+        As `train` gives it.
+    TrainingPlan
+        As it was carried out.
+
+    Raises
+    ------
+    TrainingInterrupted
+        If Ctrl-C came while there was a checkpoint to keep.
+    CheckpointError, OutputError
+        If the checkpoint cannot be gone on from, or not written.
+    """
+    snapshot = checkpoints.load() if checkpoints is not None and resume else None
+    module.to(device)
+    batches = Batches(
+        material.samples,
+        material.preprocessing,
+        batch_size=plan.batch_size,
+        seed=material.seed,
+        validation_fraction=material.validation_fraction,
+        device=device,
+    )
+    if untrained:
+        module.start_from(batches.mean())
+    plan = replace(
+        plan,
+        n_train=len(batches.train_rows),
+        n_validation=len(batches.validation_rows),
+        epochs_done=0 if snapshot is None else len(snapshot.facts["history"]),
+    )
+    for callback in callbacks:
+        callback.on_train_begin(plan)
+
+    def on_epoch(record: EpochRecord) -> None:
+        for callback in callbacks:
+            callback.on_epoch_end(record)
+
+    try:
+        # Without a checkpoint there is nothing to save, and Ctrl-C stops at once as everywhere.
+        with deferred_interrupts() if checkpoints is not None else contextlib.nullcontext(_never) as stop_wanted:
+            result = train(
+                module,
+                batches,
+                OBJECTIVES[objective],
+                plan,
+                on_epoch=on_epoch,
+                optimizer_state=optimizer_state,
+                checkpoints=checkpoints,
+                snapshot=snapshot,
+                stop_wanted=stop_wanted,
+            )
+    finally:
+        module.to("cpu").eval()
+        for callback in callbacks:
+            callback.on_train_end()
+    return result, plan
+
+
+def _never() -> bool:
+    """No stop is wanted."""
+    return False

@@ -1,0 +1,167 @@
+import json
+import os
+import resource
+
+import pytest
+import safetensors.torch
+import torch
+
+from latentmap.errors import CheckpointError, OutputError
+from latentmap.models import MODELS
+from latentmap.training import OBJECTIVES, TrainingInterrupted, TrainingPlan, train
+from latentmap.training.checkpoints import Checkpoints, Snapshot, has_checkpoint, read_settings, remove_checkpoint
+from tests.training.test_loop import make_batches
+
+SETTINGS = {"epochs": 5, "seed": 0, "digest": "abc"}
+SNAPSHOT = Snapshot({"module.weight": torch.arange(6.0).reshape(2, 3)}, {"epoch": 3, "loss_sum": 0.1})
+
+
+def make_module(name):
+    torch.manual_seed(0)
+    return MODELS[name](image_shape=(1, 8, 8), latent_dim=4)
+
+
+def run(name, small, **others):
+    module = make_module(name)
+    plan = TrainingPlan(name, 4, 50, module.recipe.learning_rate, patience=3)
+    result = train(module, make_batches(small), OBJECTIVES["reconstruction"], plan, **others)
+    return module, result
+
+
+def after(n):
+    """Want to stop at the n-th question."""
+    left = iter(range(n))
+    return lambda: next(left, None) is None
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("n_steps", [0, 3, 11])
+def test_an_interrupted_run_ends_with_the_bits_of_one_that_was_not(name, n_steps, small, tmp_path):
+    whole, wanted = run(name, small)
+    with pytest.raises(TrainingInterrupted, match=r"interrupted in epoch \d of 4"):
+        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), stop_wanted=after(n_steps))
+    snapshot = Checkpoints(tmp_path, SETTINGS).load()
+    with pytest.raises(TrainingInterrupted):  # and once more
+        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), snapshot=snapshot, stop_wanted=after(2))
+    module, result = run(name, small, snapshot=Checkpoints(tmp_path, SETTINGS).load())
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, module.state_dict()[key]), key
+    assert result.best_epoch == wanted.best_epoch
+    assert [(r.epoch, r.train_loss, r.valid_loss, r.learning_rate) for r in result.history] == [
+        (r.epoch, r.train_loss, r.valid_loss, r.learning_rate) for r in wanted.history
+    ]
+    states = [item.optimizer_state["state"] for item in (result, wanted)]
+    for index, state in states[1].items():
+        for key, value in state.items():
+            assert torch.equal(torch.as_tensor(states[0][index][key]), torch.as_tensor(value)), (index, key)
+
+
+def test_the_time_spent_is_that_of_all_parts(small, tmp_path):
+    checkpoints = Checkpoints(tmp_path, SETTINGS)
+    with pytest.raises(TrainingInterrupted):
+        run("dense", small, checkpoints=checkpoints, stop_wanted=after(2))
+    snapshot = checkpoints.load()
+    snapshot.facts["seconds"] = 1000.0
+    assert run("dense", small, snapshot=snapshot)[1].history[0].seconds > 1000
+
+
+def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "new", SETTINGS)
+    assert checkpoints.load() is None
+    checkpoints.save(SNAPSHOT)
+    found = checkpoints.load()
+    assert dict(found.facts) == dict(SNAPSHOT.facts)
+    assert torch.equal(found.part("module")["weight"], SNAPSHOT.tensors["module.weight"])
+    assert read_settings(tmp_path / "new") == SETTINGS
+
+
+def test_checkpoints_are_due_by_the_clock(tmp_path):
+    assert Checkpoints(tmp_path, SETTINGS, every=0).are_due
+    checkpoints = Checkpoints(tmp_path, SETTINGS, every=1000)
+    assert not checkpoints.are_due
+    checkpoints._last -= 1001
+    assert checkpoints.are_due
+    checkpoints.save(SNAPSHOT)
+    assert not checkpoints.are_due
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_other_settings_are_refused_by_name(name, tmp_path):
+    Checkpoints(tmp_path, SETTINGS).save(SNAPSHOT)
+    other = Checkpoints(tmp_path, {**SETTINGS, name: "other"})
+    with pytest.raises(CheckpointError, match=f"was made with {name}={SETTINGS[name]!r}, not 'other'"):
+        other.load()
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    checkpoints = Checkpoints(tmp_path, SETTINGS)
+    header = {"format_version": 99, "settings": SETTINGS, "facts": {}}
+    checkpoints.path.write_bytes(safetensors.torch.save({}, {"latentmap": json.dumps(header)}))
+    with pytest.raises(CheckpointError, match="has format_version 99, this version of latentmap reads 1"):
+        checkpoints.load()
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path):
+    checkpoints = Checkpoints(tmp_path, SETTINGS)
+    checkpoints.save(SNAPSHOT)
+    whole = checkpoints.path.read_bytes()
+    for damaged in (
+        b"",
+        whole[:5],
+        whole[:-1],
+        whole[: len(whole) // 2],
+        b"\xff" * 100,
+        whole.replace(b"facts", b"fakts"),
+    ):
+        checkpoints.path.write_bytes(damaged)
+        with pytest.raises(
+            CheckpointError, match=r"checkpoint\.safetensors is truncated or damaged \(.+\)\. Start over"
+        ):
+            checkpoints.load()
+
+
+def test_a_checkpoint_without_a_tensor_is_refused(small, tmp_path):
+    checkpoints = Checkpoints(tmp_path, SETTINGS)
+    with pytest.raises(TrainingInterrupted):
+        run("dense", small, checkpoints=checkpoints, stop_wanted=after(2))
+    snapshot = checkpoints.load()
+    for name in list(snapshot.tensors):
+        fewer = Snapshot({key: value for key, value in snapshot.tensors.items() if key != name}, snapshot.facts)
+        with pytest.raises(CheckpointError, match="does not fit"):
+            run("dense", small, snapshot=fewer)
+
+
+def test_a_disk_that_is_full_leaves_the_last_checkpoint_whole(tmp_path):
+    """A limit on the size of files stands in for a full disk: writing fails half-way."""
+    checkpoints = Checkpoints(tmp_path, SETTINGS)
+    checkpoints.save(SNAPSHOT)
+    before = checkpoints.path.read_bytes()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            import signal
+
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+            Checkpoints(tmp_path, SETTINGS).save(Snapshot({"big": torch.zeros(10_000)}, {}))
+        except OutputError as error:
+            status = 0 if "cannot be written" in str(error) and "\n" not in str(error) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert checkpoints.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoints.path.name]
+
+
+def test_removing_a_checkpoint_leaves_what_is_not_ours(tmp_path):
+    folder = tmp_path / "run"
+    Checkpoints(folder, SETTINGS).save(SNAPSHOT)
+    assert has_checkpoint(folder)
+    remove_checkpoint(folder)
+    assert not folder.exists()
+    Checkpoints(folder, SETTINGS).save(SNAPSHOT)
+    (folder / "notes.txt").write_text("mine")
+    remove_checkpoint(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    remove_checkpoint(tmp_path / "never")
