@@ -79,3 +79,20 @@ def test_the_rate_goes_straight_down():
     np.testing.assert_allclose(np.diff(rates), -0.1)
     assert 0.9 < rates[0] <= 1
     assert 0 < rates[-1] < 0.1
+
+
+@pytest.mark.parametrize("shape", [(300, 500), (500, 300), (129, 129), (128, 400), (8, 40, 3, 3)])
+def test_large_matrices_are_orthogonalized_in_blocks_of_equal_height(shape):
+    torch.manual_seed(0)
+    weight = torch.zeros(shape, requires_grad=True)
+    weight.grad = torch.randn(shape)
+    Muon([weight], lr=1.0).step()
+    rows, columns = shape[0], weight[0].numel()
+    step = (weight.detach() / (rows / columns) ** 0.5).flatten(1)
+    step = step if rows <= columns else step.mT
+    height = -(-len(step) // -(-len(step) // 128))
+    for block in step.split(height):
+        values = torch.linalg.svdvals(block)
+        assert 0.2 < values.min()
+        assert values.max() < 2
+    assert torch.linalg.svdvals(step).max() < 2 * (-(-len(step) // height)) ** 0.5
