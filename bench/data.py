@@ -7,11 +7,11 @@ from latentmap.data import Dataset
 from latentmap.errors import DatasetError
 
 
-def benchmark_dataset(*, short: bool) -> Dataset:
-    """MNIST at 32x32, or in short runs and where there is no MNIST the digits."""
+def benchmark_dataset(*, short: bool, size: int | str | None = "auto") -> Dataset:
+    """MNIST, at 32x32 unless told, or in short runs and where there is no MNIST the digits."""
     if not short:
         try:
-            return load_dataset("mnist")
+            return load_dataset("mnist", size=size)
         except DatasetError as error:
             print(f"MNIST is not at hand ({error}); this is a run on digits.")
-    return load_dataset("digits")
+    return load_dataset("digits", size=size)

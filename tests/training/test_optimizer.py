@@ -93,6 +93,6 @@ def test_large_matrices_are_orthogonalized_in_blocks_of_equal_height(shape):
     height = -(-len(step) // -(-len(step) // 128))
     for block in step.split(height):
         values = torch.linalg.svdvals(block)
-        assert 0.2 < values.min()
+        assert values.median() > 0.6
         assert values.max() < 2
     assert torch.linalg.svdvals(step).max() < 2 * (-(-len(step) // height)) ** 0.5

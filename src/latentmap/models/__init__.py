@@ -5,5 +5,13 @@ from latentmap.models.conv import ConvAutoencoder
 from latentmap.models.dense import DenseAutoencoder
 from latentmap.models.linear import LinearAutoencoder
 from latentmap.models.registry import MODELS
+from latentmap.models.residual import ResidualAutoencoder
 
-__all__ = ["MODELS", "AutoencoderModule", "ConvAutoencoder", "DenseAutoencoder", "LinearAutoencoder"]
+__all__ = [
+    "MODELS",
+    "AutoencoderModule",
+    "ConvAutoencoder",
+    "DenseAutoencoder",
+    "LinearAutoencoder",
+    "ResidualAutoencoder",
+]
