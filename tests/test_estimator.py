@@ -183,6 +183,13 @@ def test_patience_stops_early_and_says_so():
     assert ae.best_epoch_ == 1 + int(np.argmin(losses))
 
 
+def test_a_batch_of_one_is_refused_where_batch_norm_needs_more(vectors):
+    with pytest.raises(ValueError, match=r"batch_size must be at least 2 for model='residual', whose batch norm"):
+        quick("residual", batch_size=1).fit(vectors[:30])
+    with pytest.raises(ValueError, match="batches of one of 1 samples. Use larger batches or pieces"):
+        quick("residual").fit(vectors).partial_fit(vectors[:1])
+
+
 # ---- interruption and resumption -----------------------------------------------------------------------------------
 
 

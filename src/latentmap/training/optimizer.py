@@ -170,12 +170,12 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     N. Amsel, D. Persson, C. Musco and R. Gower (2025), "The Polar Express: Optimal matrix sign methods and their
     application to the Muon algorithm".
     """
-    # The root of the Gram matrix's Frobenius norm is the Schatten 4-norm: an upper bound of the largest singular
-    # value, and a closer one than the Frobenius norm. Dividing by the largest entry first keeps the fourth powers of
-    # very small or large gradients inside float32.
-    peak = matrices.abs().amax((1, 2), keepdim=True).clamp_min_(1e-30)
-    matrices = matrices / peak
     gram = torch.bmm(matrices, matrices.mT)
+    # The root of the Gram matrix's Frobenius norm is the Schatten 4-norm: an upper bound of the largest singular
+    # value, and a closer one than the Frobenius norm. Dividing by the largest entry first, which is on the diagonal,
+    # keeps the fourth powers of very small or large gradients inside float32.
+    peak = gram.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp_min_(1e-37)
+    gram /= peak
     size = torch.linalg.matrix_norm(gram, keepdim=True).clamp_min_(1e-30).mul_(1.02)
     gram /= size
     total: Tensor | None = None
@@ -185,7 +185,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
         total = factor if total is None else factor @ total
         if i < len(_POLAR_EXPRESS):
             gram = factor @ gram @ factor
-    polar: Tensor = torch.bmm(total.div_(size.sqrt()), matrices)  # type: ignore[union-attr]  # there are three steps
+    polar: Tensor = torch.bmm(total.div_(size.sqrt() * peak.sqrt()), matrices)  # type: ignore[union-attr]  # there are three steps
     return polar
 
 

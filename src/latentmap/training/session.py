@@ -96,6 +96,8 @@ def learn(
     ------
     TrainingInterrupted
         If Ctrl-C came while there was a checkpoint to keep.
+    ValueError
+        If a batch holds too few samples for the architecture.
     CheckpointError, OutputError
         If the checkpoint cannot be gone on from, or not written.
     """
@@ -138,6 +140,13 @@ def learn(
                 snapshot=snapshot,
                 stop_wanted=stop_wanted,
             )
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):  # PyTorch's words for a batch of one
+            raise ValueError(
+                f"batch_size must be at least 2 for model={plan.model!r}, whose batch norm compares samples, got "
+                f"batches of one of {plan.n_train} samples. Use larger batches or pieces."
+            ) from error
+        raise
     finally:
         module.to("cpu").eval()
         for callback in callbacks:
