@@ -183,10 +183,26 @@ def test_patience_stops_early_and_says_so():
     assert ae.best_epoch_ == 1 + int(np.argmin(losses))
 
 
+@pytest.mark.parametrize("parameters", [{"augmentation": "affine"}, {"weight_decay": 0.3}, {"precision": "bfloat16"}])
+def test_options_of_training_take_effect_and_are_recorded(parameters, small):
+    plain = quick(epochs=2, augmentation="none", weight_decay=0, precision="float32").fit(small.train.images)
+    options = {"epochs": 2, "augmentation": "none", "weight_decay": 0, "precision": "float32"} | parameters
+    ae, again = (quick(**options).fit(small.train.images) for _ in range(2))
+    assert not np.array_equal(ae.transform(small.test.images), plain.transform(small.test.images))
+    np.testing.assert_array_equal(ae.transform(small.test.images), again.transform(small.test.images))
+    assert parameters.items() <= ae.describe().items()
+
+
+def test_vectors_are_never_augmented(vectors):
+    ae = quick(augmentation="affine").fit(vectors)
+    assert ae.describe()["augmentation"] == "none"
+    np.testing.assert_array_equal(ae.transform(vectors), quick(augmentation="none").fit(vectors).transform(vectors))
+
+
 def test_a_batch_of_one_is_refused_where_batch_norm_needs_more(vectors):
     with pytest.raises(ValueError, match=r"batch_size must be at least 2 for model='residual', whose batch norm"):
         quick("residual", batch_size=1).fit(vectors[:30])
-    with pytest.raises(ValueError, match="batches of one of 1 samples. Use larger batches or pieces"):
+    with pytest.raises(ValueError, match=r"batches of one of 1 samples\. Use larger batches or pieces"):
         quick("residual").fit(vectors).partial_fit(vectors[:1])
 
 

@@ -31,6 +31,7 @@ from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.files import StoredModel, load_model, save_model
 from latentmap.models.inference import for_inference
 from latentmap.training import OBJECTIVES, Callback, PrintEpochs, TrainingPlan
+from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.checkpoints import Checkpoints, read_settings
 from latentmap.training.device import choose_device
 from latentmap.training.plan import auto_batch_size, auto_epochs
@@ -48,8 +49,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Parameters
     ----------
-    model : {"dense", "conv", "linear"}, default "dense"
-        The architecture; ``"conv"`` takes images only.
+    model : {"dense", "residual", "conv", "linear"}, default "dense"
+        The architecture: ``"dense"`` is small and quick, ``"residual"`` gives the best codes, ``"conv"`` is tiny and
+        takes images only, ``"linear"`` does what PCA does.
     latent_dim : int, optional
         How many numbers a code has. By default 2, and for ``"conv"`` its innermost map (64 for 32x32 images).
     objective : {"reconstruction"}, default "reconstruction"
@@ -68,6 +70,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     precision : {"auto", "float32", "bfloat16"}, default "auto"
         Of the arithmetic while learning; ``"auto"`` takes bfloat16 where the machine has it in hardware and the
         architecture gains by it. Weights, encoding and decoding are float32 always.
+    augmentation : {"auto", "none", "affine"}, default "auto"
+        ``"affine"`` moves, turns and stretches images a little before they are learned from; ``"auto"`` leaves it to
+        the architecture. Vectors are never changed.
+    weight_decay : float or "auto", default "auto"
+        How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     scaling : {"auto", "standard", "global"}, default "auto"
         How vectors are scaled inside: each feature by its standard deviation, or all by one; ``"auto"`` takes one
         scale where the features have one unit. Images need no scaling. Results are in the units of `X` always.
@@ -134,6 +141,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         validation_fraction: float = 0.1,
         patience: int | None = None,
         precision: str = "auto",
+        augmentation: str = "auto",
+        weight_decay: float | str = "auto",
         scaling: Scaling = "auto",
         device: str = "auto",
         callbacks: Sequence[Callback] = (),
@@ -149,6 +158,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.precision = precision
+        self.augmentation = augmentation
+        self.weight_decay = weight_decay
         self.scaling = scaling
         self.device = device
         self.callbacks = callbacks
@@ -273,8 +284,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         batch_size = auto_batch_size(recipe, n_samples) if self.batch_size == "auto" else int(self.batch_size)
         epochs = auto_epochs(recipe, n_samples, batch_size) if self.epochs == "auto" else int(self.epochs)
         rate = recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate)
-        precision = choose_precision(self.precision, choose_device(self.device), pays=recipe.bfloat16_pays)
-        return TrainingPlan(self.model, epochs, batch_size, rate, patience=self.patience, precision=precision)
+        augmentation = recipe.augmentation if self.augmentation == "auto" else self.augmentation
+        return TrainingPlan(
+            self.model,
+            epochs,
+            batch_size,
+            rate,
+            patience=self.patience,
+            precision=choose_precision(self.precision, choose_device(self.device), pays=recipe.bfloat16_pays),
+            augmentation=augmentation if self.preprocessing_.is_images else "none",
+            weight_decay=recipe.weight_decay if self.weight_decay == "auto" else float(self.weight_decay),
+        )
 
     def settings(self, X: ArrayLike) -> dict[str, Any]:
         """Return all that decides what `fit` would learn from these samples: parameters, seed, and a digest of `X`.
@@ -355,6 +375,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 "batch_size": plan.batch_size,
                 "learning_rate": plan.learning_rate,
                 "precision": plan.precision,
+                "augmentation": plan.augmentation,
+                "weight_decay": plan.weight_decay,
                 "seconds": round(time.perf_counter() - start, 3),
                 "device": str(device),
             },
@@ -619,12 +641,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_choice("objective", self.objective, OBJECTIVES)
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
         for name, unset in (("latent_dim", None), ("epochs", "auto"), ("batch_size", "auto"), ("patience", None)):
             value = getattr(self, name)
             if value != unset:
                 check_number(name, value, whole=True)
         if self.learning_rate != "auto":
             check_number("learning_rate", self.learning_rate)
+        if self.weight_decay not in {"auto", 0}:
+            check_number("weight_decay", self.weight_decay)
         fraction = self.validation_fraction
         if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")

@@ -98,3 +98,19 @@ def test_the_mean_is_of_the_training_part():
 def test_an_epoch_can_be_entered_at_any_batch(start):
     batches = make()
     assert numbers(batches.epoch(3, start=start)) == numbers(batches.epoch(3))[start:]
+
+
+def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by():
+    def add_noise(x, generator):
+        return x + torch.rand(x.shape, generator=generator)
+
+    plain, noisy = make(), make()
+    noisy.augmentation = add_noise
+    first, second = (list(noisy.epoch(epoch)) for epoch in (1, 2))
+    noise = [a - b for a, b in zip(first, plain.epoch(1), strict=True)]
+    assert all(0.1 < x.std() < 0.5 for x in noise)
+    assert not torch.equal(noise[0], noise[1])  # each batch its own
+    assert not torch.equal(first[0] - next(plain.epoch(1)), second[0] - next(plain.epoch(2)))
+    assert all(torch.equal(a, b) for a, b in zip(noisy.epoch(1), first, strict=True))  # and always the same
+    assert all(torch.equal(a, b) for a, b in zip(noisy.epoch(1, start=4), first[4:], strict=True))
+    assert flat(noisy.validation()) == flat(plain.validation())

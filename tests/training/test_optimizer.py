@@ -96,3 +96,14 @@ def test_large_matrices_are_orthogonalized_in_blocks_of_equal_height(shape):
         assert values.median() > 0.6
         assert values.max() < 2
     assert torch.linalg.svdvals(step).max() < 2 * (-(-len(step) // height)) ** 0.5
+
+
+def test_weight_decay_shrinks_matrices_and_not_vectors():
+    moved = {}
+    for decay in (0.0, 0.5):
+        weight, bias = torch.ones(3, 4, requires_grad=True), torch.ones(3, requires_grad=True)
+        weight.grad, bias.grad = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), torch.ones(3)
+        Muon([weight, bias], lr=0.1, weight_decay=decay).step()
+        moved[decay] = weight.detach(), bias.detach()
+    torch.testing.assert_close(moved[0.5][0], moved[0.0][0] - 0.05)
+    assert torch.equal(moved[0.5][1], moved[0.0][1])

@@ -51,6 +51,13 @@ def fit(
         Literal["auto", "float32", "bfloat16"],
         typer.Option("--precision", help="Arithmetic while learning; auto: bfloat16 where the machine has it."),
     ] = "auto",
+    augmentation: Annotated[
+        Literal["auto", "none", "affine"],
+        typer.Option("--augmentation", help="Move and turn images a little while learning; auto: the model's own."),
+    ] = "auto",
+    weight_decay: Annotated[
+        float | None, typer.Option("--weight-decay", help="How fast weights shrink.", show_default="the model's own")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or the fastest there is.")] = "auto",
     size: Size = None,
     limit: Limit = None,
@@ -94,6 +101,8 @@ def fit(
         learning_rate="auto" if learning_rate is None else learning_rate,
         patience=patience,
         precision=precision,
+        augmentation=augmentation,
+        weight_decay="auto" if weight_decay is None else weight_decay,
         device=device,
         random_state=seed,
         callbacks=callbacks,

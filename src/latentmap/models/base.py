@@ -28,6 +28,10 @@ class Recipe:
         Of the first step.
     n_steps : int
         Steps in all.
+    augmentation : {"none", "affine"}, default "none"
+        What is done to images before they are learned from.
+    weight_decay : float, default 0
+        How fast weights shrink.
     bfloat16_pays : bool, default False
         Whether the time goes into large matrix products, so that machines with bfloat16 are quicker by it.
     """
@@ -35,6 +39,8 @@ class Recipe:
     batch_size: int
     learning_rate: float
     n_steps: int
+    augmentation: str = "none"
+    weight_decay: float = 0.0
     bfloat16_pays: bool = False
 
 

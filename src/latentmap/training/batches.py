@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
+from latentmap.training.augmentation import Augmentation
 
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
@@ -35,6 +36,8 @@ class Batches:
         The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
     device : torch.device
         Where batches are wanted, and samples are held.
+    augmentation : callable, optional
+        An entry of `AUGMENTATIONS`, for the batches that are learned from.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Batches:
         seed: int,
         validation_fraction: float,
         device: torch.device,
+        augmentation: Augmentation | None = None,
     ) -> None:
         n = len(samples)
         n_validation = min(_MAX_VALIDATION, round(n * validation_fraction)) if n >= _FEWEST_TO_SPLIT else 0
@@ -54,6 +58,7 @@ class Batches:
         self.preprocessing = preprocessing
         self.seed = seed
         self.device = device
+        self.augmentation = augmentation
         order = self._permutation(n, epoch=0)
         # Sorted, so that reading them is sequential; each epoch has its own order anyway.
         self.validation_rows = order[:n_validation].sort().values
@@ -76,7 +81,8 @@ class Batches:
             The first batch wanted: an interrupted epoch is entered again there.
         """
         order = self.train_rows[self._permutation(len(self.train_rows), epoch)]
-        return self._take(order, self.n_batches, start)
+        for number, x in enumerate(self._take(order, self.n_batches, start), start):
+            yield x if self.augmentation is None else self.augmentation(x, self._generator(epoch, number + 1))
 
     def validation(self) -> Iterator[Tensor]:
         """Yield the validation samples as network input; nothing where there is no validation part."""
@@ -91,5 +97,8 @@ class Batches:
 
     def _permutation(self, n: int, epoch: int) -> Tensor:
         """A random order of n things that depends on the seed and the epoch alone."""
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
-        return torch.randperm(n, generator=generator)
+        return torch.randperm(n, generator=self._generator(epoch))
+
+    def _generator(self, epoch: int, batch: int = 0) -> torch.Generator:
+        """Random numbers that depend on the seed, the epoch and the batch alone."""
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + epoch + batch * 0x9E3779B97F4A7C15) % 2**63)

@@ -145,7 +145,7 @@ class Training:
         optimizer_state: dict[str, Any] | None = None,
     ) -> None:
         self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
-        self.optimizer = Muon(module.parameters(), plan.learning_rate)
+        self.optimizer = self._new_optimizer()
         if optimizer_state is not None:
             self.optimizer.load_state_dict(optimizer_state)
         self.history: list[EpochRecord] = []
@@ -160,6 +160,10 @@ class Training:
         self._autocast = torch.autocast(
             batches.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16", cache_enabled=False
         )
+
+    def _new_optimizer(self) -> Muon:
+        """An optimizer without memory."""
+        return Muon(self.module.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay)
 
     @property
     def seconds(self) -> float:
@@ -258,7 +262,7 @@ class Training:
         )
         self.rate_scale = _LOWER
         self.module.load_state_dict(self.best_weights)
-        self.optimizer = Muon(self.module.parameters(), rate)
+        self.optimizer = self._new_optimizer()
         self.batch, self.loss_sum = 0, 0.0
 
     def use_best_weights(self) -> None:

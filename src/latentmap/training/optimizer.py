@@ -49,6 +49,8 @@ class Muon(torch.optim.Optimizer):
         The vectors' learning rate over `lr`.
     betas : (float, float), default (0.9, 0.99)
         Adam's decays, for the vectors.
+    weight_decay : float, default 0
+        Each step first takes ``lr * weight_decay`` of the matrices away.
 
     References
     ----------
@@ -65,8 +67,10 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.9,
         vector_ratio: float = 0.1,
         betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "vector_ratio": vector_ratio, "betas": betas})
+        settings = {"momentum": momentum, "vector_ratio": vector_ratio, "betas": betas, "weight_decay": weight_decay}
+        super().__init__(params, {"lr": lr, **settings})
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -99,6 +103,8 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(means, grads, 1 - group["momentum"])
         ahead = torch._foreach_lerp(grads, means, group["momentum"])
 
+        if group["weight_decay"]:
+            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
         # Matrices that are equal in shape once each lies on its side share their matrix products.
         batches = defaultdict(list)
         for p, update in zip(params, ahead, strict=True):

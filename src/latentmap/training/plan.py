@@ -34,6 +34,10 @@ class TrainingPlan:
         Stop after so many epochs without a better one.
     precision : {"float32", "bfloat16"}, default "float32"
         Of the network's arithmetic while it learns; weights are float32 always.
+    augmentation : {"none", "affine"}, default "none"
+        What is done to images before they are learned from.
+    weight_decay : float, default 0
+        How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     epochs_done : int, default 0
         Epochs that an interrupted run had behind it.
     """
@@ -47,6 +51,8 @@ class TrainingPlan:
     decay: bool = True
     patience: int | None = None
     precision: str = "float32"
+    augmentation: str = "none"
+    weight_decay: float = 0.0
     epochs_done: int = 0
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.models import AutoencoderModule
+from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.batches import Batches
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints
@@ -110,6 +111,7 @@ def learn(
         seed=material.seed,
         validation_fraction=material.validation_fraction,
         device=device,
+        augmentation=AUGMENTATIONS[plan.augmentation],
     )
     if untrained:
         module.start_from(batches.mean())

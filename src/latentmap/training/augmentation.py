@@ -1,0 +1,51 @@
+"""Augmentation: images a little moved, turned, stretched and sheared, so that more is learned from the same samples.
+
+An augmentation takes a batch of images and a random generator, and returns the batch that is learned from in its
+place; the objective sees it as both input and target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
+_ANGLE = 0.05  # radians, standard deviation, as for all of these
+_STRETCH = 0.025  # of the height and of the width
+_SHEAR = 0.05
+_SHIFT = 0.018  # of the height and of the width: half a pixel of 28
+
+
+def affine(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Return images under light random affine maps, each its own; what lies outside is the nearest edge's colour.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, channels, height, width)
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    Tensor, shape (n, channels, height, width)
+        Interpolated linearly.
+    """
+    n, _, height, width = x.shape
+    angle, shear, *rest = torch.randn(6, n, generator=generator)
+    stretch, shift = 1 + _STRETCH * torch.stack(rest[:2]), 2 * _SHIFT * torch.stack(rest[2:])
+    cos, sin = torch.cos(_ANGLE * angle), torch.sin(_ANGLE * angle)
+    # From places in the new image to places in the old one, both from -1 to 1; a turn is one of pixels, not of these.
+    ratio = height / width
+    rows = torch.stack([cos * stretch[0], (_SHEAR * shear - sin) * ratio, shift[0]], dim=1)
+    columns = torch.stack([sin / ratio, cos * stretch[1], shift[1]], dim=1)
+    maps = torch.stack([rows, columns], dim=1).to(x.device)
+    grid = functional.affine_grid(maps, list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine}
+"""Every augmentation by the name that `Autoencoder(augmentation=...)` takes."""

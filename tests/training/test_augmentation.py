@@ -1,0 +1,62 @@
+import pytest
+import torch
+
+from latentmap.training.augmentation import AUGMENTATIONS, affine
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def centres(x):
+    """The centre of mass of each image, in pixels: (n, 2)."""
+    height, width = x.shape[2:]
+    mass = x.sum((1, 2, 3))
+    rows = (x.sum((1, 3)) * torch.arange(height)).sum(1) / mass
+    columns = (x.sum((1, 2)) * torch.arange(width)).sum(1) / mass
+    return torch.stack([rows, columns], dim=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 16, 40), (4, 9, 7), (1, 1, 1)])
+def test_shape_range_and_flat_colours_stay(shape):
+    x = torch.rand(20, *shape)
+    moved = affine(x, seeded())
+    assert moved.shape == x.shape
+    assert moved.min() >= 0
+    assert moved.max() <= 1 + 1e-6
+    flat = torch.full((20, *shape), 0.7)
+    torch.testing.assert_close(affine(flat, seeded()), flat)
+
+
+def test_one_seed_gives_one_result_and_another_another():
+    x = torch.rand(5, 1, 12, 12)
+    assert torch.equal(affine(x, seeded()), affine(x, seeded()))
+    assert not torch.equal(affine(x, seeded()), affine(x, seeded(1)))
+
+
+def test_images_move_by_half_a_pixel_in_28_and_each_by_its_own():
+    x = torch.zeros(2000, 1, 28, 28)
+    x[:, :, 12:16, 12:16] = 1
+    shifts = centres(affine(x, seeded())) - centres(x)
+    assert shifts.mean(0).abs().max() < 0.05
+    torch.testing.assert_close(shifts.std(0), torch.tensor([0.5, 0.5]), atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (20, 60)])
+def test_a_disc_far_from_the_centre_turns_about_it_without_growing(shape):
+    height, width = shape
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    disc = (((rows - height / 2) ** 2 + (columns - width / 4) ** 2) < 16).float()
+    x = disc.expand(1000, 1, height, width)
+    moved = affine(x, seeded())
+    masses = moved.sum((1, 2, 3)) / disc.sum()
+    assert masses.mean() == pytest.approx(1, abs=0.01)
+    assert masses.std() < 0.08
+    # A turn by 0.05 moves it across the radius by 0.05 of its distance to the centre.
+    across = (centres(moved) - centres(x))[:, 0].std()
+    expected = ((0.05 * width / 4) ** 2 + (0.018 * height) ** 2) ** 0.5
+    assert across == pytest.approx(expected, rel=0.1)
+
+
+def test_every_augmentation_by_name():
+    assert set(AUGMENTATIONS) == {"none", "affine"}
