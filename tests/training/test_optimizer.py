@@ -81,7 +81,7 @@ def test_the_rate_goes_straight_down():
     assert 0 < rates[-1] < 0.1
 
 
-@pytest.mark.parametrize("shape", [(300, 500), (500, 300), (129, 129), (128, 400), (8, 40, 3, 3)])
+@pytest.mark.parametrize("shape", [(300, 500), (500, 300), (65, 65), (64, 400), (8, 40, 3, 3)])
 def test_large_matrices_are_orthogonalized_in_blocks_of_equal_height(shape):
     torch.manual_seed(0)
     weight = torch.zeros(shape, requires_grad=True)
@@ -90,7 +90,7 @@ def test_large_matrices_are_orthogonalized_in_blocks_of_equal_height(shape):
     rows, columns = shape[0], weight[0].numel()
     step = (weight.detach() / (rows / columns) ** 0.5).flatten(1)
     step = step if rows <= columns else step.mT
-    height = -(-len(step) // -(-len(step) // 128))
+    height = -(-len(step) // -(-len(step) // 64))
     for block in step.split(height):
         values = torch.linalg.svdvals(block)
         assert values.median() > 0.6

@@ -23,7 +23,7 @@ _POLAR_EXPRESS = (
 
 # Orthogonalizing costs the cube of the smaller side. Larger matrices are orthogonalized block by block of their rows,
 # which learns as well per step and is several times quicker.
-_MOST_ROWS = 128
+_MOST_ROWS = 64
 
 MATRIX_STATE = ("momentum",)  # what `Muon` keeps of each matrix
 VECTOR_STATE = ("step", "mean", "square")  # and of each vector
@@ -34,7 +34,7 @@ class Muon(torch.optim.Optimizer):
 
     A parameter of two or more dimensions is read as the matrix (shape[0], everything else). Its Nesterov momentum is
     replaced by (nearly) its polar factor, all singular values of order one, scaled by ``sqrt(rows / columns)``: a step
-    changes the layer's output by `lr` whatever the layer's width. Matrices with more than 128 rows are taken in blocks
+    changes the layer's output by `lr` whatever the layer's width. Matrices with more than 64 rows are taken in blocks
     of rows. Vectors (biases, the weights of normalization layers) take an Adam step of ``vector_ratio * lr``.
 
     Parameters
