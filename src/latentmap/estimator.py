@@ -71,8 +71,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Of the arithmetic while learning; ``"auto"`` takes bfloat16 where the machine has it in hardware and the
         architecture gains by it. Weights, encoding and decoding are float32 always.
     augmentation : {"auto", "none", "affine"}, default "auto"
-        ``"affine"`` moves, turns and stretches images a little before they are learned from; ``"auto"`` leaves it to
-        the architecture. Vectors are never changed.
+        ``"affine"`` moves, turns and stretches images a little before they are learned from, except in the last fifth
+        of the epochs; ``"auto"`` leaves it to the architecture. Vectors are never changed.
     weight_decay : float or "auto", default "auto"
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     scaling : {"auto", "standard", "global"}, default "auto"
@@ -257,7 +257,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _start(self, samples: NDArray[Any], seed: int | None = None) -> None:
         """Choose seed and preprocessing, and build an untrained network."""
-        self._optimizer_state: dict[str, Any] | None = None
+        self._optimizer_state: dict[str, torch.Tensor] | None = None
         self.seed_ = draw_seed(self.random_state) if seed is None else seed
         self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
         arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}

@@ -105,7 +105,7 @@ def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by(
         return x + torch.rand(x.shape, generator=generator)
 
     plain, noisy = make(), make()
-    noisy.augmentation = add_noise
+    noisy.augmentation, noisy.augmented_epochs = add_noise, 2
     first, second = (list(noisy.epoch(epoch)) for epoch in (1, 2))
     noise = [a - b for a, b in zip(first, plain.epoch(1), strict=True)]
     assert all(0.1 < x.std() < 0.5 for x in noise)
@@ -114,3 +114,4 @@ def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by(
     assert all(torch.equal(a, b) for a, b in zip(noisy.epoch(1), first, strict=True))  # and always the same
     assert all(torch.equal(a, b) for a, b in zip(noisy.epoch(1, start=4), first[4:], strict=True))
     assert flat(noisy.validation()) == flat(plain.validation())
+    assert flat(noisy.epoch(3)) == flat(plain.epoch(3))  # no more after the augmented epochs

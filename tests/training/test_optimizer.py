@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +33,7 @@ def test_a_least_squares_problem_is_solved(shape):
     offset, bias = torch.randn(7), torch.zeros(7, requires_grad=True)
     optimizer = Muon([weight, bias], lr=0.3)
     for step in range(600):
-        optimizer.param_groups[0]["lr"] = 0.3 * linear_decay(step, 600)
+        optimizer.lr = 0.3 * linear_decay(step, 600)
         loss = (weight - wanted).square().sum() + (bias - offset).square().sum()
         optimizer.zero_grad()
         loss.backward()
@@ -107,3 +110,12 @@ def test_weight_decay_shrinks_matrices_and_not_vectors():
         moved[decay] = weight.detach(), bias.detach()
     torch.testing.assert_close(moved[0.5][0], moved[0.0][0] - 0.05)
     assert torch.equal(moved[0.5][1], moved[0.0][1])
+
+
+def test_the_first_optimizer_does_not_import_a_compiler():
+    """It would take seconds at the start of every process that trains."""
+    code = (
+        "import sys; from latentmap import Autoencoder; import numpy as np;"
+        "Autoencoder(epochs=1).fit(np.random.rand(40, 5)); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

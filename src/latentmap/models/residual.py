@@ -80,7 +80,9 @@ class ResidualAutoencoder(AutoencoderModule):
     (torch.Size([5, 30]), 1475886)
     """
 
-    recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.1, n_steps=2000, bfloat16_pays=True)
+    recipe: ClassVar[Recipe] = Recipe(
+        batch_size=512, learning_rate=0.1, n_steps=4000, augmentation="affine", bfloat16_pays=True
+    )
 
     def __init__(self, image_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
         super().__init__(image_shape, latent_dim)

@@ -38,6 +38,8 @@ class Batches:
         Where batches are wanted, and samples are held.
     augmentation : callable, optional
         An entry of `AUGMENTATIONS`, for the batches that are learned from.
+    augmented_epochs : int, default 0
+        How many epochs are augmented, from the first.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Batches:
         validation_fraction: float,
         device: torch.device,
         augmentation: Augmentation | None = None,
+        augmented_epochs: int = 0,
     ) -> None:
         n = len(samples)
         n_validation = min(_MAX_VALIDATION, round(n * validation_fraction)) if n >= _FEWEST_TO_SPLIT else 0
@@ -59,6 +62,7 @@ class Batches:
         self.seed = seed
         self.device = device
         self.augmentation = augmentation
+        self.augmented_epochs = augmented_epochs
         order = self._permutation(n, epoch=0)
         # Sorted, so that reading them is sequential; each epoch has its own order anyway.
         self.validation_rows = order[:n_validation].sort().values
@@ -81,8 +85,9 @@ class Batches:
             The first batch wanted: an interrupted epoch is entered again there.
         """
         order = self.train_rows[self._permutation(len(self.train_rows), epoch)]
+        augmentation = self.augmentation if epoch <= self.augmented_epochs else None
         for number, x in enumerate(self._take(order, self.n_batches, start), start):
-            yield x if self.augmentation is None else self.augmentation(x, self._generator(epoch, number + 1))
+            yield x if augmentation is None else augmentation(x, self._generator(epoch, number + 1))
 
     def validation(self) -> Iterator[Tensor]:
         """Yield the validation samples as network input; nothing where there is no validation part."""

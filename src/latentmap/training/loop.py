@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +23,7 @@ from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.history import EpochRecord
 from latentmap.training.interrupts import TrainingInterrupted
 from latentmap.training.objectives import Objective
-from latentmap.training.optimizer import MATRIX_STATE, VECTOR_STATE, Muon, linear_decay
+from latentmap.training.optimizer import Muon, linear_decay
 from latentmap.training.plan import TrainingPlan
 
 _LOWER = 1 / 3  # of the learning rate, for the second try of training that diverged
@@ -54,7 +53,7 @@ class TrainingResult:
 
     history: tuple[EpochRecord, ...]
     best_epoch: int
-    optimizer_state: dict[str, Any]
+    optimizer_state: dict[str, Tensor]
     stopped_early: bool
     problem: str | None = None
 
@@ -66,7 +65,7 @@ def train(
     plan: TrainingPlan,
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
-    optimizer_state: dict[str, Any] | None = None,
+    optimizer_state: dict[str, Tensor] | None = None,
     checkpoints: Checkpoints | None = None,
     snapshot: Snapshot | None = None,
     stop_wanted: Callable[[], bool] = lambda: False,
@@ -142,7 +141,7 @@ class Training:
         batches: Batches,
         objective: Objective,
         plan: TrainingPlan,
-        optimizer_state: dict[str, Any] | None = None,
+        optimizer_state: dict[str, Tensor] | None = None,
     ) -> None:
         self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
         self.optimizer = self._new_optimizer()
@@ -208,11 +207,10 @@ class Training:
     def _step(self, x: Tensor) -> Tensor:
         """Go one step down the objective's gradient; the loss before it."""
         self.last_rate = self.rate
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.last_rate
+        self.optimizer.lr = self.last_rate
         with self._autocast:
             loss = self.objective(self.module, x)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
         return loss.detach()
@@ -279,8 +277,7 @@ class Training:
         """Everything needed to go on from here."""
         tensors = {f"module.{name}": value for name, value in self.module.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         facts = {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -315,14 +312,7 @@ class Training:
         self.best_weights = {
             name: torch.empty_like(value).copy_(best[name]) for name, value in self.module.state_dict().items()
         }
-        for index, parameter in enumerate(self.module.parameters()):
-            names = MATRIX_STATE if parameter.ndim >= 2 else VECTOR_STATE
-            values = {name: snapshot.tensors[f"optimizer.{index}.{name}"] for name in names}
-            # In the parameter's own layout and on its device, as the optimizer itself makes them.
-            self.optimizer.state[parameter] = {
-                name: torch.empty_like(parameter).copy_(value) if value.ndim else int(value)
-                for name, value in values.items()
-            }
+        self.optimizer.load_state_dict(snapshot.part("optimizer"))
 
 
 class _DivergedError(Exception):

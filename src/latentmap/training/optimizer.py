@@ -6,8 +6,7 @@ The steps of Muon are, on the problems here, worth several of Adam's each; ``doc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any, overload
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -25,11 +24,8 @@ _POLAR_EXPRESS = (
 # which learns as well per step and is several times quicker.
 _MOST_ROWS = 64
 
-MATRIX_STATE = ("momentum",)  # what `Muon` keeps of each matrix
-VECTOR_STATE = ("step", "mean", "square")  # and of each vector
 
-
-class Muon(torch.optim.Optimizer):
+class Muon:
     """Orthogonalized momentum for weight matrices and kernels, Adam for every other parameter.
 
     A parameter of two or more dimensions is read as the matrix (shape[0], everything else). Its Nesterov momentum is
@@ -37,12 +33,14 @@ class Muon(torch.optim.Optimizer):
     changes the layer's output by `lr` whatever the layer's width. Matrices with more than 64 rows are taken in blocks
     of rows. Vectors (biases, the weights of normalization layers) take an Adam step of ``vector_ratio * lr``.
 
+    It is no `torch.optim.Optimizer`: making the first one of those imports PyTorch's compiler, which takes seconds.
+
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        The parameters or groups of them, as every PyTorch optimizer takes them.
+    params : iterable of Tensor
+        What is to be learned.
     lr : float
-        The learning rate, which a schedule may change.
+        The learning rate; a schedule may change the attribute of this name.
     momentum : float, default 0.9
         The decay of the running mean of the matrices' gradients.
     vector_ratio : float, default 0.1
@@ -61,7 +59,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        params: Iterable[Tensor],
         lr: float,
         *,
         momentum: float = 0.9,
@@ -69,42 +67,51 @@ class Muon(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
     ) -> None:
-        settings = {"momentum": momentum, "vector_ratio": vector_ratio, "betas": betas, "weight_decay": weight_decay}
-        super().__init__(params, {"lr": lr, **settings})
+        self.lr = lr
+        self.momentum, self.vector_ratio, self.betas, self.weight_decay = momentum, vector_ratio, betas, weight_decay
+        params = list(params)
+        self._matrices = [p for p in params if p.ndim >= 2]
+        self._vectors = [p for p in params if p.ndim < 2]
+        self._momenta = [torch.zeros_like(p) for p in self._matrices]
+        self._means = [torch.zeros_like(p) for p in self._vectors]
+        self._squares = [torch.zeros_like(p) for p in self._vectors]
+        self._n_steps = torch.zeros((), dtype=torch.int64)
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for p in (*self._matrices, *self._vectors):
+            p.grad = None
 
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what is remembered of former steps: one tensor each, not copied."""
+        parts = {"momentum": self._momenta, "mean": self._means, "square": self._squares}
+        named = {f"{name}.{i}": value for name, values in parts.items() for i, value in enumerate(values)}
+        return {"n_steps": self._n_steps, **named}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Remember what another optimizer of parameters of these shapes did; `KeyError` if something is missing."""
+        for name, value in self.state_dict().items():
+            value.copy_(state[name])
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Take one step along the present gradients; `closure`, where given, reevaluates the loss first."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            used = [p for p in group["params"] if p.grad is not None]
-            self._step_matrices([p for p in used if p.ndim >= 2], group)
-            self._step_vectors([p for p in used if p.ndim < 2], group)
-        return loss
+    def step(self) -> None:
+        """Take one step along the present gradients; parameters without one stay."""
+        self._n_steps += 1
+        self._step_matrices()
+        self._step_vectors()
 
-    def _step_matrices(self, params: list[Tensor], group: dict[str, Any]) -> None:
+    def _step_matrices(self) -> None:
         """Orthogonalized momentum."""
-        if not params:
+        used = [(p, mean) for p, mean in zip(self._matrices, self._momenta, strict=True) if p.grad is not None]
+        if not used:
             return
-        for p in params:
-            if "momentum" not in self.state[p]:
-                self.state[p]["momentum"] = torch.zeros_like(p)
+        params, means = (list(column) for column in zip(*used, strict=True))
         grads = [p.grad for p in params if p.grad is not None]
-        means = [self.state[p]["momentum"] for p in params]
-        torch._foreach_lerp_(means, grads, 1 - group["momentum"])
-        ahead = torch._foreach_lerp(grads, means, group["momentum"])
+        torch._foreach_lerp_(means, grads, 1 - self.momentum)
+        ahead = torch._foreach_lerp(grads, means, self.momentum)
+        if self.weight_decay:
+            torch._foreach_mul_(params, 1 - self.lr * self.weight_decay)
 
-        if group["weight_decay"]:
-            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
         # Matrices that are equal in shape once each lies on its side share their matrix products.
         batches = defaultdict(list)
         for p, update in zip(params, ahead, strict=True):
@@ -119,29 +126,25 @@ class Muon(torch.optim.Optimizer):
                 matrix = factor.flatten(0, 1)[: min(p.shape[0], p[0].numel())]
                 direction = matrix.mT if flipped else matrix
                 rows, columns = direction.shape
-                p.add_(direction.reshape(p.shape), alpha=-group["lr"] * (rows / columns) ** 0.5)
+                p.add_(direction.reshape(p.shape), alpha=-self.lr * (rows / columns) ** 0.5)
 
-    def _step_vectors(self, params: list[Tensor], group: dict[str, Any]) -> None:
+    def _step_vectors(self) -> None:
         """Adam."""
-        if not params:
+        states = zip(self._vectors, self._means, self._squares, strict=True)
+        used = [state for state in states if state[0].grad is not None]
+        if not used:
             return
-        for p in params:
-            if "step" not in self.state[p]:
-                self.state[p].update(step=0, mean=torch.zeros_like(p), square=torch.zeros_like(p))
+        params, means, squares = (list(column) for column in zip(*used, strict=True))
         grads = [p.grad for p in params if p.grad is not None]
-        means = [self.state[p]["mean"] for p in params]
-        squares = [self.state[p]["square"] for p in params]
-        first, second = group["betas"]
+        first, second = self.betas
         torch._foreach_lerp_(means, grads, 1 - first)
         torch._foreach_mul_(squares, second)
         torch._foreach_addcmul_(squares, grads, grads, 1 - second)
+        n = int(self._n_steps)
         roots = torch._foreach_sqrt(squares)
-        for p, mean, root in zip(params, means, roots, strict=True):
-            state = self.state[p]
-            state["step"] += 1
-            rate = group["vector_ratio"] * group["lr"] / (1 - first ** state["step"])
-            root.div_((1 - second ** state["step"]) ** 0.5).add_(1e-8)
-            p.addcdiv_(mean, root, value=-rate)
+        torch._foreach_div_(roots, (1 - second**n) ** 0.5)
+        torch._foreach_add_(roots, 1e-8)
+        torch._foreach_addcdiv_(params, means, roots, -self.vector_ratio * self.lr / (1 - first**n))
 
 
 def _in_blocks(matrix: Tensor) -> Tensor:

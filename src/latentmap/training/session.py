@@ -25,6 +25,9 @@ from latentmap.training.loop import TrainingResult, train
 from latentmap.training.objectives import OBJECTIVES
 from latentmap.training.plan import TrainingPlan
 
+# Moved images are a little blurred by interpolation; the last epochs see them as they are.
+_AUGMENTED = 0.8
+
 
 @dataclass(frozen=True, eq=False)
 class Material:
@@ -57,7 +60,7 @@ def learn(
     device: torch.device,
     callbacks: Sequence[Callback] = (),
     untrained: bool = True,
-    optimizer_state: dict[str, object] | None = None,
+    optimizer_state: dict[str, Tensor] | None = None,
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
 ) -> tuple[TrainingResult, TrainingPlan]:
@@ -112,6 +115,7 @@ def learn(
         validation_fraction=material.validation_fraction,
         device=device,
         augmentation=AUGMENTATIONS[plan.augmentation],
+        augmented_epochs=round(_AUGMENTED * plan.epochs),
     )
     if untrained:
         module.start_from(batches.mean())
