@@ -119,3 +119,23 @@ def test_the_first_optimizer_does_not_import_a_compiler():
         "Autoencoder(epochs=1).fit(np.random.rand(40, 5)); sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_small_networks_take_the_steps_of_large_ones(weight_decay, monkeypatch):
+    """What is done side by side is what is done one by one."""
+    ends = []
+    for few in (0, 2**14):
+        monkeypatch.setattr("latentmap.training.optimizer._FEW_NUMBERS", few)
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(8, 1, 3, 3), (16, 8, 3, 3), (5, 3), (3, 5), (70, 4), (6,)]
+        params = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
+        params[1].data = params[1].data.contiguous(memory_format=torch.channels_last)
+        optimizer = Muon(params, lr=0.1, weight_decay=weight_decay)
+        for _ in range(5):
+            for p in params:
+                p.grad = torch.randn(p.shape, generator=generator)
+            optimizer.step()
+        ends.append([*params, *optimizer.state_dict().values()])
+    for small, large in zip(*ends, strict=True):
+        torch.testing.assert_close(small, large, rtol=1e-4, atol=1e-5)

@@ -6,7 +6,7 @@ The steps of Muon are, on the problems here, worth several of Adam's each; ``doc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ _POLAR_EXPRESS = (
 # Orthogonalizing costs the cube of the smaller side. Larger matrices are orthogonalized block by block of their rows,
 # which learns as well per step and is several times quicker.
 _MOST_ROWS = 64
+# Networks with no more numbers than this in their matrices are held up by the number of operations: see `_Pack`.
+_FEW_NUMBERS = 2**14
 
 
 class Muon:
@@ -72,7 +74,9 @@ class Muon:
         params = list(params)
         self._matrices = [p for p in params if p.ndim >= 2]
         self._vectors = [p for p in params if p.ndim < 2]
-        self._momenta = [torch.zeros_like(p) for p in self._matrices]
+        few = sum(p.numel() for p in self._matrices) <= _FEW_NUMBERS
+        self._pack = _Pack(self._matrices) if few and self._matrices else None
+        self._momenta = self._pack.momenta if self._pack else [torch.zeros_like(p) for p in self._matrices]
         self._means = [torch.zeros_like(p) for p in self._vectors]
         self._squares = [torch.zeros_like(p) for p in self._vectors]
         self._n_steps = torch.zeros((), dtype=torch.int64)
@@ -104,6 +108,11 @@ class Muon:
         """Orthogonalized momentum."""
         used = [(p, mean) for p, mean in zip(self._matrices, self._momenta, strict=True) if p.grad is not None]
         if not used:
+            return
+        if self._pack is not None and len(used) == len(self._matrices):
+            if self.weight_decay:
+                torch._foreach_mul_(self._matrices, 1 - self.lr * self.weight_decay)
+            torch._foreach_add_(self._matrices, self._pack.directions(self.momentum), alpha=-self.lr)
             return
         params, means = (list(column) for column in zip(*used, strict=True))
         grads = [p.grad for p in params if p.grad is not None]
@@ -145,6 +154,54 @@ class Muon:
         torch._foreach_div_(roots, (1 - second**n) ** 0.5)
         torch._foreach_add_(roots, 1e-8)
         torch._foreach_addcdiv_(params, means, roots, -self.vector_ratio * self.lr / (1 - first**n))
+
+
+class _Pack:
+    """The matrices of a small network side by side, so that a step takes few operations however many they are.
+
+    Parameters
+    ----------
+    matrices : sequence of Tensor
+        The parameters.
+    """
+
+    def __init__(self, matrices: Sequence[Tensor]) -> None:
+        self._matrices = matrices
+        self._sizes = [p.numel() for p in matrices]
+        n = sum(self._sizes)
+        shapes = [(len(p), p[0].numel()) for p in matrices]
+        rows, columns = max(min(shape) for shape in shapes), max(max(shape) for shape in shapes)
+        device = matrices[0].device
+        self._momentum = torch.zeros(n, device=device)
+        self._ahead = torch.zeros(n + 1, device=device)  # the last stays zero: it fills gaps
+        self.momenta = [part.view(p.shape) for part, p in zip(self._split(self._momentum), matrices, strict=True)]
+        places = torch.full((len(matrices), rows, columns), n)
+        scales = torch.empty(n)
+        for place, numbers, scale, (height, width) in zip(
+            places, self._split(torch.arange(n)), self._split(scales), shapes, strict=True
+        ):
+            matrix = numbers.view(height, width)
+            matrix = matrix.mT if height > width else matrix
+            place[: matrix.shape[0], : matrix.shape[1]] = matrix
+            scale.fill_((height / width) ** 0.5)
+        self._scales, self._places = scales.to(device), places.to(device)
+        filled = places.flatten()
+        back = torch.empty(n, dtype=torch.int64)
+        back[filled[filled < n]] = (filled < n).nonzero().flatten()
+        self._back = back.to(device)
+
+    def _split(self, flat: Tensor) -> Sequence[Tensor]:
+        """One part for each matrix."""
+        return torch.split(flat, self._sizes)
+
+    def directions(self, momentum: float) -> list[Tensor]:
+        """Move the momenta by the present gradients; the scaled polar factors of what comes next, parameter-shaped."""
+        grads = torch.cat([p.grad.flatten() for p in self._matrices if p.grad is not None])
+        self._momentum.lerp_(grads, 1 - momentum)
+        torch.lerp(grads, self._momentum, momentum, out=self._ahead[:-1])
+        batch = self._ahead.index_select(0, self._places.flatten()).view(self._places.shape)
+        flat = orthogonalize(batch).flatten().index_select(0, self._back).mul_(self._scales)
+        return [part.view(p.shape) for part, p in zip(self._split(flat), self._matrices, strict=True)]
 
 
 def _in_blocks(matrix: Tensor) -> Tensor:
