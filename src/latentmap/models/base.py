@@ -32,6 +32,8 @@ class Recipe:
         What is done to images before they are learned from.
     weight_decay : float, default 0
         How fast weights shrink.
+    one_thread : bool, default False
+        Whether operations are so small that sharing each among processor cores takes longer than it saves.
     bfloat16_pays : bool, default False
         Whether the time goes into large matrix products, so that machines with bfloat16 are quicker by it.
     """
@@ -41,6 +43,7 @@ class Recipe:
     n_steps: int
     augmentation: str = "none"
     weight_decay: float = 0.0
+    one_thread: bool = False
     bfloat16_pays: bool = False
 
 

@@ -358,23 +358,26 @@ _WAITING: dict[tuple[Any, ...], list[CellNetwork]] = {}
 _MOST_WAITING = 4
 
 
-def reconstruct(x: Tensor, module: nn.Module, widths: tuple[int, int, int]) -> Tensor:
+def reconstruct(
+    x: Tensor, widths: tuple[int, int, int], parameters: Sequence[Tensor], norms: Sequence[nn.BatchNorm2d]
+) -> Tensor:
     """Return the reconstructions of images by a `ConvAutoencoder` in training mode, without `latent_dim`.
 
     Parameters
     ----------
     x : Tensor of float32, shape (n, channels, height, width)
         On the CPU; height and width are multiples of 8.
-    module : ConvAutoencoder
-        Its batch norms' statistics are moved.
     widths : (int, int, int)
-        Channels after each of its convolutions.
+        Channels after each of the module's convolutions.
+    parameters : sixteen Tensors
+        The module's, in order.
+    norms : four BatchNorm2d
+        The module's, in order; their statistics are moved.
 
     Returns
     -------
     Tensor, shape (n, channels, height, width)
-        With gradients for the module's parameters, not for `x`.
+        With gradients for the parameters, not for `x`.
     """
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
-    out: Tensor = _Reconstruct.apply(x, layers, widths, *module.parameters())  # type: ignore[no-untyped-call]
+    out: Tensor = _Reconstruct.apply(x, norms, widths, *parameters)  # type: ignore[no-untyped-call]
     return out

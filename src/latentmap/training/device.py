@@ -1,6 +1,9 @@
-"""Where training runs."""
+"""Where training runs, and on how many cores."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -19,3 +22,15 @@ def choose_device(name: str) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+@contextmanager
+def threads(n: int | None) -> Iterator[None]:
+    """Let PyTorch share operations among so many threads inside, or among as many as before."""
+    former = torch.get_num_threads()
+    if n is not None:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)

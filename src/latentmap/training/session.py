@@ -19,6 +19,7 @@ from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.batches import Batches
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints
+from latentmap.training.device import threads
 from latentmap.training.history import EpochRecord
 from latentmap.training.interrupts import deferred_interrupts
 from latentmap.training.loop import TrainingResult, train
@@ -134,7 +135,8 @@ def learn(
 
     try:
         # Without a checkpoint there is nothing to save, and Ctrl-C stops at once as everywhere.
-        with deferred_interrupts() if checkpoints is not None else contextlib.nullcontext(_never) as stop_wanted:
+        noted = deferred_interrupts() if checkpoints is not None else contextlib.nullcontext(_never)
+        with noted as stop_wanted, threads(1 if module.recipe.one_thread else None):
             result = train(
                 module,
                 batches,
