@@ -5,8 +5,8 @@ imported and the uint8 images loaded; then it is fitted, encodes the test images
 
 - *fit* and *encode* (of all test images) are seconds; *decode* is seconds per 1,000 codes, measured on the test codes
   or, where a note says so, on fewer. Imports, and the conversion to the floats that peers want, are in no time. Fit is
-  a first one: what a library only loads or compiles then is in it (seconds of PyTorch's optimizers for Latentmap and
-  pythae, tens of seconds of numba for UMAP). Encoding and decoding run on 20 samples first, so there it is not.
+  a first one: what a library only loads or compiles then is in it (seconds of PyTorch's optimizers for pythae, tens of
+  seconds of numba for UMAP). Encoding and decoding run on 20 samples first, so there it is not.
 - *peak* is the high-water mark of the process's resident memory in MiB; *own* is what that is above the libraries and
   the uint8 images: the float copy that most peers need counts.
 - *test MSE* is per pixel with pixels in [0, 1], of the codes that were decoded. *kNN* is the accuracy of 10 neighbours

@@ -66,12 +66,14 @@ class Batches:
         order = self._permutation(n, epoch=0)
         # Sorted, so that reading them is sequential; each epoch has its own order anyway.
         self.validation_rows = order[:n_validation].sort().values
-        self.train_rows = order[n_validation:].sort().values
+        trained = torch.ones(n, dtype=torch.bool)
+        trained[self.validation_rows] = False
+        self.train_rows = trained.nonzero().flatten()
         self.n_batches = max(1, round(len(self.train_rows) / batch_size))
 
     def mean(self) -> Tensor:
         """Return the mean training sample as network input (of at most 8,192 samples), shape image_shape."""
-        some = self.train_rows[:: max(1, len(self.train_rows) // _MEAN_SAMPLES)]
+        some = self.train_rows[:: -(-len(self.train_rows) // _MEAN_SAMPLES)]
         return self.preprocessing.to_input(self.samples[some.to(self.device)]).mean(dim=0)
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
