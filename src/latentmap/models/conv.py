@@ -49,7 +49,7 @@ class ConvAutoencoder(AutoencoderModule):
     (64, 10)
     """
 
-    recipe: ClassVar[Recipe] = Recipe(batch_size=32, learning_rate=0.15, n_steps=3500, one_thread=True)
+    recipe: ClassVar[Recipe] = Recipe(batch_size=48, learning_rate=0.15, n_steps=2300, one_thread=True)
 
     def __init__(
         self,
