@@ -858,3 +858,15 @@ def test_images_in_other_units_than_those_of_fit_are_noticed(digits):
         by_bytes.transform(X / 255)
     with pytest.raises(ValueError, match="Divide it by 255"):
         Autoencoder(epochs=1, random_state=0).fit(X / 255).transform(X)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_the_first_number_that_is_none_is_named(value, vectors):
+    X = vectors.copy()
+    X[41, 3] = X[50, 0] = value
+    with pytest.raises(ValueError, match=r"row 41, column 3\. Fill it in, or leave the row out\.$"):
+        quick().fit(X)
+    with pytest.raises(ValueError, match="row 41, column 'd'"):
+        quick().fit(pd.DataFrame(X, columns=list("abcdef")))
+    with pytest.raises(ValueError, match=r"row 41, column 3"):
+        quick().fit(vectors).transform(X)

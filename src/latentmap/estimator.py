@@ -24,8 +24,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, draw_seed
-from latentmap.data.checking import check_images
+from latentmap.data.checking import check_images, name_first_gap
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling
+from latentmap.data.regions import FileRegion, file_region
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.files import StoredModel, load_model, save_model
@@ -39,6 +40,7 @@ from latentmap.training.precision import PRECISIONS, choose_precision
 from latentmap.training.session import Material, learn
 
 _CHUNK = 512  # samples encoded or decoded at once
+_STREAMED_FROM = 2**28  # bytes: mapped files of bytes from this size on are read piece by piece, never as a whole
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -182,7 +184,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Parameters
         ----------
         X : array, shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Vectors of any scale, or images as uint8 0..255 or float.
+            Vectors of any scale, or images as uint8 0..255 or float. uint8 images mapped from a file
+            (``np.load(path, mmap_mode="r")``), of more than 256 MiB, are read from there piece by piece.
         y : ignored
             Here for scikit-learn's sake.
         checkpoint : path, optional
@@ -312,11 +315,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ignored = ("callbacks", "verbose", "random_state", "device")
         parameters = {name: value for name, value in self.get_params().items() if name not in ignored}
         samples = np.ascontiguousarray(X)
+        digest = hashlib.blake2b(digest_size=16)
+        region = _streamed(samples)
+        for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
+            digest.update(piece.data)
         return {
             **{name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()},
             "seed": int(self.random_state) if isinstance(self.random_state, (int, np.integer)) else None,
             "shape of the data": [*samples.shape, str(samples.dtype)],
-            "digest of the data": hashlib.blake2b(samples.data, digest_size=16).hexdigest(),
+            "digest of the data": digest.hexdigest(),
         }
 
     def _learn(
@@ -339,7 +346,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         try:
             result, plan = learn(
                 self.module_,
-                Material(self.preprocessing_.hold(samples), self.preprocessing_, seed, fraction),
+                Material(_streamed(samples) or self.preprocessing_.hold(samples), self.preprocessing_, seed, fraction),
                 self.objective,
                 plan,
                 device=device,
@@ -416,7 +423,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         module = self._for_inference()
         Z = np.empty((len(samples), self.latent_dim_), np.float32)
         with torch.inference_mode():
-            for rows, x in self._inputs(samples):
+            for rows, _, x in self._inputs(samples):
                 Z[rows] = module.encode(x).numpy()
         return Z
 
@@ -470,9 +477,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         module = self._for_inference()
         scores = np.empty(len(samples))
         with torch.inference_mode():
-            for rows, x in self._inputs(samples):
+            for rows, piece, x in self._inputs(samples):
                 X_hat = self.preprocessing_.to_samples(module(x))
-                errors = np.subtract(samples[rows].reshape(X_hat.shape), X_hat, dtype=X_hat.dtype)
+                errors = np.subtract(piece.reshape(X_hat.shape), X_hat, dtype=X_hat.dtype)
                 scores[rows] = -np.square(errors, dtype=np.float64).reshape(len(errors), -1).mean(axis=1)
         return scores
 
@@ -500,14 +507,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if hasattr(self, "module_"):
             self._quick = for_inference(self.module_)
 
-    def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Network input in pieces that the cache holds, and the rows of each."""
+    def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], torch.Tensor]]:
+        """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
         preprocessing = self.preprocessing_
-        in_place = preprocessing.is_raw and samples.dtype == np.uint8  # nothing is copied
-        held = preprocessing.hold(samples) if in_place else None
-        for rows in _chunks(len(samples)):
-            piece = preprocessing.hold(samples[rows]) if held is None else held[rows]
-            yield rows, preprocessing.to_input(piece)
+        region = _streamed(samples)
+        for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
+            # Bytes are shared, not copied; floats are scaled piece by piece.
+            whole = preprocessing.hold(held) if preprocessing.is_raw and held.dtype == np.uint8 else None
+            for rows in _chunks(len(held)):
+                tensor = preprocessing.hold(held[rows]) if whole is None else whole[rows]
+                there = slice(part.start + rows.start, min(part.start + rows.stop, part.stop))
+                yield there, held[rows], preprocessing.to_input(tensor)
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
@@ -661,7 +671,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return self._check_images(np.asarray(X), reset=reset)
         if not reset and self.preprocessing_.is_images:
             raise ValueError(f"X must be images of shape {self.preprocessing_.sample_shape}, as in fit.")
-        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1)
+        try:
+            X = validate_data(
+                self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1
+            )
+        except ValueError as error:
+            raise name_first_gap(error, X) from error
         return np.asarray(X)
 
     def _check_images(self, images: NDArray[Any], *, reset: bool) -> NDArray[Any]:
@@ -679,6 +694,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         tags.transformer_tags.preserves_dtype = []
         tags.non_deterministic = False
         return tags
+
+
+def _streamed(samples: NDArray[Any]) -> FileRegion | None:
+    """Where samples lie in a file, if they are to be read from there piece by piece."""
+    if samples.dtype != np.uint8 or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
+        return None
+    return file_region(samples)
 
 
 def _chunks(n: int) -> list[slice]:

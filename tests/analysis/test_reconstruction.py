@@ -7,8 +7,8 @@ from latentmap.analysis import (
     PcaBaseline,
     best_median_worst,
     compare_reconstructions,
-    one_of_each_class,
     reconstruction_errors,
+    some_of_each_class,
 )
 
 
@@ -49,9 +49,11 @@ def test_best_median_and_worst():
 
 
 def test_the_first_of_each_class_is_shown():
-    assert one_of_each_class(np.array([2, 0, 2, 5, 0]), 5).tolist() == [1, 0, 3]
-    assert one_of_each_class(None, 100).tolist()[:2] == [0, 11]
-    assert one_of_each_class(None, 3).tolist() == [0, 1, 2]
+    assert some_of_each_class(np.array([2, 0, 2, 5, 0]), 5, 3).tolist() == [1, 0, 3]
+    assert some_of_each_class(np.array([2, 0, 2, 5, 0]), 5).tolist() == [1, 4, 0, 2, 3]
+    assert some_of_each_class(np.arange(12)[::-1], 12).tolist() == list(range(12))[::-1]
+    assert some_of_each_class(None, 100).tolist()[:2] == [0, 11]
+    assert some_of_each_class(None, 3).tolist() == [0, 1, 2]
 
 
 def test_comparison_holds_each_models_own_extremes():
@@ -61,14 +63,15 @@ def test_comparison_holds_each_models_own_extremes():
     comparison = compare_reconstructions({"pca": model}, X, labels=labels, class_names=("a", "b", "c", "d"))
     errors = reconstruction_errors(model, X)
     (shown,) = comparison.models
-    assert comparison.names == ("a", "b", "c", "d")
+    assert comparison.names == tuple("aabbccdd")
     assert shown.extremes_errors[0] == errors.min()
     assert shown.extremes_errors[2] == errors.max()
-    np.testing.assert_allclose(shown.X_hat, model.inverse_transform(model.transform(X[:4])), rtol=1e-4, atol=1e-3)
+    first = [0, 4, 1, 5, 2, 6, 3, 7]
+    np.testing.assert_allclose(shown.X_hat, model.inverse_transform(model.transform(X[first])), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("labels", [None, np.array([0, 0, 1])])
 def test_comparison_names_samples_without_class_names(labels):
     X = np.random.default_rng(0).integers(0, 256, (3, 2, 2, 1), dtype=np.uint8)
     names = compare_reconstructions({"pca": PcaBaseline(1).fit(X)}, X, labels=labels).names
-    assert names == (("no. 0", "no. 1", "no. 2") if labels is None else ("0", "1"))
+    assert names == (("no. 0", "no. 1", "no. 2") if labels is None else ("0", "0", "1"))

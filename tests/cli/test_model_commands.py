@@ -34,7 +34,12 @@ def test_fit_writes_the_model_that_the_estimator_would(latentmap, tmp_path, digi
     loaded = Autoencoder.load(tmp_path / "models" / "m")
     wanted = Autoencoder("linear", 3, epochs=2, random_state=5).fit(digits8.train.images[:300])
     np.testing.assert_array_equal(loaded.transform(digits8.test.images), wanted.transform(digits8.test.images))
-    assert loaded.metadata_ == {"dataset": "digits", "class_names": list("0123456789")}
+    assert loaded.metadata_ == {
+        "dataset": "digits",
+        "class_names": list("0123456789"),
+        "reading": {"height": 8, "width": 8, "channels": 1, "fit": "crop"},
+        "split": "given",
+    }
 
 
 def test_fit_hands_its_options_to_the_estimator(latentmap, tmp_path):

@@ -12,6 +12,7 @@ from latentmap.report import build_report
 from latentmap.report.figures import canvas
 
 KINDS = {"10 classes": (10, 1), "20 classes": (20, 1), "3 classes": (3, 1), "no labels": (None, 1), "colour": (10, 3)}
+KINDS |= {"vectors": (3, 0), "vectors without labels": (None, 0)}
 
 
 class QuickModel:
@@ -40,7 +41,12 @@ class QuickModel:
         (Path(path) / "config.json").write_text("{}")
 
 
-SIZES = {"dense": 2, "conv": 6, "linear": 2}
+def longer(report):
+    """The name of the model with the longer codes."""
+    return "conv" if report.story.dataset.is_images else "residual"
+
+
+SIZES = {"dense": 2, "conv": 6, "residual": 6, "linear": 2}
 
 
 def quick(spec):
@@ -55,6 +61,10 @@ def small_dataset(kind, n_train=120, n_test=60):
     labels = np.arange(n_train + n_test) % (n_classes or 5)
     patterns = rng.integers(0, 256, (n_classes or 5, 9, 7, channels))
     images = np.clip(patterns[labels] + rng.normal(0, 40, (len(labels), 9, 7, channels)), 0, 255).astype(np.uint8)
+    if channels == 0:  # features of different units, one of them constant
+        scale = np.array([1, 10, 100, 0.1, 1, 1, 1, 1, 1, 1, 5, 0])
+        vectors = rng.normal(size=(n_classes or 5, 12))[labels] + rng.normal(0, 0.4, (len(labels), 12))
+        images = (vectors * scale + 3).astype(np.float32)
     names = tuple(f"a class called {i}" if i % 2 else str(i) for i in range(n_classes)) if n_classes else None
     if n_classes is None:
         labels = None

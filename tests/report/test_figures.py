@@ -8,7 +8,16 @@ import pytest
 from matplotlib.figure import Figure
 
 from latentmap import report as figures
-from latentmap.analysis import LatentGrid
+from latentmap.analysis import (
+    LatentGrid,
+    PcaBaseline,
+    class_medians,
+    compare_reconstructions,
+    generate,
+    interpolate,
+    latent_grid,
+    name_nearest,
+)
 from latentmap.report.figures.canvas import class_style, error_text, shorten, to_rgb, two_lines
 from latentmap.report.story import draw
 
@@ -39,11 +48,40 @@ def test_figures_say_what_they_must(report):
     assert all(word in written["reconstructions"] for word in ("original", "best", "median", "worst", "PCA (2)"))
     assert "perplexity" in written["tsne"]
     assert "mean little" in written["tsne"]
-    assert "pixel blend" in written["interpolation"]
+    assert ("pixel blend" if report.story.dataset.is_images else "plain blend") in written["interpolation"]
     labelled = report.story.dataset.test.labels is not None
     assert ("kNN accuracy" in written["pca"]) == labelled
     assert ("k-means" in written["generated"]) != labelled
     assert "/10" in written["generated"] or not labelled
+
+
+@pytest.mark.parametrize("n_features", [3, 16, 17, 200])
+def test_vectors_name_their_features_where_they_fit(n_features):
+    X = np.random.default_rng(0).normal(size=(40, n_features)).astype(np.float32)
+    features = figures.Features.of(X, tuple(f"height {i}" for i in range(n_features)))
+    pca = PcaBaseline(2).fit(X)
+    medians = class_medians(pca.transform(X))
+    drawn = [
+        figures.vector_reconstructions(compare_reconstructions({"pca": pca}, X), features),
+        figures.vector_table([generate("pca", pca, medians, X, None, distances_in=1.0)], features),
+    ]
+    for figure in drawn:
+        named = sum(text.startswith("height ") for text in texts(figure).split("\n"))
+        assert (named >= n_features) == (n_features <= 16)
+    maps = texts(figures.feature_maps(latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0), features))
+    assert sum(text.startswith("height ") for text in maps.split("\n")) == min(n_features, 12)
+
+
+def test_walks_between_vectors_name_the_nearest_examples():
+    X = np.eye(4, dtype=np.float32) * 10 + 1
+    labels = np.arange(4)
+    pca = PcaBaseline(3).fit(X)
+    walks = interpolate({"pca": pca}, X, np.array([[0, 2]]), n_steps=3, labels=labels, class_names=tuple("abcd"))
+    named = name_nearest(walks, X, labels, tuple("abcd"), 1.0)
+    assert named.nearest["pca"][0][::2] == ("a", "c")
+    assert named.nearest["plain blend"][0][::2] == ("a", "c")
+    written = texts(figures.vector_walks(named, figures.Features.of(X, None)))
+    assert "pca: a to c" in written
 
 
 def test_the_top_row_of_the_grid_is_the_highest_z2():

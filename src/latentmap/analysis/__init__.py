@@ -7,7 +7,7 @@ any object with ``transform`` and ``inverse_transform``; nothing here knows matp
 from latentmap.analysis.baselines import PcaBaseline, linear_rank
 from latentmap.analysis.evaluation import Evaluation, evaluate
 from latentmap.analysis.grid import LatentGrid, latent_grid
-from latentmap.analysis.interpolation import Interpolation, choose_pairs, interpolate
+from latentmap.analysis.interpolation import Interpolation, choose_pairs, interpolate, name_nearest
 from latentmap.analysis.medians import Clarity, CodeMedians, Generated, clarity, class_medians, generate
 from latentmap.analysis.neighbours import (
     OriginalRanks,
@@ -21,10 +21,10 @@ from latentmap.analysis.reconstruction import (
     Reconstructions,
     best_median_worst,
     compare_reconstructions,
-    one_of_each_class,
     reconstruction_errors,
+    some_of_each_class,
 )
-from latentmap.analysis.transformers import Transformer, decode, encode, unit_scale
+from latentmap.analysis.transformers import Transformer, Unit, decode, encode, measuring_unit, unit_scale
 from latentmap.analysis.tsne import TsneResult, embed_tsne
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Reconstructions",
     "Transformer",
     "TsneResult",
+    "Unit",
     "best_median_worst",
     "choose_pairs",
     "clarity",
@@ -55,9 +56,11 @@ __all__ = [
     "knn_accuracy_within",
     "latent_grid",
     "linear_rank",
+    "measuring_unit",
+    "name_nearest",
     "nearest_samples",
-    "one_of_each_class",
     "reconstruction_errors",
+    "some_of_each_class",
     "trustworthiness",
     "unit_scale",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from latentmap.analysis.transformers import FloatArray, chunks, flat, unit_scale
+from latentmap.analysis.transformers import FloatArray, Unit, chunks, flat, unit_scale
 
 COVARIANCE_LIMIT = 2048
 """Features up to which the covariance matrix is small beside the data and its eigenvectors take seconds."""
@@ -30,6 +30,8 @@ class PcaBaseline:
         How many components to keep; at most the number of samples and of features.
     random_state : int, default=0
         Seeds the randomized solver, which only data of many features needs.
+    unit : float or ndarray, shape (n_features,), optional
+        What samples are divided by before; by default 255 for uint8 images and 1 for all else.
 
     Attributes
     ----------
@@ -58,8 +60,9 @@ class PcaBaseline:
     ((8, 1), (8, 2, 2, 1))
     """
 
-    def __init__(self, latent_dim: int = 2, *, random_state: int = 0) -> None:
+    def __init__(self, latent_dim: int = 2, *, random_state: int = 0, unit: Unit | None = None) -> None:
         self.latent_dim = latent_dim
+        self.unit = unit
         self.random_state = random_state
 
     def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:  # noqa: ARG002  # scikit-learn passes y
@@ -73,10 +76,10 @@ class PcaBaseline:
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
         rows = flat(X)
         # In place: the covariance is accumulated in float32, and numbers near 1 lose the least of it.
-        rows /= unit_scale(X)
+        self.scale_ = np.asarray(unit_scale(X) if self.unit is None else self.unit, np.float32)
+        rows /= self.scale_
         self.pca_ = PCA(self.latent_dim, svd_solver=solver, random_state=self.random_state, copy=False).fit(rows)
         self.sample_shape_ = X.shape[1:]
-        self.scale_ = unit_scale(X)
         self.latent_dim_ = self.latent_dim
         self.n_parameters_ = int(self.pca_.components_.size + self.pca_.mean_.size)
         self.explained_variance_ratio_ = float(min(1.0, self.pca_.explained_variance_ratio_.sum()))

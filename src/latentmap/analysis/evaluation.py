@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import FloatArray, Transformer, encode
+from latentmap.analysis.transformers import FloatArray, Transformer, Unit, encode
 from latentmap.data.dataset import Dataset
 
 
@@ -42,7 +42,9 @@ class Evaluation:
     Z_test: FloatArray
 
 
-def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None) -> Evaluation:
+def evaluate(
+    transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None, unit: Unit | None = None
+) -> Evaluation:
     """Measure a fitted model on the test split of a data set.
 
     Parameters
@@ -53,6 +55,8 @@ def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks
         The data it was fitted on the training split of.
     ranks : OriginalRanks, optional
         The neighbourhoods of the test samples; worth passing when several models are measured.
+    unit : float or ndarray, shape (n_features,), optional
+        What errors count as one, see `measuring_unit`; by default 255 for uint8 images and 1 for all else.
 
     Returns
     -------
@@ -61,8 +65,8 @@ def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks
     """
     train, test = dataset.train, dataset.test
     Z_train, Z_test = encode(transformer, train.X), encode(transformer, test.X)
-    errors = reconstruction_errors(transformer, test.X, Z_test)
-    ranks = ranks or OriginalRanks(test.X)
+    errors = reconstruction_errors(transformer, test.X, Z_test, unit=unit)
+    ranks = ranks or OriginalRanks(test.X, unit=unit)
     return Evaluation(
         latent_dim=Z_test.shape[1],
         test_mse=float(errors.mean(dtype="float64")),

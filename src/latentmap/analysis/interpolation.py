@@ -6,13 +6,14 @@ What belongs here: which pairs to walk between, and the walks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, unit_scale
+from latentmap.analysis.neighbours import nearest_samples
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, Unit, decode, unit_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class Interpolation:
         The plain pixel blend of the two samples themselves.
     unit : float
         What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    nearest : dict of str to tuple of tuple of str, or None
+        By title, and ``"plain blend"``: the class (or number) of the training sample nearest to each point of a walk.
     """
 
     pairs: IntArray
@@ -38,6 +41,7 @@ class Interpolation:
     walks: dict[str, FloatArray]
     blend: FloatArray
     unit: float
+    nearest: dict[str, tuple[tuple[str, ...], ...]] | None = None
 
 
 def choose_pairs(labels: IntArray | None, n: int, *, n_pairs: int = 4, seed: int = 0) -> IntArray:
@@ -144,3 +148,41 @@ def interpolate(
         blend=straight_walk(starts, ends, n_steps),
         unit=unit_scale(X),
     )
+
+
+def name_nearest(
+    walks: Interpolation,
+    X_train: NDArray[Any],
+    labels: IntArray | None,
+    class_names: tuple[str, ...] | None,
+    unit: Unit,
+) -> Interpolation:
+    """Add to walks the class (or the number) of the training sample nearest to each point.
+
+    Parameters
+    ----------
+    walks : Interpolation
+        Walks without it.
+    X_train : ndarray, shape (n, n_features)
+        The training samples.
+    labels : ndarray of int64, shape (n,), or None
+        Their classes.
+    class_names : tuple of str or None
+        The names of the classes.
+    unit : float or ndarray, shape (n_features,)
+        What counts as one in each feature.
+
+    Returns
+    -------
+    Interpolation
+    """
+    found = {}
+    for title, points in {**walks.walks, "plain blend": walks.blend}.items():
+        n_pairs, n_steps = points.shape[:2]
+        nearest = nearest_samples(points.reshape(n_pairs * n_steps, -1), X_train, 1, unit)[:, 0]
+        if labels is None:
+            names = [f"no. {i:,}" for i in nearest]
+        else:
+            names = [class_names[labels[i]] if class_names else str(labels[i]) for i in nearest]
+        found[title] = tuple(tuple(names[i * n_steps : (i + 1) * n_steps]) for i in range(n_pairs))
+    return replace(walks, nearest=found)

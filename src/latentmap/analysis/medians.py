@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, unit_scale
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, Unit, decode, unit_scale
 
 MOST_CLUSTERS = 10
 
@@ -117,7 +117,9 @@ class Clarity:
     intended_share: FloatArray
 
 
-def clarity(pictures: NDArray[Any], intended: IntArray, X_train: NDArray[Any], labels_train: IntArray) -> Clarity:
+def clarity(
+    pictures: NDArray[Any], intended: IntArray, X_train: NDArray[Any], labels_train: IntArray, unit: Unit = 1.0
+) -> Clarity:
     """Ask a nearest-neighbour classifier fitted on training samples which class each picture looks like.
 
     Parameters
@@ -130,13 +132,15 @@ def clarity(pictures: NDArray[Any], intended: IntArray, X_train: NDArray[Any], l
         Training samples.
     labels_train : ndarray of int64, shape (n,)
         Their classes.
+    unit : float or ndarray, shape (n_features,), default 1
+        What counts as one in each feature.
 
     Returns
     -------
     Clarity
         The class each looks like, and how surely.
     """
-    votes = labels_train[nearest_samples(pictures, X_train, KNN_NEIGHBOURS)]
+    votes = labels_train[nearest_samples(pictures, X_train, KNN_NEIGHBOURS, unit)]
     looks_like, share = majority(votes)
     intended_share = (votes == intended[:, None]).mean(axis=1).astype(np.float32)
     return Clarity(looks_like=looks_like, share=share, intended_share=intended_share)
@@ -160,6 +164,8 @@ class Generated:
         The names of the classes that `clarity` speaks of.
     unit : float
         What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    nearest : ndarray of int64, shape (n_groups,), or None
+        The training sample nearest to each picture, where that was asked for.
     """
 
     title: str
@@ -168,6 +174,7 @@ class Generated:
     clarity: Clarity | None
     class_names: tuple[str, ...] | None
     unit: float
+    nearest: IntArray | None = None
 
 
 def generate(
@@ -177,6 +184,8 @@ def generate(
     X_train: NDArray[Any],
     labels_train: IntArray | None,
     class_names: tuple[str, ...] | None = None,
+    *,
+    distances_in: Unit | None = None,
 ) -> Generated:
     """Decode the medians of a model's codes and measure how clear the pictures are.
 
@@ -192,6 +201,8 @@ def generate(
         The training samples and classes that the pictures are compared with; without labels there is no measure.
     class_names : tuple of str, optional
         The names of the classes.
+    distances_in : float or ndarray, shape (n_features,), optional
+        What counts as one in each feature, for vectors; then the nearest training samples are named too.
 
     Returns
     -------
@@ -201,5 +212,8 @@ def generate(
     pictures = decode(transformer, medians.Z)
     measure = None
     if labels_train is not None and medians.classes is not None:
-        measure = clarity(pictures, medians.classes, X_train, labels_train)
-    return Generated(title, pictures, medians, measure, class_names, unit_scale(X_train))
+        measure = clarity(
+            pictures, medians.classes, X_train, labels_train, 1.0 if distances_in is None else distances_in
+        )
+    nearest = None if distances_in is None else nearest_samples(pictures, X_train, 1, distances_in)[:, 0]
+    return Generated(title, pictures, medians, measure, class_names, unit_scale(X_train), nearest)

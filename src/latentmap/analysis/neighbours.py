@@ -14,7 +14,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from latentmap.analysis.transformers import FloatArray, IntArray, chunks, flat
+from latentmap.analysis.transformers import FloatArray, IntArray, Unit, chunks, flat
 
 KNN_NEIGHBOURS = 10
 TRUST_NEIGHBOURS = 12
@@ -80,7 +80,7 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
     return float(cross_val_score(classifier, Z[enough], labels[enough], cv=folds).mean())
 
 
-def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int) -> IntArray:
+def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, unit: Unit = 1.0) -> IntArray:
     """Find the nearest of many samples for each of a few, without a float copy of the many.
 
     Parameters
@@ -91,17 +91,20 @@ def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int) ->
         The many: uint8 images or float vectors.
     n_neighbors : int
         How many to find for each; all of them where there are fewer.
+    unit : float or ndarray, shape (n_features,), default 1
+        What counts as one in each feature.
 
     Returns
     -------
     ndarray of int64, shape (m, n_neighbors)
         Indices into `X`, the nearest first.
     """
-    targets = flat(queries)
+    scale = np.asarray(unit, np.float32)
+    targets = flat(queries) / scale
     distances = np.empty((len(targets), 0), dtype=np.float32)
     indices = np.empty((len(targets), 0), dtype=np.int64)
     for part in chunks(X):
-        found = euclidean_distances(targets, flat(X[part]), squared=True)
+        found = euclidean_distances(targets, flat(X[part]) / scale, squared=True)
         distances = np.hstack([distances, found])
         indices = np.hstack([indices, np.tile(np.arange(part.start, part.stop), (len(targets), 1))])
         order = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
@@ -119,6 +122,8 @@ class OriginalRanks:
         Samples; the first `n_samples` count.
     n_samples : int, default=5000
         How many samples to compare at most.
+    unit : float or ndarray, shape (n_features,), optional
+        What counts as one in each feature; by default all count alike.
 
     Attributes
     ----------
@@ -128,8 +133,10 @@ class OriginalRanks:
         ``ranks[i, j]``: sample j is the ranks-th nearest of sample i, counted from 1; 0 is the sample itself.
     """
 
-    def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES) -> None:
+    def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES, unit: Unit | None = None) -> None:
         rows = flat(X[:n_samples])
+        if isinstance(unit, np.ndarray):
+            rows /= np.asarray(unit, np.float32)
         self.n = len(rows)
         self.ranks = np.empty((self.n, self.n), dtype=np.uint16 if self.n < 2**16 else np.uint32)
         places = np.arange(1, self.n, dtype=self.ranks.dtype)

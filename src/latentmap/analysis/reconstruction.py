@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, chunks, decode, unit_scale
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, Unit, chunks, decode, unit_scale
 
 
 def reconstruction_errors(
-    transformer: Transformer, X: NDArray[Any], Z: NDArray[np.floating] | None = None
+    transformer: Transformer,
+    X: NDArray[Any],
+    Z: NDArray[np.floating] | None = None,
+    *,
+    unit: Unit | None = None,
 ) -> FloatArray:
     """Measure how far each sample is from its reconstruction, chunk by chunk.
 
@@ -28,6 +32,8 @@ def reconstruction_errors(
         Samples: uint8 images, or anything in its own units.
     Z : ndarray, shape (n, latent_dim), optional
         The codes of `X` where they are known already; saves encoding again.
+    unit : float or ndarray, shape (n_features,), optional
+        What counts as one; by default 255 for uint8 images and 1 for all else.
 
     Returns
     -------
@@ -36,12 +42,12 @@ def reconstruction_errors(
         the squared units of `X`.
     """
     errors = np.empty(len(X), dtype=np.float32)
-    scale = unit_scale(X)
+    scale = unit_scale(X) if unit is None else unit
     for part in chunks(X):
         codes = transformer.transform(X[part]) if Z is None else Z[part]
         difference = decode(transformer, codes).reshape(part.stop - part.start, -1)
-        difference = difference - X[part].reshape(difference.shape)
-        errors[part] = np.einsum("ij,ij->i", difference, difference) / (scale**2 * difference.shape[1])
+        difference = (difference - X[part].reshape(difference.shape)) / np.asarray(scale, np.float32)
+        errors[part] = np.einsum("ij,ij->i", difference, difference) / difference.shape[1]
     return errors
 
 
@@ -99,7 +105,7 @@ class Comparison:
     unit: float
 
 
-def one_of_each_class(labels: IntArray | None, n: int, n_unlabelled: int = 10) -> IntArray:
+def some_of_each_class(labels: IntArray | None, n: int, n_wanted: int = 10) -> IntArray:
     """Choose samples to show: the first of each class, or evenly spaced ones where there are no labels.
 
     Parameters
@@ -108,8 +114,8 @@ def one_of_each_class(labels: IntArray | None, n: int, n_unlabelled: int = 10) -
         The class of each sample.
     n : int
         How many samples there are.
-    n_unlabelled : int, default=10
-        How many to choose without labels.
+    n_wanted : int, default=10
+        How many to choose: several of each class where there are few classes, one of each where there are many.
 
     Returns
     -------
@@ -117,8 +123,10 @@ def one_of_each_class(labels: IntArray | None, n: int, n_unlabelled: int = 10) -
         Indices, in the order of the classes that occur.
     """
     if labels is None:
-        return np.unique(np.linspace(0, n - 1, min(n, n_unlabelled)).astype(np.int64))
-    return np.unique(labels, return_index=True)[1].astype(np.int64)
+        return np.unique(np.linspace(0, n - 1, min(n, n_wanted)).astype(np.int64))
+    present = np.unique(labels)
+    each = max(1, n_wanted // len(present))
+    return np.concatenate([np.flatnonzero(labels == label)[:each] for label in present]).astype(np.int64)
 
 
 def best_median_worst(errors: NDArray[np.floating]) -> IntArray:
@@ -135,7 +143,7 @@ def compare_reconstructions(
     labels: IntArray | None = None,
     class_names: tuple[str, ...] | None = None,
 ) -> Comparison:
-    """Reconstruct one sample of each class, and each model's best, median and worst, for comparison.
+    """Reconstruct samples of each class, and each model's best, median and worst, for comparison.
 
     Parameters
     ----------
@@ -155,7 +163,7 @@ def compare_reconstructions(
     Comparison
         Samples, reconstructions and errors, ready to draw.
     """
-    chosen = one_of_each_class(labels, len(X))
+    chosen = some_of_each_class(labels, len(X))
     if labels is None:
         names = tuple(f"no. {i:,}" for i in chosen)
     else:

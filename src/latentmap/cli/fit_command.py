@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentmap.cli.options import DataDir, Limit, Seed, Size, Source, read_source
+from latentmap.cli.options import (
+    Color,
+    DataDir,
+    Fit,
+    Label,
+    Limit,
+    Memory,
+    Seed,
+    Size,
+    SkipBad,
+    Source,
+    check_output,
+    read_source,
+)
 from latentmap.errors import CheckpointError, LatentmapError
 
 if TYPE_CHECKING:
@@ -60,14 +73,19 @@ def fit(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or the fastest there is.")] = "auto",
     size: Size = None,
+    fit_images: Fit = "crop",
+    color: Color = None,
+    label: Label = None,
     limit: Limit = None,
+    memory: Memory = None,
+    skip_bad: SkipBad = False,
     seed: Seed = 0,
     data_dir: DataDir = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Begin again, though an interrupted run could be resumed.")
+        bool, typer.Option("--force", help="Replace a model that is there, and an interrupted run.")
     ] = False,
     checkpoint_every: Annotated[
         float, typer.Option("--checkpoint-every", help="Seconds between two checkpoints.", min=0)
@@ -88,10 +106,14 @@ def fit(
     from latentmap.training.checkpoints import remove_checkpoint
 
     check_folder(output, is_model_folder)
+    check_output(output, force=force or resume)
     unfinished = output.with_name(f"{output.name}.unfinished")
     _settle_checkpoint(unfinished, resume=resume, force=force)
     callbacks: list[Callback] = [TrainingBar(), *([TensorBoard(tensorboard)] if tensorboard else [])]
-    dataset = read_source(source, size, limit, data_dir)
+    dataset = read_source(
+        source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
+        data_dir=data_dir,
+    )  # fmt: skip
     autoencoder = Autoencoder(
         model,
         latent_dim,
@@ -114,7 +136,7 @@ def fit(
             autoencoder.fit(dataset.train.X, checkpoint=unfinished, resume=resume, checkpoint_every=checkpoint_every)
         except TrainingInterrupted as interruption:
             raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
-        autoencoder.save(output, metadata={"dataset": dataset.name, "class_names": dataset.class_names})
+        autoencoder.save(output, metadata=dataset.facts)
         remove_checkpoint(unfinished)
     typer.echo(output)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentmap.cli.options import DataDir, Limit, Source, read_source
+from latentmap.cli.options import DataDir, Force, Limit, Memory, SkipBad, Source, check_output, read_source
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
@@ -37,16 +37,26 @@ def encode(
     output: Annotated[Path, typer.Option("--output", "-o", help="A file ending in .npy, .csv or .parquet.")],
     split: Part = "all",
     limit: Limit = None,
+    memory: Memory = None,
+    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
+    force: Force = False,
 ) -> None:
-    """Write the codes of a dataset's samples; .csv and .parquet also have each one's split and class.
+    """Write the codes of a dataset's samples; .csv and .parquet also have each one's file, split and class.
+
+    New images are treated as those that the model learned from: brought to the same size and channels. Data without
+    splits of its own is encoded as a whole and in order, unless one split is asked for.
 
     Example: **latentmap encode models/mnist mnist -o codes.csv --split test**
     """
     from latentmap.data.codes import check_suffix, write_codes
 
     check_suffix(output)
-    autoencoder, dataset = _load(model, source, limit, data_dir)
+    check_output(output, force=force)
+    fraction = {"test_fraction": 0.0} if split == "all" else {}
+    autoencoder, dataset = _load(
+        model, source, limit=limit, memory=memory, skip_bad=skip_bad, data_dir=data_dir, **fraction
+    )
     names = [str(name) for name in autoencoder.get_feature_names_out()]
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
@@ -61,7 +71,9 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...])
         for start in range(0, len(samples), _PIECE):
             rows = slice(start, start + _PIECE)
             Z = autoencoder.transform(samples.X[rows])
-            described = {"split": [name] * len(Z)}
+            described = {} if dataset.split == "none" else {"split": [name] * len(Z)}
+            if samples.names is not None:
+                described["file"] = list(samples.names[rows])
             if samples.labels is not None and dataset.class_names is not None:
                 described["class"] = [dataset.class_names[label] for label in samples.labels[rows]]
             yield Z, described
@@ -73,6 +85,7 @@ def decode(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A folder for one PNG per code, or a file ending in .npy.")
     ],
+    force: Force = False,
 ) -> None:
     """Write the images that codes stand for.
 
@@ -84,6 +97,7 @@ def decode(
     from latentmap.estimator import Autoencoder
     from latentmap.files import new_file
 
+    check_output(output, force=force)
     autoencoder = Autoencoder.load(model)
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))
     if output.suffix == ".npy":
@@ -102,6 +116,7 @@ def generate(
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG file.")],
     limit: Limit = None,
     data_dir: DataDir = None,
+    force: Force = False,
 ) -> None:
     """Draw one image per class: the decoded median of the class's codes.
 
@@ -109,7 +124,8 @@ def generate(
     """
     from latentmap import analysis, report
 
-    autoencoder, dataset = _load(model, source, limit, data_dir)
+    check_output(output, force=force)
+    autoencoder, dataset = _load(model, source, limit=limit, data_dir=data_dir)
     train = dataset.train
     medians = analysis.class_medians(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
@@ -128,6 +144,7 @@ def interpolate(
     steps: Annotated[int, typer.Option("--steps", help="Images in the walk, both ends included.", min=2)] = 9,
     limit: Limit = None,
     data_dir: DataDir = None,
+    force: Force = False,
 ) -> None:
     """Draw the walk from the code of one test image to that of another, above the plain blend of their pixels.
 
@@ -137,7 +154,8 @@ def interpolate(
 
     from latentmap import analysis, report
 
-    autoencoder, dataset = _load(model, source, limit, data_dir)
+    check_output(output, force=force)
+    autoencoder, dataset = _load(model, source, limit=limit, data_dir=data_dir)
     test = dataset.test
     for option, index in (("--from", start), ("--to", end)):
         if not 0 <= index < len(test):
@@ -162,6 +180,7 @@ def evaluate(
         Literal["torch", "onnx"], typer.Option("--runtime", help="What runs the model; onnx exports it first.")
     ] = "torch",
     limit: Limit = None,
+    memory: Memory = None,
     data_dir: DataDir = None,
 ) -> None:
     """Measure a model on the test split, beside PCA with as many numbers.
@@ -170,16 +189,17 @@ def evaluate(
     """
     from latentmap import analysis
 
-    autoencoder, dataset = _load(model, source, limit, data_dir)
-    ranks = analysis.OriginalRanks(dataset.test.X)
+    autoencoder, dataset = _load(model, source, limit=limit, memory=memory, data_dir=data_dir)
+    unit = analysis.measuring_unit(dataset.train.X)
+    ranks = analysis.OriginalRanks(dataset.test.X, unit=unit)
     most = min(len(dataset.train), autoencoder.n_features_in_)
     rows = {autoencoder.model: _run_by(autoencoder, runtime)}
     if autoencoder.latent_dim_ <= most:
-        pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
+        pca = analysis.PcaBaseline(autoencoder.latent_dim_, unit=unit).fit(dataset.train.X)
         rows[f"pca-{autoencoder.latent_dim_}"] = pca
     results = {}
     for name, transformer in rows.items():
-        found = analysis.evaluate(transformer, dataset, ranks=ranks)
+        found = analysis.evaluate(transformer, dataset, ranks=ranks, unit=unit)
         results[name] = {
             "latent_dim": found.latent_dim,
             "test_mse": found.test_mse,
@@ -230,6 +250,7 @@ def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Pri
 def export(
     model: Model,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
+    force: Force = False,
 ) -> None:
     """Write encoder.onnx and decoder.onnx, which run without PyTorch, and check them against it.
 
@@ -237,6 +258,7 @@ def export(
     """
     from latentmap.estimator import Autoencoder
 
+    check_output(output, force=force)
     autoencoder = Autoencoder.load(model)
     difference = autoencoder.export_onnx(output)
     shape = ", ".join(str(size) for size in autoencoder.preprocessing_.sample_shape)
@@ -247,11 +269,15 @@ def export(
     typer.echo(f"    codes = encoder.run(None, {{'samples': X}})[0]  # X: {dtype}, shape (n, {shape})")
 
 
-def _load(model: Path, source: str, limit: int | None, data_dir: Path | None) -> tuple[Autoencoder, Dataset]:
-    """A model, and a dataset brought to the size that the model takes."""
+def _load(model: Path, source: str, **wishes: Any) -> tuple[Autoencoder, Dataset]:
+    """A model, and a dataset read as the one that the model was fitted on."""
+    from latentmap.data.reading import Reading
     from latentmap.estimator import Autoencoder
 
     autoencoder = Autoencoder.load(model)
-    preprocessing = autoencoder.preprocessing_
-    size = preprocessing.sample_shape[0] if preprocessing.is_images else None
-    return autoencoder, read_source(source, size, limit, data_dir)
+    reading = autoencoder.metadata_.get("reading")
+    if not isinstance(reading, dict):
+        preprocessing = autoencoder.preprocessing_
+        channels, height, width = preprocessing.tensor_shape if preprocessing.is_images else (None, None, None)
+        reading = Reading(height, width, channels).to_config()
+    return autoencoder, read_source(source, reading=reading, **wishes)

@@ -2,35 +2,115 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from latentmap.errors import OutputError
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
 
 Source = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="A built-in dataset: digits, mnist, fashion_mnist or kmnist.")
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="digits, mnist, fashion_mnist or kmnist; or the path of a folder of images, or of a .npy, .npz, "
+        ".parquet, .csv or IDX file; or hf://owner/name.",
+    ),
 ]
 Size = Annotated[
-    int | None, typer.Option("--size", help="Bring images to this height and width, 8 to 256.", show_default="32")
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="N|HxW",
+        help="Bring images to this height and width, 8 to 256.",
+        show_default="32 for built-in data, else their own",
+    ),
+]
+Fit = Annotated[
+    Literal["crop", "pad", "stretch"],
+    typer.Option(
+        "--fit", help="How images of another shape come to that size: their middle, with borders, distorted."
+    ),
+]
+Color = Annotated[
+    bool | None,
+    typer.Option("--color/--gray", help="Read images in colour, or in grey.", show_default="as they are"),
+]
+Label = Annotated[
+    str | None, typer.Option("--label", metavar="COLUMN", help="The column of a table that names the class.")
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="The most of the data to hold in memory, such as 2GiB; more is decoded into the cache.",
+        show_default="a third of the memory",
+    ),
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Pass over unreadable images even where they are more than a tenth.")
 ]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", help="Use only the first N samples of each split, for a quick look.", show_default="all"),
+    typer.Option("--limit", help="Use only N samples of each split, for a quick look.", show_default="all"),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where datasets are kept, one folder each.", show_default="$LATENTMAP_DATA"),
+    typer.Option(
+        "--data-dir", help="Where built-in datasets are kept, one folder each.", show_default="$LATENTMAP_DATA"
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")]
 
 
-def read_source(source: str, size: int | None, limit: int | None, data_dir: Path | None) -> Dataset:
-    """Load the dataset that these options name, with a progress bar where it must be downloaded."""
-    from latentmap.cli.progress import DownloadBar
+def read_source(source: str, **wishes: Any) -> Dataset:
+    """Load the dataset that these options name; say what the user should know of it.
+
+    Parameters
+    ----------
+    source : str
+        As the user named it.
+    **wishes
+        What `latentmap.load_dataset` takes; a size as the user wrote it.
+
+    Returns
+    -------
+    Dataset
+    """
+    from latentmap.cli.progress import DataBar
     from latentmap.data import load_dataset
+    from latentmap.data.reading import parse_size
 
-    dataset = load_dataset(source, size="auto" if size is None else size, data_dir=data_dir, progress=DownloadBar())
-    return dataset if limit is None else dataset.limit(limit)
+    size = wishes.pop("size", None)
+    dataset = load_dataset(source, size="auto" if size is None else parse_size(size), progress=DataBar(), **wishes)
+    for note in dataset.notes:
+        typer.echo(f"latentmap: {note}", err=True)
+    return dataset
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Refuse to write over anything unless told to; what to replace is then for the writer to judge.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder to be written.
+    force : bool
+        Whether the user said ``--force``.
+
+    Raises
+    ------
+    OutputError
+        If there is something, other than an empty folder.
+    """
+    if not str(path) or path == Path():
+        raise ValueError("output must be a name, got an empty one.")
+    if force or not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+        return
+    raise OutputError(f"{path} exists. Add --force to replace it, or choose another name.")

@@ -61,22 +61,27 @@ def show_stage(name: str) -> None:
         console.print(f"  {_STAGES[name]}", style="dim")
 
 
-class DownloadBar:
-    """A bar of bytes, in the form that pooch takes."""
+class DataBar:
+    """A bar of bytes downloaded, or of samples decoded into the cache, in the form that pooch takes."""
+
+    total: int = 0
+    kind: str = "downloading"
 
     def __init__(self) -> None:
-        self.total: int = 0
         self._progress: Progress | None = None
 
-    def update(self, n_bytes: int) -> None:
-        """Move on by so many bytes; the first call shows the bar."""
+    def update(self, n: int) -> None:
+        """Move on by so many; the first call shows the bar."""
         if self._progress is None:
             console = _console()
-            columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+            counted = [TextColumn("{task.completed:,.0f} of {task.total:,.0f}"), TimeRemainingColumn(compact=True)]
+            columns = [DownloadColumn(), TransferSpeedColumn()] if self.kind == "downloading" else counted
+            self._progress = Progress(
+                TextColumn(self.kind), BarColumn(), *columns, console=console, disable=not console.is_terminal
+            )
             self._progress.start()
             self._task = self._progress.add_task("", total=self.total)
-        self._progress.update(self._task, advance=n_bytes)
+        self._progress.update(self._task, advance=n)
 
     def reset(self) -> None:
         """Start again from nothing: pooch calls it at the end, before it fills the bar."""

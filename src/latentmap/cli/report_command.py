@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from latentmap.cli.options import DataDir, Limit, Seed, Size, Source, read_source
+from latentmap.cli.options import (
+    Color,
+    DataDir,
+    Fit,
+    Force,
+    Label,
+    Limit,
+    Memory,
+    Seed,
+    Size,
+    SkipBad,
+    Source,
+    check_output,
+    read_source,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +37,15 @@ def report(
         Path | None, typer.Option("--output", "-o", help="The folder to write.", show_default="runs/SOURCE")
     ] = None,
     size: Size = None,
+    fit_images: Fit = "crop",
+    color: Color = None,
+    label: Label = None,
     limit: Limit = None,
+    memory: Memory = None,
+    skip_bad: SkipBad = False,
     seed: Seed = 0,
     data_dir: DataDir = None,
+    force: Force = False,
 ) -> None:
     """Train three autoencoders, set them beside PCA, and write a page that shows what they learned.
 
@@ -33,17 +53,31 @@ def report(
 
     Example: **latentmap report mnist -o runs/mnist**
     """
+    from latentmap.data.sources import name_of
+    from latentmap.files import check_folder
+    from latentmap.report.build import is_report
+
+    folder = output or Path("runs") / name_of(source)
+    check_folder(folder, is_report)
+    check_output(folder, force=force)
     start = time.perf_counter()
-    dataset = read_source(source, size, limit, data_dir)
+    dataset = read_source(
+        source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
+        data_dir=data_dir,
+    )  # fmt: skip
     seconds = time.perf_counter() - start
-    folder = output or Path("runs") / dataset.name
 
     from latentmap.cli.progress import TrainingBar, show_stage
     from latentmap.report import build_report
 
     words = ["latentmap", "report", source, "-o", str(folder)]
-    for option, value in (("--size", size), ("--limit", limit), ("--seed", seed or None)):
+    wishes = {
+        "--size": size, "--fit": None if fit_images == "crop" else fit_images, "--label": label, "--limit": limit,
+        "--seed": seed or None,
+    }  # fmt: skip
+    for option, value in wishes.items():
         words += [option, str(value)] if value is not None else []
+    words += [] if color is None else ["--color" if color else "--gray"]
     build_report(
         dataset,
         folder,

@@ -59,6 +59,36 @@ def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> ND
     return images
 
 
+def name_first_gap(error: ValueError, X: Any) -> ValueError:
+    """Add the place of the first NaN or infinity to scikit-learn's error about it; other errors stay as they are.
+
+    Parameters
+    ----------
+    error : ValueError
+        From a check of `X`.
+    X : array or data frame
+        What was checked.
+
+    Returns
+    -------
+    ValueError
+        In one line where a place is named.
+    """
+    if "NaN" not in str(error) and "infinity" not in str(error):
+        return error
+    try:
+        finite = np.isfinite(np.asarray(X, dtype=np.float64))
+    except (TypeError, ValueError):
+        return error
+    if finite.ndim != 2 or finite.all():
+        return error
+    row, column = (int(i) for i in np.argwhere(~finite)[0])
+    names = getattr(X, "columns", None)
+    where = f"column {names[column]!r}" if names is not None else f"column {column}"
+    first = " ".join(str(error).splitlines()[0].split()).rstrip(".")
+    return ValueError(f"{first}. The first is in row {row}, {where}. Fill it in, or leave the row out.")
+
+
 def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
     """Notice images in other units than those of fit."""
     if images.dtype == np.uint8 and known.dtype != "uint8" and known.scale <= 1:

@@ -7,10 +7,12 @@ modules of this package.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.reading import Reading
 from latentmap.errors import DatasetError
 
 Samples = NDArray[np.uint8] | NDArray[np.floating]
@@ -26,6 +28,8 @@ class Split:
         Images with values 0..255, or vectors in their own units.
     labels : ndarray of int64, shape (n,), or None
         Class indices, ``0 <= label < len(class_names)``; never used to learn.
+    names : tuple of str, length n, or None
+        What each sample is called: its file, say.
 
     Raises
     ------
@@ -35,6 +39,7 @@ class Split:
 
     X: Samples
     labels: NDArray[np.int64] | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self.X):
@@ -55,7 +60,8 @@ class Split:
 
     def head(self, n: int) -> Split:
         """Return the first `n` samples (all of them where there are fewer)."""
-        return Split(self.X[:n], None if self.labels is None else self.labels[:n])
+        labels = None if self.labels is None else self.labels[:n]
+        return Split(self.X[:n], labels, None if self.names is None else self.names[:n])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +76,12 @@ class Dataset:
         The samples to learn from, and those kept for the final figures.
     class_names : tuple of str, or None
         The name of each class, in the order of the labels; None where the data has no labels.
+    reading : Reading, optional
+        What was done to the samples on their way here; kept with a model, so that new data is treated alike.
+    notes : tuple of str
+        What the user should know of it.
+    split : str
+        Where the two splits come from.
 
     Examples
     --------
@@ -83,11 +95,24 @@ class Dataset:
     train: Split
     test: Split
     class_names: tuple[str, ...] | None = None
+    reading: Reading | None = None
+    notes: tuple[str, ...] = ()
+    split: str = "given"
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample: (height, width, channels) or (n_features,)."""
         return self.train.X.shape[1:]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a model fitted on this data remembers of it, as JSON can hold it."""
+        return {
+            "dataset": self.name,
+            "class_names": list(self.class_names) if self.class_names else None,
+            "reading": self.reading.to_config() if self.reading else None,
+            "split": self.split,
+        }
 
     @property
     def is_images(self) -> bool:

@@ -36,3 +36,19 @@ def resize_images(images: NDArray[np.uint8], height: int, width: int) -> NDArray
         chunk = interpolate(chunk, size=(height, width), mode="bilinear", antialias=True)
         resized[start : start + _CHUNK] = chunk.permute(0, 2, 3, 1).numpy()
     return resized
+
+
+def crop_images(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return the middle of images, cut to the shape (not yet the size) of height x width."""
+    _, h, w, _ = images.shape
+    new_h, new_w = min(h, max(1, round(w * height / width))), min(w, max(1, round(h * width / height)))
+    top, left = (h - new_h) // 2, (w - new_w) // 2
+    return images[:, top : top + new_h, left : left + new_w]
+
+
+def pad_images(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return images with black borders, in the shape (not yet the size) of height x width."""
+    _, h, w, _ = images.shape
+    new_h, new_w = max(h, round(w * height / width)), max(w, round(h * width / height))
+    top, left = (new_h - h) // 2, (new_w - w) // 2
+    return np.pad(images, ((0, 0), (top, new_h - h - top), (left, new_w - w - left), (0, 0)))

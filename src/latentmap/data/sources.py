@@ -4,63 +4,216 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from latentmap.data.arrays import ArrayReader, idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
+from latentmap.data.assembly import Terms, assemble
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
 from latentmap.data.dataset import Dataset
+from latentmap.data.folder import find_images, read_folder
+from latentmap.data.images import SUFFIXES
+from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
+from latentmap.data.readers import Reader
+from latentmap.data.reading import Fit, Reading, Wishes
+from latentmap.data.splits import TEST_FRACTION
+from latentmap.data.tables import parquet_shards, read_csv, read_parquet
 from latentmap.errors import DatasetError
 
-_MIN_SIZE, _MAX_SIZE = 8, 256
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+_HUB = "hf://"
+_READERS: dict[str, Callable[[Path, Wishes], Reader]] = {
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".parquet": read_parquet,
+    ".idx": read_idx_file,
+    ".gz": read_idx_file,
+}
 
 
 def load_dataset(
-    source: str,
+    source: Any,
     *,
-    size: int | Literal["auto"] | None = "auto",
+    labels: ArrayLike | None = None,
+    size: int | tuple[int, int] | Literal["auto"] | None = "auto",
+    fit: Fit = "crop",
+    color: bool | None = None,
+    label: str | None = None,
+    reading: Reading | Mapping[str, Any] | None = None,
+    test_fraction: float = TEST_FRACTION,
+    limit: int | None = None,
+    memory: int | str | None = None,
+    skip_bad: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
     progress: ProgressBar | None = None,
 ) -> Dataset:
-    """Load a dataset by name.
+    """Load a dataset: by name, from files, or from what Python holds.
 
     Parameters
     ----------
-    source : str
-        ``"digits"`` (comes with scikit-learn), ``"mnist"``, ``"fashion_mnist"`` or ``"kmnist"``.
-    size : int, None or "auto"
-        Height and width to bring the images to, in pixels, 8 to 256; None keeps their own; ``"auto"`` is 32.
+    source : str, path, array, tensor, data frame or torch.utils.data.Dataset
+        ``"digits"`` (comes with scikit-learn), ``"mnist"``, ``"fashion_mnist"`` or ``"kmnist"``; ``"hf://owner/name"``
+        for the Hugging Face hub; the path of a folder of images, a ``.npy``, ``.npz``, ``.parquet``, ``.csv`` or IDX
+        file, or a folder of Parquet or of IDX files; or samples themselves, which for arrays are (n, n_features),
+        (n, height, width) or (n, height, width, channels).
+    labels : array, shape (n,), optional
+        The class of each sample, where `source` is an array or a frame.
+    size : int, (int, int), None or "auto"
+        Height and width to bring images to, in pixels, 8 to 256. None keeps their own; so does ``"auto"``, except for
+        the named datasets, which come to 32, and images of mixed sizes, which come to their median side, at most 64.
+    fit : {"crop", "pad", "stretch"}, default "crop"
+        How images of another shape come to that size: their middle, with black borders, or distorted.
+    color : bool, optional
+        Whether to read images in colour or in grey; by default as they are.
+    label : str, optional
+        The column of a table that names the class.
+    reading : Reading or mapping, optional
+        ``dataset.reading`` of the data that a model was fitted on, to read other data alike; instead of `size`, `fit`
+        and `color`.
+    test_fraction : float, default 0.2
+        The share kept for testing where the source has no splits of its own: drawn once and for all, of each class
+        the same share, at most 10,000 samples. 0 keeps none, and everything stays in order in ``train``.
+    limit : int, optional
+        The most samples of each split: for a quick look, not for figures to quote.
+    memory : int or str, optional
+        The most bytes of images to hold, such as ``"2GiB"``; by default a third of the memory. More are decoded once
+        into the cache and mapped from there.
+    skip_bad : bool, default False
+        Whether to pass over unreadable images even where they are more than a tenth.
     data_dir : path, optional
-        A folder with one folder per dataset (``mnist/train-images-idx3-ubyte.gz``, ...), looked into first, before
-        ``$LATENTMAP_DATA`` and the cache. What is found in none of them is downloaded into the cache.
+        For named datasets: a folder with one folder per dataset (``mnist/train-images-idx3-ubyte.gz``, ...), looked
+        into first, before ``$LATENTMAP_DATA`` and the cache. What is found in none of them is downloaded.
     progress : object, optional
-        A progress bar as pooch takes it, told of the bytes of a download.
+        A progress bar as pooch takes it: ``total``, ``update(n)``, ``reset()``, ``close()``.
 
     Returns
     -------
     Dataset
-        Images as uint8, shape (n, size, size, 1).
+        Images as uint8, shape (n, height, width, channels), or vectors as float32, shape (n, n_features).
 
     Raises
     ------
     ValueError
-        If `size` is out of range.
+        If an argument is out of range.
     DatasetError
-        If there is no dataset of that name, or its files are missing, damaged or cannot be fetched.
+        If there is no such source, or it is missing, damaged, or not fit to learn from.
+    MissingExtraError
+        If a format needs a package that is not installed.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from latentmap import load_dataset
     >>> load_dataset("digits").class_names
     ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
+    >>> data = load_dataset(np.random.default_rng(0).random((50, 7)))
+    >>> data.train.X.shape, data.test.X.shape
+    ((40, 7), (10, 7))
     """
-    if size == "auto":
-        size = DEFAULT_SIZE
-    if size is not None and not (isinstance(size, int) and _MIN_SIZE <= size <= _MAX_SIZE):
-        raise ValueError(f"size must be a whole number from {_MIN_SIZE} to {_MAX_SIZE} or None, got {size!r}.")
-    if source == "digits":
-        return load_digits_dataset(size)
-    if source in BUILTIN_NAMES:
-        return load_idx_dataset(source, size, None if data_dir is None else Path(data_dir), progress)
-    nearest = difflib.get_close_matches(source, BUILTIN_NAMES, n=1, cutoff=0.5)
-    hint = f"Did you mean {nearest[0]!r}?" if nearest else f"The built-in ones are {', '.join(BUILTIN_NAMES)}."
-    raise DatasetError(f"there is no dataset {source!r}. {hint}")
+    known = reading if isinstance(reading, Reading) or reading is None else Reading.from_config(reading)
+    wishes = Wishes(size, fit, color, label, known)
+    if not 0 <= test_fraction < 1:
+        raise ValueError(f"test_fraction must be at least 0 and less than 1, got {test_fraction!r}.")
+    if limit is not None and limit < 2:
+        raise ValueError(f"limit must be at least 2, got {limit}. Leave it out to use every sample.")
+    if labels is not None and isinstance(source, (str, os.PathLike)):
+        raise ValueError("labels are taken with arrays and frames only; a file has its own.")
+    if isinstance(source, str) and source in BUILTIN_NAMES:
+        dataset = _load_builtin(source, wishes, None if data_dir is None else Path(data_dir), progress)
+        return dataset if limit is None else dataset.limit(limit)
+    terms = Terms(test_fraction, limit, memory, skip_bad, progress)
+    if isinstance(source, str) and source.startswith(_HUB):
+        from latentmap.data.hub import read_hub
+
+        return assemble(read_hub(source.removeprefix(_HUB), wishes), terms)
+    if isinstance(source, (str, os.PathLike)):
+        return assemble(_read_path(Path(source), wishes), terms)
+    if is_torch_dataset(source):
+        return assemble(read_torch_dataset(source, wishes), terms)
+    return assemble(read_object(source, labels, wishes), terms)
+
+
+def name_of(source: str) -> str:
+    """Return a short name for a source, fit for a folder: ``photos`` for ``~/data/photos``."""
+    path = Path(source.removeprefix(_HUB))
+    name = path.name.split(".")[0] if path.is_file() or "." in path.name else path.resolve().name
+    return name or "data"
+
+
+def _load_builtin(name: str, wishes: Wishes, data_dir: Path | None, progress: ProgressBar | None) -> Dataset:
+    """A named dataset, brought to the size and channels wanted."""
+    from latentmap.data.arrays import Parts
+
+    if wishes.reading is not None and not wishes.reading.is_images:
+        raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
+    size = wishes.reading.shape[:2] if wishes.reading else wishes.height_and_width
+    if wishes.size == "auto" and size is None:
+        size = (DEFAULT_SIZE, DEFAULT_SIZE)
+    square = size is None or size[0] == size[1]
+    in_grey = not wishes.color and (wishes.reading is None or wishes.reading.channels == 1)
+    quick = square and in_grey
+    own = (size[0] if size else None) if quick else None
+    loaded = load_digits_dataset(own) if name == "digits" else load_idx_dataset(name, own, data_dir, progress)
+    if quick:
+        height, width, _ = loaded.sample_shape
+        return replace(loaded, reading=Reading(height, width, 1, wishes.fit))
+    parts = Parts(loaded.train.images, loaded.train.labels, loaded.test.images, loaded.test.labels)
+    if wishes.reading is None:
+        wishes = replace(wishes, size=size)
+    return assemble(ArrayReader(name, parts, wishes, class_names=loaded.class_names), Terms(TEST_FRACTION))
+
+
+def _read_path(path: Path, wishes: Wishes) -> Reader:
+    """The reader of a file or a folder."""
+    try:
+        if path.is_dir():
+            return _read_folder(path, wishes)
+        if not path.exists():
+            raise DatasetError(_nothing_there(path))
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except PermissionError as error:
+        raise DatasetError(f"{path} cannot be read: no permission. Check who may read it.") from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if is_empty:
+        raise DatasetError(f"{path} is empty.")
+    read = _READERS.get(path.suffix.lower())
+    if read is None and "-ubyte" in path.name:
+        read = read_idx_file
+    if read is None:
+        image = " For a single image, name the folder it is in." if path.suffix.lower() in SUFFIXES else ""
+        raise DatasetError(
+            f"{path} is of no kind that can be read: a folder of images, or a file ending in "
+            f"{', '.join(sorted(_READERS))}.{image}"
+        )
+    return read(path, wishes)
+
+
+def _read_folder(folder: Path, wishes: Wishes) -> Reader:
+    """The reader of a folder: of images, unless it holds IDX or Parquet files and no images."""
+    if idx_images(folder, "train") is not None:
+        return read_idx_folder(folder, wishes)
+    if not find_images(folder)[0] and parquet_shards(folder):
+        return read_parquet(folder, wishes)
+    return read_folder(folder, wishes)
+
+
+def _nothing_there(path: Path) -> str:
+    """Say that there is no such source, and what is nearest to it."""
+    names = {name: name for name in BUILTIN_NAMES}
+    parent = path.parent
+    if parent.is_dir():
+        names |= {other.name: str(other) for other in parent.iterdir() if not other.name.startswith(".")}
+    nearest = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    if nearest:
+        return f"there is no dataset {str(path)!r}. Did you mean {names[nearest[0]]!r}?"
+    if not parent.is_dir():
+        return f"there is no path {str(path)!r}: {parent} is no folder."
+    return f"there is no dataset {str(path)!r}. The built-in ones are {', '.join(BUILTIN_NAMES)}."

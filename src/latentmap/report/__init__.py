@@ -7,7 +7,9 @@ functions take its results, and work in a notebook as they do in a report.
 from latentmap.report.build import ReportResult, build_report
 from latentmap.report.figures import (
     CodeMap,
+    Features,
     embedding,
+    feature_maps,
     generated,
     interpolation,
     latent_grid,
@@ -15,6 +17,9 @@ from latentmap.report.figures import (
     reconstructions,
     training,
     tsne,
+    vector_reconstructions,
+    vector_table,
+    vector_walks,
 )
 from latentmap.report.models import MODEL_SPECS, ModelSpec
 from latentmap.report.output import write_figure, write_images
@@ -22,10 +27,12 @@ from latentmap.report.output import write_figure, write_images
 __all__ = [
     "MODEL_SPECS",
     "CodeMap",
+    "Features",
     "ModelSpec",
     "ReportResult",
     "build_report",
     "embedding",
+    "feature_maps",
     "generated",
     "interpolation",
     "latent_grid",
@@ -33,6 +40,9 @@ __all__ = [
     "reconstructions",
     "training",
     "tsne",
+    "vector_reconstructions",
+    "vector_table",
+    "vector_walks",
     "write_figure",
     "write_images",
 ]

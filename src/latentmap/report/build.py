@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from latentmap.analysis import OriginalRanks, PcaBaseline, embed_tsne, evaluate, linear_rank
+from latentmap.analysis import OriginalRanks, PcaBaseline, embed_tsne, evaluate, linear_rank, measuring_unit
 from latentmap.data.dataset import Dataset
 from latentmap.errors import DatasetError
 from latentmap.files import new_folder
-from latentmap.report.models import MODEL_SPECS, Measured, Model, ModelSpec
+from latentmap.report.models import Measured, Model, ModelSpec, default_specs
 from latentmap.report.page import render
 from latentmap.report.story import Story, draw, gather
 
@@ -101,7 +101,7 @@ def build_report(
     seed: int = 0,
     command: str = "",
     load_seconds: float = 0.0,
-    specs: Sequence[ModelSpec] = MODEL_SPECS,
+    specs: Sequence[ModelSpec] | None = None,
     callbacks: Sequence[Callback] = (),
     progress: Callable[[str], None] | None = None,
     make_model: ModelMaker | None = None,
@@ -111,7 +111,8 @@ def build_report(
     Parameters
     ----------
     dataset : Dataset
-        Images with a training and a test split; labels are used to colour and to score, where there are any.
+        Images or vectors with a training and a test split; labels are used to colour and to score, where there are
+        any.
     out_dir : path
         The folder to write. A former report there is replaced once the new one is whole; a folder with anything else
         in it is left alone.
@@ -121,8 +122,8 @@ def build_report(
         The command that makes this report again, for the page to quote.
     load_seconds : float, default=0
         How long reading the data took, for the table of stages.
-    specs : sequence of ModelSpec
-        The models to fit; PCA is added at each of their sizes.
+    specs : sequence of ModelSpec, optional
+        The models to fit, by default those that suit the data; PCA is added at each of their sizes.
     callbacks : sequence of Callback, default=()
         Told how training goes, for a progress bar.
     progress : callable, optional
@@ -138,25 +139,23 @@ def build_report(
     Raises
     ------
     DatasetError
-        If the samples are not images, or fewer than 3 in a split.
+        If there are fewer than 3 samples in a split.
     OutputError
         If `out_dir` holds something that is no report, or cannot be written.
     """
-    if not dataset.is_images:
-        raise DatasetError("the report draws images, but this data holds vectors. Use `latentmap fit` for them.")
     if min(len(dataset.train), len(dataset.test)) < 3:
         raise DatasetError(
-            f"a report needs at least 3 images in each split, got {len(dataset.train)} and {len(dataset.test)}. "
+            f"a report needs at least 3 samples in each split, got {len(dataset.train)} and {len(dataset.test)}. "
             "Take more of the data."
         )
     watch = Stopwatch(load_seconds, progress)
     make_model = make_model or autoencoder_maker(seed, callbacks)
     with new_folder(out_dir, is_report) as folder:
-        models = fit_and_measure(dataset, specs, make_model, watch)
+        models = fit_and_measure(dataset, specs or default_specs(dataset.sample_shape), make_model, watch)
         story = tell(dataset, models, seed, watch)
         pictures = save_figures(draw_timed(story, watch), folder / "figures", watch)
         with watch.stage("page"):
-            save_models(models, folder / "models")
+            save_models(models, folder / "models", dataset.facts)
             facts = watch.rounded()
             page = render(story, pictures, seed=seed, command=command, seconds=facts)
             (folder / PAGE).write_text(page, encoding="utf-8")
@@ -189,6 +188,7 @@ def fit_and_measure(
 ) -> tuple[Measured, ...]:
     """Fit the models, then PCA at each of their sizes, and measure all of them on the test split."""
     fitted: list[tuple[ModelSpec, Model]] = []
+    unit = measuring_unit(dataset.train.X)
 
     def fit(spec: ModelSpec, model: Model) -> None:
         with watch.stage(f"fit_{spec.name}"):
@@ -200,10 +200,10 @@ def fit_and_measure(
     most = min(dataset.train.X.shape[0], dataset.train.X[0].size)
     for size in sorted({min(model.latent_dim_, most) for _, model in fitted}):
         about = "the best linear map there is"
-        fit(ModelSpec(f"pca-{size}", {}, about), PcaBaseline(size))
+        fit(ModelSpec(f"pca-{size}", {}, about), PcaBaseline(size, unit=unit))
     measured = []
     with watch.stage("evaluate"):
-        ranks = OriginalRanks(dataset.test.X)
+        ranks = OriginalRanks(dataset.test.X, unit=unit)
         for spec, model in fitted:
             short = "PCA" if isinstance(model, PcaBaseline) else spec.name
             measured.append(
@@ -213,7 +213,7 @@ def fit_and_measure(
                     short=short,
                     about=spec.about,
                     model=model,
-                    evaluation=evaluate(model, dataset, ranks=ranks),
+                    evaluation=evaluate(model, dataset, ranks=ranks, unit=unit),
                     fit_seconds=watch.seconds[f"fit_{spec.name}"],
                     pictured=spec.pictured,
                     history=tuple(getattr(model, "history_", ())),
@@ -263,12 +263,14 @@ def png(figure: Figure, *, few_colours: bool) -> bytes:
     return min(smaller.getvalue(), buffer.getvalue(), key=len)
 
 
-def save_models(models: Sequence[Measured], folder: Path) -> None:
-    """Save each model that knows how, in a folder of its name."""
+def save_models(models: Sequence[Measured], folder: Path, facts: dict[str, Any]) -> None:
+    """Save each model that knows how, in a folder of its name, with what it learned from."""
     folder.mkdir()
     for measured in models:
         save = getattr(measured.model, "save", None)
         if save is not None:
+            if hasattr(measured.model, "metadata_"):
+                measured.model.metadata_ = facts
             save(folder / measured.name)
 
 

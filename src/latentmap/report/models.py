@@ -55,6 +55,22 @@ MODEL_SPECS = (
 )
 """What `build_report` compares by default; the baselines follow from the sizes of these."""
 
+_VECTOR_CODE = 8
+
+
+def default_specs(sample_shape: tuple[int, ...]) -> tuple[ModelSpec, ...]:
+    """Return the models to compare on samples of a shape: convolutions take images only."""
+    if len(sample_shape) > 1:
+        return MODEL_SPECS
+    n_features = sample_shape[0]
+    flat = min(2, n_features)
+    about = "residual blocks of fully connected units"
+    specs = [ModelSpec("dense", {"model": "dense", "latent_dim": flat}, MODEL_SPECS[0].about)]
+    if n_features > 4:
+        longer = min(_VECTOR_CODE, n_features // 2)
+        specs.append(ModelSpec("residual", {"model": "residual", "latent_dim": longer}, about))
+    return (*specs, ModelSpec("linear", {"model": "linear", "latent_dim": flat}, MODEL_SPECS[2].about, pictured=False))
+
 
 @dataclass(frozen=True, eq=False)
 class Measured:

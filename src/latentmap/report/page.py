@@ -10,10 +10,12 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 import latentmap
+from latentmap.analysis import measuring_unit
 from latentmap.report.figures.canvas import error_text
 from latentmap.report.models import Measured
 from latentmap.report.story import Story
@@ -97,7 +99,8 @@ def render(
         facts=facts(story, seed),
         remarks=remarks(story),
         labelled=labelled,
-        columns=columns(labelled),
+        thing=story.thing,
+        columns=columns(labelled, story),
         groups=groups(story),
         pictures=[picture(name, png, story) for name, png in pictures.items()],
         command=command,
@@ -109,28 +112,44 @@ def render(
 def facts(story: Story, seed: int) -> list[tuple[str, str]]:
     """Return what is worth knowing of the data, as pairs of term and description."""
     dataset = story.dataset
-    height, width, channels = dataset.sample_shape
-    kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    if dataset.is_images:
+        height, width, channels = dataset.sample_shape
+        kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+        sample = ("Image", f"{height}×{width}, {kind}")
+    else:
+        sample = ("Sample", f"{dataset.sample_shape[0]:,} features")
+    things = f"{story.thing}s"
     labels = dataset.train.labels
     n_classes = (
         len(dataset.class_names) if dataset.class_names else len(set(labels.tolist())) if labels is not None else 0
     )
     return [
-        ("Training images", f"{len(dataset.train):,}"),
-        ("Test images", f"{len(dataset.test):,}"),
-        ("Image", f"{height}×{width}, {kind}"),
+        (f"Training {things}", f"{len(dataset.train):,}"),
+        (f"Test {things}", f"{len(dataset.test):,}"),
+        sample,
         ("Classes", f"{n_classes}" if labels is not None else "no labels"),
         ("Linear directions with 99.9% of the variance", f"{story.linear_rank:,}"),
         ("Seed", f"{seed}"),
     ]
 
 
-def columns(labelled: bool) -> list[tuple[str, str]]:
+def columns(labelled: bool, story: Story) -> list[tuple[str, str]]:
     """Return the headings of the summary table's numbers, each with what it means."""
+    error = "mean squared error per pixel of the test images, with pixels from 0 to 1; lower is better"
+    if not story.dataset.is_images:
+        apart = np.ndim(measuring_unit(story.dataset.train.X))
+        error = (
+            "mean squared error per feature of the test samples, each feature in its standard deviations"
+            if apart
+            else "mean squared error per feature of the test samples, in their squared units"
+        ) + "; lower is better"
     named = [
-        ("test MSE", "mean squared error per pixel of the test images, with pixels from 0 to 1; lower is better"),
+        ("test MSE", error),
         ("kNN accuracy", "test codes whose class their 10 nearest training codes tell rightly; higher is better"),
-        ("trustworthiness", "how far neighbours among the codes were neighbours among the images; 1 is perfect"),
+        (
+            "trustworthiness",
+            f"how far neighbours among the codes were neighbours among the {story.thing}s; 1 is perfect",
+        ),
         ("fit seconds", "how long learning took"),
         ("parameters", "how many numbers were learned"),
     ]

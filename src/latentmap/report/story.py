@@ -22,6 +22,8 @@ from latentmap.analysis import (
     generate,
     interpolate,
     latent_grid,
+    measuring_unit,
+    name_nearest,
     unit_scale,
 )
 from latentmap.data.dataset import Dataset
@@ -56,6 +58,8 @@ class Story:
         What its decoder draws all over the plane.
     tsne : TsneResult or None
         The t-SNE of the model with the longest codes.
+    features : Features or None
+        What is known of the features of vectors; None for images.
     """
 
     dataset: Dataset
@@ -69,6 +73,12 @@ class Story:
     flat_baseline: Measured | None
     grid: LatentGrid | None
     tsne: TsneResult | None
+    features: figures.Features | None = None
+
+    @property
+    def thing(self) -> str:
+        """What a sample is called."""
+        return "image" if self.dataset.is_images else "sample"
 
 
 def gather(
@@ -103,6 +113,15 @@ def gather(
     }
     flat = next((model for model in drawn if model.latent_dim == 2), None)
     large = train.X[0].size > LARGE_IMAGE
+    is_images = dataset.is_images
+    unit = measuring_unit(train.X)
+    walks = interpolate(
+        {model.title: model.model for model in drawn},
+        test.X,
+        choose_pairs(test.labels, len(test), seed=seed),
+        labels=test.labels,
+        class_names=class_names,
+    )
     return Story(
         dataset=dataset,
         models=models,
@@ -115,16 +134,18 @@ def gather(
             class_names=class_names,
         ),
         generated=tuple(
-            generate(model.title, model.model, medians[model.name], train.X, train.labels, class_names)
+            generate(
+                model.title,
+                model.model,
+                medians[model.name],
+                train.X,
+                train.labels,
+                class_names,
+                distances_in=None if is_images else unit,
+            )
             for model in drawn
         ),
-        interpolation=interpolate(
-            {model.title: model.model for model in drawn},
-            test.X,
-            choose_pairs(test.labels, len(test), seed=seed),
-            labels=test.labels,
-            class_names=class_names,
-        ),
+        interpolation=walks if is_images else name_nearest(walks, train.X, train.labels, class_names, unit),
         flat=flat,
         flat_medians=medians[flat.name] if flat else None,
         flat_baseline=next((model for model in models if model.is_baseline and model.latent_dim == 2), None),
@@ -132,6 +153,9 @@ def gather(
         if flat
         else None,
         tsne=tsne,
+        features=None
+        if is_images
+        else figures.Features.of(train.X, dataset.reading.columns if dataset.reading else None),
     )
 
 
@@ -157,15 +181,30 @@ def draw(story: Story) -> dict[str, Figure]:
             model.title, scores.Z_test, test.labels, class_names, scores.knn_accuracy, scores.trustworthiness
         )
 
-    drawn = {"training": figures.training(histories), "reconstructions": figures.reconstructions(story.comparison)}
+    features = story.features
+    drawn = {
+        "training": figures.training(histories),
+        "reconstructions": figures.reconstructions(story.comparison)
+        if features is None
+        else figures.vector_reconstructions(story.comparison, features),
+    }
     if story.flat:
         drawn["embedding"] = figures.embedding(code_map(story.flat), medians=story.flat_medians)
     if story.flat and story.flat_baseline:
         drawn["pca"] = figures.pca(code_map(story.flat), code_map(story.flat_baseline))
     if story.tsne:
         drawn["tsne"] = figures.tsne(story.tsne, class_names=class_names)
-    drawn["generated"] = figures.generated(story.generated)
-    drawn["interpolation"] = figures.interpolation(story.interpolation)
+    if features is None:
+        drawn["generated"] = figures.generated(story.generated)
+        drawn["interpolation"] = figures.interpolation(story.interpolation)
+    else:
+        drawn["generated"] = figures.vector_table(story.generated, features)
+        drawn["interpolation"] = figures.vector_walks(story.interpolation, features)
     if story.grid and story.flat:
-        drawn["latent_grid"] = figures.latent_grid(story.grid, name=story.flat.title)
+        title = story.flat.title
+        drawn["latent_grid"] = (
+            figures.latent_grid(story.grid, name=title)
+            if features is None
+            else figures.feature_maps(story.grid, features, name=title)
+        )
     return drawn

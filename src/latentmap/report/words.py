@@ -77,8 +77,8 @@ def against_pca(model: Measured, pca: Measured, story: Story) -> str:
         )
     if ours < 0.995 * theirs:
         return (
-            f"With {size} to describe an image, {model.short}'s test error is {error_text(ours)} where PCA's is "
-            f"{error_text(theirs)}: {1 - ours / theirs:.0%} lower."
+            f"With {size} to describe {'an image' if story.dataset.is_images else 'a sample'}, {model.short}'s test "
+            f"error is {error_text(ours)} where PCA's is {error_text(theirs)}: {1 - ours / theirs:.0%} lower."
         )
     if ours <= 1.005 * theirs:
         return (
@@ -97,6 +97,8 @@ def why_pca_wins(pca: Measured, story: Story) -> str:
     held = getattr(pca.model, "explained_variance_ratio_", 0.0)
     if held >= ALL_VARIANCE:
         share = f"{held:.2%}" if held < 0.9999 else "more than 99.99%"
+        if not story.dataset.is_images:
+            return f"There is next to nothing left to win: {pca.latent_dim} components hold {share} of the variance."
         return (
             f"There is next to nothing left to win: though an image has {n_features:,} values, {story.linear_rank} "
             f"linear directions hold {ALL_VARIANCE:.1%} of the variance of the training images, and {pca.latent_dim} "
@@ -104,7 +106,7 @@ def why_pca_wins(pca: Measured, story: Story) -> str:
         )
     return (
         f"Its {pca.latent_dim} components hold {held:.1%} of the variance, and with "
-        f"{len(story.dataset.train):,} training images a network has little to learn the rest from."
+        f"{len(story.dataset.train):,} training {story.thing}s a network has little to learn the rest from."
     )
 
 
@@ -116,13 +118,14 @@ def neighbour_remarks(story: Story) -> list[str]:
     if ours.knn_accuracy is None or theirs.knn_accuracy is None:
         return []
     text = (
-        f"From 2 numbers, the 10 nearest neighbours tell the class of {ours.knn_accuracy:.1%} of the test images "
-        f"under {story.flat.short} and of {theirs.knn_accuracy:.1%} under PCA."
+        f"From 2 numbers, the 10 nearest neighbours tell the class of {ours.knn_accuracy:.1%} of the test "
+        f"{story.thing}s under {story.flat.short} and of {theirs.knn_accuracy:.1%} under PCA."
     )
     if story.tsne and story.tsne.knn_accuracy is not None:
         text += (
-            f" t-SNE, which starts from {story.tsne.latent_dim} numbers and can neither decode nor place new images, "
-            f"comes to {story.tsne.knn_accuracy:.1%} by cross-validation among the images it embeds."
+            f" t-SNE, which starts from {story.tsne.latent_dim} numbers and can neither decode nor place new "
+            f"{story.thing}s, comes to {story.tsne.knn_accuracy:.1%} by cross-validation among the "
+            f"{story.thing}s it embeds."
         )
     return [text]
 
@@ -136,7 +139,8 @@ def clarity_remarks(story: Story) -> list[str]:
             parts.append(f"{right} of {len(result.medians.names)} under {result.title}")
     if not parts:
         return []
-    return [f"Pictures decoded from the median code of a class look like that class: {', '.join(parts)}."]
+    what = "Pictures" if story.dataset.is_images else "Samples"
+    return [f"{what} decoded from the median code of a class look like that class: {', '.join(parts)}."]
 
 
 def numbers(latent_dim: int) -> str:
@@ -171,15 +175,25 @@ def captions(story: Story) -> dict[str, Caption]:
     labelled = story.dataset.test.labels is not None
     named = ", ".join(model.title for model in story.comparison.models)
     curves = ", ".join(model.short for model in story.models if model.history)
+    thing = story.thing
+    per = "pixel" if story.dataset.is_images else "feature"
     return {
         "training": Caption(
             "How they learned",
-            f"Mean squared error per pixel after each pass over the {n_train} training images, on a log scale; a part "
-            "of them is set aside for validation. The weights of the best epoch (ring) are the ones kept. A solid "
-            "line that turns up while the dashed one falls would mean learning by heart.",
+            f"Mean squared error per {per} after each pass over the {n_train} training {thing}s, on a log scale; a "
+            "part of them is set aside for validation. The weights of the best epoch (ring) are the ones kept. A "
+            "solid line that turns up while the dashed one falls would mean learning by heart.",
             f"Line chart of training and validation loss per epoch for {curves}.",
         ),
         "reconstructions": Caption(
+            "What comes back",
+            "Samples of the test split as lines over their features, in standard deviations from the mean, with what "
+            f"each model makes of them after squeezing them into a few numbers. Below, the best, the median and the "
+            f"worst of all {n_test} test samples for each model.",
+            f"Small line plots of {len(story.comparison.X)} test samples with their reconstructions by {named}.",
+        )
+        if story.features is not None
+        else Caption(
             "What comes back",
             "Images of the test split and what each model makes of them after squeezing them into a few numbers, "
             f"with the error under each. Below, the best, the median and the worst of all {n_test} test images for "
@@ -195,43 +209,46 @@ def captions(story: Story) -> dict[str, Caption]:
 def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption]:
     """Write the words around the maps of codes."""
     found = {}
+    thing = story.thing
     colour = "coloured by class, which the model never saw" if labelled else "without colours, for there are no labels"
     medians = "class" if labelled else "k-means group"
     if story.flat is not None:
         name = story.flat.short
         found["embedding"] = Caption(
             "The map of codes",
-            f"Each point is one of the {n_test} test images at the two numbers {name} encodes it by, {colour}. The "
-            f"large marks are the median training code of each {medians}. Points that mix are images the two numbers "
-            "cannot tell apart.",
-            f"Scatter plot of the 2-D codes of {n_test} test images under {name}.",
+            f"Each point is one of the {n_test} test {thing}s at the two numbers {name} encodes it by, {colour}. The "
+            f"large marks are the median training code of each {medians}. Points that mix are {thing}s the two "
+            "numbers cannot tell apart.",
+            f"Scatter plot of the 2-D codes of {n_test} test {thing}s under {name}.",
         )
         found["pca"] = Caption(
             "Beside PCA",
-            f"The same {n_test} test images under {name} and under the first two principal components. PCA can only "
+            f"The same {n_test} test {thing}s under {name} and under the first two principal components. PCA can only "
             "turn and flatten the cloud; the autoencoder can bend it.",
-            f"Two scatter plots of the same test images: {name} on the left, PCA on the right.",
+            f"Two scatter plots of the same test {thing}s: {name} on the left, PCA on the right.",
         )
     if story.tsne is not None:
         result = story.tsne
         scored = (
-            f" Its kNN accuracy is scored by 5-fold cross-validation among these {len(result.Z):,} images, and so is "
-            "no fair match for the figures in the table."
+            f" Its kNN accuracy is scored by 5-fold cross-validation among these {len(result.Z):,} {thing}s, and so "
+            "is no fair match for the figures in the table."
             if result.knn_accuracy is not None
             else ""
         )
         found["tsne"] = Caption(
             "t-SNE of the longer codes",
             f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for the first {len(result.Z):,} test "
-            f"images (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. The "
+            f"{thing}s (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. The "
             f"sizes of clusters and the distances between them mean little.{scored}",
-            f"Scatter plot of a t-SNE embedding of {len(result.Z):,} test images.",
+            f"Scatter plot of a t-SNE embedding of {len(result.Z):,} test {thing}s.",
         )
     return found
 
 
 def decoder_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Caption]:
     """Write the words around the pictures that decoders draw."""
+    if story.features is not None:
+        return vector_captions(story, n_train, labelled)
     measure = (
         "A tick means that most of the 10 training images nearest to the picture are of its class; the number says "
         "how many have the class named."
@@ -263,5 +280,43 @@ def decoder_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Ca
             f"over the quantiles of the {n_train} training codes, so that it is finest where they crowd. Where a cell "
             "is faded no training image was encoded nearby, and the picture is a guess.",
             f"Grid of images decoded by {story.flat.short} from regularly spaced codes.",
+        )
+    return found
+
+
+def vector_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Caption]:
+    """Write the words around the tables that stand for such pictures where samples are vectors."""
+    who = " and ".join(result.title for result in story.generated)
+    group = "class" if labelled else "k-means group"
+    judged = (
+        "A tick means that most of the 10 training samples nearest to it are of its class; then comes the number of "
+        "the nearest."
+        if labelled
+        else "Beside it, the number of the nearest training sample; n is how many codes the group has."
+    )
+    found = {
+        "generated": Caption(
+            f"A sample of each {'class' if labelled else 'group'}",
+            f"The median of the {n_train} training codes, number by number, for each {group}, decoded: a row of "
+            f"features, blue below the mean and red above. No such sample is in the data. {judged}",
+            f"Tables of samples decoded from median codes by {who}.",
+        ),
+        "interpolation": Caption(
+            "From one sample to another",
+            "Pairs of test samples "
+            + ("of different classes" if labelled else "chosen at random")
+            + ": the straight walk between their codes, decoded, from the top row to the bottom row, and on the right "
+            f"the plain blend of their features. Beside each step stands the {'class' if labelled else 'number'} of "
+            "the training sample nearest to it.",
+            f"Tables of samples changing from one test sample into another, for {who} and as a plain blend.",
+        ),
+    }
+    if story.flat is not None:
+        found["latent_grid"] = Caption(
+            "All over the latent space",
+            f"What {story.flat.short} decodes from a grid of codes, z1 to the right and z2 upward, feature by "
+            f"feature. The grid is laid over the quantiles of the {n_train} training codes, so that it is finest "
+            "where they crowd. Where a map is faded no training sample was encoded nearby, and the colour is a guess.",
+            f"Maps of features decoded by {story.flat.short} from regularly spaced codes.",
         )
     return found

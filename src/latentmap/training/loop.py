@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentmap.errors import CheckpointError
 from latentmap.models import AutoencoderModule
-from latentmap.training.batches import Batches
+from latentmap.training.batches import BatchesBase
 from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.history import EpochRecord
 from latentmap.training.interrupts import TrainingInterrupted
@@ -60,7 +60,7 @@ class TrainingResult:
 
 def train(
     module: AutoencoderModule,
-    batches: Batches,
+    batches: BatchesBase,
     objective: Objective,
     plan: TrainingPlan,
     *,
@@ -76,7 +76,7 @@ def train(
     ----------
     module : AutoencoderModule
         Trained in place.
-    batches : Batches
+    batches : BatchesBase
         The data.
     objective : callable
         An entry of `OBJECTIVES`.
@@ -138,7 +138,7 @@ class Training:
     def __init__(
         self,
         module: AutoencoderModule,
-        batches: Batches,
+        batches: BatchesBase,
         objective: Objective,
         plan: TrainingPlan,
         optimizer_state: dict[str, Tensor] | None = None,
@@ -221,7 +221,7 @@ class Training:
         pending.clear()
         if self.first_loss is None:
             self.first_loss = losses[0] / self.plan.batch_size
-        limit = _EXPLODED * max(abs(self.first_loss), 1.0) * len(self.batches.train_rows)
+        limit = _EXPLODED * max(abs(self.first_loss), 1.0) * self.batches.n_train
         for loss in losses:
             if not abs(loss) <= limit:  # also where it is not a number
                 raise _DivergedError(loss / self.plan.batch_size)
@@ -229,7 +229,7 @@ class Training:
 
     def end_epoch(self) -> None:
         """Judge the epoch, record it, and keep the weights if they are the best so far."""
-        train_loss = self.loss_sum / len(self.batches.train_rows)
+        train_loss = self.loss_sum / self.batches.n_train
         valid_loss = validate(self.module, self.batches, self.objective)
         record = EpochRecord(self.epoch, train_loss, valid_loss, self.last_rate, self.seconds)
         if math.isfinite(record.loss) and (self.best_epoch == 0 or record.loss <= self.best.loss):
@@ -329,8 +329,8 @@ def _copy(module: AutoencoderModule) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def validate(module: AutoencoderModule, batches: Batches, objective: Objective) -> float | None:
+def validate(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> float | None:
     """Return the objective on the validation part, or None where there is none."""
     module.eval()
-    n = len(batches.validation_rows)
+    n = batches.n_validation
     return sum(float(objective(module, x)) * len(x) for x in batches.validation()) / n if n else None

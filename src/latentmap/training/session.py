@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.regions import FileRegion
 from latentmap.models import AutoencoderModule
 from latentmap.training.augmentation import AUGMENTATIONS
-from latentmap.training.batches import Batches
+from latentmap.training.batches import Batches, BatchesBase
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.device import threads
@@ -25,6 +26,7 @@ from latentmap.training.interrupts import deferred_interrupts
 from latentmap.training.loop import TrainingResult, train
 from latentmap.training.objectives import OBJECTIVES
 from latentmap.training.plan import TrainingPlan
+from latentmap.training.streamed import StreamedBatches
 
 # Moved images are a little blurred by interpolation; the last epochs see them as they are.
 _AUGMENTED = 0.8
@@ -36,8 +38,8 @@ class Material:
 
     Parameters
     ----------
-    samples : Tensor, shape (n, *sample_shape)
-        What `Preprocessing.hold` returns.
+    samples : Tensor, shape (n, *sample_shape), or FileRegion
+        What `Preprocessing.hold` returns, or where it lies in a file.
     preprocessing : Preprocessing
         Turns rows of it into network input.
     seed : int
@@ -46,7 +48,7 @@ class Material:
         The part kept to judge epochs by.
     """
 
-    samples: Tensor
+    samples: Tensor | FileRegion
     preprocessing: Preprocessing
     seed: int
     validation_fraction: float
@@ -108,22 +110,13 @@ def learn(
     """
     snapshot = checkpoints.load() if checkpoints is not None and resume else None
     module.to(device)
-    batches = Batches(
-        material.samples,
-        material.preprocessing,
-        batch_size=plan.batch_size,
-        seed=material.seed,
-        validation_fraction=material.validation_fraction,
-        device=device,
-        augmentation=AUGMENTATIONS[plan.augmentation],
-        augmented_epochs=round(_AUGMENTED * plan.epochs),
-    )
+    batches = _batches(material, plan, device)
     if untrained:
         module.start_from(batches.mean())
     plan = replace(
         plan,
-        n_train=len(batches.train_rows),
-        n_validation=len(batches.validation_rows),
+        n_train=batches.n_train,
+        n_validation=batches.n_validation,
         epochs_done=0 if snapshot is None else len(snapshot.facts["history"]),
     )
     for callback in callbacks:
@@ -160,6 +153,21 @@ def learn(
         for callback in callbacks:
             callback.on_train_end()
     return result, plan
+
+
+def _batches(material: Material, plan: TrainingPlan, device: torch.device) -> BatchesBase:
+    """The batches that a plan asks for, of samples in memory or in a file."""
+    how = {
+        "batch_size": plan.batch_size,
+        "seed": material.seed,
+        "validation_fraction": material.validation_fraction,
+        "device": device,
+        "augmentation": AUGMENTATIONS[plan.augmentation],
+        "augmented_epochs": round(_AUGMENTED * plan.epochs),
+    }
+    if isinstance(material.samples, FileRegion):
+        return StreamedBatches(material.samples, material.preprocessing, **how)  # type: ignore[arg-type]
+    return Batches(material.samples, material.preprocessing, **how)  # type: ignore[arg-type]
 
 
 def _never() -> bool:

@@ -8,10 +8,19 @@ from latentmap.report.figures.curves import training
 from latentmap.report.figures.decoded import generated, interpolation, latent_grid
 from latentmap.report.figures.maps import CodeMap, embedding, pca, tsne
 from latentmap.report.figures.samples import reconstructions
+from latentmap.report.figures.vectors import (
+    Features,
+    feature_maps,
+    vector_reconstructions,
+    vector_table,
+    vector_walks,
+)
 
 __all__ = [
     "CodeMap",
+    "Features",
     "embedding",
+    "feature_maps",
     "generated",
     "interpolation",
     "latent_grid",
@@ -19,4 +28,7 @@ __all__ = [
     "reconstructions",
     "training",
     "tsne",
+    "vector_reconstructions",
+    "vector_table",
+    "vector_walks",
 ]

@@ -54,7 +54,8 @@ def reconstructions(comparison: Comparison) -> Figure:
         Panel(pairs[:, start : start + COLUMNS], lines=1, head=0.62 if start == 0 else 0.35)
         for start in range(0, pairs.shape[1], COLUMNS)
     ]
-    kind = "one of each class" if not comparison.names[0].startswith("no. ") else "evenly spaced"
+    each = "one" if len(set(comparison.names)) == len(comparison.names) else "some"
+    kind = f"{each} of each class" if not comparison.names[0].startswith("no. ") else "evenly spaced"
     figure, tiles = tile_sheet(
         [*bands, *extremes],
         left=NAME_INCHES,

@@ -1,0 +1,406 @@
+"""Arrays as sources: what NumPy, PyTorch and data frames hold, and the files ``.npy``, ``.npz`` and IDX.
+
+Images come to uint8, 0 to 255, vectors to float32 in their own units. What belongs here: shapes, types and units of
+arrays. Their splits and where they are held are the business of ``assembly``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.data.idx import read_idx
+from latentmap.data.readers import Chunk, Known, Reader
+from latentmap.data.reading import Reading, Wishes
+from latentmap.data.regions import file_region
+from latentmap.data.resize import crop_images, pad_images, resize_images
+from latentmap.errors import DatasetError
+
+_CHUNK_BYTES = 16 * 2**20
+_CHANNELS = (1, 3, 4)
+_X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Arrays of a source: samples and classes, and those of a test split where there is one."""
+
+    X: NDArray[Any]
+    y: NDArray[Any] | None = None
+    X_test: NDArray[Any] | None = None
+    y_test: NDArray[Any] | None = None
+
+
+class ArrayReader(Reader):
+    """Samples held in arrays or mapped from a file, brought to one type and size when they are read.
+
+    Parameters
+    ----------
+    name : str
+        What people call the data.
+    parts : Parts
+        The arrays.
+    wishes : Wishes
+        What the user asked for.
+    columns : tuple of str, optional
+        The names of the features of vectors.
+    class_names : tuple of str, optional
+        The names of the classes, where `parts.y` holds their numbers.
+    content : str, optional
+        Changes when the arrays do; needed only where they may be stored.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Parts,
+        wishes: Wishes,
+        *,
+        columns: tuple[str, ...] | None = None,
+        class_names: tuple[str, ...] | None = None,
+        content: str = "",
+    ) -> None:
+        self._arrays = [check_samples(X, name) for X in (parts.X, parts.X_test) if X is not None]
+        self._content = content
+        self._wishes = wishes
+        shapes = {X.shape[1:] for X in self._arrays}
+        if len(shapes) > 1:
+            raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
+        counts = [len(X) for X in self._arrays]
+        is_test = None if len(counts) == 1 else np.repeat([False, True], counts)
+        labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names)
+        self.known = Known(name, sum(counts), labels, names, is_test)
+        first = self._arrays[0]
+        if first.ndim == 2:
+            self.reading = Reading(columns=columns)
+            if wishes.reading is not None and wishes.reading.is_images:
+                raise DatasetError(f"{name} holds vectors of {first.shape[1]} numbers; images were wanted.")
+            self.sample_shape, self.dtype = first.shape[1:], np.float32
+            return
+        low, high = pixel_range(first)
+        chosen = wishes.choose({first.shape[1:3]: len(first)}, grey=_channels(first) == 1, notes=self.known.notes)
+        if wishes.reading is None:
+            opaque = replace(chosen, channels=_channels(first)) if wishes.color is None else chosen
+            self.reading = replace(opaque, low=low, high=high) if (low, high) != (0.0, 255.0) else opaque
+        else:
+            # Floats are taken in the units the model knows; other types say theirs.
+            units = (chosen.low, chosen.high) if first.dtype.kind == "f" else (low, high)
+            self.reading = replace(chosen, low=units[0], high=units[1])
+        self.sample_shape = self.reading.shape
+
+    @property
+    def ready(self) -> NDArray[Any] | None:
+        """The samples as they are, where nothing needs to be done to them and they are one array."""
+        X = self._arrays[0]
+        as_wanted = X.dtype == self.dtype and (X.ndim == 2 or (_with_channels(X).shape[1:] == self.sample_shape))
+        whole = self.reading.low is None or (self.reading.low, self.reading.high) == (0.0, 255.0)
+        return _with_channels(X) if len(self._arrays) == 1 and as_wanted and whole else None
+
+    def fingerprint(self) -> str:
+        """Return what changes when the content or its reading do."""
+        return f"{self._content} {self.reading}"
+
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
+        """Yield the samples at these rows."""
+        n_values = int(np.prod(self._arrays[0].shape[1:]))
+        step = max(1, _CHUNK_BYTES // (4 * n_values))
+        first = 0
+        for X in self._arrays:
+            inside = rows[(rows >= first) & (rows < first + len(X))] - first
+            region = file_region(X)
+            for start in range(0, len(inside), step):
+                piece = inside[start : start + step]
+                # Read, not touched through the map: a large file would stay in memory as it is gone through.
+                spread = int(piece[-1]) + 1 - int(piece[0])
+                if region is not None and spread <= 4 * len(piece):
+                    samples = region.read(int(piece[0]), int(piece[0]) + spread)[piece - piece[0]]
+                else:
+                    samples = X[piece]
+                yield Chunk(piece + first, self._bring(samples, piece + first))
+            first += len(X)
+
+    def _bring(self, samples: NDArray[Any], names: NDArray[np.int64]) -> NDArray[Any]:
+        """Some samples as the dataset has them."""
+        if samples.dtype.kind == "f":
+            check_finite(samples, self.known.name, names, self.reading.columns)
+        if samples.ndim == 2:
+            with np.errstate(over="ignore"):
+                vectors = samples.astype(np.float32)
+            check_finite(vectors, self.known.name, names, self.reading.columns)
+            return vectors
+        images = _to_bytes(_with_channels(samples), self.reading.low, self.reading.high)
+        return bring_images(images, self.reading)
+
+
+def check_samples(X: Any, name: str) -> NDArray[Any]:
+    """Return an array of numbers with the shape of vectors or images, or say what is wrong with it.
+
+    Raises
+    ------
+    DatasetError
+        If it is empty, of objects or text, or of a shape that is neither.
+    """
+    array = cast("NDArray[Any]", X if isinstance(X, np.ndarray) else np.asarray(X))
+    if array.dtype.kind not in "buif":
+        raise DatasetError(f"{name} must hold numbers, got an array of {array.dtype}. Convert it first.")
+    if array.ndim not in (2, 3, 4):
+        raise DatasetError(
+            f"{name} must be (n, n_features), (n, height, width) or (n, height, width, channels), got shape "
+            f"{array.shape}."
+        )
+    if 0 in array.shape:
+        raise DatasetError(f"{name} is empty: its shape is {array.shape}.")
+    if array.ndim == 4 and array.shape[3] not in _CHANNELS:
+        if array.shape[1] in _CHANNELS:
+            return np.moveaxis(array, 1, 3)  # channels first, as PyTorch has them
+        raise DatasetError(f"{name} must have 1, 3 or 4 channels in its last axis, got shape {array.shape}.")
+    return array
+
+
+def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: tuple[str, ...] | None = None) -> None:
+    """Refuse numbers that are none, naming the first.
+
+    Raises
+    ------
+    DatasetError
+        If `X` holds NaN or infinity.
+    """
+    finite = np.isfinite(X.reshape(len(X), -1))
+    if finite.all():
+        return
+    row, column = np.unravel_index(int(np.argmin(finite)), finite.shape)
+    value = X.reshape(len(X), -1)[row, column]
+    where = f"column {columns[column]!r}" if columns else f"column {column}"
+    if X.ndim > 2:
+        where = f"pixel {tuple(int(i) for i in np.unravel_index(column, X.shape[1:3]))}"
+    raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.")
+
+
+def pixel_range(X: NDArray[Any]) -> tuple[float, float]:
+    """Return the values that stand for black and white: by the type, for floats by what occurs."""
+    if X.dtype.kind == "b":
+        return 0.0, 1.0
+    if X.dtype == np.uint16:
+        return 0.0, 65535.0
+    if X.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = float(np.nanmin(X)), float(np.nanmax(X))
+    for top in (1.0, 255.0):
+        if low >= 0 and high <= top and (X.dtype.kind == "f" or top == 255.0):
+            return 0.0, top
+    return (low, high) if high > low else (low, low + 1)
+
+
+def bring_images(images: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+    """Return images in the channels and the size that a reading wants.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, height, width, channels)
+        With 1, 3 or 4 channels.
+    reading : Reading
+        What is wanted.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, *reading.shape)
+    """
+    height, width, channels = reading.shape
+    images = _in_channels(images, channels)
+    if images.shape[1:3] != (height, width):
+        if reading.fit == "crop":
+            images = crop_images(images, height, width)
+        elif reading.fit == "pad":
+            images = pad_images(images, height, width)
+    return resize_images(images, height, width)
+
+
+def _in_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Images with so many channels: opacity is laid on white, colours are weighed for grey."""
+    if images.shape[3] == channels:
+        return images
+    if images.shape[3] == 4:
+        opacity = images[..., 3:].astype(np.float32) / 255
+        images = np.round(images[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
+    if channels == 1:
+        return np.round(images @ _GREY).astype(np.uint8)[..., None] if images.shape[3] == 3 else images
+    colour = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+    return colour if channels == 3 else np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=3)
+
+
+def _to_bytes(images: NDArray[Any], low: float | None, high: float | None) -> NDArray[np.uint8]:
+    """Pixels from `low` to `high` as 0 to 255."""
+    if images.dtype == np.uint8 and (low is None or (low, high) == (0.0, 255.0)):
+        return cast("NDArray[np.uint8]", images)
+    low, high = (0.0, 255.0) if low is None or high is None else (low, high)
+    scaled = (images.astype(np.float64) - low) * (255 / (high - low))
+    return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
+
+
+def _channels(X: NDArray[Any]) -> int:
+    """How many channels images have."""
+    return 1 if X.ndim == 3 else int(X.shape[3])
+
+
+def _with_channels(X: NDArray[Any]) -> NDArray[Any]:
+    """Images with their channel axis, vectors as they are."""
+    return X[..., None] if X.ndim == 3 else X
+
+
+def number_classes(
+    parts: list[NDArray[Any] | None], counts: list[int], name: str, class_names: tuple[str, ...] | None
+) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """Return the classes of all samples as numbers from 0, and their names.
+
+    Raises
+    ------
+    DatasetError
+        If there are labels for a part of the splits only, or of another length than the samples.
+    """
+    given = parts[: len(counts)]
+    if all(labels is None for labels in given):
+        return None, None
+    found = []
+    for labels, count in zip(given, counts, strict=True):
+        flat = None if labels is None else np.asarray(labels).reshape(-1)
+        if flat is None or len(flat) != count:
+            n = "no" if flat is None else f"{len(flat):,}"
+            raise DatasetError(
+                f"{name}: samples and labels must be of the same length, got {count:,} samples and {n} labels."
+            )
+        found.append(flat)
+    labels = np.concatenate(found)
+    if class_names is not None:
+        return labels.astype(np.int64), class_names
+    if labels.dtype.kind == "f":
+        check_finite(labels[:, None], f"{name}: the labels", np.arange(len(labels)))
+    values, numbers = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
+    if labels.dtype.kind == "f" and (values == values.round()).all():
+        values = values.astype(np.int64)
+    return numbers.astype(np.int64), tuple(str(value) for value in values)
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+def read_npy(path: Path, wishes: Wishes) -> ArrayReader:
+    """Return the reader of a ``.npy`` file: an array of images or vectors, without labels.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged or holds objects, which would have to be unpickled.
+    """
+    return ArrayReader(path.stem, Parts(_load(path, mmap=True)), wishes, content=file_state(path))
+
+
+def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
+    """Return the reader of an ``.npz`` file: ``X`` (or images, data), with ``y`` (or labels) where it is there.
+
+    ``x_train``, ``y_train``, ``x_test`` and ``y_test`` are the splits; with one array alone its name does not matter.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged, holds objects, or has no such arrays.
+    """
+    archive = _load(path)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise DatasetError(f"{path} is a single array, though named .npz. Name it .npy.")
+    with archive:
+        names = archive.files
+
+        def take(*wanted: str) -> NDArray[Any] | None:
+            found = next((name for name in wanted if name in names), None)
+            return None if found is None else _member(archive, found, path)
+
+        split = {f"{kind}_{part}" for kind in ("x", "X") for part in ("train", "test")} & set(names)
+        if len(split) == 2:
+            X, X_test = take("x_train", "X_train"), take("x_test", "X_test")
+            parts = Parts(cast("NDArray[Any]", X), take("y_train"), X_test, take("y_test"))
+        else:
+            X = take(*_X_NAMES) if len(names) > 1 else take(*names)
+            if X is None:
+                raise DatasetError(
+                    f"{path} must hold one of {', '.join(_X_NAMES)} (and y or labels), got {', '.join(names) or '-'}."
+                )
+            parts = Parts(X, take(*_Y_NAMES) if len(names) > 1 else None)
+    return ArrayReader(path.stem, parts, wishes, content=file_state(path))
+
+
+def read_idx_file(path: Path, wishes: Wishes) -> ArrayReader:
+    """Return the reader of an IDX file of samples, with the labels of the file beside it that MNIST would have.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged.
+    """
+    parts = Parts(read_idx(path), _labels_beside(path))
+    return ArrayReader(path.name.split(".")[0], parts, wishes, content=file_state(path))
+
+
+def read_idx_folder(folder: Path, wishes: Wishes) -> ArrayReader:
+    """Return the reader of a folder with IDX files as MNIST has them: train-images..., t10k-images..."""
+    train, test = idx_images(folder, "train"), idx_images(folder, "t10k")
+    if train is None:
+        raise DatasetError(f"{folder} has no train-images IDX file.")
+    parts = Parts(
+        read_idx(train),
+        _labels_beside(train),
+        None if test is None else read_idx(test),
+        None if test is None else _labels_beside(test),
+    )
+    return ArrayReader(folder.resolve().name, parts, wishes, content=file_state(train))
+
+
+def idx_images(folder: Path, part: str) -> Path | None:
+    """Return the IDX file of a folder that holds the images of a part, if there is one."""
+    return next(iter(sorted(folder.glob(f"{part}-images*idx3-ubyte*"))), None)
+
+
+def _labels_beside(path: Path) -> NDArray[Any] | None:
+    """The labels of an IDX file of images, where MNIST's naming leads to a file."""
+    labels = path.with_name(path.name.replace("-images", "-labels").replace("idx3", "idx1"))
+    return read_idx(labels, n_dims=1) if labels != path and labels.is_file() else None
+
+
+def file_state(path: Path) -> str:
+    """Return what changes when a file does: its place, size and time."""
+    stat = path.stat()
+    return hashlib.blake2b(
+        f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode(), digest_size=16
+    ).hexdigest()
+
+
+def _load(path: Path, *, mmap: bool = False) -> Any:
+    """What a NumPy file holds, never unpickled."""
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except Exception as error:  # a damaged header can make its reader fail in any way
+        raise _unreadable(path, error) from error
+
+
+def _member(archive: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
+    """One array of an ``.npz`` file."""
+    try:
+        return cast("NDArray[Any]", archive[name])
+    except Exception as error:  # as above
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DatasetError:
+    """Say that a NumPy file cannot be read, and why."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    if "pickle" in words or "Python objects" in words:
+        words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
+    elif isinstance(error, PermissionError):
+        words = "no permission"
+    return DatasetError(f"{path} cannot be read as NumPy's: {words.rstrip('.')}.")

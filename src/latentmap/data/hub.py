@@ -1,0 +1,121 @@
+"""Datasets of the Hugging Face hub, read through its own library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, overload
+
+import numpy as np
+
+from latentmap.data.arrays import ArrayReader, Parts
+from latentmap.data.images import Encoded
+from latentmap.data.readers import EncodedImages, Known, Reader
+from latentmap.data.reading import Wishes
+from latentmap.data.tables import _CLASS_LIKE, choose_columns
+from latentmap.errors import DatasetError, MissingExtraError
+
+
+def read_hub(name: str, wishes: Wishes) -> Reader:
+    """Return the reader of a dataset that the ``datasets`` library loads.
+
+    Parameters
+    ----------
+    name : str
+        ``owner/name`` on the hub, or the path of a folder that ``Dataset.save_to_disk`` wrote.
+    wishes : Wishes
+        What the user asked for.
+
+    Raises
+    ------
+    MissingExtraError
+        If the extra ``hub`` is not installed.
+    DatasetError
+        If it cannot be loaded, or has neither images nor numbers.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError("hf:// needs datasets. Install it with: pip install 'latentmap[hub]'") from error
+    try:
+        loaded = datasets.load_from_disk(name) if Path(name).is_dir() else datasets.load_dataset(name)
+    except Exception as error:  # the network, the hub and the library each have their own
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"hf://{name} cannot be loaded: {words[:200].rstrip('.')}.") from error
+    splits = dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+    given = [splits[part] for part in ("train", "test") if part in splits] or [next(iter(splits.values()))]
+    features = given[0].features
+    columns = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
+    label = wishes.label or (wishes.reading.label if wishes.reading else None)
+    if label is not None and label not in features:
+        raise DatasetError(f"hf://{name} has no column {label!r}. It has {', '.join(features)}.")
+    numeric = [column for column, kind in features.items() if _is_numeric(kind)]
+    if columns:
+        label = label or next((column for column in _CLASS_LIKE if column in features), None)
+        return _images(name, given, columns[0], label, wishes)
+    others = [column for column in features if column not in numeric]
+    chosen, label, notes = choose_columns(numeric, others, wishes, f"hf://{name}")
+    arrays = [np.column_stack([np.asarray(part[column], np.float64) for column in chosen]) for part in given]
+    classes = [None if label is None else np.asarray(part[label]) for part in given]
+    parts = Parts(
+        arrays[0], classes[0], *(both for pair in zip(arrays[1:], classes[1:], strict=True) for both in pair)
+    )
+    reader = ArrayReader(name.rsplit("/", maxsplit=1)[-1], parts, wishes, columns=chosen)
+    reader.known.notes.extend(notes)
+    return reader
+
+
+def _is_numeric(kind: Any) -> bool:
+    """Whether a column holds one number a row."""
+    dtype = str(getattr(kind, "dtype", ""))
+    return dtype.startswith(("int", "uint", "float")) and type(kind).__name__ in ("Value", "ClassLabel")
+
+
+def _images(name: str, given: list[Any], column: str, label: str | None, wishes: Wishes) -> EncodedImages:
+    """The reader of a column of images."""
+    from datasets import Image
+
+    counts = [len(part) for part in given]
+    labels = class_names = None
+    if label is not None:
+        labels = np.concatenate([np.asarray(part[label]) for part in given])
+        names = getattr(given[0].features[label], "names", None)
+        values, numbers = np.unique(labels, return_inverse=True)
+        labels = labels.astype(np.int64) if names else numbers.astype(np.int64)
+        class_names = tuple(names) if names else tuple(map(str, values))
+    known = Known(
+        name=name.rstrip("/").split("/")[-1],
+        n=sum(counts),
+        labels=labels,
+        class_names=class_names,
+        is_test=np.repeat([False, True], counts) if len(given) == 2 else None,
+        in_class_order=True,
+    )
+    cells = [part.cast_column(column, Image(decode=False)) for part in given]
+    content = " ".join(str(getattr(part, "_fingerprint", "")) for part in given)
+    return EncodedImages(known, _Cells(cells, column), wishes, content)
+
+
+class _Cells(Sequence[Encoded]):
+    """The encoded images of some splits, one after another."""
+
+    def __init__(self, parts: list[Any], column: str) -> None:
+        self._parts, self._column = parts, column
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @overload
+    def __getitem__(self, row: int) -> Encoded: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Encoded]: ...
+    def __getitem__(self, row: int | slice) -> Encoded | Sequence[Encoded]:
+        """Return the image of a row: its bytes, or the path of its file."""
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        for part in self._parts:
+            if row < len(part):
+                cell = part[row][self._column] or {}
+                return cast("bytes", cell["bytes"]) if cell.get("bytes") else Path(cell.get("path") or "")
+            row -= len(part)
+        raise IndexError(row)

@@ -1,0 +1,168 @@
+"""What every source of samples is to the rest: rows that can be read in order, with what is known of each.
+
+What belongs here: the contract, and the reader of encoded images that folders, tables and PyTorch's datasets share.
+Splitting, holding and storing what is read is the business of ``assembly`` and ``store``.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.data.images import Encoded, UnreadableImageError, decode, no_bombs, probe
+from latentmap.data.reading import Reading, Wishes
+from latentmap.errors import DatasetError
+
+_CHUNK = 256  # images decoded between two looks at what is done
+
+
+@dataclass(eq=False)
+class Known:
+    """What is known of the samples of a source before they are read.
+
+    Parameters
+    ----------
+    name : str
+        What people call the data.
+    n : int
+        How many samples there are.
+    labels : ndarray of int64, shape (n,), or None
+        The class of each.
+    class_names : tuple of str, or None
+        The name of each class.
+    is_test : ndarray of bool, shape (n,), or None
+        Which samples belong to the test split, where the source says so.
+    names : sequence of str, or None
+        What each sample is called: its file, say.
+    in_class_order : bool
+        Whether neighbours tend to be alike.
+    notes : list of str
+        What the user should be told.
+    """
+
+    name: str
+    n: int
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] | None = None
+    is_test: NDArray[np.bool_] | None = None
+    names: Sequence[str] | None = None
+    in_class_order: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some samples that were read.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (m,)
+        Which they are.
+    X : ndarray, shape (m, *sample_shape)
+        The samples.
+    unreadable : mapping of int to str
+        Which others could not be read, and why.
+    """
+
+    rows: NDArray[np.int64]
+    X: NDArray[Any]
+    unreadable: dict[int, str] = field(default_factory=dict)
+
+
+class Reader(ABC):
+    """A source of samples that can be read in any ascending order of rows."""
+
+    known: Known
+    reading: Reading
+    sample_shape: tuple[int, ...]
+    dtype: type[np.generic] = np.uint8
+
+    @abstractmethod
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
+        """Yield the samples at these ascending rows, piece by piece."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return what changes when the content does."""
+
+    def name_of(self, row: int) -> str:
+        """Return what a sample is called."""
+        return self.known.names[row] if self.known.names is not None else f"image {row:,}"
+
+
+class EncodedImages(Reader):
+    """Images in files of their own, or in a table's cells: each is decoded when it is read, on all cores.
+
+    Parameters
+    ----------
+    known : Known
+        What is known of the images.
+    items : sequence of path, bytes or Image
+        The images; asked for in ascending order.
+    wishes : Wishes
+        What the user asked for.
+    content : str
+        Changes when the items do.
+    """
+
+    def __init__(self, known: Known, items: Sequence[Encoded], wishes: Wishes, content: str) -> None:
+        self._items = items
+        self._content = content
+        sizes: Counter[tuple[int, int]] = Counter()
+        grey = True
+        self.unreadable: dict[int, str] = {}
+        for row, found in self._in_parallel(np.arange(known.n), probe):
+            if isinstance(found, UnreadableImageError):
+                self.unreadable[row] = str(found)
+            else:
+                sizes[found[0]] += 1
+                grey = grey and found[1]
+        self.known = known
+        if not sizes:
+            raise DatasetError(nothing_readable(known.name, known.n, self.name_of(0), self.unreadable.get(0, "")))
+        self.reading = wishes.choose(sizes, grey=grey, notes=known.notes)
+        self.sample_shape = self.reading.shape
+
+    def fingerprint(self) -> str:
+        """Return what changes when the items or their reading do."""
+        return f"{self._content} {self.reading}"
+
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
+        """Yield the images at these rows; those that are damaged are named."""
+        for start in range(0, len(rows), _CHUNK):
+            X, good, bad = [], [], {}
+            for row, found in self._in_parallel(rows[start : start + _CHUNK], lambda x: decode(x, self.reading)):
+                if isinstance(found, UnreadableImageError):
+                    bad[row] = str(found)
+                else:
+                    X.append(found)
+                    good.append(row)
+            yield Chunk(np.asarray(good, np.int64), np.asarray(X, np.uint8).reshape(-1, *self.sample_shape), bad)
+
+    def _in_parallel(self, rows: NDArray[np.int64], work: Any) -> Iterator[tuple[int, Any]]:
+        """The work's result for each row, or the error of one that could not be read."""
+
+        def attempt(item: Encoded) -> Any:
+            try:
+                return work(item)
+            except UnreadableImageError as error:
+                return error
+
+        # Threads, since Pillow lets others run while it decodes; the items themselves are fetched in order.
+        with no_bombs(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(rows), _CHUNK):
+                piece = rows[start : start + _CHUNK].tolist()
+                yield from zip(piece, pool.map(attempt, [self._items[row] for row in piece]), strict=True)
+
+
+def nothing_readable(name: str, n: int, first: str, why: str) -> str:
+    """Say that a source has no image that can be read."""
+    return f"none of the {n:,} images in {name} can be read. The first is {first}: {why}."

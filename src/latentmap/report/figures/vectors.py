@@ -1,0 +1,296 @@
+"""Pictures of vectors: what images show at a glance, as lines and tables of features with the nearest examples.
+
+Values are drawn in standard deviations from the training mean, so that features of any unit stand side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap.analysis import Comparison, Generated, Interpolation, LatentGrid
+from latentmap.report.figures.canvas import (
+    FAINT,
+    INK,
+    SMALL,
+    TEXT,
+    TITLE,
+    WARNING,
+    error_text,
+    new_figure,
+    palette,
+    shorten,
+)
+
+_MOST_NAMED = 16  # features whose names fit below an axis
+_MOST_SHOWN = 48  # columns of a table that can still be told apart
+_MOST_MAPS = 12
+_COLUMNS = 5
+_DIVERGING = "RdBu_r"  # blue and red: colour-blind people tell them apart
+_LIMIT = 2.5  # standard deviations: more are drawn in the darkest colour
+_EXTREMES = ("best", "median", "worst")
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is known of the features of vectors.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Their names.
+    mean, deviation : ndarray, shape (n_features,)
+        Over the training samples; a deviation of 0 is given as 1.
+    """
+
+    names: tuple[str, ...]
+    mean: NDArray[Any]
+    deviation: NDArray[Any]
+
+    @classmethod
+    def of(cls, X: NDArray[Any], names: tuple[str, ...] | None) -> Features:
+        """Return those of training samples, shape (n, n_features)."""
+        deviation = X.std(axis=0, dtype=np.float64)
+        named = names or tuple(f"x{i}" for i in range(X.shape[1]))
+        return cls(named, X.mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0))
+
+    def standardize(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return samples in standard deviations from the mean."""
+        return np.asarray((X - self.mean) / self.deviation)
+
+    def most_varied(self, X: NDArray[Any], most: int) -> NDArray[np.int64]:
+        """Return which features differ most among some samples, in their own order."""
+        spread = self.standardize(X).reshape(-1, len(self.names)).std(axis=0)
+        return np.sort(np.argsort(-spread, kind="stable")[:most])
+
+
+def vector_reconstructions(comparison: Comparison, features: Features) -> Figure:
+    """Draw samples as lines over their features, with what each model makes of them.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The samples and their reconstructions.
+    features : Features
+        Of the training samples.
+
+    Returns
+    -------
+    Figure
+        A small plot per sample, then for each model those of its best, median and worst sample.
+    """
+    columns = min(_COLUMNS, max(len(_EXTREMES), len(comparison.X)))
+    n_bands = -(-len(comparison.X) // columns)
+    figure = new_figure(1.5 * (n_bands + len(comparison.models)) + 1.2)
+    shown = features.most_varied(comparison.X, _MOST_SHOWN)
+    axes = figure.subplots(n_bands + len(comparison.models), columns, sharex=True, sharey=True, squeeze=False)
+    colours = palette()
+    for ax in axes.flat:
+        ax.set_axis_off()
+
+    def line(ax: Axes, x: NDArray[Any], colour: str, name: str, **style: Any) -> None:
+        ax.plot(features.standardize(x)[shown], color=colour, label=name, **{"lw": 1.2, **style})
+
+    for i, (x, name) in enumerate(zip(comparison.X, comparison.names, strict=True)):
+        ax = axes[i // columns, i % columns]
+        _frame(ax, [features.names[j] for j in shown])
+        ax.set_title(shorten(name, 20), fontsize=TEXT, color=INK, pad=3)
+        line(ax, x, INK, "original", lw=2.2, alpha=0.55, marker="o", ms=2.5)
+        for model, colour in zip(comparison.models, colours, strict=False):
+            line(ax, model.X_hat[i], colour, model.title)
+    for row, (model, colour) in enumerate(zip(comparison.models, colours, strict=False), n_bands):
+        for column, kind in enumerate(_EXTREMES):
+            ax = axes[row, column]
+            _frame(ax, [features.names[j] for j in shown])
+            words = f"{model.title}: {kind}, {error_text(model.extremes_errors[column])}"
+            ax.set_title(words, fontsize=SMALL, color=INK, pad=3)
+            line(ax, model.extremes_X[column], INK, "original", lw=2.2, alpha=0.55, marker="o", ms=2.5)
+            line(ax, model.extremes_X_hat[column], colour, model.title)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=TEXT, frameon=False
+    )
+    figure.suptitle("Originals and reconstructions", x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
+    figure.supylabel("standard deviations from the mean", fontsize=TEXT, color=FAINT)
+    return figure
+
+
+def _frame(ax: Axes, names: Sequence[str]) -> None:
+    """Give a small plot its axes."""
+    ax.set_axis_on()
+    ax.axhline(0, color="#d0d7de", lw=0.8, zorder=0)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=SMALL - 1, length=2, colors=FAINT)
+    if len(names) <= _MOST_NAMED:
+        ax.set_xticks(range(len(names)), [shorten(name, 16) for name in names], rotation=90)
+    else:
+        ax.set_xticks([])
+
+
+def vector_table(results: Sequence[Generated], features: Features) -> Figure:
+    """Draw the decoded median of each class as a row of a table, with the training sample nearest to it.
+
+    Parameters
+    ----------
+    results : sequence of Generated
+        One per model; all labelled or none.
+    features : Features
+        Of the training samples.
+
+    Returns
+    -------
+    Figure
+        A table per model: blue is below the mean, red above.
+    """
+    heights = [len(result.pictures) for result in results]
+    shown = features.most_varied(np.concatenate([result.pictures for result in results]), _MOST_SHOWN)
+    named = len(shown) <= _MOST_NAMED
+    figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + (1.9 if named else 1.2))
+    axes = figure.subplots(len(results), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for ax, result in zip(axes, results, strict=True):
+        image = _heat(ax, features, result.pictures, shown)
+        ax.set_title(result.title, loc="left", fontsize=TEXT, color=INK)
+        ax.set_yticks(
+            range(len(result.pictures)), [shorten(name, 18) for name in result.medians.names], fontsize=SMALL
+        )
+        for row in range(len(result.pictures)):
+            text, colour = _verdict(result, row)
+            ax.annotate(
+                text, (1, row), xytext=(5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                va="center", fontsize=SMALL, color=colour, annotation_clip=False,
+            )  # fmt: skip
+        _name_features(ax, features, shown, last=ax is axes[-1])
+    what = "class" if results[0].medians.by_class else "k-means group"
+    _finish(figure, axes, image, f"The median code of each {what}, decoded")
+    return figure
+
+
+def _verdict(result: Generated, row: int) -> tuple[str, str]:
+    """What a decoded median looks like, and the sample nearest to it."""
+    near = "" if result.nearest is None else f"nearest no. {result.nearest[row]:,}"
+    if result.clarity is None or result.medians.classes is None:
+        return f"{near} (n = {result.medians.counts[row]:,})", FAINT
+    looks_like = int(result.clarity.looks_like[row])
+    votes = f"{10 * result.clarity.share[row]:.0f}/10"
+    if looks_like == result.medians.classes[row]:
+        return f"✓ {votes}, {near}", INK
+    name = result.class_names[looks_like] if result.class_names else str(looks_like)
+    return f"✗ {shorten(name, 12)} {votes}, {near}", WARNING
+
+
+def vector_walks(walks: Interpolation, features: Features) -> Figure:
+    """Draw walks from one sample to another as tables: a row a step, with the class of the nearest example.
+
+    Parameters
+    ----------
+    walks : Interpolation
+        The pairs and what lies between them, with the nearest training samples.
+    features : Features
+        Of the training samples.
+
+    Returns
+    -------
+    Figure
+        For each pair a table per model and one of the plain blend.
+    """
+    steps = [*walks.walks.items(), ("plain blend", walks.blend)]
+    n_steps = walks.blend.shape[1]
+    shown = features.most_varied(walks.blend, _MOST_SHOWN)
+    named = len(shown) <= _MOST_NAMED
+    figure = new_figure(len(walks.pairs) * (0.17 * n_steps + 0.45) + (1.7 if named else 0.9))
+    axes = figure.subplots(len(walks.pairs), len(steps), squeeze=False)
+    for pair, row in enumerate(axes):
+        for column, (ax, (name, values)) in enumerate(zip(row, steps, strict=True)):
+            image = _heat(ax, features, values[pair], shown)
+            start, end = (shorten(end, 14) for end in walks.names[pair])
+            ax.set_title(f"{name}: {start} to {end}" if column == 0 else name, loc="left", fontsize=SMALL, color=INK)
+            nearest = walks.nearest[name][pair] if walks.nearest else ["" for _ in range(n_steps)]
+            ax.set_yticks([])
+            for step, text in enumerate(nearest):
+                ax.annotate(
+                    shorten(text, 12), (1, step), xytext=(3, 0), xycoords=("axes fraction", "data"),
+                    textcoords="offset points", va="center", fontsize=SMALL - 1, color=FAINT, annotation_clip=False,
+                )  # fmt: skip
+            _name_features(ax, features, shown, last=pair == len(axes) - 1)
+    _finish(figure, axes, image, "From one test sample to another")
+    return figure
+
+
+def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Figure:
+    """Draw how each feature varies over a 2-D latent space, by what the decoder makes of it.
+
+    Parameters
+    ----------
+    grid : LatentGrid
+        The grid and the samples decoded from it.
+    features : Features
+        Of the training samples.
+    name : str, default=""
+        The model's name, for the title.
+
+    Returns
+    -------
+    Figure
+        A map for each of the (at most 12) features that vary most, fainter where no code is near.
+    """
+    shown = features.most_varied(grid.pictures, _MOST_MAPS)
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = new_figure(1.9 * rows + 1.0)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    values = features.standardize(grid.pictures)
+    image = ScalarMappable(Normalize(-_LIMIT, _LIMIT), _DIVERGING)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, j in zip(axes.flat, shown, strict=False):
+        ax.set_axis_on()
+        colours = image.to_rgba(values[..., j])[..., :3]
+        opacity = 0.15 + 0.85 * grid.nearness[..., None]
+        ax.imshow(
+            colours * opacity + 1 - opacity, origin="lower", aspect="auto", extent=(0, len(grid.z1), 0, len(grid.z2))
+        )
+        ax.set_title(shorten(features.names[j], 26), fontsize=SMALL, color=INK, pad=3)
+        ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 4).round().astype(int))
+        ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
+        ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
+    _finish(figure, axes, image, " · ".join(filter(None, ["Features over the latent space", name])))
+    figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)
+    figure.supylabel("z2, at quantiles of the codes", fontsize=TEXT)
+    return figure
+
+
+def _heat(ax: Axes, features: Features, X: NDArray[Any], shown: NDArray[np.int64]) -> Any:
+    """Draw samples as rows of coloured cells."""
+    values = features.standardize(X)[:, shown]
+    ax.tick_params(length=0, colors=FAINT)
+    ax.spines[:].set_visible(False)
+    return ax.imshow(values, cmap=_DIVERGING, vmin=-_LIMIT, vmax=_LIMIT, aspect="auto", interpolation="nearest")
+
+
+def _name_features(ax: Axes, features: Features, shown: NDArray[np.int64], *, last: bool) -> None:
+    """Name the columns of a table below the last of them, where there are not too many."""
+    if last and len(shown) <= _MOST_NAMED:
+        ax.set_xticks(range(len(shown)), [shorten(features.names[j], 18) for j in shown], rotation=90, fontsize=SMALL)
+        return
+    ax.set_xticks([])
+    if last:
+        fewer = (
+            f"the {len(shown)} of {len(features.names):,} that vary most" if len(shown) < len(features.names) else ""
+        )
+        ax.set_xlabel(f"features {fewer}".strip(), fontsize=SMALL, color=FAINT)
+
+
+def _finish(figure: Figure, axes: Any, image: Any, heading: str) -> None:
+    """Add the title and the bar of colours."""
+    figure.suptitle(heading, x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
+    bar = figure.colorbar(image, ax=list(np.ravel(axes)), location="top", shrink=0.35, aspect=30, pad=0.01)
+    bar.ax.tick_params(labelsize=SMALL - 1, length=2)
+    bar.set_label("standard deviations from the mean", fontsize=SMALL, color=FAINT)
+    bar.outline.set_visible(False)

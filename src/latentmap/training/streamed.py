@@ -1,0 +1,125 @@
+"""Batches of samples that lie in a file: read in blocks, in a new order each epoch, a window of them held at a time.
+
+Blocks of about a megabyte are put in a random order, and the samples of so many of them as make a window are shuffled
+together: reading stays sequential within a block, and a batch mixes samples from all over the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.regions import FileRegion
+from latentmap.training.augmentation import Augmentation
+from latentmap.training.batches import BatchesBase, n_validation
+
+_BLOCK_BYTES = 2**20
+_WINDOW_BYTES = 96 * 2**20  # two are held: the one in use, and the next
+_MEAN_BLOCKS = 16
+
+
+class StreamedBatches(BatchesBase):
+    """A training set in a file, taken batch by batch, in a new order each epoch.
+
+    Parameters
+    ----------
+    region : FileRegion
+        Where the samples lie: bytes, as `Preprocessing.hold` would leave them.
+    preprocessing, batch_size, seed, validation_fraction, device, augmentation, augmented_epochs
+        As for `Batches`.
+    """
+
+    def __init__(
+        self,
+        region: FileRegion,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        seed: int,
+        validation_fraction: float,
+        device: torch.device,
+        augmentation: Augmentation | None = None,
+        augmented_epochs: int = 0,
+    ) -> None:
+        n = len(region)
+        step = max(1, _BLOCK_BYTES // region.row_bytes)
+        starts = np.arange(0, n, step)
+        # Whole blocks are kept for validation, so that training still reads in one go; half a block at least remains.
+        step = max(1, min(step, n // 20)) if len(starts) < 20 else step
+        starts = np.arange(0, n, step)
+        self._sizes = np.minimum(step, n - starts)
+        self._starts = starts
+        self._per_window = max(1, _WINDOW_BYTES // (step * region.row_bytes))
+        self.region = region
+        super().__init__(preprocessing, seed, device, augmentation, augmented_epochs)
+        order = self._permutation(len(starts), epoch=0).numpy()
+        wanted = n_validation(n, validation_fraction)
+        n_blocks = int(np.searchsorted(np.cumsum(self._sizes[order]), wanted, side="left")) + 1 if wanted else 0
+        self._validation, self._training = np.sort(order[:n_blocks]), np.sort(order[n_blocks:])
+        self.n_train = int(self._sizes[self._training].sum())
+        self.n_validation = int(self._sizes[self._validation].sum())
+        self.n_batches = max(1, round(self.n_train / batch_size))
+
+    def mean(self) -> Tensor:
+        """Return the mean training sample as network input (of some blocks), shape image_shape."""
+        some = self._training[:: -(-len(self._training) // _MEAN_BLOCKS)]
+        sums = [self.preprocessing.to_input(block).sum(dim=0) for block in map(self._block, some)]
+        return torch.stack(sums).sum(dim=0) / int(self._sizes[some].sum())
+
+    def validation(self) -> Iterator[Tensor]:
+        """Yield the validation samples as network input."""
+        for block in self._validation:
+            yield self.preprocessing.to_input(self._block(block).to(self.device))
+
+    def _take_epoch(self, epoch: int, start: int) -> Iterator[Tensor]:
+        """The batches of an epoch, from number `start`."""
+        generator = self._generator(epoch)
+        blocks = self._training[torch.randperm(len(self._training), generator=generator).numpy()]
+        windows = [blocks[i : i + self._per_window] for i in range(0, len(blocks), self._per_window)]
+        orders = [torch.randperm(int(self._sizes[window].sum()), generator=generator) for window in windows]
+        # Batches as near-equal as those of data in memory.
+        small, n_larger = divmod(self.n_train, self.n_batches)
+        sizes = [small + (number < n_larger) for number in range(self.n_batches)]
+        skipped = sum(sizes[:start])
+        first = 0
+        while first < len(windows) and skipped >= len(orders[first]):
+            skipped -= len(orders[first])
+            first += 1
+        rows = self._rows(windows[first:], orders[first:], skipped)
+        left: Tensor | None = None
+        for size in sizes[start:]:
+            pieces: list[Tensor] = []
+            missing = size
+            while missing:
+                if left is None or not len(left):
+                    left = next(rows)
+                pieces.append(left[:missing])
+                left = left[missing:]
+                missing -= len(pieces[-1])
+            batch = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+            yield self.preprocessing.to_input(batch.to(self.device))
+
+    def _rows(self, windows: list[np.ndarray], orders: list[Tensor], skipped: int) -> Iterator[Tensor]:
+        """The shuffled samples of the windows in small pieces, the next window being read meanwhile."""
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._window, windows[0]) if windows else None
+            for i, order in enumerate(orders):
+                window = coming.result() if coming is not None else torch.empty(0)
+                coming = reader.submit(self._window, windows[i + 1]) if i + 1 < len(windows) else None
+                for piece in torch.split(order[skipped:], 1024):
+                    yield window.index_select(0, piece)
+                skipped = 0
+
+    def _window(self, blocks: np.ndarray) -> Tensor:
+        """The samples of some blocks."""
+        return torch.cat([self._block(block) for block in blocks])
+
+    def _block(self, number: int) -> Tensor:
+        """The samples of a block."""
+        start = int(self._starts[number])
+        return torch.from_numpy(self.region.read(start, start + int(self._sizes[number])))

@@ -1,0 +1,252 @@
+"""Commands on what users bring: their own folders and files, and everything that can be wrong with them."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from latentmap import Autoencoder
+
+from .test_frame import is_one_line
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (40, 10, 12, 3), dtype=np.uint8)
+QUICK = ("--epochs", 1, "--seed", 1)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for i, image in enumerate(IMAGES):
+        folder = tmp_path / "photos" / ("cat" if i % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def table(tmp_path):
+    X = RNG.normal(size=(60, 5)) * [1, 10, 100, 1, 1]
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(kind=["x", "y"] * 30)
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    return tmp_path / "table.csv"
+
+
+# ---- what works ----------------------------------------------------------------------------------------------------
+
+
+def test_a_model_remembers_how_its_images_were_read(latentmap, tmp_path, photos):
+    done = latentmap("fit", photos, "-o", "m", "--size", "16x8", "--fit", "pad", "--gray", *QUICK)
+    assert done.status == 0, done.err
+    assert "colour images are read as grey ones" in done.err
+    ae = Autoencoder.load("m")
+    assert ae.metadata_["reading"] == {"height": 16, "width": 8, "channels": 1, "fit": "pad"}
+    assert ae.metadata_["split"] == "random, 0.2 for testing"
+    (tmp_path / "new").mkdir()
+    for i, image in enumerate(IMAGES[:5]):
+        Image.fromarray(image).resize((50, 30)).save(tmp_path / "new" / f"{i}.jpg")
+    done = latentmap("encode", "m", "new", "-o", "codes.csv")
+    assert done.status == 0, done.err
+    assert done.err.count("read as grey") == 1
+    codes = pd.read_csv("codes.csv")
+    assert list(codes.columns) == ["file", "autoencoder0", "autoencoder1"]
+    assert codes["file"].tolist() == [f"{i}.jpg" for i in range(5)]
+    # The same folder's test split is that of the fit.
+    assert latentmap("encode", "m", photos, "-o", "test.csv", "--split", "test").status == 0
+    test = pd.read_csv("test.csv")
+    assert list(test.columns[:3]) == ["split", "file", "class"]
+    assert len(test) == 8
+    assert latentmap("evaluate", "m", photos).status == 0
+
+
+def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
+    assert latentmap("fit", table, "-o", "m", "--label", "kind", *QUICK).status == 0
+    assert Autoencoder.load("m").metadata_["reading"] == {"columns": list("abcde"), "label": "kind", "fit": "crop"}
+    assert latentmap("encode", "m", table, "-o", "codes.csv").status == 0
+    codes = pd.read_csv("codes.csv")
+    assert codes["class"].tolist() == ["x", "y"] * 30
+    # New data in another order of columns, and without the class.
+    frame = pd.read_csv(table)
+    frame[list("edcba")].to_csv("new.csv", index=False)
+    assert latentmap("encode", "m", "new.csv", "-o", "new.npy").status == 0
+    np.testing.assert_allclose(np.load("new.npy"), codes[["autoencoder0", "autoencoder1"]], rtol=1e-5)
+    assert latentmap("decode", "m", "codes.csv", "-o", "back.npy").status == 0
+    assert np.load("back.npy").shape == (60, 5)
+    done = latentmap("decode", "m", "codes.csv", "-o", "images")
+    assert done.status == 1
+    assert "decodes vectors, not images" in done.err
+
+
+def test_a_colour_model_takes_a_built_in_grey_dataset(latentmap, photos):
+    assert latentmap("fit", photos, "-o", "m", "--size", 8, *QUICK).status == 0
+    assert latentmap("evaluate", "m", "digits", "--limit", 50).status == 0
+
+
+def test_larger_than_the_budget_goes_through_the_cache_and_can_be_cleared(latentmap, photos):
+    done = latentmap("fit", photos, "-o", "m", "--memory", "1kB", *QUICK)
+    assert done.status == 0
+    assert "are read from the cache" in done.err
+    assert "decoded data in" in latentmap("data").out
+    cleared = latentmap("data", "--clear")
+    assert re.search(r"0\.\d MiB freed", cleared.out)
+    assert "decoded data in" not in latentmap("data").out
+
+
+# ---- what is refused -----------------------------------------------------------------------------------------------
+
+
+def refused(done, status, *words):
+    """One line that says it, and nothing written."""
+    is_one_line(done, status)
+    for word in words:
+        assert word in done.err
+    return True
+
+
+def test_a_path_that_is_not_there_names_the_nearest(latentmap, photos):
+    assert refused(latentmap("fit", "photo", "-o", "m"), 1, "there is no dataset 'photo'. Did you mean 'photos'?")
+    assert refused(latentmap("fit", "photos/ct", "-o", "m"), 1, "Did you mean 'photos/cat'?")
+    assert refused(latentmap("fit", "nowhere/at/all", "-o", "m"), 1, "there is no path 'nowhere/at/all'")
+    assert refused(latentmap("fit", "mnits", "-o", "m"), 1, "Did you mean 'mnist'?")
+    assert not os.path.lexists("m")
+
+
+def test_files_that_cannot_be_data_say_what_can(latentmap, tmp_path, photos):
+    (tmp_path / "x.txt").write_text("hello")
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY but no more")
+    (tmp_path / "bad.npz").write_bytes(b"PK but no more")
+    (tmp_path / "bad-ubyte").write_bytes(b"\0\0\x08\x03short")
+    assert refused(latentmap("fit", "x.txt", "-o", "m"), 1, "is of no kind that can be read")
+    assert refused(latentmap("fit", "empty.npy", "-o", "m"), 1, "empty.npy is empty")
+    assert refused(latentmap("fit", "bad.npy", "-o", "m"), 1, "bad.npy cannot be read as NumPy's")
+    assert refused(latentmap("fit", "bad.npz", "-o", "m"), 1, "bad.npz cannot be read as NumPy's")
+    assert refused(latentmap("fit", "bad-ubyte", "-o", "m"), 1, "bad-ubyte is truncated")
+    assert refused(latentmap("fit", "photos/cat/1.png", "-o", "m"), 1, "For a single image, name the folder it is in")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_file_without_permission_says_so(latentmap, tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    (tmp_path / "x.npy").chmod(0)
+    assert refused(latentmap("fit", "x.npy", "-o", "m"), 1, "x.npy cannot be read: no permission")
+
+
+@pytest.mark.parametrize("options", [
+    ("--latent-dim", 0), ("--latent-dim", -3), ("--epochs", 0), ("--batch-size", 0), ("--size", 4), ("--size", "axb"),
+    ("--memory", "lots"), ("--limit", 1), ("--patience", 0),
+])  # fmt: skip
+def test_options_out_of_range_name_the_option(latentmap, photos, options):
+    done = latentmap("fit", photos, "-o", "m", *options)
+    assert refused(done, 2, options[0].strip("-").replace("-", "_").split("_")[0])
+    assert not os.path.lexists("m")
+
+
+def test_unknown_names_suggest_the_nearest(latentmap, photos):
+    assert refused(latentmap("fit", photos, "-o", "m", "--model", "dens"), 2, "Did you mean 'dense'?")
+    assert refused(latentmap("fit", photos, "-o", "m", "--modle", "dense"), 2, "--model")
+    assert latentmap("fti", photos, "-o", "m").status == 2
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_code_larger_than_the_sample_is_allowed_with_a_warning(latentmap, table):
+    done = latentmap("fit", table, "-o", "m", "--latent-dim", 9, *QUICK)
+    assert done.status == 0
+    assert "latent_dim is 9, more than the 5 numbers of a sample" in done.err
+
+
+def test_fewer_samples_than_anything_else_still_work_or_say_why(latentmap, tmp_path):
+    np.save("few.npy", IMAGES[:4])
+    assert latentmap("fit", "few.npy", "-o", "m", "--latent-dim", 50, "--batch-size", 64, *QUICK).status == 0
+    np.save("one.npy", IMAGES[:1])
+    assert refused(latentmap("fit", "one.npy", "-o", "n"), 1, "must have at least 3 samples")
+    np.save("two.npy", IMAGES[:2])
+    assert refused(latentmap("fit", "two.npy", "-o", "n"), 1, "must have at least 3 samples")
+    assert refused(latentmap("report", "few.npy", "-o", "r"), 1, "at least 3 samples in each split")
+    assert not os.path.lexists("n")
+    assert not os.path.lexists("r")
+
+
+def test_another_kind_of_data_than_the_model_takes_is_refused_by_name(latentmap, photos, table):
+    assert latentmap("fit", photos, "-o", "m", *QUICK).status == 0
+    assert refused(latentmap("encode", "m", table, "-o", "c.npy"), 1, "table holds vectors of 5 numbers")
+    assert latentmap("fit", table, "-o", "v", *QUICK).status == 0
+    assert refused(latentmap("encode", "v", photos, "-o", "c.npy"), 1, "the model was fitted on vectors")
+    np.save("other.npy", np.zeros((5, 7)))
+    assert refused(latentmap("encode", "v", "other.npy", "-o", "c.npy"), 2, "7 features")
+    assert not os.path.lexists("c.npy")
+
+
+@pytest.mark.parametrize(("command", "output"), [
+    (("fit", "digits", "--size", 8, "--limit", 60, *QUICK), "out"),
+    (("encode", "MODEL", "digits", "--limit", 5), "out.csv"),
+    (("decode", "MODEL", "codes.npy"), "out.npy"),
+    (("decode", "MODEL", "codes.npy"), "out"),
+    (("generate", "MODEL", "digits", "--limit", 50), "out.png"),
+    (("interpolate", "MODEL", "digits", "--from", 0, "--to", 1, "--limit", 5), "out.png"),
+])  # fmt: skip
+def test_what_is_there_is_replaced_only_by_force(latentmap, tmp_path, model, command, output):
+    np.save("codes.npy", np.zeros((3, 2), np.float32))
+    command = [str(model) if word == "MODEL" else word for word in command]
+    assert latentmap(*command, "-o", output).status == 0
+    done = latentmap(*command, "-o", output)
+    assert refused(done, 1, f"{output} exists. Add --force to replace it, or choose another name.")
+    assert latentmap(*command, "-o", output, "--force").status == 0
+
+
+def test_force_never_removes_what_we_did_not_write(latentmap, tmp_path, model):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    np.save("codes.npy", np.zeros((3, 2), np.float32))
+    for command in (
+        ("fit", "digits", "--size", 8, "--limit", 60, *QUICK),
+        ("report", "digits", "--limit", 60),
+        ("decode", model, "codes.npy"),
+        ("export", model),
+    ):
+        assert refused(latentmap(*command, "-o", "mine", "--force"), 1, "mine exists and was not written by latentmap")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_file_in_the_way_of_a_folder_is_kept(latentmap, tmp_path, model):
+    (tmp_path / "file").write_text("mine")
+    for force in ((), ("--force",)):
+        assert latentmap("fit", "digits", "-o", "file", *force).status == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(latentmap, tmp_path, model, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("latentmap.data.codes._write_csv", full)
+    assert refused(latentmap("encode", model, "digits", "--limit", 5, "-o", "c.csv"), 1, "No space left on device")
+    assert list(tmp_path.glob("*c.csv*")) == []
+
+
+def test_a_report_of_vectors_and_one_of_colour_images_hold_everything(latentmap, tmp_path, photos, table, monkeypatch):
+    from latentmap.report import models
+
+    fast = [{**spec.params, "epochs": 1} for spec in models.MODEL_SPECS]
+    specs = tuple(
+        models.ModelSpec(spec.name, params, spec.about, spec.pictured)
+        for spec, params in zip(models.MODEL_SPECS, fast, strict=True)
+    )
+    monkeypatch.setattr(models, "MODEL_SPECS", specs)
+    for source, label in ((photos, ()), (table, ("--label", "kind"))):
+        done = latentmap("report", source, "-o", f"r-{source.stem}", "--limit", 30, *label)
+        assert done.status == 0, done.err
+        folder = tmp_path / f"r-{source.stem}"
+        figures = {path.stem for path in (folder / "figures").iterdir()}
+        assert figures == {
+            "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"
+        }  # fmt: skip
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert metrics["dataset"]["name"] == source.stem
+        page = (folder / "report.html").read_text()
+        assert ("image" in page.split("<main>")[0]) == (source.suffix == "")
+        saved = Autoencoder.load(folder / "models" / "dense")
+        assert saved.metadata_["dataset"] == source.stem

@@ -1,0 +1,362 @@
+"""Folders of images: every format, mode and orientation, classes and splits, and what cannot be read."""
+
+import io
+import os
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentmap import load_dataset
+from latentmap.data.folder import natural_order
+from latentmap.data.images import SUFFIXES, UnreadableImageError, decode, probe
+from latentmap.data.reading import Reading, parse_size
+from latentmap.errors import DatasetError
+
+RNG = np.random.default_rng(0)
+
+
+def picture(height=12, width=12, channels=3, seed=0):
+    """A smooth picture, which JPEG keeps."""
+    y, x = np.mgrid[:height, :width]
+    planes = [(40 * np.sin((x + seed) / (3 + c)) + 40 * np.cos(y / (4 + c)) + 120) for c in range(channels)]
+    return np.stack(planes, -1).astype(np.uint8).squeeze()
+
+
+def save(path, array=None, mode=None, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(picture() if array is None else array)
+    (image.convert(mode) if mode else image).save(path, **options)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Thirty colour pictures in a flat folder."""
+    for i in range(30):
+        save(tmp_path / "photos" / f"{i}.png", picture(seed=i))
+    return tmp_path / "photos"
+
+
+# ---- formats and modes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_format_is_read(tmp_path, suffix):
+    for i in range(5):
+        save(tmp_path / f"{i}{suffix}", picture(seed=i))
+    dataset = load_dataset(tmp_path)
+    assert dataset.sample_shape == (12, 12, 3)
+    found = np.concatenate([dataset.train.images, dataset.test.images]).astype(int)
+    wanted = np.stack([picture(seed=i) for i in range(5)]).astype(int)
+    names = [*dataset.train.names, *dataset.test.names]
+    assert np.abs(found[np.argsort(names)] - wanted).mean() < 12
+
+
+@pytest.mark.parametrize(("mode", "channels"), [
+    ("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3), ("I;16", 1), ("CMYK", 3), ("F", 1), ("I", 1),
+])  # fmt: skip
+def test_every_mode_is_read_in_the_channels_it_has(tmp_path, mode, channels):
+    suffix = "tif" if mode in ("CMYK", "F", "I", "I;16") else "png"
+    for i in range(4):
+        image = Image.fromarray(picture(seed=i))
+        if mode == "I;16":
+            image = Image.fromarray(picture(channels=1, seed=i).astype(np.uint16) * 257)
+        elif mode in ("F", "I"):
+            image = Image.fromarray(picture(channels=1, seed=i)).convert(mode)
+        else:
+            image = image.convert(mode)
+        assert image.mode == mode
+        image.save(tmp_path / f"{i}.{suffix}")
+    dataset = load_dataset(tmp_path)
+    assert dataset.sample_shape == (12, 12, channels)
+    i = int(dataset.train.names[0].split(".")[0])
+    wanted = picture(seed=i, channels=1 if mode in ("I;16", "F", "I") else 3)
+    if channels == 1 and wanted.ndim == 3:
+        wanted = np.asarray(Image.fromarray(wanted).convert("L"))
+    if mode == "1":
+        wanted = 255 * np.asarray(Image.fromarray(picture(seed=i)).convert("1"), int)
+    assert np.abs(dataset.train.images[0].squeeze().astype(int) - wanted).mean() < (20 if mode == "P" else 12)
+
+
+def test_sixteen_bits_become_eight_by_their_upper_half(tmp_path):
+    values = np.linspace(0, 65535, 144).astype(np.uint16).reshape(12, 12)
+    Image.fromarray(values).save(tmp_path / "x.png")
+    found = decode(tmp_path / "x.png", Reading(12, 12, 1))
+    np.testing.assert_allclose(found.squeeze(), values / 257, atol=0.51)
+
+
+def test_a_grey_palette_is_grey_and_a_coloured_one_is_not(tmp_path):
+    grey = Image.fromarray(picture(channels=1)).convert("P")
+    grey.save(tmp_path / "grey.gif")
+    assert probe(tmp_path / "grey.gif")[1]
+    Image.fromarray(picture()).convert("P").save(tmp_path / "colour.png")
+    assert not probe(tmp_path / "colour.png")[1]
+
+
+def test_transparent_pixels_lie_on_white():
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    rgba[:4, :, 3] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(rgba).save(buffer, "png")
+    found = decode(buffer.getvalue(), Reading(8, 8, 3))
+    assert (found[:4] == 0).all()
+    assert (found[4:] == 255).all()
+    assert (decode(buffer.getvalue(), Reading(8, 8, 4)) == rgba).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright(tmp_path, orientation):
+    upright = np.zeros((10, 20, 3), np.uint8)
+    upright[:5, :10] = 255  # white above on the left
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # Image.Transpose that makes it so
+    image = Image.fromarray(upright)
+    stored = image if undo is None else image.transpose(Image.Transpose(undo))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "x.png", exif=exif)
+    assert probe(tmp_path / "x.png")[0] == (10, 20)
+    np.testing.assert_array_equal(decode(tmp_path / "x.png", Reading(10, 20, 3)), upright)
+
+
+# ---- sizes ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_common_size_is_kept(tmp_path):
+    for i in range(6):
+        save(tmp_path / f"{i}.png", picture(17, 9, seed=i))
+    dataset = load_dataset(tmp_path)
+    assert dataset.sample_shape == (17, 9, 3)
+    assert dataset.notes == ()
+
+
+def test_mixed_sizes_go_to_their_median_side_and_this_is_said(tmp_path):
+    for i, side in enumerate([10, 20, 30, 40, 50]):
+        save(tmp_path / f"{i}.png", picture(side, side))
+    dataset = load_dataset(tmp_path)
+    assert dataset.sample_shape == (30, 30, 3)
+    assert dataset.notes == ("images of 5 sizes are brought to 30x30 (crop); choose another with --size.",)
+    save(tmp_path / "9.png", picture(900, 900))
+    save(tmp_path / "8.png", picture(900, 901))
+    save(tmp_path / "7.png", picture(900, 902))
+    assert load_dataset(tmp_path).sample_shape[:2] == (45, 45)
+    for i in range(10, 20):
+        save(tmp_path / f"{i}.png", picture(300, 300))
+    assert load_dataset(tmp_path).sample_shape[:2] == (64, 64)
+
+
+@pytest.mark.parametrize(("fit", "wanted"), [("crop", [255, 255, 255]), ("pad", [0, 255, 0]), ("stretch", [255] * 3)])
+def test_another_shape_is_cropped_padded_or_stretched(tmp_path, fit, wanted):
+    for i in range(4):
+        save(tmp_path / f"{i}.png", np.full((40, 20), 255, np.uint8) - i)
+    dataset = load_dataset(tmp_path, size=(20, 20), fit=fit)
+    assert dataset.sample_shape == (20, 20, 1)
+    column = dataset.train.images[0, 10, [0, 10, 19], 0].astype(int)
+    np.testing.assert_allclose(column, wanted, atol=4)
+    assert dataset.reading.fit == fit
+
+
+@pytest.mark.parametrize(("text", "size"), [("32", 32), ("24x32", (24, 32)), ("24X8", (24, 8))])
+def test_sizes_are_written_as_one_or_two_numbers(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "x", "3x", "axb", "1x2x3", "-4", "3.5"])
+def test_other_sizes_are_refused(text):
+    with pytest.raises(ValueError, match="size must be N or HEIGHTxWIDTH"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("size", [7, 257, (8, 300), (8, 8, 8), "32", 8.0])
+def test_sizes_out_of_range_are_refused(photos, size):
+    with pytest.raises(ValueError, match="size must be a whole number from 8 to 256"):
+        load_dataset(photos, size=size)
+
+
+def test_colour_is_read_in_grey_and_grey_in_colour_when_asked(tmp_path, photos):
+    dataset = load_dataset(photos, color=False)
+    assert dataset.sample_shape == (12, 12, 1)
+    assert "colour images are read as grey ones." in dataset.notes
+    for i in range(4):
+        save(tmp_path / "grey" / f"{i}.png", picture(channels=1, seed=i))
+    images = load_dataset(tmp_path / "grey", color=True).train.images
+    assert images.shape[1:] == (12, 12, 3)
+    assert (images[..., 0] == images[..., 2]).all()
+
+
+# ---- classes and splits --------------------------------------------------------------------------------------------
+
+
+def test_folders_one_level_down_are_classes_in_natural_order(tmp_path):
+    for name in ("class10", "class2", "class1"):
+        for i in range(10):
+            save(tmp_path / name / f"{i}.png", picture(seed=i))
+    dataset = load_dataset(tmp_path)
+    assert dataset.class_names == ("class1", "class2", "class10")
+    assert np.bincount(dataset.test.labels).tolist() == [2, 2, 2]
+    for split in (dataset.train, dataset.test):
+        folders = [dataset.class_names.index(name.split("/")[0]) for name in split.names]
+        assert folders == split.labels.tolist()
+
+
+def test_folders_are_no_classes_where_images_lie_at_different_depths(tmp_path):
+    for name in ("a/1", "a/2", "b/1", "3", "4"):
+        save(tmp_path / f"{name}.png")
+        save(tmp_path / f"{name}x.png", picture(seed=3))
+    dataset = load_dataset(tmp_path)
+    assert dataset.class_names is None
+    assert any("different depths" in note for note in dataset.notes)
+
+
+def test_one_folder_alone_is_no_class(tmp_path):
+    for i in range(5):
+        save(tmp_path / "images" / f"{i}.png", picture(seed=i))
+    assert load_dataset(tmp_path).train.labels is None
+
+
+def test_train_and_test_folders_are_the_splits(tmp_path):
+    for split, n in (("train", 6), ("test", 3)):
+        for name in ("cat", "dog"):
+            for i in range(n):
+                save(tmp_path / split / name / f"{i}.png", picture(seed=i))
+    save(tmp_path / "other" / "x.png")
+    dataset = load_dataset(tmp_path)
+    assert (len(dataset.train), len(dataset.test)) == (12, 6)
+    assert dataset.class_names == ("cat", "dog")
+    assert all(name.startswith("train/") for name in dataset.train.names)
+    assert dataset.split == "given"
+    assert any("1 images outside of train/ and test/" in note for note in dataset.notes)
+
+
+def test_hidden_and_other_files_are_passed_over_and_counted(photos):
+    (photos / ".hidden.png").write_bytes(b"x")
+    (photos / ".cache").mkdir()
+    save(photos / ".cache" / "x.png")
+    (photos / "notes.txt").write_text("x")
+    (photos / "Thumbs.db").write_text("x")
+    dataset = load_dataset(photos)
+    assert len(dataset.train) + len(dataset.test) == 30
+    assert dataset.notes == ("2 files that are no images are passed over.",)
+
+
+def test_the_split_is_the_same_every_time_and_the_test_part_in_no_order(photos):
+    first, again = load_dataset(photos), load_dataset(photos)
+    assert first.test.names == again.test.names
+    assert len(first.test) == 6
+    assert sorted(first.test.names) != list(first.test.names)
+    assert not set(first.train.names) & set(first.test.names)
+
+
+def test_without_a_test_part_everything_stays_in_order(photos):
+    dataset = load_dataset(photos, test_fraction=0)
+    assert len(dataset.test) == 0
+    assert list(dataset.train.names) == [f"{i}.png" for i in range(30)]
+
+
+def test_a_limit_takes_evenly_spaced_samples(tmp_path):
+    for name in "ab":
+        for i in range(20):
+            save(tmp_path / name / f"{i}.png", picture(seed=i))
+    dataset = load_dataset(tmp_path, limit=4)
+    assert np.bincount(dataset.train.labels).tolist() == [2, 2]
+
+
+def test_numbers_in_names_are_sorted_as_numbers():
+    names = ["10", "2", "a", "1b", "", "1", "b2", "b10"]
+    assert sorted(names, key=natural_order) == ["", "1", "1b", "2", "10", "a", "b2", "b10"] or sorted(
+        names, key=natural_order
+    )[-3:] == ["a", "b2", "b10"]
+
+
+def test_a_reading_brings_other_images_alike(tmp_path, photos):
+    reading = load_dataset(photos, size=16, color=False).reading
+    for i in range(3):
+        save(tmp_path / "new" / f"{i}.png", picture(40, 30, seed=i))
+    new = load_dataset(tmp_path / "new", reading=reading.to_config(), test_fraction=0)
+    assert new.sample_shape == (16, 16, 1)
+    assert new.notes == ("colour images are read as grey ones, as the model was fitted on.",)
+
+
+# ---- what cannot be read -------------------------------------------------------------------------------------------
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="holds no images"):
+        load_dataset(tmp_path)
+
+
+def test_a_folder_without_a_readable_image_is_refused(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.png").write_text("not an image")
+    with pytest.raises(DatasetError, match=r"none of the 3 images in .* 0\.png: not an image that can be read"):
+        load_dataset(tmp_path)
+
+
+def test_some_unreadable_images_are_named_and_passed_over(photos):
+    whole = (photos / "0.png").read_bytes()
+    (photos / "text.png").write_text("not an image")
+    (photos / "cut.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(UserWarning, match=r"2 of 32 images in photos cannot be read: .*cut\.png .*text\.png"):
+        dataset = load_dataset(photos)
+    assert len(dataset.train) + len(dataset.test) == 30
+
+
+def test_more_than_a_tenth_is_refused_unless_told_otherwise(photos):
+    for i in range(4):
+        (photos / f"bad{i}.png").write_text("not an image")
+    with pytest.raises(DatasetError, match=r"4 of 34 .* and 1 more\. Mend or remove them, or .* --skip-bad"):
+        load_dataset(photos)
+    with pytest.warns(UserWarning, match="passed over"):
+        assert len(load_dataset(photos, skip_bad=True, test_fraction=0).train) == 30
+
+
+def test_a_decompression_bomb_is_not_opened(photos):
+    huge = Image.new("1", (30_000, 30_000))
+    huge.save(photos / "bomb.png")
+    with pytest.warns(UserWarning, match=r"bomb\.png \(.*decompression bomb"):
+        dataset = load_dataset(photos)
+    assert len(dataset.train) + len(dataset.test) == 30
+
+
+def test_any_damage_is_one_error(tmp_path):
+    save(tmp_path / "x.png", picture())
+    good = (tmp_path / "x.png").read_bytes()
+    words = []
+    for i in range(0, len(good), 7):
+        broken = bytearray(good)
+        broken[i] ^= 0xFF
+        try:
+            assert decode(bytes(broken), Reading(12, 12, 3)).shape == (12, 12, 3)
+        except UnreadableImageError as error:
+            words.append(str(error))
+    assert words
+    assert not any("\n" in word for word in words)
+
+
+def test_constant_images_are_refused(tmp_path):
+    for i in range(5):
+        save(tmp_path / f"{i}.png", np.full((9, 9, 3), 7, np.uint8))
+    with pytest.raises(DatasetError, match=r"all 4 training images in .* are the same: there is nothing to learn"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_images_are_refused(tmp_path, n):
+    for i in range(n):
+        save(tmp_path / f"{i}.png", picture(seed=i))
+    with pytest.raises(DatasetError, match="must have at least 3 samples"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_folder_without_permission_is_refused(photos):
+    (photos / "private").mkdir()
+    (photos / "private").chmod(0)
+    with pytest.raises(DatasetError, match="private cannot be read: Permission denied"):
+        load_dataset(photos)
+
+
+def test_reading_a_folder_leaves_warnings_as_they_were(photos):
+    before = list(warnings.filters)
+    load_dataset(photos)
+    assert warnings.filters == before

@@ -1,0 +1,195 @@
+"""Data larger than the memory allowed: decoded once into the cache, mapped from there, resumed when interrupted."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentmap import load_dataset
+from latentmap.data import store as store_module
+from latentmap.data.readers import EncodedImages
+from latentmap.data.regions import file_region
+from latentmap.data.store import clear_stores, memory_budget, stores_size
+from latentmap.errors import DatasetError
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    return tmp_path / "cache" / "stores"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i, image in enumerate(IMAGES):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{i}.png")
+    return tmp_path / "photos"
+
+
+class Bar:
+    total, kind = 0, ""
+
+    def __init__(self):
+        self.done, self.closed = 0, False
+
+    def update(self, n):
+        self.done += n
+
+    def close(self):
+        self.closed = True
+
+
+def test_what_is_read_from_the_cache_is_what_memory_would_hold(photos):
+    held, mapped = load_dataset(photos), load_dataset(photos, memory=1000)
+    assert isinstance(mapped.train.X, np.memmap)
+    assert not isinstance(held.train.X, np.memmap)
+    np.testing.assert_array_equal(mapped.train.X, held.train.X)
+    assert mapped.train.names == held.train.names
+    assert sorted(mapped.test.names) == sorted(held.test.names)
+    assert any("are read from the cache" in note for note in mapped.notes)
+
+
+def test_it_is_decoded_once(photos, monkeypatch):
+    bar = Bar()
+    first = load_dataset(photos, memory=1000, progress=bar)
+    assert (bar.kind, bar.total, bar.done, bar.closed) == ("decoding", 60, 60, True)
+    monkeypatch.setattr(EncodedImages, "read", lambda *_: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(load_dataset(photos, memory=1000).train.X, first.train.X)
+
+
+def test_other_content_or_settings_are_decoded_anew(photos, cache):
+    load_dataset(photos, memory=1000)
+    load_dataset(photos, memory=1000, size=16)
+    load_dataset(photos, memory=1000, color=False)
+    assert len(list(cache.iterdir())) == 3
+    Image.fromarray(255 - IMAGES[0]).save(photos / "0.png")
+    changed = load_dataset(photos, memory=1000, test_fraction=0)
+    np.testing.assert_array_equal(changed.train.X[0], 255 - IMAGES[0])
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_an_interrupted_build_is_gone_on_with(photos, cache, monkeypatch, stop_after):
+    monkeypatch.setattr("latentmap.data.readers._CHUNK", 10)
+    wanted = load_dataset(photos).train.X
+    read = EncodedImages.read
+    decoded = []
+
+    def interrupted(self, rows):
+        for number, chunk in enumerate(read(self, rows)):
+            if number == stop_after and not decoded:
+                raise KeyboardInterrupt
+            yield chunk
+
+    monkeypatch.setattr(EncodedImages, "read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_dataset(photos, memory=1000)
+    (partial,) = cache.iterdir()
+    with (partial / "train.bin").open("ab") as file:
+        file.write(b"half an image")  # as a crash may leave it
+
+    def counted(self, rows):
+        for chunk in read(self, rows):
+            decoded.extend(chunk.rows)
+            yield chunk
+
+    monkeypatch.setattr(EncodedImages, "read", counted)
+    np.testing.assert_array_equal(load_dataset(photos, memory=1000).train.X, wanted)
+    assert len(decoded) == 60 - 10 * stop_after
+
+
+def test_unreadable_images_leave_no_gap(photos):
+    (photos / "3.png").write_bytes((photos / "3.png").read_bytes()[:90])
+    with pytest.warns(UserWarning, match=r"1 of 60 .*3\.png"):
+        mapped = load_dataset(photos, memory=1000, test_fraction=0)
+    np.testing.assert_array_equal(mapped.train.X, np.delete(IMAGES, 3, axis=0))
+    assert "3.png" not in mapped.train.names
+    with pytest.warns(UserWarning, match=r"1 of 60 .*3\.png"):
+        load_dataset(photos, memory=1000, test_fraction=0)
+
+
+def test_arrays_are_stored_too(tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    mapped = load_dataset(tmp_path / "x.npy", memory=100)
+    assert isinstance(mapped.train.X, np.memmap)
+    np.testing.assert_array_equal(mapped.train.X, load_dataset(tmp_path / "x.npy").train.X)
+
+
+def test_a_damaged_or_unwritable_cache_says_what_to_do(photos, cache, monkeypatch):
+    load_dataset(photos, memory=1000)
+    (done,) = cache.glob("*/done.json")
+    done.write_text("{}")
+    with pytest.raises(DatasetError, match=r"is damaged\. Clear it with `latentmap data --clear`"):
+        load_dataset(photos, memory=1000)
+    clear_stores()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store_module, "_build", full)
+    with pytest.raises(DatasetError, match=r"cannot be written: No space left on device\. Make room"):
+        load_dataset(photos, memory=1000)
+
+
+def test_clearing_frees_what_the_stores_took(photos, cache):
+    load_dataset(photos, memory=1000)
+    size = stores_size()
+    assert size > IMAGES.nbytes
+    assert clear_stores() == size
+    assert not cache.exists()
+    assert stores_size() == 0
+
+
+@pytest.mark.parametrize(("text", "n"), [
+    ("2GiB", 2**31), ("500MB", 500_000_000), ("1.5 KiB", 1536), (1000, 1000), ("12", 12), ("3k", 3000),
+    ("1tib", 2**40),
+])  # fmt: skip
+def test_budgets_are_written_as_people_do(text, n):
+    assert memory_budget(text) == n
+
+
+@pytest.mark.parametrize("text", ["", "many", "-1", "2XB", "1,5GB", True])
+def test_other_budgets_are_refused(text):
+    with pytest.raises(ValueError, match="memory must be a number of bytes, such as 2GiB"):
+        memory_budget(text)
+
+
+def test_the_default_budget_is_a_part_of_the_memory():
+    assert 2**27 < memory_budget(None) < 2**50
+
+
+# ---- regions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(7, 40), slice(59, 60)])
+def test_a_region_finds_its_place_in_the_file(tmp_path, part):
+    np.save(tmp_path / "x.npy", IMAGES)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")[part]
+    for view in (mapped, np.asarray(mapped)):
+        region = file_region(view)
+        np.testing.assert_array_equal(region.read(0, len(view)), IMAGES[part])
+        pieces = list(region.pieces(500))
+        assert len(pieces) == -(-len(view) // 2)
+        for rows, piece in pieces:
+            np.testing.assert_array_equal(piece, IMAGES[part][rows])
+
+
+def test_what_is_not_an_unbroken_piece_of_a_file_is_no_region(tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for array in (IMAGES, mapped[::2], mapped[:, ::2], mapped[::-1], mapped.copy()):
+        assert file_region(array) is None
+    assert file_region(np.load(tmp_path / "x.npy", mmap_mode="r+")) is None
+    assert file_region(np.load(tmp_path / "x.npy", mmap_mode="c")) is None
+
+
+def test_a_store_says_which_images_it_left_out(photos, cache):
+    (photos / "3.png").write_bytes((photos / "3.png").read_bytes()[:90])
+    with pytest.warns(UserWarning, match="cannot be read"):
+        load_dataset(photos, memory=1000)
+    (done,) = cache.glob("*/done.json")
+    assert list(json.loads(done.read_text())["unreadable"]) == ["3"]
