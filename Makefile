@@ -8,7 +8,7 @@ READY := .venv/ready
 .PHONY: demo test check bench format clean
 
 demo: $(READY)  ## the main job on the digits that come with scikit-learn
-	$(BIN)/latentmap report digits -o runs/digits
+	$(BIN)/latentmap report digits -o runs/digits --force
 
 test: $(READY)  ## the whole suite
 	$(BIN)/python -m pytest

@@ -12,6 +12,7 @@ import typer
 from latentmap.cli.options import DataDir, Force, Limit, Memory, SkipBad, Source, check_output, read_source
 
 if TYPE_CHECKING:
+    from latentmap import report
     from latentmap.data import Dataset
     from latentmap.data.codes import Piece
     from latentmap.estimator import Autoencoder
@@ -118,7 +119,7 @@ def generate(
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Draw one image per class: the decoded median of the class's codes.
+    """Draw one image (or, of vectors, one row of features) per class: the decoded median of the class's codes.
 
     Example: **latentmap generate models/mnist mnist -o medians.png**
     """
@@ -130,8 +131,12 @@ def generate(
     medians = analysis.class_medians(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
     )
-    result = analysis.generate(autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names)
-    report.write_figure(report.generated([result]), output)
+    unit = None if dataset.is_images else analysis.measuring_unit(train.X)
+    result = analysis.generate(
+        autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names, distances_in=unit
+    )
+    figure = report.generated([result]) if dataset.is_images else report.vector_table([result], _features(dataset))
+    report.write_figure(figure, output)
     typer.echo(output)
 
 
@@ -168,7 +173,14 @@ def interpolate(
         labels=test.labels,
         class_names=dataset.class_names,
     )
-    report.write_figure(report.interpolation(walk), output)
+    if dataset.is_images:
+        figure = report.interpolation(walk)
+    else:
+        train = dataset.train
+        unit = analysis.measuring_unit(train.X)
+        walk = analysis.name_nearest(walk, train.X, train.labels, dataset.class_names, unit)
+        figure = report.vector_walks(walk, _features(dataset))
+    report.write_figure(figure, output)
     typer.echo(output)
 
 
@@ -207,6 +219,13 @@ def evaluate(
             "trustworthiness": found.trustworthiness,
         }
     typer.echo(json.dumps(results, indent=2) if as_json else _table(results))
+
+
+def _features(dataset: Dataset) -> report.Features:
+    """What is known of the features of vectors."""
+    from latentmap import report
+
+    return report.Features.of(dataset.train.X, dataset.reading.columns if dataset.reading else None)
 
 
 def _run_by(autoencoder: Autoencoder, runtime: str) -> Any:
