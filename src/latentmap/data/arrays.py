@@ -1,4 +1,4 @@
-"""Arrays as sources: what NumPy, PyTorch and data frames hold, and the files ``.npy``, ``.npz`` and IDX.
+"""Arrays as sources, wherever they come from.
 
 Images come to uint8, 0 to 255, vectors to float32 in their own units. What belongs here: shapes, types and units of
 arrays. Their splits and where they are held are the business of ``assembly``.
@@ -6,16 +6,13 @@ arrays. Their splits and where they are held are the business of ``assembly``.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.idx import read_idx
 from latentmap.data.readers import Chunk, Known, Reader
 from latentmap.data.reading import Reading, Wishes
 from latentmap.data.regions import file_region
@@ -24,7 +21,6 @@ from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
 _CHANNELS = (1, 3, 4)
-_X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 
 
@@ -285,122 +281,3 @@ def number_classes(
     if labels.dtype.kind == "f" and (values == values.round()).all():
         values = values.astype(np.int64)
     return numbers.astype(np.int64), tuple(str(value) for value in values)
-
-
-# ---- files ---------------------------------------------------------------------------------------------------------
-
-
-def read_npy(path: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of a ``.npy`` file: an array of images or vectors, without labels.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged or holds objects, which would have to be unpickled.
-    """
-    return ArrayReader(path.stem, Parts(_load(path, mmap=True)), wishes, content=file_state(path))
-
-
-def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of an ``.npz`` file: ``X`` (or images, data), with ``y`` (or labels) where it is there.
-
-    ``x_train``, ``y_train``, ``x_test`` and ``y_test`` are the splits; with one array alone its name does not matter.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged, holds objects, or has no such arrays.
-    """
-    archive = _load(path)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise DatasetError(f"{path} is a single array, though named .npz. Name it .npy.")
-    with archive:
-        names = archive.files
-
-        def take(*wanted: str) -> NDArray[Any] | None:
-            found = next((name for name in wanted if name in names), None)
-            return None if found is None else _member(archive, found, path)
-
-        split = {f"{kind}_{part}" for kind in ("x", "X") for part in ("train", "test")} & set(names)
-        if len(split) == 2:
-            X, X_test = take("x_train", "X_train"), take("x_test", "X_test")
-            parts = Parts(cast("NDArray[Any]", X), take("y_train"), X_test, take("y_test"))
-        else:
-            X = take(*_X_NAMES) if len(names) > 1 else take(*names)
-            if X is None:
-                raise DatasetError(
-                    f"{path} must hold one of {', '.join(_X_NAMES)} (and y or labels), got {', '.join(names) or '-'}."
-                )
-            parts = Parts(X, take(*_Y_NAMES) if len(names) > 1 else None)
-    return ArrayReader(path.stem, parts, wishes, content=file_state(path))
-
-
-def read_idx_file(path: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of an IDX file of samples, with the labels of the file beside it that MNIST would have.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged.
-    """
-    parts = Parts(read_idx(path), _labels_beside(path))
-    return ArrayReader(path.name.split(".")[0], parts, wishes, content=file_state(path))
-
-
-def read_idx_folder(folder: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of a folder with IDX files as MNIST has them: train-images..., t10k-images..."""
-    train, test = idx_images(folder, "train"), idx_images(folder, "t10k")
-    if train is None:
-        raise DatasetError(f"{folder} has no train-images IDX file.")
-    parts = Parts(
-        read_idx(train),
-        _labels_beside(train),
-        None if test is None else read_idx(test),
-        None if test is None else _labels_beside(test),
-    )
-    return ArrayReader(folder.resolve().name, parts, wishes, content=file_state(train))
-
-
-def idx_images(folder: Path, part: str) -> Path | None:
-    """Return the IDX file of a folder that holds the images of a part, if there is one."""
-    return next(iter(sorted(folder.glob(f"{part}-images*idx3-ubyte*"))), None)
-
-
-def _labels_beside(path: Path) -> NDArray[Any] | None:
-    """The labels of an IDX file of images, where MNIST's naming leads to a file."""
-    labels = path.with_name(path.name.replace("-images", "-labels").replace("idx3", "idx1"))
-    return read_idx(labels, n_dims=1) if labels != path and labels.is_file() else None
-
-
-def file_state(path: Path) -> str:
-    """Return what changes when a file does: its place, size and time."""
-    stat = path.stat()
-    return hashlib.blake2b(
-        f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode(), digest_size=16
-    ).hexdigest()
-
-
-def _load(path: Path, *, mmap: bool = False) -> Any:
-    """What a NumPy file holds, never unpickled."""
-    try:
-        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except Exception as error:  # a damaged header can make its reader fail in any way
-        raise _unreadable(path, error) from error
-
-
-def _member(archive: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
-    """One array of an ``.npz`` file."""
-    try:
-        return cast("NDArray[Any]", archive[name])
-    except Exception as error:  # as above
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> DatasetError:
-    """Say that a NumPy file cannot be read, and why."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    if "pickle" in words or "Python objects" in words:
-        words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
-    elif isinstance(error, PermissionError):
-        words = "no permission"
-    return DatasetError(f"{path} cannot be read as NumPy's: {words.rstrip('.')}.")

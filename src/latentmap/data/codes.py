@@ -10,12 +10,12 @@ import csv
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.errors import DatasetError, MissingExtraError
+from latentmap.data.tables import pyarrow as load_pyarrow
+from latentmap.errors import DatasetError
 from latentmap.files import new_file
 
 SUFFIXES = (".npy", ".csv", ".parquet")
@@ -90,7 +90,7 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
         elif file.suffix == ".csv":
             codes = _read_csv(file, latent_dim)
         else:
-            table = _pyarrow("parquet").read_table(file)
+            table = load_pyarrow("parquet").read_table(file)
             codes = np.column_stack([column.to_numpy() for column in table.columns[-latent_dim:]])
         codes = np.asarray(codes, dtype=np.float32)
     except FileNotFoundError as error:
@@ -126,7 +126,7 @@ def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str]) -> None:
 
 def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> None:
     """A row group a piece."""
-    pyarrow, parquet = _pyarrow(), _pyarrow("parquet")
+    pyarrow, parquet = load_pyarrow(), load_pyarrow("parquet")
     writer = None
     for Z, described in pieces:
         columns = {**described, **{name: Z[:, i] for i, name in enumerate(names)}}
@@ -146,13 +146,3 @@ def _read_csv(path: Path, latent_dim: int) -> NDArray[np.float32]:
         if len(header) < latent_dim:
             raise ValueError(f"it has {len(header)} columns")
         return np.array([row[-latent_dim:] for row in rows], dtype=np.float32).reshape(-1, latent_dim)
-
-
-def _pyarrow(module: str = "") -> Any:
-    """Pyarrow, or a module of it."""
-    import importlib
-
-    try:
-        return importlib.import_module(f"pyarrow.{module}" if module else "pyarrow")
-    except ImportError as error:
-        raise MissingExtraError("Parquet needs pyarrow. Install it with: pip install 'latentmap[parquet]'") from error

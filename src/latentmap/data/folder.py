@@ -73,7 +73,7 @@ def read_folder(folder: Path, wishes: Wishes) -> EncodedImages:
         in_class_order=True,
         notes=notes,
     )
-    return EncodedImages(known, [folder / file for file in files], wishes, digest.hexdigest())
+    return EncodedImages(known, lambda row: folder / files[row], wishes, digest.hexdigest())
 
 
 def find_images(folder: Path) -> tuple[list[Path], int]:

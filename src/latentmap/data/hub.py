@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.images import Encoded
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
-from latentmap.data.tables import _CLASS_LIKE, choose_columns
+from latentmap.data.tables import CLASS_LIKE, choose_columns
 from latentmap.errors import DatasetError, MissingExtraError
 
 
@@ -51,7 +50,7 @@ def read_hub(name: str, wishes: Wishes) -> Reader:
         raise DatasetError(f"hf://{name} has no column {label!r}. It has {', '.join(features)}.")
     numeric = [column for column, kind in features.items() if _is_numeric(kind)]
     if columns:
-        label = label or next((column for column in _CLASS_LIKE if column in features), None)
+        label = label or next((column for column in CLASS_LIKE if column in features), None)
         return _images(name, given, columns[0], label, wishes)
     others = [column for column in features if column not in numeric]
     chosen, label, notes = choose_columns(numeric, others, wishes, f"hf://{name}")
@@ -93,29 +92,11 @@ def _images(name: str, given: list[Any], column: str, label: str | None, wishes:
     )
     cells = [part.cast_column(column, Image(decode=False)) for part in given]
     content = " ".join(str(getattr(part, "_fingerprint", "")) for part in given)
-    return EncodedImages(known, _Cells(cells, column), wishes, content)
+    ends = np.cumsum(counts)
 
+    def fetch(row: int) -> Encoded:
+        part = int(np.searchsorted(ends, row, side="right"))
+        cell = cells[part][row - int(ends[part]) + counts[part]][column] or {}
+        return cast("bytes", cell["bytes"]) if cell.get("bytes") else Path(cell.get("path") or "")
 
-class _Cells(Sequence[Encoded]):
-    """The encoded images of some splits, one after another."""
-
-    def __init__(self, parts: list[Any], column: str) -> None:
-        self._parts, self._column = parts, column
-
-    def __len__(self) -> int:
-        return sum(map(len, self._parts))
-
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | Sequence[Encoded]:
-        """Return the image of a row: its bytes, or the path of its file."""
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
-        for part in self._parts:
-            if row < len(part):
-                cell = part[row][self._column] or {}
-                return cast("bytes", cell["bytes"]) if cell.get("bytes") else Path(cell.get("path") or "")
-            row -= len(part)
-        raise IndexError(row)
+    return EncodedImages(known, fetch, wishes, content)

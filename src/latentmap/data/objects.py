@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -109,7 +108,12 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
         if labels is not None and class_names is None:
             class_names = tuple(str(i) for i in range(int(labels.max()) + 1))
         known = Known(name, len(source), labels, class_names if has_labels else None, in_class_order=True)
-        return EncodedImages(known, _Pictures(source), wishes, content="")
+
+        def fetch(row: int) -> Encoded:
+            item = source[row]
+            return cast("Image.Image", item[0] if isinstance(item, (tuple, list)) else item)
+
+        return EncodedImages(known, fetch, wishes, content="")
     samples, found = [], []
     for i in range(len(source)):
         item = source[i]
@@ -122,24 +126,3 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
         raise DatasetError(f"{name} must give samples of one shape, got {sorted(shapes)[:3]}. Resize them.")
     names = class_names if found and not isinstance(found[0], str) else None
     return ArrayReader(name, Parts(np.stack(samples), np.asarray(found) if found else None), wishes, class_names=names)
-
-
-class _Pictures(Sequence[Encoded]):
-    """The Pillow images of a PyTorch dataset."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | Sequence[Encoded]:
-        """Return the image of a row."""
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
-        item = self._source[row]
-        return cast("Image.Image", item[0] if isinstance(item, (tuple, list)) else item)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,16 +105,16 @@ class EncodedImages(Reader):
     ----------
     known : Known
         What is known of the images.
-    items : sequence of path, bytes or Image
-        The images; asked for in ascending order.
+    fetch : callable
+        Gives the image of a row: a path, bytes or an open image; asked in ascending order, by one thread.
     wishes : Wishes
         What the user asked for.
     content : str
         Changes when the items do.
     """
 
-    def __init__(self, known: Known, items: Sequence[Encoded], wishes: Wishes, content: str) -> None:
-        self._items = items
+    def __init__(self, known: Known, fetch: Callable[[int], Encoded], wishes: Wishes, content: str) -> None:
+        self._fetch = fetch
         self._content = content
         sizes: Counter[tuple[int, int]] = Counter()
         grey = True
@@ -160,7 +160,7 @@ class EncodedImages(Reader):
         with no_bombs(), ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(rows), _CHUNK):
                 piece = rows[start : start + _CHUNK].tolist()
-                yield from zip(piece, pool.map(attempt, [self._items[row] for row in piece]), strict=True)
+                yield from zip(piece, pool.map(attempt, [self._fetch(row) for row in piece]), strict=True)
 
 
 def nothing_readable(name: str, n: int, first: str, why: str) -> str:

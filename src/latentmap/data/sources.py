@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from latentmap.data.arrays import ArrayReader, idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
+from latentmap.data.array_files import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
+from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.assembly import Terms, assemble
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
 from latentmap.data.dataset import Dataset
@@ -148,8 +149,6 @@ def name_of(source: str) -> str:
 
 def _load_builtin(name: str, wishes: Wishes, data_dir: Path | None, progress: ProgressBar | None) -> Dataset:
     """A named dataset, brought to the size and channels wanted."""
-    from latentmap.data.arrays import Parts
-
     if wishes.reading is not None and not wishes.reading.is_images:
         raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
     size = wishes.reading.shape[:2] if wishes.reading else wishes.height_and_width

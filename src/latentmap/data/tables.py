@@ -14,18 +14,19 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import ArrayReader, Parts, file_state, number_classes
+from latentmap.data.array_files import file_state
+from latentmap.data.arrays import ArrayReader, Parts, number_classes
 from latentmap.data.images import Encoded
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
 from latentmap.errors import DatasetError, MissingExtraError
 
-_CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features
+CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features
 _DELIMITERS = ",;\t"
 
 
@@ -96,7 +97,7 @@ def choose_columns(
     if passed:
         notes.append(f"{len(passed):,} columns that hold no numbers are passed over: {_listed(passed)}.")
     if label is None:
-        likely = next((column for column in every if column.lower() in _CLASS_LIKE), None)
+        likely = next((column for column in every if column.lower() in CLASS_LIKE), None)
         if likely is not None:
             notes.append(f"should column {likely!r} name the class, add --label {likely}.")
     return columns, label, notes
@@ -296,7 +297,7 @@ def _parquet_images(
     names = files[0].schema_arrow.names
     label = wishes.label or (wishes.reading.label if wishes.reading else None)
     if label is None:
-        label = next((other for other in _CLASS_LIKE if other in names), None)
+        label = next((other for other in CLASS_LIKE if other in names), None)
     if label is not None and label not in names:
         if wishes.label:
             raise DatasetError(f"{name} has no column {label!r}. It has {_listed(names)}.")
@@ -307,7 +308,7 @@ def _parquet_images(
         y = _column(files, label)
         labels, class_names = number_classes([y], [len(items)], name, _class_names(files[0], label))
     known = Known(name, len(items), labels, class_names, is_test, in_class_order=True, notes=notes)
-    return EncodedImages(known, items, wishes, content)
+    return EncodedImages(known, items.fetch, wishes, content)
 
 
 def _class_names(file: Any, label: str) -> tuple[str, ...] | None:
@@ -320,7 +321,7 @@ def _class_names(file: Any, label: str) -> tuple[str, ...] | None:
     return tuple(map(str, names)) if isinstance(names, list) else None
 
 
-class ParquetCells(Sequence[Encoded]):
+class ParquetCells:
     """The images of a column of Parquet files, a row group held at a time.
 
     Parameters
@@ -341,14 +342,8 @@ class ParquetCells(Sequence[Encoded]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | Sequence[Encoded]:
+    def fetch(self, row: int) -> Encoded:
         """Return the image of a row; an empty cell is empty bytes, which nothing can read."""
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
         group = bisect.bisect_right(self._ends, row)
         if self._held is None or self._held[0] != group:
             file, i = self._groups[group]
