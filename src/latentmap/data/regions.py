@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,26 @@ class FileRegion:
             self.path, self.dtype, (stop - start) * n_values, offset=self.offset + start * self.row_bytes
         )
         return flat.reshape(-1, *self.shape[1:])
+
+    def open(self) -> BinaryIO:
+        """Open the file for `read_into`."""
+        return Path(self.path).open("rb", buffering=0)
+
+    def read_into(self, file: BinaryIO, start: int, out: NDArray[Any]) -> None:
+        """Fill an unbroken array with the rows from `start` on.
+
+        Raises
+        ------
+        OSError
+            If the file is shorter than it was.
+        """
+        file.seek(self.offset + start * self.row_bytes)
+        view = memoryview(out.data).cast("B")
+        while len(view):
+            n = file.readinto(view)  # type: ignore[attr-defined]  # raw files have it
+            if not n:
+                raise OSError(f"{self.path} is shorter than it was")
+            view = view[n:]
 
     def pieces(self, n_bytes: int = 2**24) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Yield all rows in pieces of about so many bytes, with where each lies."""

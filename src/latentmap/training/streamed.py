@@ -90,34 +90,44 @@ class StreamedBatches(BatchesBase):
         while first < len(windows) and skipped >= len(orders[first]):
             skipped -= len(orders[first])
             first += 1
-        rows = self._rows(windows[first:], orders[first:], skipped)
-        left: Tensor | None = None
+        held = self._windows(windows[first:])
+        window, order = torch.empty(0), torch.empty(0, dtype=torch.int64)
+        position = 0
         for size in sizes[start:]:
             pieces: list[Tensor] = []
             missing = size
             while missing:
-                if left is None or not len(left):
-                    left = next(rows)
-                pieces.append(left[:missing])
-                left = left[missing:]
-                missing -= len(pieces[-1])
+                if position == len(order):
+                    window, order, position = next(held), orders[first], skipped
+                    first, skipped = first + 1, 0
+                taken = order[position : position + missing]
+                pieces.append(window.index_select(0, taken))
+                position += len(taken)
+                missing -= len(taken)
             batch = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
             yield self.preprocessing.to_input(batch.to(self.device))
 
-    def _rows(self, windows: list[np.ndarray], orders: list[Tensor], skipped: int) -> Iterator[Tensor]:
-        """The shuffled samples of the windows in small pieces, the next window being read meanwhile."""
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._window, windows[0]) if windows else None
-            for i, order in enumerate(orders):
-                window = coming.result() if coming is not None else torch.empty(0)
-                coming = reader.submit(self._window, windows[i + 1]) if i + 1 < len(windows) else None
-                for piece in torch.split(order[skipped:], 1024):
-                    yield window.index_select(0, piece)
-                skipped = 0
+    def _windows(self, windows: list[np.ndarray]) -> Iterator[Tensor]:
+        """The samples of each window in turn, the next one being read meanwhile; good until the one after is asked."""
+        most = max((int(self._sizes[window].sum()) for window in windows), default=0)
+        # Two buffers for all windows: fresh memory would cost a page fault for every 4 KiB of them.
+        buffers = [np.empty((most, *self.region.shape[1:]), self.region.dtype) for _ in range(2)]
+        with ThreadPoolExecutor(1) as reader, self.region.open() as file:
 
-    def _window(self, blocks: np.ndarray) -> Tensor:
-        """The samples of some blocks."""
-        return torch.cat([self._block(block) for block in blocks])
+            def read(number: int) -> Tensor:
+                buffer, n = buffers[number % 2], 0
+                for block in windows[number]:
+                    start, size = int(self._starts[block]), int(self._sizes[block])
+                    self.region.read_into(file, start, buffer[n : n + size])
+                    n += size
+                return torch.from_numpy(buffer[:n])
+
+            coming = [reader.submit(read, 0)] if windows else []
+            for number in range(len(windows)):
+                window = coming.pop().result()
+                if number + 1 < len(windows):
+                    coming.append(reader.submit(read, number + 1))
+                yield window
 
     def _block(self, number: int) -> Tensor:
         """The samples of a block."""
