@@ -40,3 +40,13 @@ def test_linear_rank_counts_directions():
     X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 40))
     assert linear_rank(X) == 3
     assert linear_rank(np.ones((5, 4))) == 1
+
+
+def test_of_very_many_samples_evenly_spaced_ones_are_taken(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(1000, 5)) @ np.diag([5, 4, 1, 0.1, 0.1]) + 3
+    whole = PcaBaseline(2).fit(X)
+    monkeypatch.setattr("latentmap.analysis.baselines._MOST_BYTES", 4 * 5 * 250)
+    some = PcaBaseline(2).fit(X)
+    np.testing.assert_allclose(some.pca_.mean_, X[::4].mean(axis=0), atol=1e-5)
+    alike = np.abs(np.sum(some.pca_.components_ * whole.pca_.components_, axis=1))
+    assert (alike > 0.95).all()

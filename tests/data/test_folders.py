@@ -360,3 +360,12 @@ def test_reading_a_folder_leaves_warnings_as_they_were(photos):
     before = list(warnings.filters)
     load_dataset(photos)
     assert warnings.filters == before
+
+
+def test_images_beyond_the_limit_are_not_judged(photos):
+    for i in range(8):
+        (photos / f"zz{i}.png").write_text("not an image")
+    with pytest.raises(DatasetError, match="8 of 38"):
+        load_dataset(photos, test_fraction=0)
+    with pytest.warns(UserWarning, match="1 of 2 images"):  # the first and the last
+        assert load_dataset(photos, test_fraction=0, limit=2, skip_bad=True).train.names == ("0.png",)

@@ -14,6 +14,8 @@ from sklearn.decomposition import PCA
 
 from latentmap.analysis.transformers import FloatArray, Unit, chunks, flat, unit_scale
 
+_MOST_BYTES = 2**31  # of samples as float32
+
 COVARIANCE_LIMIT = 2048
 """Features up to which the covariance matrix is small beside the data and its eigenvectors take seconds."""
 
@@ -66,7 +68,10 @@ class PcaBaseline:
         self.random_state = random_state
 
     def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:  # noqa: ARG002  # scikit-learn passes y
-        """Find the components of `X`, shape (n, ...), in any units; `y` is ignored."""
+        """Find the components of `X`, shape (n, ...), in any units; `y` is ignored.
+
+        Of more samples than 2 GiB of float32 hold, evenly spaced ones are taken.
+        """
         n_features = int(np.prod(X.shape[1:]))
         most = min(len(X), n_features)
         if not 1 <= self.latent_dim <= most:
@@ -74,7 +79,7 @@ class PcaBaseline:
                 f"latent_dim must be between 1 and {most} (the fewer of samples and features), got {self.latent_dim}."
             )
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
-        rows = flat(X)
+        rows = flat(X[:: -(-4 * X.size // _MOST_BYTES)])
         # In place: the covariance is accumulated in float32, and numbers near 1 lose the least of it.
         self.scale_ = np.asarray(unit_scale(X) if self.unit is None else self.unit, np.float32)
         rows /= self.scale_

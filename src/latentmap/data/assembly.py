@@ -78,7 +78,8 @@ def assemble(reader: Reader, terms: Terms) -> Dataset:
         held, unreadable = store(reader, key, parts, terms.bar)
     else:
         held, unreadable = _hold(reader, parts)
-    unreadable = {**getattr(reader, "unreadable", {}), **unreadable}
+    seen_before = getattr(reader, "unreadable", {})
+    unreadable = {row: seen_before.get(row, why) for row, why in unreadable.items()}
     _judge(reader, unreadable, sum(map(len, parts.values())), skip_bad=terms.skip_bad)
     test_X, test_rows = held["test"]
     if len(test_rows) and (known.is_test is None or known.in_class_order) and not isinstance(test_X, np.memmap):

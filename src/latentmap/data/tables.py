@@ -12,7 +12,9 @@ import hashlib
 import itertools
 import json
 import re
+from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,50 +137,52 @@ def read_csv(path: Path, wishes: Wishes) -> ArrayReader:
             has_header = not all(_is_number(cell) for cell in header)
             if not has_header:
                 file.seek(0)
-            names = [cell.strip() or f"column {i}" for i, cell in enumerate(header)] if has_header else []
-            names = names or [f"column {i}" for i in range(len(header))]
-            rows = list(csv.reader(file, delimiter=delimiter))
+            names = [cell.strip() if has_header and cell.strip() else f"column {i}" for i, cell in enumerate(header)]
+            rows = csv.reader(file, delimiter=delimiter)
+            return _read_rows(path, rows, names, int(has_header), wishes)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except csv.Error as error:
         raise DatasetError(f"{path} cannot be read as CSV: {error}.") from error
-    rows = [row for row in rows if row]
-    if not rows:
-        raise DatasetError(f"{path} has no rows.")
+
+
+def _read_rows(path: Path, rows: Any, names: list[str], n_before: int, wishes: Wishes) -> ArrayReader:
+    """The reader of the rows that a csv reader gives, gone through once; so many lines came before."""
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
         raise DatasetError(f"{path} has more than one column {duplicates[0]!r}. Rename them.")
-    offset = 2 if has_header else 1  # lines are counted from 1
-    for i, row in enumerate(rows):
-        if len(row) != len(names):
-            raise DatasetError(f"{path}, line {i + offset:,}: {len(row)} values in place of {len(names)}.")
-    numeric = [name for name, cell in zip(names, rows[0], strict=True) if _is_number(cell) or not cell.strip()]
+    first = next((row for row in rows if row), None)
+    if first is None:
+        raise DatasetError(f"{path} has no rows.")
+    numeric = [name for name, cell in zip(names, first, strict=False) if _is_number(cell) or not cell.strip()]
     others = [name for name in names if name not in numeric]
     columns, label, notes = choose_columns(numeric, others, wishes, str(path))
     places = [names.index(column) for column in columns]
-    X = _to_numbers(rows, places, columns, path, offset)
-    y = None if label is None else np.array([row[names.index(label)].strip() for row in rows])
+    class_place = None if label is None else names.index(label)
+    values, classes = array("d"), []
+    for row in itertools.chain([first], rows):
+        if not row:
+            continue
+        if len(row) != len(names):
+            raise DatasetError(
+                f"{path}, line {rows.line_num + n_before:,}: {len(row)} values in place of {len(names)}."
+            )
+        try:
+            values.extend([float(row[place]) for place in places])
+        except ValueError:
+            cell, column = next((row[p], names[p]) for p in places if not _is_number(row[p]))
+            what = repr(cell) if cell.strip() else "nothing"
+            raise DatasetError(
+                f"{path}, line {rows.line_num + n_before:,}, column {column!r}: {what} in "
+                "place of a number. Fill it in, leave the row out, or name the column with --label."
+            ) from None
+        if class_place is not None:
+            classes.append(row[class_place].strip())
+    y = None if label is None else np.array(classes)
     if y is not None and all(_is_whole(value) for value in np.unique(y)):
         y = y.astype(np.float64).astype(np.int64)
+    X = np.frombuffer(values).reshape(-1, len(columns))
     reader = ArrayReader(path.stem, Parts(X, y), wishes, columns=columns, content=file_state(path))
     return _with_label(reader, label, notes)
-
-
-def _to_numbers(
-    rows: list[list[str]], places: list[int], columns: tuple[str, ...], path: Path, offset: int
-) -> NDArray[np.float64]:
-    """The cells at these places as numbers."""
-    try:
-        return np.array([[row[place] for place in places] for row in rows]).astype(np.float64)
-    except ValueError:
-        for i, place in itertools.product(range(len(rows)), range(len(places))):
-            cell = rows[i][places[place]]
-            if not _is_number(cell):
-                what = repr(cell) if cell.strip() else "nothing"
-                raise DatasetError(
-                    f"{path}, line {i + offset:,}, column {columns[place]!r}: {what} in place of a number. Fill it "
-                    "in, leave the row out, or name the column with --label."
-                ) from None
-        raise
 
 
 def _is_number(cell: str) -> bool:
@@ -197,8 +201,6 @@ def _is_whole(cell: str) -> bool:
 
 def _with_label(reader: ArrayReader, label: str | None, notes: list[str]) -> ArrayReader:
     """The reader, with what the table told."""
-    from dataclasses import replace
-
     reader.reading = replace(reader.reading, label=label)
     reader.known.notes.extend(notes)
     return reader
