@@ -183,7 +183,7 @@ def draw(story: Story) -> dict[str, Figure]:
 
     features = story.features
     drawn = {
-        "training": figures.training(histories),
+        "training": figures.training(histories, per="pixel" if features is None else "scaled feature"),
         "reconstructions": figures.reconstructions(story.comparison)
         if features is None
         else figures.vector_reconstructions(story.comparison, features),

@@ -176,7 +176,7 @@ def captions(story: Story) -> dict[str, Caption]:
     named = ", ".join(model.title for model in story.comparison.models)
     curves = ", ".join(model.short for model in story.models if model.history)
     thing = story.thing
-    per = "pixel" if story.dataset.is_images else "feature"
+    per = "pixel" if story.dataset.is_images else "scaled feature"
     return {
         "training": Caption(
             "How they learned",

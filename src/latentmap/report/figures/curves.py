@@ -20,7 +20,7 @@ def column(history: History, name: str) -> np.ndarray[Any, np.dtype[np.float64]]
     return np.asarray([np.nan if row.get(name) is None else row[name] for row in history], dtype=np.float64)
 
 
-def training(histories: Mapping[str, History], *, ax: Axes | None = None) -> Figure:
+def training(histories: Mapping[str, History], *, per: str = "pixel", ax: Axes | None = None) -> Figure:
     """Draw the loss of each model, epoch by epoch, on a log scale.
 
     Parameters
@@ -28,6 +28,8 @@ def training(histories: Mapping[str, History], *, ax: Axes | None = None) -> Fig
     histories : mapping of str to sequence of dict
         By model title, the rows of its ``history_``: ``epoch``, ``train_loss`` and, where there is one,
         ``valid_loss``.
+    per : str, default="pixel"
+        What the error is counted by: a pixel, a feature.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -68,7 +70,7 @@ def training(histories: Mapping[str, History], *, ax: Axes | None = None) -> Fig
     ax.set_xlim(min(1.0, longest - 0.5), longest * 1.01 if longest > 1 else 1.5)
     write_at_ends(ax, ends)
     ax.set_xlabel("epoch", fontsize=TEXT)
-    ax.set_ylabel("mean squared error per pixel, log scale", fontsize=TEXT)
+    ax.set_ylabel(f"mean squared error per {per}, log scale", fontsize=TEXT)
     ax.tick_params(labelsize=SMALL, colors=INK)
     ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
     ax.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,7 @@
 """Pictures of vectors: what images show at a glance, as lines and tables of features with the nearest examples.
 
-Values are drawn in standard deviations from the training mean, so that features of any unit stand side by side.
+Values are drawn in standard deviations from the training mean: each feature's own where they are in different units,
+one for all of them where they are in one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from latentmap.analysis import Comparison, Generated, Interpolation, LatentGrid
+from latentmap.data.preprocessing import Preprocessing
 from latentmap.report.figures.canvas import (
     FAINT,
     INK,
@@ -48,7 +50,7 @@ class Features:
     names : tuple of str
         Their names.
     mean, deviation : ndarray, shape (n_features,)
-        Over the training samples; a deviation of 0 is given as 1.
+        Over the training samples; where all features are in one unit, the deviation is that of all of them.
     """
 
     names: tuple[str, ...]
@@ -58,9 +60,9 @@ class Features:
     @classmethod
     def of(cls, X: NDArray[Any], names: tuple[str, ...] | None) -> Features:
         """Return those of training samples, shape (n, n_features)."""
-        deviation = X.std(axis=0, dtype=np.float64)
+        scaling = Preprocessing.fit(X, "auto")  # as the network sees them
         named = names or tuple(f"x{i}" for i in range(X.shape[1]))
-        return cls(named, X.mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0))
+        return cls(named, scaling.offset, np.broadcast_to(scaling.scale, scaling.offset.shape))
 
     def standardize(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return samples in standard deviations from the mean."""
@@ -110,8 +112,9 @@ def vector_reconstructions(comparison: Comparison, features: Features) -> Figure
         for column, kind in enumerate(_EXTREMES):
             ax = axes[row, column]
             _frame(ax, [features.names[j] for j in shown])
-            words = f"{model.title}: {kind}, {error_text(model.extremes_errors[column])}"
-            ax.set_title(words, fontsize=SMALL, color=INK, pad=3)
+            ax.set_title(f"{kind}, {error_text(model.extremes_errors[column])}", fontsize=SMALL, color=INK, pad=3)
+            if column == 0:
+                ax.set_ylabel(model.title, fontsize=TEXT, color=INK)
             line(ax, model.extremes_X[column], INK, "original", lw=2.2, alpha=0.55, marker="o", ms=2.5)
             line(ax, model.extremes_X_hat[column], colour, model.title)
     figure.legend(
