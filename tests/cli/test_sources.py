@@ -155,6 +155,11 @@ def test_options_out_of_range_name_the_option(latentmap, photos, options):
     assert not os.path.lexists("m")
 
 
+def test_a_label_is_for_tables_only(latentmap, photos):
+    assert refused(latentmap("fit", photos, "-o", "m", "--label", "kind"), 1, "photos has no columns")
+    assert refused(latentmap("fit", "digits", "-o", "m", "--label", "kind"), 1, "digits has no columns")
+
+
 def test_unknown_names_suggest_the_nearest(latentmap, photos):
     assert refused(latentmap("fit", photos, "-o", "m", "--model", "dens"), 2, "Did you mean 'dense'?")
     assert refused(latentmap("fit", photos, "-o", "m", "--modle", "dense"), 2, "--model")

@@ -193,3 +193,36 @@ def test_a_store_says_which_images_it_left_out(photos, cache):
         load_dataset(photos, memory=1000)
     (done,) = cache.glob("*/done.json")
     assert list(json.loads(done.read_text())["unreadable"]) == ["3"]
+
+
+def test_what_cannot_be_told_from_other_content_is_never_kept(cache):
+    first = load_dataset(IMAGES, memory=100, test_fraction=0)
+    second = load_dataset(255 - IMAGES, memory=100, test_fraction=0)
+    np.testing.assert_array_equal(first.train.X, 255 - second.train.X)
+
+    import torch
+
+    class Pictures(torch.utils.data.Dataset):
+        def __init__(self, images):
+            self.images = images
+
+        def __len__(self):
+            return len(self.images)
+
+        def __getitem__(self, i):
+            return Image.fromarray(self.images[i])
+
+    first, second = (load_dataset(Pictures(x), memory=100, test_fraction=0) for x in (IMAGES, 255 - IMAGES))
+    np.testing.assert_array_equal(first.train.X, 255 - second.train.X)
+    assert not cache.exists()
+
+
+def test_mapped_arrays_are_told_apart_by_their_files(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    np.save(tmp_path / "b.npy", 255 - IMAGES)
+    for part in (slice(None), slice(10, 50)):
+        a, b = (np.load(tmp_path / f"{name}.npy", mmap_mode="r")[part] for name in "ab")
+        first, second = (load_dataset(x, memory=100, test_fraction=0) for x in (a, b))
+        assert isinstance(first.train.X, np.memmap)
+        np.testing.assert_array_equal(first.train.X, IMAGES[part])
+        np.testing.assert_array_equal(second.train.X, 255 - IMAGES[part])

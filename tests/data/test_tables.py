@@ -110,6 +110,7 @@ def test_images_as_hugging_face_writes_them_with_the_names_of_their_classes(tmp_
     np.testing.assert_array_equal(dataset.train.images, IMAGES)
     assert dataset.class_names == ("cat", "dog")
     assert dataset.train.labels.tolist() == [0, 1] * 15
+    assert dataset.reading.label == "label"
 
 
 def test_shards_are_one_dataset_and_their_names_the_splits(tmp_path):

@@ -50,7 +50,7 @@ class ArrayReader(Reader):
     class_names : tuple of str, optional
         The names of the classes, where `parts.y` holds their numbers.
     content : str, optional
-        Changes when the arrays do; needed only where they may be stored.
+        Changes when the arrays do; without it they are held in memory, where they are already.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class ArrayReader(Reader):
         whole = self.reading.low is None or (self.reading.low, self.reading.high) == (0.0, 255.0)
         return _with_channels(X) if len(self._arrays) == 1 and as_wanted and whole else None
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> str | None:
         """Return what changes when the content or its reading do."""
-        return f"{self._content} {self.reading}"
+        return f"{self._content} {self.reading}" if self._content else None
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the samples at these rows."""

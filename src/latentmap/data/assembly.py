@@ -69,9 +69,10 @@ def assemble(reader: Reader, terms: Terms) -> Dataset:
     budget = memory_budget(terms.memory)
     parts = _parts(reader, terms)
     n_bytes = sum(map(len, parts.values())) * int(np.prod(reader.sample_shape)) * np.dtype(reader.dtype).itemsize
-    if n_bytes > budget and reader.dtype is np.uint8:
+    content = reader.fingerprint()
+    if n_bytes > budget and reader.dtype is np.uint8 and content is not None:
         rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())
-        key = hashlib.blake2b(f"1 {reader.fingerprint()} {rows}".encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(f"1 {content} {rows}".encode(), digest_size=16).hexdigest()
         known.notes.append(
             f"{n_bytes / 2**30:.1f} GiB of samples are more than may be held, and are read from the cache."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,6 +61,7 @@ def read_hub(name: str, wishes: Wishes) -> Reader:
         arrays[0], classes[0], *(both for pair in zip(arrays[1:], classes[1:], strict=True) for both in pair)
     )
     reader = ArrayReader(name.rsplit("/", maxsplit=1)[-1], parts, wishes, columns=chosen)
+    reader.reading = replace(reader.reading, label=label)
     reader.known.notes.extend(notes)
     return reader
 
@@ -99,4 +101,6 @@ def _images(name: str, given: list[Any], column: str, label: str | None, wishes:
         cell = cells[part][row - int(ends[part]) + counts[part]][column] or {}
         return cast("bytes", cell["bytes"]) if cell.get("bytes") else Path(cell.get("path") or "")
 
-    return EncodedImages(known, fetch, wishes, content)
+    reader = EncodedImages(known, fetch, wishes, content)
+    reader.reading = replace(reader.reading, label=label)
+    return reader

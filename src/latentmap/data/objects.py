@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
 
+from latentmap.data.array_files import file_state
 from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.images import Encoded
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
+from latentmap.data.regions import file_region
 from latentmap.data.tables import choose_columns
 from latentmap.errors import DatasetError
 
@@ -48,10 +52,10 @@ def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayR
         X = np.asarray(source)
     except ValueError as error:  # rows of different lengths
         raise DatasetError(f"the data must be an array of numbers, got {type(source).__name__}: {error}.") from error
-    reader = ArrayReader("the data", Parts(X, y), wishes, columns=columns)
+    region = file_region(X)
+    content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
+    reader = ArrayReader("the data", Parts(X, y), wishes, columns=columns, content=content)
     if label is not None:
-        from dataclasses import replace
-
         reader.reading = replace(reader.reading, label=label)
     reader.known.notes.extend(notes)
     return reader

@@ -90,8 +90,8 @@ class Reader(ABC):
         """Yield the samples at these ascending rows, piece by piece."""
 
     @abstractmethod
-    def fingerprint(self) -> str:
-        """Return what changes when the content does."""
+    def fingerprint(self) -> str | None:
+        """Return what changes when the content does; None where that cannot be told, so that nothing can be kept."""
 
     def name_of(self, row: int) -> str:
         """Return what a sample is called."""
@@ -110,7 +110,7 @@ class EncodedImages(Reader):
     wishes : Wishes
         What the user asked for.
     content : str
-        Changes when the items do.
+        Changes when the images do; empty where that cannot be told.
     """
 
     def __init__(self, known: Known, fetch: Callable[[int], Encoded], wishes: Wishes, content: str) -> None:
@@ -131,9 +131,9 @@ class EncodedImages(Reader):
         self.reading = wishes.choose(sizes, grey=grey, notes=known.notes)
         self.sample_shape = self.reading.shape
 
-    def fingerprint(self) -> str:
-        """Return what changes when the items or their reading do."""
-        return f"{self._content} {self.reading}"
+    def fingerprint(self) -> str | None:
+        """Return what changes when the images or their reading do."""
+        return f"{self._content} {self.reading}" if self._content else None
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the images at these rows; those that are damaged are named."""

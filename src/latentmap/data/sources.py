@@ -129,15 +129,21 @@ def load_dataset(
         dataset = _load_builtin(source, wishes, None if data_dir is None else Path(data_dir), progress)
         return dataset if limit is None else dataset.limit(limit)
     terms = Terms(test_fraction, limit, memory, skip_bad, progress)
+    reader = _reader_of(source, labels, wishes)
+    if label is not None and reader.reading.label is None:
+        raise DatasetError(f"{reader.known.name} has no columns, so that none can name the class. Leave out label.")
+    return assemble(reader, terms)
+
+
+def _reader_of(source: Any, labels: ArrayLike | None, wishes: Wishes) -> Reader:
+    """The reader of whatever is no named dataset."""
     if isinstance(source, str) and source.startswith(_HUB):
         from latentmap.data.hub import read_hub
 
-        return assemble(read_hub(source.removeprefix(_HUB), wishes), terms)
+        return read_hub(source.removeprefix(_HUB), wishes)
     if isinstance(source, (str, os.PathLike)):
-        return assemble(_read_path(Path(source), wishes), terms)
-    if is_torch_dataset(source):
-        return assemble(read_torch_dataset(source, wishes), terms)
-    return assemble(read_object(source, labels, wishes), terms)
+        return _read_path(Path(source), wishes)
+    return read_torch_dataset(source, wishes) if is_torch_dataset(source) else read_object(source, labels, wishes)
 
 
 def name_of(source: str) -> str:
@@ -149,6 +155,8 @@ def name_of(source: str) -> str:
 
 def _load_builtin(name: str, wishes: Wishes, data_dir: Path | None, progress: ProgressBar | None) -> Dataset:
     """A named dataset, brought to the size and channels wanted."""
+    if wishes.label is not None:
+        raise DatasetError(f"{name} has no columns, so that none can name the class. Leave out label.")
     if wishes.reading is not None and not wishes.reading.is_images:
         raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
     size = wishes.reading.shape[:2] if wishes.reading else wishes.height_and_width

@@ -310,7 +310,9 @@ def _parquet_images(
         y = _column(files, label)
         labels, class_names = number_classes([y], [len(items)], name, _class_names(files[0], label))
     known = Known(name, len(items), labels, class_names, is_test, in_class_order=True, notes=notes)
-    return EncodedImages(known, items.fetch, wishes, content)
+    reader = EncodedImages(known, items.fetch, wishes, content)
+    reader.reading = replace(reader.reading, label=label)
+    return reader
 
 
 def _class_names(file: Any, label: str) -> tuple[str, ...] | None:
