@@ -155,15 +155,17 @@ def test_training_survives_one_divergence(vectors):
 
 @pytest.mark.filterwarnings("ignore:training diverged")
 def test_an_estimator_whose_training_broke_off_can_be_used_and_saved(vectors, tmp_path, monkeypatch):
-    from latentmap.training.objectives import reconstruction
+    from latentmap.training.objectives import Reconstruction
 
     calls = []
 
-    def breaks_off(module, x):
-        calls.append(module.training)
-        return reconstruction(module, x) * (np.nan if module.training and sum(calls) > 30 else 1)
+    class BreaksOff(Reconstruction):
+        def forward(self, module, batch, progress=1.0):
+            calls.append(module.training)
+            loss = super().forward(module, batch, progress)
+            return loss * (np.nan if module.training and sum(calls) > 30 else 1)
 
-    monkeypatch.setitem(OBJECTIVES, "reconstruction", breaks_off)
+    monkeypatch.setitem(OBJECTIVES, "reconstruction", BreaksOff)
     ae = quick(epochs=9, batch_size=10)
     with pytest.raises(TrainingError, match=r"The weights of epoch \d are kept\. Lower learning_rate"):
         ae.fit(vectors)

@@ -30,6 +30,16 @@ def check_number(name: str, value: object, *, whole: bool = False) -> None:
         raise ValueError(f"{name} must be {rule}, got {value!r}.")
 
 
+def check_share(name: str, value: object, *, most: float | None = 1.0) -> float:
+    """Return a number of at least 0, and at most `most`; refuse anything else."""
+    rule = "a number of at least 0" if most is None else f"a number from 0 to {most:g}"
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be {rule}, got {value!r}.")
+    if not 0 <= value < np.inf or (most is not None and value > most):
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+    return float(value)
+
+
 def draw_seed(random_state: object) -> int:
     """A seed from what scikit-learn calls a random state; None draws from the operating system, not from NumPy."""
     if random_state is None:

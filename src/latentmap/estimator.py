@@ -31,10 +31,12 @@ from latentmap.errors import TrainingError
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.files import StoredModel, load_model, save_model
 from latentmap.models.inference import for_inference
-from latentmap.training import OBJECTIVES, Callback, PrintEpochs, TrainingPlan
+from latentmap.models.mixture import MOST_CODES, CodeMixture
+from latentmap.training import Callback, PrintEpochs, TrainingPlan
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.checkpoints import Checkpoints, read_settings
 from latentmap.training.device import choose_device
+from latentmap.training.objectives import check_objective, make_objective
 from latentmap.training.plan import auto_batch_size, auto_epochs
 from latentmap.training.precision import PRECISIONS, choose_precision
 from latentmap.training.session import Material, learn
@@ -56,8 +58,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         takes images only, ``"linear"`` does what PCA does.
     latent_dim : int, optional
         How many numbers a code has. By default 2, and for ``"conv"`` its innermost map (64 for 32x32 images).
-    objective : {"reconstruction"}, default "reconstruction"
-        What training makes small.
+    objective : {"reconstruction", "neighbors", "denoising", "variational"}, default "reconstruction"
+        What training makes small: the error of reconstructions; that, and the loss of neighbours (a map that tells
+        groups apart); the error under noise on the input; or the bound of a variational autoencoder (new samples,
+        even walks).
+    objective_params : dict, optional
+        Settings of the objective: ``weight`` and ``n_neighbors`` for ``"neighbors"``, ``noise`` and ``masking`` for
+        ``"denoising"``, ``beta`` and ``warm_up`` for ``"variational"``.
     epochs : int or "auto", default "auto"
         Passes over the training samples; ``"auto"`` chooses enough from their number.
     batch_size : int or "auto", default "auto"
@@ -130,6 +137,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     preprocessing_: Preprocessing
     _info: dict[str, Any]
     _quick: AutoencoderModule | None = None  # `module_` as it is quickest to run
+    _codes: NDArray[np.float32] | None = None  # of some training samples, until `_mixture` is found
+    _mixture: CodeMixture | None = None
 
     def __init__(
         self,
@@ -137,6 +146,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         latent_dim: int | None = None,
         *,
         objective: str = "reconstruction",
+        objective_params: dict[str, Any] | None = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
@@ -154,6 +164,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.model = model
         self.latent_dim = latent_dim
         self.objective = objective
+        self.objective_params = objective_params
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -283,7 +294,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _plan(self, n_samples: int) -> TrainingPlan:
         """Settle what is left on "auto"."""
-        recipe = self.module_.recipe
+        recipe = make_objective(self.objective, self.objective_params).adapt(self.module_.recipe)
         batch_size = auto_batch_size(recipe, n_samples) if self.batch_size == "auto" else int(self.batch_size)
         epochs = auto_epochs(recipe, n_samples, batch_size) if self.epochs == "auto" else int(self.epochs)
         rate = recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate)
@@ -347,7 +358,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             result, plan = learn(
                 self.module_,
                 Material(_streamed(samples) or self.preprocessing_.hold(samples), self.preprocessing_, seed, fraction),
-                self.objective,
+                make_objective(self.objective, self.objective_params),
                 plan,
                 device=device,
                 callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
@@ -363,6 +374,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 del self.module_  # half-trained: not fitted
             raise
         self._quick = for_inference(self.module_)  # now, since `transform` may not change the estimator
+        self._mixture = None
+        self._codes = None if self.objective == "variational" else self._some_codes(samples)
         self.history_ += [record.as_dict() for record in result.history]
         self.n_iter_ += len(result.history)
         self._optimizer_state = result.optimizer_state if piecewise else None
@@ -370,6 +383,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.settings_ = None if checkpoints is None else checkpoints.settings
         self._info = {
             "objective": self.objective,
+            "objective_params": self.objective_params,
             "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
             "seed": self.seed_,
             "settings": self.settings_,
@@ -457,6 +471,59 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 X_hat[rows] = self.preprocessing_.to_samples(module.decode(torch.from_numpy(codes[rows])))
         return X_hat
 
+    def sample(self, n: int = 1, *, random_state: int | np.random.RandomState | None = None) -> NDArray[np.floating]:
+        """Return new samples, decoded from codes drawn at random.
+
+        The codes are drawn from the prior, a standard normal distribution, with ``objective="variational"``, and
+        otherwise from a mixture of 10 normal distributions fitted to the codes of 5,000 training samples.
+
+        Parameters
+        ----------
+        n : int, default 1
+            How many.
+        random_state : int, RandomState or None, default None
+            Seeds the drawing.
+
+        Returns
+        -------
+        ndarray of float, shape (n, *sample_shape)
+            As `inverse_transform` gives them.
+
+        Raises
+        ------
+        ValueError
+            If `n` is not a whole number of at least 1, or the model was saved when none was kept.
+
+        References
+        ----------
+        P. Ghosh et al. (2020), "From variational to deterministic autoencoders", section 4.
+        """
+        check_is_fitted(self, "module_")
+        check_number("n", n, whole=True)
+        return self.inverse_transform(self._code_mixture().sample(int(n), draw_seed(random_state)))
+
+    def _code_mixture(self) -> CodeMixture:
+        """How codes are distributed."""
+        if self._info.get("objective") == "variational":
+            return CodeMixture.standard(self.latent_dim_)
+        self._find_mixture()
+        if self._mixture is None:
+            raise ValueError("the model was saved without the distribution of its codes. Fit and save it again.")
+        return self._mixture
+
+    def _find_mixture(self) -> None:
+        """Find how codes are distributed, once it is needed: codes that `fit` left become a mixture of them."""
+        if self._codes is not None:
+            self._mixture = CodeMixture.fit(self._codes, seed=self.seed_)
+            self._codes = None
+
+    def _some_codes(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """Codes of at most 5,000 samples, from all over the data."""
+        some = samples[:: -(-len(samples) // MOST_CODES)]
+        module = self._for_inference()
+        with torch.inference_mode():
+            return np.concatenate([module.encode(x).numpy() for _, _, x in self._inputs(some)])
+
     def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:  # noqa: ARG002
         """Return minus the reconstruction error of each sample: higher is better.
 
@@ -499,6 +566,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out of pickles what can be made again."""
+        self._find_mixture()
         return {**super().__getstate__(), "_quick": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -544,7 +612,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "feature_names": list(getattr(self, "feature_names_in_", [])) or None,
             "metadata": self.metadata_,
         }
-        save_model(path, StoredModel(self.model, self.module_, self.preprocessing_, info, self.history_))
+        self._find_mixture()
+        stored = StoredModel(self.model, self.module_, self.preprocessing_, info, self.history_, self._mixture)
+        save_model(path, stored)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Autoencoder:
@@ -591,7 +661,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         settings = info.get("settings")
         loaded.settings_ = settings if isinstance(settings, dict) else None
         loaded._info = info
-        loaded._optimizer_state = None
+        loaded._optimizer_state = loaded._codes = None
+        loaded._mixture = stored.mixture
         return loaded
 
     def export_onnx(self, path: str | os.PathLike[str]) -> float:
@@ -648,7 +719,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _check_parameters(self) -> None:
         """Refuse parameters out of range, each by name."""
         check_choice("model", self.model, MODELS)
-        check_choice("objective", self.objective, OBJECTIVES)
+        check_objective(self.objective, self.objective_params)
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
@@ -710,4 +781,6 @@ def _chunks(n: int) -> list[slice]:
 
 def _is_json(value: object) -> bool:
     """Whether JSON can hold a parameter's value."""
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_json(part) for name, part in value.items())
     return value is None or isinstance(value, (str, int, float, bool))

@@ -243,21 +243,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(latentmap, tmp_path, model, 
 
 
 def test_a_report_of_vectors_and_one_of_colour_images_hold_everything(latentmap, tmp_path, photos, table, monkeypatch):
-    from latentmap.report import models
+    from latentmap.training import plan
 
-    fast = [{**spec.params, "epochs": 1} for spec in models.MODEL_SPECS]
-    specs = tuple(
-        models.ModelSpec(spec.name, params, spec.about, spec.pictured)
-        for spec, params in zip(models.MODEL_SPECS, fast, strict=True)
-    )
-    monkeypatch.setattr(models, "MODEL_SPECS", specs)
+    monkeypatch.setattr(plan, "_FEWEST_STEPS", 3)
     for source, label in ((photos, ()), (table, ("--label", "kind"))):
         done = latentmap("report", source, "-o", f"r-{source.stem}", "--limit", 30, *label)
         assert done.status == 0, done.err
         folder = tmp_path / f"r-{source.stem}"
         figures = {path.stem for path in (folder / "figures").iterdir()}
         assert figures == {
-            "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"
+            "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid", "map",
         }  # fmt: skip
         metrics = json.loads((folder / "metrics.json").read_text())
         assert metrics["dataset"]["name"] == source.stem

@@ -56,7 +56,7 @@ def test_the_report_of_a_slice_of_mnist_is_whole(tmp_path):
     assert {"report.html", "metrics.json", "figures", "models"} <= names
     figures = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}
     assert figures == {
-        "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid",
+        "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid", "map",
     }  # fmt: skip
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert set(metrics) >= {"dataset", "seconds", "models"}

@@ -46,7 +46,7 @@ def longer(report):
     return "conv" if report.story.dataset.is_images else "residual"
 
 
-SIZES = {"dense": 2, "conv": 6, "residual": 6, "linear": 2}
+SIZES = {"dense": 2, "conv": 6, "residual": 6, "map": 2, "linear": 2}
 
 
 def quick(spec):

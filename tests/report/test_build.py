@@ -7,12 +7,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from latentmap.errors import DatasetError, OutputError
-from latentmap.report import MODEL_SPECS, build_report
 from latentmap.report import build as build_module
+from latentmap.report import build_report, default_specs
 from latentmap.report.build import is_report
 from tests.report.conftest import longer, quick, small_dataset
 
 FIGURES = {"training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"}
+FIGURES |= {"map"}
 FIELDS = {"latent_dim", "test_mse", "knn_accuracy", "trustworthiness", "fit_seconds", "n_parameters"}
 
 
@@ -33,7 +34,7 @@ def test_metrics_keep_their_contract(report):
         "n_test": 60,
         "image_shape": shape,
     }
-    assert list(metrics["models"]) == ["dense", longer(report), "linear", "pca-2", "pca-6"]
+    assert list(metrics["models"]) == ["dense", longer(report), "map", "linear", "pca-2", "pca-6"]
     labelled = report.story.dataset.test.labels is not None
     for entry in metrics["models"].values():
         assert set(entry) == FIELDS
@@ -43,6 +44,7 @@ def test_metrics_keep_their_contract(report):
         "load",
         "fit_dense",
         f"fit_{longer(report)}",
+        "fit_map",
         "fit_linear",
         "fit_pca-2",
         "fit_pca-6",
@@ -56,7 +58,7 @@ def test_metrics_keep_their_contract(report):
 def test_the_folder_holds_what_it_should(report):
     assert {path.name for path in report.folder.iterdir()} == {"report.html", "metrics.json", "figures", "models"}
     assert {path.stem for path in (report.folder / "figures").iterdir()} == FIGURES
-    assert {path.name for path in (report.folder / "models").iterdir()} == {"dense", longer(report), "linear"}
+    assert {path.name for path in (report.folder / "models").iterdir()} == {"dense", longer(report), "map", "linear"}
     assert is_report(report.folder)
 
 
@@ -112,14 +114,17 @@ def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path):
 def test_stages_are_told_as_they_begin(tmp_path):
     told = []
     build_report(small_dataset("no labels"), tmp_path / "out", make_model=quick, progress=told.append)
-    assert told[:3] == ["fit_dense", "fit_conv", "fit_linear"]
+    assert told[:3] == ["fit_dense", "fit_conv", "fit_map"]
     assert told[-1] == "page"
 
 
 def test_other_models_can_be_compared(tmp_path):
-    result = build_report(small_dataset("3 classes"), tmp_path / "out", specs=MODEL_SPECS[1:2], make_model=quick)
+    result = build_report(
+        small_dataset("3 classes"), tmp_path / "out", specs=default_specs((8, 6, 1), 120)[1:2], make_model=quick
+    )
     assert list(result.metrics["models"]) == ["conv", "pca-6"]
     assert {path.stem for path in (tmp_path / "out" / "figures").iterdir()} == FIGURES - {
+        "map",
         "embedding",
         "pca",
         "latent_grid",

@@ -21,7 +21,17 @@ from latentmap.analysis import (
 from latentmap.report.figures.canvas import class_style, error_text, shorten, to_rgb, two_lines
 from latentmap.report.story import draw
 
-FIGURES = ["training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"]
+FIGURES = [
+    "training",
+    "reconstructions",
+    "embedding",
+    "pca",
+    "tsne",
+    "generated",
+    "interpolation",
+    "latent_grid",
+    "map",
+]
 
 
 def texts(figure):
@@ -88,7 +98,7 @@ def test_the_top_row_of_the_grid_is_the_highest_z2():
     pictures = np.zeros((2, 2, 4, 4, 1), dtype=np.float32)
     pictures[1, 0] = 255  # z2 high, z1 low
     grid = LatentGrid(np.array([0, 1]), np.array([0, 1]), pictures, np.zeros((2, 2), np.float32), unit=255.0)
-    ax = figures.latent_grid(grid).axes[0]
+    ax = figures.latent_grid([grid]).axes[0]
     sheet = ax.images[0].get_array()
     assert ax.images[0].origin == "upper"
     assert sheet[0, 0].tolist() == [255, 255, 255]
@@ -99,7 +109,7 @@ def test_the_top_row_of_the_grid_is_the_highest_z2():
 def test_cells_far_from_codes_fade():
     distance = np.array([[0, 9], [0, 0]], dtype=np.float32)
     grid = LatentGrid(np.arange(2), np.arange(2), np.zeros((2, 2, 4, 4, 1), np.float32), distance, unit=255.0)
-    sheet = figures.latent_grid(grid).axes[0].images[0].get_array()
+    sheet = figures.latent_grid([grid]).axes[0].images[0].get_array()
     assert sheet[-1, -1, 0] > 200
     assert sheet[0, 0, 0] == 0
 

@@ -51,7 +51,7 @@ def test_nothing_is_asked_of_the_network(html):
 def test_every_picture_has_words_and_a_size(html):
     page = Elements(html)
     assert page.open == []
-    assert len(page.all("img")) == len(page.all("figure")) == len(page.all("figcaption")) == 8
+    assert len(page.all("img")) == len(page.all("figure")) == len(page.all("figcaption")) == 9
     assert all(len(image["alt"]) > 20 and int(image["width"]) > 0 for image in page.all("img"))
 
 
@@ -70,7 +70,7 @@ def test_the_page_adapts(html):
 
 def test_every_model_and_the_command_are_there(report, html):
     text = " ".join(Elements(html).text)
-    for name in ("dense", longer(report), "linear", "pca-2", "pca-6"):
+    for name in ("dense", longer(report), "map", "linear", "pca-2", "pca-6"):
         assert name in text
     assert "latentmap report x" in text
     assert ("kNN accuracy" in text) == (report.story.dataset.test.labels is not None)
@@ -86,7 +86,7 @@ def test_text_is_escaped(nasty_report):
 
 def test_the_best_of_each_size_is_marked(report):
     two, six = groups(report.story)
-    assert [row.name for row in two.rows] == ["dense", "linear", "pca-2"]
+    assert [row.name for row in two.rows] == ["dense", "map", "linear", "pca-2"]
     assert [row.name for row in six.rows] == [longer(report), "pca-6"]
     assert all(isinstance(row, Row) for row in two.rows)
     assert any(row.cells[0].best for row in two.rows)

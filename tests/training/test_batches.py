@@ -23,7 +23,7 @@ def make(n=103, batch_size=10, seed=0, validation_fraction=0.1):
 
 
 def numbers(batches):
-    return [(255 * x[:, 0, 0, 0]).round().int().tolist() for x in batches]
+    return [(255 * batch.x[:, 0, 0, 0]).round().int().tolist() for batch in batches]
 
 
 def flat(batches):
@@ -106,12 +106,12 @@ def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by(
 
     plain, noisy = make(), make()
     noisy.augmentation, noisy.augmented_epochs = add_noise, 2
-    first, second = (list(noisy.epoch(epoch)) for epoch in (1, 2))
-    noise = [a - b for a, b in zip(first, plain.epoch(1), strict=True)]
+    first, second = ([batch.x for batch in noisy.epoch(epoch)] for epoch in (1, 2))
+    noise = [a - b.x for a, b in zip(first, plain.epoch(1), strict=True)]
     assert all(0.1 < x.std() < 0.5 for x in noise)
     assert not torch.equal(noise[0], noise[1])  # each batch its own
-    assert not torch.equal(first[0] - next(plain.epoch(1)), second[0] - next(plain.epoch(2)))
-    assert all(torch.equal(a, b) for a, b in zip(noisy.epoch(1), first, strict=True))  # and always the same
-    assert all(torch.equal(a, b) for a, b in zip(noisy.epoch(1, start=4), first[4:], strict=True))
+    assert not torch.equal(first[0] - next(plain.epoch(1)).x, second[0] - next(plain.epoch(2)).x)
+    assert all(torch.equal(a.x, b) for a, b in zip(noisy.epoch(1), first, strict=True))  # and always the same
+    assert all(torch.equal(a.x, b) for a, b in zip(noisy.epoch(1, start=4), first[4:], strict=True))
     assert flat(noisy.validation()) == flat(plain.validation())
     assert flat(noisy.epoch(3)) == flat(plain.epoch(3))  # no more after the augmented epochs

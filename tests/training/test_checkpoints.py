@@ -24,7 +24,7 @@ def make_module(name):
 def run(name, small, **others):
     module = make_module(name)
     plan = TrainingPlan(name, 4, 50, module.recipe.learning_rate, patience=3)
-    result = train(module, make_batches(small), OBJECTIVES["reconstruction"], plan, **others)
+    result = train(module, make_batches(small), OBJECTIVES["reconstruction"](), plan, **others)
     return module, result
 
 
@@ -95,7 +95,7 @@ def test_a_newer_format_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path, SETTINGS)
     header = {"format_version": 99, "settings": SETTINGS, "facts": {}}
     checkpoints.path.write_bytes(safetensors.torch.save({}, {"latentmap": json.dumps(header)}))
-    with pytest.raises(CheckpointError, match="has format_version 99, this version of latentmap reads 1"):
+    with pytest.raises(CheckpointError, match="has format_version 99, this version of latentmap reads 2"):
         checkpoints.load()
 
 

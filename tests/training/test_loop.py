@@ -9,6 +9,7 @@ from latentmap.data.preprocessing import Preprocessing
 from latentmap.models import MODELS
 from latentmap.training import OBJECTIVES, Batches, TrainingPlan, train
 from latentmap.training.loop import validate
+from latentmap.training.objectives import Batch, Reconstruction
 
 
 def make_batches(small, fraction=0.1, seed=0):
@@ -36,13 +37,14 @@ def test_the_objective_is_the_mean_squared_error_over_pixels():
     module = make_module().eval()
     x = torch.rand(7, 1, 8, 8)
     wanted = np.mean((module(x) - x).detach().numpy() ** 2)
-    assert OBJECTIVES["reconstruction"](module, x).item() == pytest.approx(wanted, rel=1e-5)
+    batch = Batch(x, len(x), torch.Generator())
+    assert OBJECTIVES["reconstruction"]()(module, batch).item() == pytest.approx(wanted, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_loss_falls_and_the_module_ends_with_the_best_epochs_weights(name, small):
     module, batches = make_module(name), make_batches(small)
-    objective = OBJECTIVES["reconstruction"]
+    objective = OBJECTIVES["reconstruction"]()
     before = validate(module, batches, objective)
     result = train(module, batches, objective, make_plan(8, module.recipe.learning_rate))
     losses = [record.valid_loss for record in result.history]
@@ -54,7 +56,7 @@ def test_the_loss_falls_and_the_module_ends_with_the_best_epochs_weights(name, s
 
 def test_without_a_validation_part_epochs_are_judged_by_the_training_loss(small):
     module, batches = make_module(), make_batches(small, fraction=0)
-    result = train(module, batches, OBJECTIVES["reconstruction"], make_plan(3))
+    result = train(module, batches, OBJECTIVES["reconstruction"](), make_plan(3))
     assert [record.valid_loss for record in result.history] == [None] * 3
     assert result.best_epoch == 1 + int(np.argmin([record.train_loss for record in result.history]))
 
@@ -64,7 +66,7 @@ def test_every_epoch_is_told_as_it_ends_with_a_rate_that_falls_to_nothing(small)
     result = train(
         make_module(),
         make_batches(small),
-        OBJECTIVES["reconstruction"],
+        OBJECTIVES["reconstruction"](),
         make_plan(4),
         on_epoch=told.append,
     )
@@ -78,14 +80,14 @@ def test_every_epoch_is_told_as_it_ends_with_a_rate_that_falls_to_nothing(small)
 
 
 def test_without_decay_the_rate_stays(small):
-    result = train(make_module(), make_batches(small), OBJECTIVES["reconstruction"], make_plan(3, 0.01, decay=False))
+    result = train(make_module(), make_batches(small), OBJECTIVES["reconstruction"](), make_plan(3, 0.01, decay=False))
     assert [record.learning_rate for record in result.history] == [0.01] * 3
 
 
 def test_the_same_twice_gives_equal_bits(small):
     modules = [make_module("conv"), make_module("conv")]
     for module in modules:
-        train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(2, 0.1))
+        train(module, make_batches(small), OBJECTIVES["reconstruction"](), make_plan(2, 0.1))
     for name, value in modules[0].state_dict().items():
         assert torch.equal(value, modules[1].state_dict()[name]), name
 
@@ -94,7 +96,7 @@ def test_training_does_not_follow_the_global_random_state(small):
     modules = [make_module(), make_module()]
     for seed, module in enumerate(modules):
         torch.manual_seed(seed)
-        train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(1))
+        train(module, make_batches(small), OBJECTIVES["reconstruction"](), make_plan(1))
     assert all(torch.equal(a, b) for a, b in zip(modules[0].parameters(), modules[1].parameters(), strict=True))
 
 
@@ -105,7 +107,7 @@ def test_a_loss_that_is_never_finite_is_a_problem_that_says_what_to_do(small):
     with pytest.warns(
         UserWarning, match=r"diverged in epoch 1: the loss is nan; going on from the beginning at a thi"
     ):
-        result = train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(2))
+        result = train(module, make_batches(small), OBJECTIVES["reconstruction"](), make_plan(2))
     assert result.best_epoch == 0
     assert result.history == ()
     assert result.problem.startswith(
@@ -114,14 +116,15 @@ def test_a_loss_that_is_never_finite_is_a_problem_that_says_what_to_do(small):
     assert "Lower learning_rate (now 0.05), for instance to 0.006" in result.problem
 
 
-class Exploding:
+class Exploding(Reconstruction):
     """The reconstruction error, and from some call on something else, so many times."""
 
     def __init__(self, first, times, value=float("inf")):
+        super().__init__()
         self.calls, self.first, self.times, self.value = 0, first, times, value
 
-    def __call__(self, module, x):
-        loss = OBJECTIVES["reconstruction"](module, x)
+    def forward(self, module, batch, progress=1.0):
+        loss = super().forward(module, batch, progress)
         if module.training:
             self.calls += 1
             if self.first <= self.calls < self.first + self.times:
@@ -150,7 +153,7 @@ def test_training_that_diverges_again_stops_with_the_last_good_weights(small):
     assert len(result.history) == 2
     assert result.best_epoch in (1, 2)
     assert f"The weights of epoch {result.best_epoch} are kept." in result.problem
-    kept = validate(module, batches, OBJECTIVES["reconstruction"])
+    kept = validate(module, batches, OBJECTIVES["reconstruction"]())
     assert kept == pytest.approx(result.history[result.best_epoch - 1].valid_loss, rel=1e-5)
 
 
@@ -167,7 +170,7 @@ def test_a_rate_far_too_high_for_vectors_is_noticed_as_an_explosion():
     )
     module = MODELS["dense"](image_shape=(10,), latent_dim=2)
     with pytest.warns(UserWarning, match="diverged in epoch 1"):
-        result = train(module, batches, OBJECTIVES["reconstruction"], make_plan(3, 1e4))
+        result = train(module, batches, OBJECTIVES["reconstruction"](), make_plan(3, 1e4))
     assert result.problem is not None
 
 
@@ -175,11 +178,12 @@ def test_patience_stops_training_that_gets_no_better(small):
     batches, module = make_batches(small), make_module()
     rising = itertools.count(1)
 
-    def objective(module, x):
-        loss = OBJECTIVES["reconstruction"](module, x)
-        return loss if module.training else loss * 0 + next(rising)
+    class Rising(Reconstruction):
+        def forward(self, module, batch, progress=1.0):
+            loss = super().forward(module, batch, progress)
+            return loss if module.training else loss * 0 + next(rising)
 
-    result = train(module, batches, objective, make_plan(50, patience=3))
+    result = train(module, batches, Rising(), make_plan(50, patience=3))
     assert result.stopped_early
     assert result.best_epoch == 1
     assert len(result.history) == 4
@@ -188,7 +192,7 @@ def test_patience_stops_training_that_gets_no_better(small):
 def test_patience_that_never_runs_out_changes_nothing(small):
     modules = [make_module(), make_module()]
     for module, patience in zip(modules, (None, 50), strict=True):
-        result = train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(4, patience=patience))
+        result = train(module, make_batches(small), OBJECTIVES["reconstruction"](), make_plan(4, patience=patience))
         assert not result.stopped_early
         assert len(result.history) == 4
     assert all(torch.equal(a, b) for a, b in zip(modules[0].parameters(), modules[1].parameters(), strict=True))
@@ -198,7 +202,7 @@ def test_bfloat16_learns_as_well_as_float32(small):
     losses = {}
     for precision in ("float32", "bfloat16"):
         module = make_module()
-        result = train(module, make_batches(small), OBJECTIVES["reconstruction"], make_plan(10, precision=precision))
+        result = train(module, make_batches(small), OBJECTIVES["reconstruction"](), make_plan(10, precision=precision))
         assert all(parameter.dtype == torch.float32 for parameter in module.parameters())
         losses[precision] = min(record.valid_loss for record in result.history)
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
@@ -207,7 +211,7 @@ def test_bfloat16_learns_as_well_as_float32(small):
 
 def test_the_optimizers_state_lets_training_go_on(small):
     """Two passes with the state handed over are the two passes of one call."""
-    batches, objective = make_batches(small, fraction=0), OBJECTIVES["reconstruction"]
+    batches, objective = make_batches(small, fraction=0), OBJECTIVES["reconstruction"]()
     module = make_module()
     state = train(module, batches, objective, make_plan(1, 0.01, decay=False)).optimizer_state
     with_state, without = copy.deepcopy(module), copy.deepcopy(module)

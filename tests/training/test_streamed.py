@@ -30,7 +30,8 @@ def batches_of(mapped, monkeypatch, *, block=16 * 10, window=16 * 100, **how):
     return StreamedBatches(file_region(mapped), Preprocessing.fit(mapped), **how)
 
 
-def numbers(x):
+def numbers(batch):
+    x = batch.x
     pixels = (x[:, 0, 0, :2] * 255).round().long()
     return (pixels[:, 0] * 256 + pixels[:, 1]).tolist()
 
@@ -41,7 +42,7 @@ def test_each_sample_is_either_trained_on_once_an_epoch_or_validated(numbered, m
     validated = [number for x in batches.validation() for number in numbers(x)]
     assert sorted(trained + validated) == list(range(N))
     assert (len(trained), len(validated)) == (batches.n_train, batches.n_validation) == (900, 100)
-    sizes = [len(x) for x in batches.epoch(1)]
+    sizes = [batch.n for batch in batches.epoch(1)]
     assert len(sizes) == batches.n_batches == 14
     assert max(sizes) - min(sizes) <= 1
 
@@ -72,7 +73,7 @@ def test_small_files_keep_a_training_part(tmp_path, monkeypatch):
 
 def test_the_mean_is_that_of_the_training_samples(numbered, monkeypatch):
     batches = batches_of(numbered, monkeypatch, block=16 * 50)
-    wanted = torch.cat(list(batches.epoch(1))).mean(0)
+    wanted = torch.cat([batch.x for batch in batches.epoch(1)]).mean(0)
     torch.testing.assert_close(batches.mean(), wanted, atol=0.05, rtol=0)
 
 

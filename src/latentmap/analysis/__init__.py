@@ -5,7 +5,7 @@ any object with ``transform`` and ``inverse_transform``; nothing here knows matp
 """
 
 from latentmap.analysis.baselines import PcaBaseline, linear_rank
-from latentmap.analysis.evaluation import Evaluation, evaluate
+from latentmap.analysis.evaluation import Evaluation, active_units, evaluate
 from latentmap.analysis.grid import LatentGrid, latent_grid
 from latentmap.analysis.interpolation import Interpolation, choose_pairs, interpolate, name_nearest
 from latentmap.analysis.medians import Clarity, CodeMedians, Generated, clarity, class_medians, generate
@@ -24,6 +24,7 @@ from latentmap.analysis.reconstruction import (
     reconstruction_errors,
     some_of_each_class,
 )
+from latentmap.analysis.sweep import SizeScores, Sweep, recommend, sweep
 from latentmap.analysis.transformers import Transformer, Unit, decode, encode, measuring_unit, unit_scale
 from latentmap.analysis.tsne import TsneResult, embed_tsne
 
@@ -38,9 +39,12 @@ __all__ = [
     "OriginalRanks",
     "PcaBaseline",
     "Reconstructions",
+    "SizeScores",
+    "Sweep",
     "Transformer",
     "TsneResult",
     "Unit",
+    "active_units",
     "best_median_worst",
     "choose_pairs",
     "clarity",
@@ -59,8 +63,10 @@ __all__ = [
     "measuring_unit",
     "name_nearest",
     "nearest_samples",
+    "recommend",
     "reconstruction_errors",
     "some_of_each_class",
+    "sweep",
     "trustworthiness",
     "unit_scale",
 ]

@@ -6,6 +6,10 @@ What belongs here: the call that measures a model on a data set, by the definiti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
@@ -76,3 +80,25 @@ def evaluate(
         Z_train=Z_train,
         Z_test=Z_test,
     )
+
+
+def active_units(Z: NDArray[Any], *, threshold: float = 0.01) -> int:
+    """Count the numbers of a variational model's codes that say anything.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (n, latent_dim)
+        Mean codes of test samples, as `transform` gives them.
+    threshold : float, default 0.01
+        The variance from which a number counts.
+
+    Returns
+    -------
+    int
+        From 0 to latent_dim.
+
+    References
+    ----------
+    Y. Burda, R. Grosse and R. Salakhutdinov (2016), "Importance weighted autoencoders", section 5.2.
+    """
+    return int((np.var(Z, axis=0) > threshold).sum())

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from latentmap import __version__
-from latentmap.cli import dataset_commands, fit_command, model_commands, report_command
+from latentmap.cli import dataset_commands, fit_command, model_commands, report_command, sweep_command
 from latentmap.errors import LatentmapError
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (report_command, fit_command, model_commands, dataset_commands):
+for module in (report_command, fit_command, sweep_command, model_commands, dataset_commands):
     module.register(app)
 
 

@@ -14,11 +14,14 @@ from latentmap.cli.options import (
     Label,
     Limit,
     Memory,
+    Objective,
+    ObjectiveParams,
     Seed,
     Size,
     SkipBad,
     Source,
     check_output,
+    read_params,
     read_source,
 )
 from latentmap.errors import CheckpointError, LatentmapError
@@ -45,7 +48,8 @@ def fit(
     latent_dim: Annotated[
         int | None, typer.Option("--latent-dim", help="How many numbers a code has.", show_default="the model's own")
     ] = None,
-    objective: Annotated[str, typer.Option("--objective", help="What training makes small.")] = "reconstruction",
+    objective: Objective = "reconstruction",
+    objective_param: ObjectiveParams = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", help="Passes over the training images.", show_default="enough")
     ] = None,
@@ -118,6 +122,7 @@ def fit(
         model,
         latent_dim,
         objective=objective,
+        objective_params=read_params(objective_param),
         epochs="auto" if epochs is None else epochs,
         batch_size="auto" if batch_size is None else batch_size,
         learning_rate="auto" if learning_rate is None else learning_rate,

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentmap.cli.options import DataDir, Force, Limit, Memory, SkipBad, Source, check_output, read_source
+from latentmap.cli.options import (
+    DataDir,
+    Force,
+    Limit,
+    Memory,
+    Seed,
+    SkipBad,
+    Source,
+    check_output,
+    read_source,
+)
 
 if TYPE_CHECKING:
     from latentmap import report
@@ -113,19 +123,40 @@ def decode(
 
 def generate(
     model: Model,
-    source: Source,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG file.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[SOURCE]", help="The data whose classes to draw; not needed with --samples."),
+    ] = None,
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture to write, a PNG file; with --samples also a .npy file.")
+    ],
+    samples: Annotated[
+        int | None, typer.Option("--samples", help="Draw so many new samples instead, from random codes.", min=1)
+    ] = None,
+    seed: Seed = 0,
     limit: Limit = None,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
     """Draw one image (or, of vectors, one row of features) per class: the decoded median of the class's codes.
 
+    With --samples, draw new images from random codes: from the prior of a variational model, else from a Gaussian
+    mixture fitted to the training codes.
+
     Example: **latentmap generate models/mnist mnist -o medians.png**
+
+    Example: **latentmap generate models/mnist --samples 64 -o samples.png**
     """
     from latentmap import analysis, report
 
     check_output(output, force=force)
+    if samples is not None:
+        _generate_samples(model, samples, seed, output)
+        typer.echo(output)
+        return
+    if source is None:
+        raise ValueError("SOURCE must be given, or --samples: a class's picture needs its data.")
     autoencoder, dataset = _load(model, source, limit=limit, data_dir=data_dir)
     train = dataset.train
     medians = analysis.class_medians(
@@ -138,6 +169,32 @@ def generate(
     figure = report.generated([result]) if dataset.is_images else report.vector_table([result], _features(dataset))
     report.write_figure(figure, output)
     typer.echo(output)
+
+
+def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
+    """Write new samples, as a picture or as numbers."""
+    import numpy as np
+
+    from latentmap import report
+    from latentmap.estimator import Autoencoder
+    from latentmap.files import new_file
+
+    autoencoder = Autoencoder.load(model)
+    preprocessing = autoencoder.preprocessing_
+    if output.suffix == ".npy":
+        drawn = autoencoder.sample(n, random_state=seed)
+        with new_file(output) as temporary:
+            np.save(temporary, drawn)
+        return
+    if not preprocessing.is_images:
+        raise ValueError(f"output must end in .npy, for samples of this model are vectors, got {output.name}.")
+    drawn = autoencoder.sample(n, random_state=seed)
+    images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
+    variational = autoencoder.objective == "variational"
+    detail = "decoded from codes drawn from " + ("the prior" if variational else "a Gaussian mixture of codes")
+    report.write_figure(
+        report.sample_sheet(images, 1.0, detail=f"{detail} · {autoencoder.model}, seed {seed}"), output
+    )
 
 
 def interpolate(
@@ -218,6 +275,8 @@ def evaluate(
             "knn_accuracy": found.knn_accuracy,
             "trustworthiness": found.trustworthiness,
         }
+        if autoencoder.objective == "variational":
+            results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
     typer.echo(json.dumps(results, indent=2) if as_json else _table(results))
 
 

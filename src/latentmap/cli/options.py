@@ -65,6 +65,21 @@ DataDir = Annotated[
         "--data-dir", help="Where built-in datasets are kept, one folder each.", show_default="$LATENTMAP_DATA"
     ),
 ]
+Objective = Annotated[
+    str,
+    typer.Option(
+        "--objective", help="What training makes small: reconstruction, neighbors, denoising or variational."
+    ),
+]
+ObjectiveParams = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective-param",
+        metavar="NAME=NUMBER",
+        help="A setting of the objective, such as weight=3 or beta=4; may be given several times.",
+        show_default="the objective's own",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")]
 
@@ -92,6 +107,25 @@ def read_source(source: str, **wishes: Any) -> Dataset:
     for note in dataset.notes:
         typer.echo(f"latentmap: {note}", err=True)
     return dataset
+
+
+def read_params(given: list[str] | None) -> dict[str, float] | None:
+    """Return NAME=NUMBER words as a dict, None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If a word is not of that form.
+    """
+    params: dict[str, float] = {}
+    for word in given or ():
+        name, _, value = word.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"--objective-param must be NAME=NUMBER, got {word!r}.") from None
+        params[name.strip()] = int(number) if number.is_integer() else number
+    return params or None
 
 
 def check_output(path: Path, *, force: bool) -> None:

@@ -17,11 +17,14 @@ from latentmap.cli.options import (
     Label,
     Limit,
     Memory,
+    Objective,
+    ObjectiveParams,
     Seed,
     Size,
     SkipBad,
     Source,
     check_output,
+    read_params,
     read_source,
 )
 
@@ -41,13 +44,15 @@ def report(
     color: Color = None,
     label: Label = None,
     limit: Limit = None,
+    objective: Objective = "reconstruction",
+    objective_param: ObjectiveParams = None,
     memory: Memory = None,
     skip_bad: SkipBad = False,
     seed: Seed = 0,
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Train three autoencoders, set them beside PCA, and write a page that shows what they learned.
+    """Train four autoencoders, set them beside PCA, and write a page that shows what they learned.
 
     Writes report.html (one self-contained file), metrics.json, figures/*.png and models/NAME/.
 
@@ -56,10 +61,12 @@ def report(
     from latentmap.data.sources import name_of
     from latentmap.files import check_folder
     from latentmap.report.build import is_report
+    from latentmap.training.objectives import check_objective
 
     folder = output or Path("runs") / name_of(source)
     check_folder(folder, is_report)
     check_output(folder, force=force)
+    check_objective(objective, read_params(objective_param))
     start = time.perf_counter()
     dataset = read_source(
         source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
@@ -68,15 +75,18 @@ def report(
     seconds = time.perf_counter() - start
 
     from latentmap.cli.progress import TrainingBar, show_stage
-    from latentmap.report import build_report
+    from latentmap.report import build_report, default_specs
 
+    params = read_params(objective_param)
+    specs = default_specs(dataset.sample_shape, len(dataset.train), objective=objective, objective_params=params)
     words = ["latentmap", "report", source, "-o", str(folder)]
     wishes = {
         "--size": size, "--fit": None if fit_images == "crop" else fit_images, "--label": label, "--limit": limit,
-        "--seed": seed or None,
+        "--objective": None if objective == "reconstruction" else objective, "--seed": seed or None,
     }  # fmt: skip
     for option, value in wishes.items():
         words += [option, str(value)] if value is not None else []
+    words += [word for param in objective_param or () for word in ("--objective-param", param)]
     words += [] if color is None else ["--color" if color else "--gray"]
     build_report(
         dataset,
@@ -84,6 +94,7 @@ def report(
         seed=seed,
         command=shlex.join(words),
         load_seconds=seconds,
+        specs=specs,
         callbacks=[TrainingBar()],
         progress=show_stage,
     )

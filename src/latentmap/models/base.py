@@ -100,6 +100,12 @@ class AutoencoderModule(nn.Module):
             The mean of the training samples, as network input.
         """
 
+    def split_encoder(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """Return the encoder in two parts that share its weights: its last layer with weights begins the second."""
+        layers = list(self.encoder.children())
+        last = max(i for i, layer in enumerate(layers) if isinstance(layer, (nn.Linear, nn.Conv2d)))
+        return nn.Sequential(*layers[:last]), nn.Sequential(*layers[last:])
+
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes of samples: (n, *image_shape) -> (n, latent_dim)."""
         z: Tensor = self.encoder(x)

@@ -1,8 +1,9 @@
 """Model files: a folder with the weights, what they are, and how they were learned. No pickle, no training data.
 
-``model.safetensors`` holds the weights and the preprocessing's numbers, ``config.json`` everything needed to build the
-network around them, ``history.jsonl`` one line an epoch. Loading trusts nothing: the network that the config describes
-is laid out without memory first, and only a file whose tensors have exactly its names, shapes and types is taken.
+``model.safetensors`` holds the weights, the preprocessing's numbers and those of the codes' mixture,
+``config.json`` everything needed to build the network around them, ``history.jsonl`` one line an epoch. Loading trusts
+nothing: the network that the config describes is laid out without memory first, and only a file whose tensors have
+exactly its names, shapes and types is taken.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from latentmap.data.preprocessing import Preprocessing
 from latentmap.errors import ModelFileError
 from latentmap.files import new_folder, recover_folder
 from latentmap.models.base import AutoencoderModule
+from latentmap.models.mixture import CodeMixture
 from latentmap.models.registry import MODELS
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no mixture
 _WEIGHTS, _CONFIG, _HISTORY = "model.safetensors", "config.json", "history.jsonl"
 _DTYPES = {name: name for name in ("uint8", "float32", "float64")}  # what `fit` may have seen
 _OFFSET, _SCALE = "preprocessing.offset", "preprocessing.scale"
+_MIXTURE = "mixture."
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,8 @@ class StoredModel:
         What else is recorded: estimator parameters, training summary, library versions.
     history : sequence of mapping
         One row an epoch.
+    mixture : CodeMixture, optional
+        How codes are distributed.
     """
 
     model: str
@@ -54,6 +59,7 @@ class StoredModel:
     preprocessing: Preprocessing
     info: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
+    mixture: CodeMixture | None = None
 
 
 def is_model_folder(path: Path) -> bool:
@@ -79,6 +85,9 @@ def save_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
     tensors = {name: value.detach().cpu().contiguous() for name, value in stored.module.state_dict().items()}
     tensors[_OFFSET] = torch.tensor(stored.preprocessing.offset, dtype=torch.float64)
     tensors[_SCALE] = torch.tensor(stored.preprocessing.scale, dtype=torch.float64)
+    if stored.mixture is not None:
+        arrays = stored.mixture.to_arrays()
+        tensors |= {_MIXTURE + name: torch.tensor(value, dtype=torch.float64) for name, value in arrays.items()}
     config = {
         "format_version": FORMAT_VERSION,
         "model": stored.model,
@@ -118,12 +127,13 @@ def load_model(path: str | os.PathLike[str]) -> StoredModel:
     tensors = _read_tensors(folder / _WEIGHTS)
     preprocessing = _build_preprocessing(config, tensors, folder)
     module = _build_module(config, preprocessing, folder)
+    mixture = _build_mixture(tensors, module.latent_dim, folder / _WEIGHTS)
     _check_tensors(tensors, dict(module.state_dict()), folder / _WEIGHTS)
     module.load_state_dict(tensors, assign=True)
     module.eval()
     known = ("format_version", "model", "architecture", "preprocessing")
     info = {name: value for name, value in config.items() if name not in known}
-    return StoredModel(config["model"], module, preprocessing, info, _read_history(folder / _HISTORY))
+    return StoredModel(config["model"], module, preprocessing, info, _read_history(folder / _HISTORY), mixture)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -200,6 +210,18 @@ def _build_module(config: dict[str, Any], preprocessing: Preprocessing, folder: 
             f"{preprocessing.sample_shape}."
         )
     return module
+
+
+def _build_mixture(tensors: dict[str, torch.Tensor], latent_dim: int, path: Path) -> CodeMixture | None:
+    """The mixture of codes, its numbers taken out of `tensors`; None where there are none."""
+    names = [name for name in tensors if name.startswith(_MIXTURE)]
+    if not names:
+        return None
+    arrays = {name.removeprefix(_MIXTURE): tensors.pop(name).double().numpy() for name in names}
+    try:
+        return CodeMixture.from_arrays(arrays, latent_dim)
+    except ValueError as error:
+        raise ModelFileError(f"{path} has a wrong or no tensor {_MIXTURE}{error}. Save the model again.") from error
 
 
 def _check_tensors(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path) -> None:

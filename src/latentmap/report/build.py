@@ -40,7 +40,7 @@ OURS = (
     ".DS_Store",
 )
 """Every file a report consists of, and one that a Mac adds on its own."""
-FEW_COLOURS = {"training", "embedding", "pca", "tsne"}
+FEW_COLOURS = {"training", "embedding", "pca", "tsne", "sweep"}
 """Figures of lines and points rather than of images."""
 
 ModelMaker = Callable[[ModelSpec], Model]
@@ -151,7 +151,9 @@ def build_report(
     watch = Stopwatch(load_seconds, progress)
     make_model = make_model or autoencoder_maker(seed, callbacks)
     with new_folder(out_dir, is_report) as folder:
-        models = fit_and_measure(dataset, specs or default_specs(dataset.sample_shape), make_model, watch)
+        models = fit_and_measure(
+            dataset, specs or default_specs(dataset.sample_shape, len(dataset.train)), make_model, watch
+        )
         story = tell(dataset, models, seed, watch)
         pictures = save_figures(draw_timed(story, watch), folder / "figures", watch)
         with watch.stage("page"):
@@ -216,6 +218,7 @@ def fit_and_measure(
                     evaluation=evaluate(model, dataset, ranks=ranks, unit=unit),
                     fit_seconds=watch.seconds[f"fit_{spec.name}"],
                     pictured=spec.pictured,
+                    objective=spec.params.get("objective", "reconstruction"),
                     history=tuple(getattr(model, "history_", ())),
                 )
             )

@@ -6,7 +6,7 @@ What belongs here: the list, and one fitted and measured model. How models learn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from latentmap.analysis import Evaluation, PcaBaseline, Transformer
@@ -46,30 +46,75 @@ class ModelSpec:
     pictured: bool = True
 
 
-MODEL_SPECS = (
+_MAP_SHARE = 1 / 3
+"""Of the epochs that the map would be given on its own: a report should not take much longer for it."""
+
+
+def map_spec(sample_shape: tuple[int, ...], n_train: int) -> ModelSpec:
+    """Return the model whose 2 numbers keep neighbours together, on a shorter schedule than its own."""
+    from latentmap.models import MODELS
+    from latentmap.training.objectives import Neighbors
+    from latentmap.training.plan import auto_batch_size, auto_epochs
+
+    recipe = Neighbors().adapt(MODELS["residual"].recipe)
+    epochs = max(1, round(_MAP_SHARE * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
+    params = {
+        "model": "residual",
+        "latent_dim": min(2, *sample_shape) if len(sample_shape) == 1 else 2,
+        "objective": "neighbors",
+        "epochs": epochs,
+    }
+    about = f"residual blocks that keep neighbours together, on a short schedule ({epochs} epochs)"
+    return ModelSpec("map", params, about)
+
+
+_SPECS = (
     ModelSpec("dense", {"model": "dense", "latent_dim": 2}, "layers of fully connected units"),
     ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"),
     ModelSpec(
         "linear", {"model": "linear", "latent_dim": 2}, "one matrix each way: a check against PCA", pictured=False
     ),
 )
-"""What `build_report` compares by default; the baselines follow from the sizes of these."""
+"""Of images, beside the map; the baselines follow from the sizes of these."""
 
 _VECTOR_CODE = 8
 
 
-def default_specs(sample_shape: tuple[int, ...]) -> tuple[ModelSpec, ...]:
-    """Return the models to compare on samples of a shape: convolutions take images only."""
-    if len(sample_shape) > 1:
-        return MODEL_SPECS
-    n_features = sample_shape[0]
-    flat = min(2, n_features)
-    about = "residual blocks of fully connected units"
-    specs = [ModelSpec("dense", {"model": "dense", "latent_dim": flat}, MODEL_SPECS[0].about)]
-    if n_features > 4:
-        longer = min(_VECTOR_CODE, n_features // 2)
-        specs.append(ModelSpec("residual", {"model": "residual", "latent_dim": longer}, about))
-    return (*specs, ModelSpec("linear", {"model": "linear", "latent_dim": flat}, MODEL_SPECS[2].about, pictured=False))
+def default_specs(
+    sample_shape: tuple[int, ...],
+    n_train: int,
+    *,
+    objective: str = "reconstruction",
+    objective_params: Mapping[str, Any] | None = None,
+) -> tuple[ModelSpec, ...]:
+    """Return the models to compare on data of a shape: convolutions take images only.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        Of one sample.
+    n_train : int
+        How many samples are learned from.
+    objective, objective_params
+        Of the first two models, see `latentmap.Autoencoder`; the others are there for comparison.
+
+    Returns
+    -------
+    tuple of ModelSpec
+    """
+    dense, conv, linear = _SPECS
+    if len(sample_shape) == 1:
+        n_features = sample_shape[0]
+        flat = min(2, n_features)
+        dense = ModelSpec("dense", {"model": "dense", "latent_dim": flat}, dense.about)
+        longer = {"model": "residual", "latent_dim": min(_VECTOR_CODE, n_features // 2)}
+        conv = ModelSpec("residual", longer, "residual blocks of fully connected units")
+        linear = ModelSpec("linear", {"model": "linear", "latent_dim": flat}, linear.about, pictured=False)
+    chosen = {"objective": objective, "objective_params": dict(objective_params) if objective_params else None}
+    specs = [dense, conv] if len(sample_shape) > 1 or sample_shape[0] > 4 else [dense]
+    if objective != "reconstruction":
+        specs = [replace(spec, params={**spec.params, **chosen}, about=f"{spec.about}, {objective}") for spec in specs]
+    return (*specs, map_spec(sample_shape, n_train), linear)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +139,8 @@ class Measured:
         How long learning took.
     pictured : bool
         Whether figures of samples show it.
+    objective : str
+        What its training made small.
     history : sequence of dict
         Its loss, epoch by epoch; empty for PCA.
     """
@@ -106,12 +153,18 @@ class Measured:
     evaluation: Evaluation
     fit_seconds: float
     pictured: bool = True
+    objective: str = "reconstruction"
     history: History = field(default_factory=tuple)
 
     @property
     def is_baseline(self) -> bool:
         """Whether this is PCA."""
         return isinstance(self.model, PcaBaseline)
+
+    @property
+    def loss_is_error(self) -> bool:
+        """Whether the loss in its history is a mean squared error."""
+        return self.objective in {"reconstruction", "denoising"}
 
     @property
     def latent_dim(self) -> int:

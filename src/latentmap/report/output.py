@@ -38,10 +38,15 @@ def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     OutputError
         If the file cannot be written.
     """
-    if Path(path).suffix not in PICTURE_SUFFIXES:
-        raise ValueError(f"output must end in {', '.join(PICTURE_SUFFIXES)}, got {Path(path).name}.")
+    check_picture(path)
     with new_file(path) as temporary:
         figure.savefig(temporary)
+
+
+def check_picture(path: str | os.PathLike[str]) -> None:
+    """Refuse a file name that does not end as a picture's."""
+    if Path(path).suffix not in PICTURE_SUFFIXES:
+        raise ValueError(f"output must end in {', '.join(PICTURE_SUFFIXES)}, got {Path(path).name}.")
 
 
 def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessing: Preprocessing) -> None:

@@ -5,7 +5,7 @@ What belongs here: which model plays which part, and the calls of ``analysis`` t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
@@ -48,14 +48,14 @@ class Story:
         How many linear directions hold 99.9% of the variance of the training samples.
     comparison, generated, interpolation : results of ``analysis``
         Of the models that are pictured.
-    flat : Measured or None
-        The autoencoder whose 2-D codes are mapped, if there is one.
-    flat_medians : CodeMedians or None
-        Medians of its training codes.
+    flat : tuple of Measured
+        The autoencoders with 2-D codes, which are drawn as maps.
+    flat_medians : tuple of CodeMedians
+        Medians of the training codes of each.
     flat_baseline : Measured or None
         PCA with as many numbers.
-    grid : LatentGrid or None
-        What its decoder draws all over the plane.
+    grids : tuple of LatentGrid
+        What the decoder of each draws all over the plane.
     tsne : TsneResult or None
         The t-SNE of the model with the longest codes.
     features : Features or None
@@ -68,12 +68,17 @@ class Story:
     comparison: Comparison
     generated: tuple[Generated, ...]
     interpolation: Interpolation
-    flat: Measured | None
-    flat_medians: CodeMedians | None
+    flat: tuple[Measured, ...]
+    flat_medians: tuple[CodeMedians, ...]
     flat_baseline: Measured | None
-    grid: LatentGrid | None
+    grids: tuple[LatentGrid, ...]
     tsne: TsneResult | None
     features: figures.Features | None = None
+
+    @property
+    def map(self) -> Measured | None:
+        """The best map: the last of the 2-D autoencoders."""
+        return self.flat[-1] if self.flat else None
 
     @property
     def thing(self) -> str:
@@ -111,9 +116,10 @@ def gather(
         model.name: class_medians(model.evaluation.Z_train, train.labels, class_names=class_names, seed=seed)
         for model in drawn
     }
-    flat = next((model for model in drawn if model.latent_dim == 2), None)
+    flat = tuple(model for model in drawn if model.latent_dim == 2)
     large = train.X[0].size > LARGE_IMAGE
     is_images = dataset.is_images
+    n_cells = 12 if large else 20 if len(flat) == 1 or not is_images else 14  # legible side by side
     unit = measuring_unit(train.X)
     walks = interpolate(
         {model.title: model.model for model in drawn},
@@ -147,11 +153,12 @@ def gather(
         ),
         interpolation=walks if is_images else name_nearest(walks, train.X, train.labels, class_names, unit),
         flat=flat,
-        flat_medians=medians[flat.name] if flat else None,
+        flat_medians=tuple(medians[model.name] for model in flat),
         flat_baseline=next((model for model in models if model.is_baseline and model.latent_dim == 2), None),
-        grid=latent_grid(flat.model, flat.evaluation.Z_train, n_cells=12 if large else 20, unit=unit_scale(train.X))
-        if flat
-        else None,
+        grids=tuple(
+            latent_grid(model.model, model.evaluation.Z_train, n_cells=n_cells, unit=unit_scale(train.X))
+            for model in flat
+        ),
         tsne=tsne,
         features=None
         if is_images
@@ -173,7 +180,9 @@ def draw(story: Story) -> dict[str, Figure]:
         By name, in the order of the page.
     """
     test, class_names = story.dataset.test, story.dataset.class_names
-    histories = {model.title: model.history for model in story.models if model.history}
+    learned = [model for model in story.models if model.history]
+    histories = {model.title: model.history for model in learned if model.loss_is_error}
+    others = {f"{model.title}, {model.objective}": model.history for model in learned if not model.loss_is_error}
 
     def code_map(model: Measured) -> figures.CodeMap:
         scores = model.evaluation
@@ -183,28 +192,49 @@ def draw(story: Story) -> dict[str, Figure]:
 
     features = story.features
     drawn = {
-        "training": figures.training(histories, per="pixel" if features is None else "scaled feature"),
+        "training": figures.training(histories, per="pixel" if features is None else "scaled feature", others=others),
         "reconstructions": figures.reconstructions(story.comparison)
         if features is None
         else figures.vector_reconstructions(story.comparison, features),
     }
-    if story.flat:
-        drawn["embedding"] = figures.embedding(code_map(story.flat), medians=story.flat_medians)
-    if story.flat and story.flat_baseline:
-        drawn["pca"] = figures.pca(code_map(story.flat), code_map(story.flat_baseline))
+    maps = [code_map(model) for model in story.flat]
+    if len(maps) == 1:
+        drawn["embedding"] = figures.embedding(maps[0], medians=story.flat_medians[0])
+    elif maps:
+        drawn["embedding"] = figures.side_by_side(maps, medians=story.flat_medians)
+    if maps and story.flat_baseline:
+        drawn["pca"] = figures.side_by_side([*maps, code_map(story.flat_baseline)])
     if story.tsne:
-        drawn["tsne"] = figures.tsne(story.tsne, class_names=class_names)
+        beside = first_samples(maps[-1], len(story.tsne.Z)) if maps else None
+        drawn["tsne"] = figures.tsne(story.tsne, class_names=class_names, beside=beside)
     if features is None:
         drawn["generated"] = figures.generated(story.generated)
         drawn["interpolation"] = figures.interpolation(story.interpolation)
     else:
         drawn["generated"] = figures.vector_table(story.generated, features)
         drawn["interpolation"] = figures.vector_walks(story.interpolation, features)
-    if story.grid and story.flat:
-        title = story.flat.title
-        drawn["latent_grid"] = (
-            figures.latent_grid(story.grid, name=title)
-            if features is None
-            else figures.feature_maps(story.grid, features, name=title)
+    named = tuple(model.title for model in story.flat)
+    if story.grids and features is None:
+        drawn["latent_grid"] = figures.latent_grid(story.grids, names=named)
+    elif story.grids and features is not None:
+        drawn["latent_grid"] = figures.feature_maps(story.grids[-1], features, name=named[-1])
+    if maps:
+        drawn["map"] = figures.thumbnail_map(
+            maps[-1], test.X if features is None else None, medians=story.flat_medians[-1], unit=unit_scale(test.X)
         )
     return drawn
+
+
+def first_samples(codes: figures.CodeMap, n: int) -> figures.CodeMap:
+    """The map of the first samples; scores of all of them would not be those of the picture."""
+    title = f"{codes.title}, the same {n:,} samples" if n < len(codes.Z) else codes.title
+    labels = None if codes.labels is None else codes.labels[:n]
+    whole = n == len(codes.Z)
+    return replace(
+        codes,
+        title=title,
+        Z=codes.Z[:n],
+        labels=labels,
+        knn_accuracy=codes.knn_accuracy if whole else None,
+        trustworthiness=codes.trustworthiness if whole else None,
+    )

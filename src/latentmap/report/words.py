@@ -112,14 +112,15 @@ def why_pca_wins(pca: Measured, story: Story) -> str:
 
 def neighbour_remarks(story: Story) -> list[str]:
     """Compare how well classes can be told from each model's 2 numbers, and from t-SNE."""
-    if story.flat is None or story.flat_baseline is None:
+    compared = [*story.flat, *([story.flat_baseline] if story.flat_baseline else [])]
+    scores = [(model.short, model.evaluation.knn_accuracy) for model in compared]
+    known = [(name, accuracy) for name, accuracy in scores if accuracy is not None]
+    if len(known) < 2:
         return []
-    ours, theirs = story.flat.evaluation, story.flat_baseline.evaluation
-    if ours.knn_accuracy is None or theirs.knn_accuracy is None:
-        return []
+    listed = [f"of {accuracy:.1%} under {name}" for name, accuracy in known]
     text = (
-        f"From 2 numbers, the 10 nearest neighbours tell the class of {ours.knn_accuracy:.1%} of the test "
-        f"{story.thing}s under {story.flat.short} and of {theirs.knn_accuracy:.1%} under PCA."
+        f"From 2 numbers, the 10 nearest neighbours tell the class of the test {story.thing}s: "
+        f"{', '.join(listed[:-1])} and {listed[-1]}."
     )
     if story.tsne and story.tsne.knn_accuracy is not None:
         text += (
@@ -212,11 +213,19 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
     thing = story.thing
     colour = "coloured by class, which the model never saw" if labelled else "without colours, for there are no labels"
     medians = "class" if labelled else "k-means group"
-    if story.flat is not None:
-        name = story.flat.short
+    if story.map is not None:
+        name = " and ".join(model.short for model in story.flat)
+        encode = "encodes" if len(story.flat) == 1 else "encode"
+        found["map"] = Caption(
+            "The map, to print",
+            f"The codes of {story.map.title} as points, {colour}"
+            + (", with test images at their places wherever there is room for one" if story.features is None else "")
+            + f". {_schedule(story.map)}",
+            f"Large map of the 2-D codes of {n_test} test {thing}s under {story.map.short}.",
+        )
         found["embedding"] = Caption(
             "The map of codes",
-            f"Each point is one of the {n_test} test {thing}s at the two numbers {name} encodes it by, {colour}. The "
+            f"Each point is one of the {n_test} test {thing}s at the two numbers {name} {encode} it by, {colour}. The "
             f"large marks are the median training code of each {medians}. Points that mix are {thing}s the two "
             "numbers cannot tell apart.",
             f"Scatter plot of the 2-D codes of {n_test} test {thing}s under {name}.",
@@ -224,8 +233,8 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
         found["pca"] = Caption(
             "Beside PCA",
             f"The same {n_test} test {thing}s under {name} and under the first two principal components. PCA can only "
-            "turn and flatten the cloud; the autoencoder can bend it.",
-            f"Two scatter plots of the same test {thing}s: {name} on the left, PCA on the right.",
+            "turn and flatten the cloud; an autoencoder can bend it.",
+            f"Scatter plots of the same test {thing}s: {name}, and PCA on the right.",
         )
     if story.tsne is not None:
         result = story.tsne
@@ -239,10 +248,21 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
             "t-SNE of the longer codes",
             f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for the first {len(result.Z):,} test "
             f"{thing}s (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. The "
-            f"sizes of clusters and the distances between them mean little.{scored}",
+            f"sizes of clusters and the distances between them mean little.{scored}"
+            + (f" On the left, the same {thing}s under {story.map.short}, which can decode." if story.map else ""),
             f"Scatter plot of a t-SNE embedding of {len(result.Z):,} test {thing}s.",
         )
     return found
+
+
+def _schedule(model: Measured) -> str:
+    """What is to be known of how the map was learned."""
+    if model.objective != "neighbors":
+        return ""
+    return (
+        f"It learned to keep neighbours together, in {len(model.history)} epochs: a third of the schedule that "
+        '``Autoencoder(model="residual", objective="neighbors")`` has on its own, which gives a better map.'
+    ).replace("``", "")
 
 
 def decoder_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Caption]:
@@ -273,13 +293,15 @@ def decoder_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Ca
             f"Rows of images changing from one test image into another, for {who} and as a pixel blend.",
         ),
     }
-    if story.flat is not None:
+    if story.flat:
+        names = " and ".join(model.short for model in story.flat)
         found["latent_grid"] = Caption(
             "All over the latent space",
-            f"What {story.flat.short} decodes from a grid of codes, z1 to the right and z2 upward. The grid is laid "
+            f"What {names} {'decodes' if len(story.flat) == 1 else 'decode'} from a grid of codes, z1 to the right "
+            f"and z2 upward. The grid is laid "
             f"over the quantiles of the {n_train} training codes, so that it is finest where they crowd. Where a cell "
             "is faded no training image was encoded nearby, and the picture is a guess.",
-            f"Grid of images decoded by {story.flat.short} from regularly spaced codes.",
+            f"Grids of images decoded by {names} from regularly spaced codes.",
         )
     return found
 
@@ -311,12 +333,12 @@ def vector_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Cap
             f"Tables of samples changing from one test sample into another, for {who} and as a plain blend.",
         ),
     }
-    if story.flat is not None:
+    if story.map is not None:
         found["latent_grid"] = Caption(
             "All over the latent space",
-            f"What {story.flat.short} decodes from a grid of codes, z1 to the right and z2 upward, feature by "
+            f"What {story.map.short} decodes from a grid of codes, z1 to the right and z2 upward, feature by "
             f"feature. The grid is laid over the quantiles of the {n_train} training codes, so that it is finest "
             "where they crowd. Where a map is faded no training sample was encoded nearby, and the colour is a guess.",
-            f"Maps of features decoded by {story.flat.short} from regularly spaced codes.",
+            f"Maps of features decoded by {story.map.short} from regularly spaced codes.",
         )
     return found

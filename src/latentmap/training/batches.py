@@ -13,11 +13,12 @@ from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.training.augmentation import Augmentation
+from latentmap.training.objectives.base import Batch, Objective
 
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
 _EVALUATION_BATCH = 1024
-_MEAN_SAMPLES = 8192
+_SOME = 8192  # samples that means and variances are taken of
 
 
 def n_validation(n: int, fraction: float) -> int:
@@ -45,6 +46,8 @@ class BatchesBase(ABC):
     n_train: int
     n_validation: int
     n_batches: int
+    train_rows: Tensor
+    """Numbers of the samples that are learned from, ascending."""
 
     def __init__(
         self,
@@ -61,19 +64,36 @@ class BatchesBase(ABC):
         self.augmented_epochs = augmented_epochs
 
     @abstractmethod
+    def some(self) -> Tensor:
+        """Return some training samples from all over the data as network input, shape (n, *image_shape)."""
+
+    @abstractmethod
+    def everything(self) -> Iterator[Tensor]:
+        """Yield all samples as network input, in the order of the data."""
+
+    @abstractmethod
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the samples of these numbers as network input."""
+
+    @abstractmethod
+    def _take_epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch from number `start` (from 0): the samples' numbers, and they as network input."""
+
+    @abstractmethod
+    def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The validation samples in batches: numbers, and network input."""
+
     def mean(self) -> Tensor:
         """Return the mean training sample as network input (of some samples), shape image_shape."""
+        return self.some().mean(dim=0)
 
-    @abstractmethod
-    def validation(self) -> Iterator[Tensor]:
-        """Yield the validation samples as network input; nothing where there is no validation part."""
+    def variance(self) -> Tensor:
+        """Return the mean over values of their variance (of some training samples), shape ()."""
+        some = self.some()
+        return (some - some.mean(dim=0)).square().mean()
 
-    @abstractmethod
-    def _take_epoch(self, epoch: int, start: int) -> Iterator[Tensor]:
-        """The batches of an epoch as network input, from number `start` (from 0)."""
-
-    def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
-        """Yield the training samples as network input, in the order of epoch number `epoch` (from 1).
+    def epoch(self, epoch: int, *, start: int = 0, objective: Objective | None = None) -> Iterator[Batch]:
+        """Yield the training samples, in the order of epoch number `epoch` (from 1).
 
         Parameters
         ----------
@@ -81,10 +101,26 @@ class BatchesBase(ABC):
             Decides the order.
         start : int, default 0
             The first batch wanted: an interrupted epoch is entered again there.
+        objective : Objective, optional
+            May want each sample to bring others along.
         """
         augmentation = self.augmentation if epoch <= self.augmented_epochs else None
-        for number, x in enumerate(self._take_epoch(epoch, start), start):
-            yield x if augmentation is None else augmentation(x, self._generator(epoch, number + 1))
+        for number, (rows, x) in enumerate(self._take_epoch(epoch, start), start):
+            batch = self._batch(rows, x, self._generator(epoch, number + 1), objective)
+            yield batch if augmentation is None else batch._replace(x=augmentation(batch.x, batch.generator))
+
+    def validation(self, objective: Objective | None = None) -> Iterator[Batch]:
+        """Yield the validation samples, with the same random numbers each time; nothing where there are none."""
+        for number, (rows, x) in enumerate(self._take_validation()):
+            yield self._batch(rows, x, self._generator(0, number + 1), objective)
+
+    def _batch(self, rows: Tensor, x: Tensor, generator: torch.Generator, objective: Objective | None) -> Batch:
+        """A batch of these samples and those that the objective wants beside them."""
+        n = len(x)
+        if objective is not None and objective.n_companions:
+            others = self.take(objective.companions(rows, generator).flatten())
+            x = torch.cat([x[:, None], others.view(n, -1, *x.shape[1:])], dim=1).flatten(0, 1)
+        return Batch(x, n, generator)
 
     def _permutation(self, n: int, epoch: int) -> Tensor:
         """A random order of n things that depends on the seed and the epoch alone."""
@@ -143,23 +179,27 @@ class Batches(BatchesBase):
         self.n_train, self.n_validation = len(self.train_rows), len(self.validation_rows)
         self.n_batches = max(1, round(self.n_train / batch_size))
 
-    def mean(self) -> Tensor:
-        """Return the mean training sample as network input (of at most 8,192 samples), shape image_shape."""
-        some = self.train_rows[:: -(-len(self.train_rows) // _MEAN_SAMPLES)]
-        return self.preprocessing.to_input(self.samples[some.to(self.device)]).mean(dim=0)
+    def some(self) -> Tensor:
+        """Return at most 8,192 training samples as network input; see the base class."""
+        return self.take(self.train_rows[:: -(-len(self.train_rows) // _SOME)])
 
-    def validation(self) -> Iterator[Tensor]:
-        """Yield the validation samples as network input; nothing where there is no validation part."""
-        n = len(self.validation_rows)
-        return self._take(self.validation_rows, -(-n // _EVALUATION_BATCH))
+    def everything(self) -> Iterator[Tensor]:
+        """Yield all samples as network input, in the order of the data."""
+        for part in torch.split(self.samples, _EVALUATION_BATCH):
+            yield self.preprocessing.to_input(part)
 
-    def _take_epoch(self, epoch: int, start: int) -> Iterator[Tensor]:
-        """The batches of an epoch, from number `start`."""
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the samples of these numbers as network input."""
+        return self.preprocessing.to_input(self.samples.index_select(0, rows.to(self.device)))
+
+    def _take_epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch; see the base class."""
         order = self.train_rows[self._permutation(len(self.train_rows), epoch)]
-        return self._take(order, self.n_batches, start)
+        for rows in torch.tensor_split(order, self.n_batches)[start:]:
+            yield rows, self.take(rows)
 
-    def _take(self, rows: Tensor, n_batches: int, start: int = 0) -> Iterator[Tensor]:
-        """The samples at these rows in `n_batches` near-equal batches, from batch number `start` (from 0)."""
-        batches = torch.tensor_split(rows.to(self.device), n_batches) if n_batches else ()
-        for batch in batches[start:]:
-            yield self.preprocessing.to_input(self.samples.index_select(0, batch))
+    def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The validation samples; see the base class."""
+        n_batches = -(-len(self.validation_rows) // _EVALUATION_BATCH)
+        for rows in torch.tensor_split(self.validation_rows, n_batches) if n_batches else ():
+            yield rows, self.take(rows)

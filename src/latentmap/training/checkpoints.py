@@ -22,7 +22,7 @@ from torch import Tensor
 from latentmap.errors import CheckpointError
 from latentmap.files import new_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _NAME = "checkpoint.safetensors"
 _HEADER = "latentmap"
 

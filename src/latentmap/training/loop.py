@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentmap.errors import CheckpointError
 from latentmap.models import AutoencoderModule
@@ -22,7 +22,7 @@ from latentmap.training.batches import BatchesBase
 from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.history import EpochRecord
 from latentmap.training.interrupts import TrainingInterrupted
-from latentmap.training.objectives import Objective
+from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.optimizer import Muon, linear_decay
 from latentmap.training.plan import TrainingPlan
 
@@ -44,7 +44,7 @@ class TrainingResult:
     best_epoch : int
         The epoch whose weights the module now has, from 1; 0 if none was finished.
     optimizer_state : dict
-        To go on from where training stopped.
+        Of the optimizer and the objective, to go on from where training stopped.
     stopped_early : bool
         Whether patience ran out before the epochs did.
     problem : str or None
@@ -78,8 +78,8 @@ def train(
         Trained in place.
     batches : BatchesBase
         The data.
-    objective : callable
-        An entry of `OBJECTIVES`.
+    objective : Objective
+        What is to be made small; it has looked at the data already (`Objective.begin`).
     plan : TrainingPlan
         Epochs, learning rate and so on.
     on_epoch : callable, optional
@@ -144,9 +144,12 @@ class Training:
         optimizer_state: dict[str, Tensor] | None = None,
     ) -> None:
         self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
+        self.learned = nn.ModuleDict({"module": module, "objective": objective})
         self.optimizer = self._new_optimizer()
         if optimizer_state is not None:
             self.optimizer.load_state_dict(optimizer_state)
+            own = {name: optimizer_state[f"objective.{name}"] for name in objective.state_dict()}
+            objective.load_state_dict(own)
         self.history: list[EpochRecord] = []
         self.epoch, self.batch = 1, 0  # what is learned from next
         self.loss_sum = 0.0  # over the epoch's samples so far
@@ -154,7 +157,7 @@ class Training:
         self.rate_scale = 1.0  # lower after a divergence
         self.problem: str | None = None
         self.best_epoch = 0  # 0: the weights that training began with
-        self.best_weights = _copy(module)
+        self.best_weights = _copy(self.learned)
         self._seconds, self._start = 0.0, time.perf_counter()
         self._autocast = torch.autocast(
             batches.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16", cache_enabled=False
@@ -162,7 +165,7 @@ class Training:
 
     def _new_optimizer(self) -> Muon:
         """An optimizer without memory."""
-        return Muon(self.module.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay)
+        return Muon(self.learned.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay)
 
     @property
     def seconds(self) -> float:
@@ -183,17 +186,26 @@ class Training:
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        step = (self.epoch - 1) * self.batches.n_batches + self.batch
-        decay = linear_decay(step, self.plan.epochs * self.batches.n_batches) if self.plan.decay else 1.0
+        decay = linear_decay(self.step, self.n_steps) if self.plan.decay else 1.0
         return self.plan.learning_rate * self.rate_scale * decay
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return (self.epoch - 1) * self.batches.n_batches + self.batch
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in all."""
+        return self.plan.epochs * self.batches.n_batches
 
     def run_epoch(self, checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool]) -> None:
         """Learn from what is left of the present epoch."""
-        self.module.train()
+        self.learned.train()
         pending: list[Tensor] = []
         look_every = 1 if self.batches.device.type == "cpu" else _LOOK_EVERY
-        for x in self.batches.epoch(self.epoch, start=self.batch):
-            pending.append(self._step(x) * len(x))
+        for batch in self.batches.epoch(self.epoch, start=self.batch, objective=self.objective):
+            pending.append(self._step(batch) * batch.n)
             self.batch += 1
             if self.batch % look_every and self.batch < self.batches.n_batches:
                 continue
@@ -204,12 +216,12 @@ class Training:
             if stop:
                 raise TrainingInterrupted(self.epoch, self.plan.epochs)
 
-    def _step(self, x: Tensor) -> Tensor:
+    def _step(self, batch: Batch) -> Tensor:
         """Go one step down the objective's gradient; the loss before it."""
         self.last_rate = self.rate
         self.optimizer.lr = self.last_rate
         with self._autocast:
-            loss = self.objective(self.module, x)
+            loss: Tensor = self.objective(self.module, batch, self.step / self.n_steps if self.plan.decay else 1.0)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
@@ -233,7 +245,7 @@ class Training:
         valid_loss = validate(self.module, self.batches, self.objective)
         record = EpochRecord(self.epoch, train_loss, valid_loss, self.last_rate, self.seconds)
         if math.isfinite(record.loss) and (self.best_epoch == 0 or record.loss <= self.best.loss):
-            self.best_epoch, self.best_weights = record.epoch, _copy(self.module)
+            self.best_epoch, self.best_weights = record.epoch, _copy(self.learned)
         self.history.append(record)
         self.epoch, self.batch, self.loss_sum = self.epoch + 1, 0, 0.0
 
@@ -259,23 +271,25 @@ class Training:
             stacklevel=6,
         )
         self.rate_scale = _LOWER
-        self.module.load_state_dict(self.best_weights)
+        self.learned.load_state_dict(self.best_weights)
         self.optimizer = self._new_optimizer()
         self.batch, self.loss_sum = 0, 0.0
 
     def use_best_weights(self) -> None:
         """Give the module the best weights, ready for use."""
-        self.module.load_state_dict(self.best_weights)
-        self.module.eval()
+        self.learned.load_state_dict(self.best_weights)
+        self.learned.eval()
 
     def result(self) -> TrainingResult:
         """What is left of the run."""
         early = self.stopped_early and len(self.history) < self.plan.epochs
-        return TrainingResult(tuple(self.history), self.best_epoch, self.optimizer.state_dict(), early, self.problem)
+        own = {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
+        state = {**self.optimizer.state_dict(), **own}
+        return TrainingResult(tuple(self.history), self.best_epoch, state, early, self.problem)
 
     def snapshot(self) -> Snapshot:
         """Everything needed to go on from here."""
-        tensors = {f"module.{name}": value for name, value in self.module.state_dict().items()}
+        tensors = {f"learned.{name}": value for name, value in self.learned.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         facts = {
@@ -307,10 +321,10 @@ class Training:
 
     def _restore_tensors(self, snapshot: Snapshot) -> None:
         """The weights, the best ones, and the optimizer's means."""
-        self.module.load_state_dict(snapshot.part("module"))
+        self.learned.load_state_dict(snapshot.part("learned"))
         best = snapshot.part("best")
         self.best_weights = {
-            name: torch.empty_like(value).copy_(best[name]) for name, value in self.module.state_dict().items()
+            name: torch.empty_like(value).copy_(best[name]) for name, value in self.learned.state_dict().items()
         }
         self.optimizer.load_state_dict(snapshot.part("optimizer"))
 
@@ -323,7 +337,7 @@ class _DivergedError(Exception):
         self.loss = loss
 
 
-def _copy(module: AutoencoderModule) -> dict[str, Tensor]:
+def _copy(module: nn.Module) -> dict[str, Tensor]:
     """A copy of a module's weights."""
     return {name: value.clone() for name, value in module.state_dict().items()}
 
@@ -332,5 +346,6 @@ def _copy(module: AutoencoderModule) -> dict[str, Tensor]:
 def validate(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> float | None:
     """Return the objective on the validation part, or None where there is none."""
     module.eval()
+    objective.eval()
     n = batches.n_validation
-    return sum(float(objective(module, x)) * len(x) for x in batches.validation()) / n if n else None
+    return sum(float(objective(module, b)) * b.n for b in batches.validation(objective)) / n if n else None

@@ -24,7 +24,7 @@ from latentmap.training.device import threads
 from latentmap.training.history import EpochRecord
 from latentmap.training.interrupts import deferred_interrupts
 from latentmap.training.loop import TrainingResult, train
-from latentmap.training.objectives import OBJECTIVES
+from latentmap.training.objectives.base import Objective
 from latentmap.training.plan import TrainingPlan
 from latentmap.training.streamed import StreamedBatches
 
@@ -57,7 +57,7 @@ class Material:
 def learn(
     module: AutoencoderModule,
     material: Material,
-    objective: str,
+    objective: Objective,
     plan: TrainingPlan,
     *,
     device: torch.device,
@@ -75,8 +75,8 @@ def learn(
         Trained in place.
     material : Material
         The samples and how to take them.
-    objective : str
-        A name in `OBJECTIVES`.
+    objective : Objective
+        What is to be made small.
     plan : TrainingPlan
         Epochs, learning rate and so on; how many samples make which part is filled in.
     device : torch.device
@@ -113,6 +113,7 @@ def learn(
     batches = _batches(material, plan, device)
     if untrained:
         module.start_from(batches.mean())
+    objective.to(device).begin(module, batches)
     plan = replace(
         plan,
         n_train=batches.n_train,
@@ -133,7 +134,7 @@ def learn(
             result = train(
                 module,
                 batches,
-                OBJECTIVES[objective],
+                objective,
                 plan,
                 on_epoch=on_epoch,
                 optimizer_state=optimizer_state,

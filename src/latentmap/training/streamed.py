@@ -20,7 +20,7 @@ from latentmap.training.batches import BatchesBase, n_validation
 
 _BLOCK_BYTES = 2**20
 _WINDOW_BYTES = 96 * 2**20  # two are held: the one in use, and the next
-_MEAN_BLOCKS = 16
+_SOME_BLOCKS = 16
 
 
 class StreamedBatches(BatchesBase):
@@ -65,19 +65,36 @@ class StreamedBatches(BatchesBase):
         self.n_validation = int(self._sizes[self._validation].sum())
         self.n_batches = max(1, round(self.n_train / batch_size))
 
-    def mean(self) -> Tensor:
-        """Return the mean training sample as network input (of some blocks), shape image_shape."""
-        some = self._training[:: -(-len(self._training) // _MEAN_BLOCKS)]
-        sums = [self.preprocessing.to_input(block).sum(dim=0) for block in map(self._block, some)]
-        return torch.stack(sums).sum(dim=0) / int(self._sizes[some].sum())
+    @property
+    def train_rows(self) -> Tensor:  # type: ignore[override]
+        """Numbers of the samples that are learned from, ascending."""
+        return torch.cat([self._rows(block) for block in self._training])
 
-    def validation(self) -> Iterator[Tensor]:
-        """Yield the validation samples as network input."""
-        for block in self._validation:
+    def some(self) -> Tensor:
+        """Return the training samples of a few blocks as network input; see the base class."""
+        blocks = self._training[:: -(-len(self._training) // _SOME_BLOCKS)]
+        return torch.cat([self.preprocessing.to_input(self._block(block)) for block in blocks]).to(self.device)
+
+    def everything(self) -> Iterator[Tensor]:
+        """Yield all samples as network input, in the order of the data."""
+        for block in range(len(self._starts)):
             yield self.preprocessing.to_input(self._block(block).to(self.device))
 
-    def _take_epoch(self, epoch: int, start: int) -> Iterator[Tensor]:
-        """The batches of an epoch, from number `start`."""
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the samples of these numbers as network input: each is read on its own."""
+        held = np.empty((len(rows), *self.region.shape[1:]), self.region.dtype)
+        with self.region.open() as file:
+            for place, row in enumerate(rows.tolist()):
+                self.region.read_into(file, row, held[place : place + 1])
+        return self.preprocessing.to_input(torch.from_numpy(held).to(self.device))
+
+    def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The validation samples, block by block; see the base class."""
+        for block in self._validation:
+            yield self._rows(block), self.preprocessing.to_input(self._block(block).to(self.device))
+
+    def _take_epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch; see the base class."""
         generator = self._generator(epoch)
         blocks = self._training[torch.randperm(len(self._training), generator=generator).numpy()]
         windows = [blocks[i : i + self._per_window] for i in range(0, len(blocks), self._per_window)]
@@ -91,21 +108,24 @@ class StreamedBatches(BatchesBase):
             skipped -= len(orders[first])
             first += 1
         held = self._windows(windows[first:])
-        window, order = torch.empty(0), torch.empty(0, dtype=torch.int64)
+        window, order, numbers = torch.empty(0), torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64)
         position = 0
         for size in sizes[start:]:
             pieces: list[Tensor] = []
+            rows: list[Tensor] = []
             missing = size
             while missing:
                 if position == len(order):
                     window, order, position = next(held), orders[first], skipped
+                    numbers = torch.cat([self._rows(block) for block in windows[first]])
                     first, skipped = first + 1, 0
                 taken = order[position : position + missing]
                 pieces.append(window.index_select(0, taken))
+                rows.append(numbers.index_select(0, taken))
                 position += len(taken)
                 missing -= len(taken)
             batch = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-            yield self.preprocessing.to_input(batch.to(self.device))
+            yield torch.cat(rows), self.preprocessing.to_input(batch.to(self.device))
 
     def _windows(self, windows: list[np.ndarray]) -> Iterator[Tensor]:
         """The samples of each window in turn, the next one being read meanwhile; good until the one after is asked."""
@@ -128,6 +148,11 @@ class StreamedBatches(BatchesBase):
                 if number + 1 < len(windows):
                     coming.append(reader.submit(read, number + 1))
                 yield window
+
+    def _rows(self, block: int) -> Tensor:
+        """The numbers of a block's samples."""
+        start = int(self._starts[block])
+        return torch.arange(start, start + int(self._sizes[block]))
 
     def _block(self, number: int) -> Tensor:
         """The samples of a block."""

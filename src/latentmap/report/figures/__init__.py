@@ -4,9 +4,10 @@ What belongs here: drawing. No model is asked anything here, no file is written,
 neither read nor changed, so every function works in a notebook as it does in a report.
 """
 
-from latentmap.report.figures.curves import training
-from latentmap.report.figures.decoded import generated, interpolation, latent_grid
-from latentmap.report.figures.maps import CodeMap, embedding, pca, tsne
+from latentmap.report.figures.atlas import thumbnail_map
+from latentmap.report.figures.curves import sweep, training
+from latentmap.report.figures.decoded import generated, interpolation, latent_grid, sample_sheet
+from latentmap.report.figures.maps import CodeMap, embedding, side_by_side, tsne
 from latentmap.report.figures.samples import reconstructions
 from latentmap.report.figures.vectors import (
     Features,
@@ -24,8 +25,11 @@ __all__ = [
     "generated",
     "interpolation",
     "latent_grid",
-    "pca",
     "reconstructions",
+    "sample_sheet",
+    "side_by_side",
+    "sweep",
+    "thumbnail_map",
     "training",
     "tsne",
     "vector_reconstructions",

@@ -67,7 +67,14 @@ def axes_or_new(ax: Axes | None, height: float, *, width: float = WIDTH) -> tupl
 
 def title(ax: Axes, text: str, detail: str = "") -> None:
     """Write a title over axes, left-aligned, with a fainter second line."""
-    ax.set_title(text, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=20 if detail else 6)
+    ax.set_title(
+        text,
+        loc="left",
+        fontsize=TITLE,
+        color=INK,
+        fontweight="bold",
+        pad=6 + 12.5 * (detail.count("\n") + 1) * bool(detail),
+    )
     if detail:
         ax.annotate(
             detail,

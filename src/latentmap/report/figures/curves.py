@@ -8,9 +8,20 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, PercentFormatter
 
-from latentmap.report.figures.canvas import FAINT, INK, SMALL, TEXT, axes_or_new, error_text, palette, title
+from latentmap.analysis import Sweep
+from latentmap.report.figures.canvas import (
+    FAINT,
+    INK,
+    SMALL,
+    TEXT,
+    axes_or_new,
+    error_text,
+    new_figure,
+    palette,
+    title,
+)
 
 History = Sequence[Mapping[str, Any]]
 
@@ -20,7 +31,13 @@ def column(history: History, name: str) -> np.ndarray[Any, np.dtype[np.float64]]
     return np.asarray([np.nan if row.get(name) is None else row[name] for row in history], dtype=np.float64)
 
 
-def training(histories: Mapping[str, History], *, per: str = "pixel", ax: Axes | None = None) -> Figure:
+def training(
+    histories: Mapping[str, History],
+    *,
+    per: str = "pixel",
+    others: Mapping[str, History] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw the loss of each model, epoch by epoch, on a log scale.
 
     Parameters
@@ -30,6 +47,8 @@ def training(histories: Mapping[str, History], *, per: str = "pixel", ax: Axes |
         ``valid_loss``.
     per : str, default="pixel"
         What the error is counted by: a pixel, a feature.
+    others : mapping of str to sequence of dict, optional
+        Models whose loss is no such error, each to be drawn below on a scale of its own.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -43,10 +62,18 @@ def training(histories: Mapping[str, History], *, per: str = "pixel", ax: Axes |
     >>> rows = [{"epoch": 1, "train_loss": 0.2, "valid_loss": 0.21}, {"epoch": 2, "train_loss": 0.1}]
     >>> figure = training({"dense": rows})
     """
-    figure, ax = axes_or_new(ax, 4.2)
+    below: list[Axes] = []
+    if others and ax is None:
+        figure = new_figure(4.2 + 1.9 * len(others))
+        ax, *below = figure.subplots(1 + len(others), 1, height_ratios=[3.6, *[1.5] * len(others)])
+    else:
+        figure, ax = axes_or_new(ax, 4.2)
+    colours = palette() * (len(histories) + len(below))
+    for panel, (name, history), colour in zip(below, (others or {}).items(), colours[len(histories) :], strict=False):
+        _draw_other(panel, name, history, colour)
     longest = 1.0
     ends: list[tuple[float, float, str, str]] = []
-    for (name, history), colour in zip(histories.items(), palette() * len(histories), strict=False):
+    for (name, history), colour in zip(histories.items(), colours, strict=False):
         if not history:
             continue
         epochs, train, valid = (column(history, key) for key in ("epoch", "train_loss", "valid_loss"))
@@ -75,6 +102,73 @@ def training(histories: Mapping[str, History], *, per: str = "pixel", ax: Axes |
     ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
     ax.spines[["top", "right"]].set_visible(False)
     title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
+    return figure
+
+
+def _draw_other(ax: Axes, name: str, history: History, colour: str) -> None:
+    """One loss of another kind, on a linear scale."""
+    epochs, train, valid = (column(history, key) for key in ("epoch", "train_loss", "valid_loss"))
+    dots = "." if len(epochs) == 1 else None
+    ax.plot(epochs, train, color=colour, lw=1.1, ls=(0, (4, 2)), marker=dots)
+    ax.plot(epochs, valid, color=colour, lw=1.8, marker=dots)
+    shown = valid if np.isfinite(valid).any() else train
+    best = int(np.nanargmin(shown))
+    ax.plot(epochs[best], shown[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5)
+    ax.annotate(
+        f"{name}\nbest in epoch {epochs[best]:.0f}", (1, 0.5), xycoords="axes fraction", xytext=(8, 0),
+        textcoords="offset points", va="center", fontsize=SMALL, color=colour, annotation_clip=False,
+    )  # fmt: skip
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(min(1.0, epochs[-1] - 0.5), epochs[-1] * 1.01 if len(epochs) > 1 else 1.5)
+    ax.set_xlabel("epoch", fontsize=TEXT)
+    ax.set_ylabel("its own loss", fontsize=TEXT)
+    ax.tick_params(labelsize=SMALL, colors=INK)
+    ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def sweep(result: Sweep) -> Figure:
+    """Draw test error and kNN accuracy against the size of codes, a model beside PCA.
+
+    Parameters
+    ----------
+    result : Sweep
+        From `latentmap.analysis.sweep`.
+
+    Returns
+    -------
+    Figure
+        Two panels (one without labels), the recommended size marked.
+    """
+    named = {result.name: result.model, "PCA": result.pca}
+    scored = result.model[0].knn_accuracy is not None
+    figure = new_figure(4.0)
+    axes = figure.subplots(1, 2 if scored else 1, squeeze=False)[0]
+    panels = [("test error", "mean squared error, log scale", "test_mse")]
+    panels += [("kNN accuracy", "10 nearest neighbours, test split", "knn_accuracy")] if scored else []
+    for ax, (heading, what, field) in zip(axes, panels, strict=True):
+        for (name, scores), colour, style in zip(named.items(), palette(), ("-", (0, (4, 2))), strict=False):
+            sizes = [one.latent_dim for one in scores]
+            ax.plot(sizes, [getattr(one, field) for one in scores], "o", ls=style, ms=4, color=colour, label=name)
+        ax.axvline(result.recommended, color=FAINT, lw=0.8, ls=":", zorder=0)
+        ax.annotate(
+            f"recommended: {result.recommended}", (result.recommended, 0), xycoords=("data", "axes fraction"),
+            xytext=(3, 4), textcoords="offset points", fontsize=SMALL, color=FAINT, rotation=90, va="bottom",
+        )  # fmt: skip
+        ax.set_xscale("log", base=2)
+        ax.set_xticks([one.latent_dim for one in result.model], [f"{one.latent_dim}" for one in result.model])
+        ax.minorticks_off()
+        ax.set_xlabel("numbers a code (latent_dim)", fontsize=TEXT)
+        ax.tick_params(labelsize=SMALL, colors=INK)
+        ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
+        ax.spines[["top", "right"]].set_visible(False)
+        title(ax, heading, what)
+    axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if scored:
+        axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[0].legend(frameon=False, fontsize=TEXT)
     return figure
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from latentmap.analysis import Generated, Interpolation, LatentGrid
 from latentmap.report.figures.canvas import (
@@ -15,11 +17,12 @@ from latentmap.report.figures.canvas import (
     SMALL,
     TEXT,
     WARNING,
+    WIDTH,
     Panel,
     Tiles,
-    axes_or_new,
     has_long,
     name_columns,
+    new_figure,
     tile_sheet,
     title,
     to_rgb,
@@ -122,26 +125,65 @@ def interpolation(walks: Interpolation) -> Figure:
     return figure
 
 
-def latent_grid(grid: LatentGrid, *, name: str = "", ax: Axes | None = None) -> Figure:
-    """Draw what the decoder makes of codes all over the latent space, z2 upward.
+def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figure:
+    """Draw new samples in rows.
 
     Parameters
     ----------
-    grid : LatentGrid
-        The grid and its pictures.
-    name : str, default=""
-        The model's name, for the title.
-    ax : Axes, optional
-        Where to draw; a new figure by default.
+    images : ndarray, shape (n, height, width, channels)
+        The samples.
+    unit : float
+        Full brightness.
+    detail : str, default=""
+        Where they come from, for the second line of the title.
 
     Returns
     -------
     Figure
-        The pictures, fainter where no code is near, with z1 below and z2 on the left.
+        A near-square sheet.
     """
+    colours = to_rgb(images, unit)
+    columns = int(np.ceil(np.sqrt(len(colours))))
+    rows = -(-len(colours) // columns)
+    cells = np.full((rows * columns, *colours.shape[1:]), np.nan, np.float32)
+    cells[: len(colours)] = colours
+    plural = "sample" if len(colours) == 1 else "samples"
+    figure, _ = tile_sheet(
+        [Panel(cells.reshape(rows, columns, *colours.shape[1:]))],
+        left=0.1,
+        heading=(f"{len(colours):,} new {plural}", detail),
+    )
+    return figure
+
+
+def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = ()) -> Figure:
+    """Draw what decoders make of codes all over the latent space, z2 upward.
+
+    Parameters
+    ----------
+    grids : sequence of LatentGrid
+        The grids and their pictures, one or more models.
+    names : sequence of str, optional
+        The models' names, for the titles.
+
+    Returns
+    -------
+    Figure
+        For each grid its pictures, fainter where no code is near, with z1 below and z2 on the left.
+    """
+    _, _, height, width = grids[0].pictures.shape[:4]
+    share = WIDTH / len(grids) - 0.6
+    figure = new_figure(float(np.clip(share * height / width, 3.0, 11.0)) + (0.6 if len(grids) == 1 else 1.0))
+    axes = figure.subplots(1, len(grids), squeeze=False)[0]
+    for ax, grid, name in zip(axes, grids, [*names, *[""] * len(grids)], strict=False):
+        _draw_grid(ax, grid, name, alone=len(grids) == 1)
+    return figure
+
+
+def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
+    """One latent space."""
     pictures = to_rgb(grid.pictures[::-1], grid.unit)  # the highest z2 becomes the top row
     rows, columns, height, width, _ = pictures.shape
-    figure, ax = axes_or_new(ax, float(np.clip(7.4 * height / width, 3.0, 11.0)) + 0.6)
     opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[::-1, :, None, None, None]
     faded = pictures * opacity + (1 - opacity)
     # A white line between cells: strokes that reach the edge would otherwise run on into the next picture.
@@ -161,5 +203,5 @@ def latent_grid(grid: LatentGrid, *, name: str = "", ax: Axes | None = None) -> 
     ax.set_ylabel("z2, at quantiles of the codes", fontsize=TEXT)
     ax.spines[:].set_color("#c5cad0")
     detail = "faded: no training code within a cell's width"
-    title(ax, " · ".join(filter(None, ["The latent space, decoded", name])), detail)
-    return figure
+    heading = "The latent space, decoded" if alone else ""
+    title(ax, " · ".join(filter(None, [heading, name])), detail)

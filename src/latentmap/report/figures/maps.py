@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from latentmap.report.figures.canvas import (
     NEUTRAL,
     SMALL,
     TEXT,
+    WIDTH,
     axes_or_new,
     class_style,
     new_figure,
@@ -93,34 +95,45 @@ def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | 
     return figure
 
 
-def pca(autoencoder: CodeMap, baseline: CodeMap) -> Figure:
-    """Draw the same samples under an autoencoder and under PCA, side by side.
+def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = ()) -> Figure:
+    """Draw the same samples under several models, beside each other.
 
     Parameters
     ----------
-    autoencoder, baseline : CodeMap
+    codes : sequence of CodeMap
         Codes of the same samples, 2 numbers each.
+    medians : sequence of CodeMedians, optional
+        Medians to mark and name in each.
 
     Returns
     -------
     Figure
-        Two panels of the same points in the same colours, each with its scores.
+        Panels of the same points in the same colours, each with its scores.
     """
-    n_rows = 0 if autoencoder.labels is None else -(-len(np.unique(autoencoder.labels)) // 10)
-    figure = new_figure(4.6 + 0.25 * n_rows)
-    for ax, codes in zip(figure.subplots(1, 2), (autoencoder, baseline), strict=True):
-        scatter(ax, codes)
-        # Equal aspect with a box of its own: both panels stay the same size whatever their ranges.
+    n_rows = 0 if codes[0].labels is None else -(-len(np.unique(codes[0].labels)) // 10)
+    figure = new_figure(WIDTH / len(codes) + 0.6 + 0.25 * n_rows)
+    axes = figure.subplots(1, len(codes), squeeze=False)[0]
+    for ax, one in zip(axes, codes, strict=True):
+        scatter(ax, one)
+        # Equal aspect with a box of its own: all panels stay the same size whatever their ranges.
         ax.set_adjustable("datalim")
         ax.set_box_aspect(1)
         ax.set_xlabel("z1", fontsize=TEXT)
         ax.set_ylabel("z2", fontsize=TEXT, labelpad=1)
-        title(ax, codes.title, codes.scores)
-    legend(figure, autoencoder, beside=False)
+        title(ax, one.title, one.scores if len(codes) < 3 else one.scores.replace(" · ", "\n"))
+    legend(figure, codes[0], beside=False)
+    for ax, marks in zip(axes, medians, strict=False):
+        mark_medians(ax, marks)
     return figure
 
 
-def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: Axes | None = None) -> Figure:
+def tsne(
+    result: TsneResult,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    beside: CodeMap | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw a t-SNE embedding, with what is needed to read it honestly.
 
     Parameters
@@ -129,8 +142,10 @@ def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: 
         The embedding and its settings.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
+    beside : CodeMap, optional
+        Learned codes of the same samples, to be drawn to the left.
     ax : Axes, optional
-        Where to draw; a new figure by default.
+        Where to draw the embedding; a new figure by default.
 
     Returns
     -------
@@ -140,24 +155,37 @@ def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: 
     codes = CodeMap(
         f"t-SNE of the {result.title} codes ({result.latent_dim} numbers)", result.Z, result.labels, class_names
     )
-    figure, ax = axes_or_new(ax, 6.8)
+    if beside is not None and ax is None:
+        figure = new_figure(5.2)
+        left, ax = figure.subplots(1, 2)
+        scatter(left, beside)
+        left.set_adjustable("datalim")
+        left.set_box_aspect(1)
+        ax.set_adjustable("datalim")
+        ax.set_box_aspect(1)
+        left.set_xlabel("z1", fontsize=TEXT)
+        left.set_ylabel("z2", fontsize=TEXT, labelpad=1)
+        title(left, beside.title, beside.scores)
+    else:
+        figure, ax = axes_or_new(ax, 6.8)
     scatter(ax, codes)
     ax.set_xticks([])
     ax.set_yticks([])
     settings = f"n = {len(result.Z):,} · perplexity {result.perplexity:g} · seed {result.seed}"
     if result.knn_accuracy is not None:
         settings += f" · kNN accuracy {result.knn_accuracy:.1%} (cross-validated)"
-    legend(figure, codes, beside=True)
-    title(ax, codes.title, settings)
-    ax.set_xlabel("Sizes of clusters and distances between them mean little: trust who is near whom.", fontsize=TEXT)
+    legend(figure, codes, beside=beside is None)
+    title(ax, codes.title, settings if beside is None else settings.replace(" · kNN", "\nkNN"))
+    warning = "Sizes of clusters and distances between them mean little:"
+    ax.set_xlabel(f"{warning}{' ' if beside is None else chr(10)}trust who is near whom.", fontsize=TEXT)
     return figure
 
 
-def scatter(ax: Axes, codes: CodeMap) -> None:
+def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
     """Draw points in the order of the data, so that no class hides the others; smaller the more there are."""
     n = max(1, len(codes.Z))
     size = float(np.clip(320 / np.sqrt(n), 2.5, 40))
-    alpha = float(np.interp(np.log10(n), [2, 4], [0.9, 0.55]))
+    alpha = float(np.interp(np.log10(n), [2, 4], [0.9, 0.55])) if alpha is None else alpha
     style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "rasterized": True}
     if codes.labels is None:
         ax.scatter(codes.Z[:, 0], codes.Z[:, 1], color=NEUTRAL, **style)

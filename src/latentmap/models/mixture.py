@@ -1,0 +1,109 @@
+"""How codes are distributed: a Gaussian mixture, from which new ones are drawn.
+
+What belongs here: the few numbers of the mixture, how they are found, and drawing. They are kept with a model.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_CODES = 5000  # that a mixture is fitted to
+_COMPONENTS = 10  # as in Ghosh et al. 2020
+_CODES_EACH = 20  # codes that a component needs
+_NUMBERS_EACH = 5  # codes that a full covariance needs for each number of a code
+
+
+@dataclass(frozen=True, eq=False)
+class CodeMixture:
+    """A mixture of normal distributions.
+
+    Parameters
+    ----------
+    weights : ndarray of float64, shape (k,)
+        Adding up to 1.
+    means : ndarray of float64, shape (k, latent_dim)
+        The components' centres.
+    factors : ndarray of float64, shape (k, latent_dim, latent_dim)
+        Lower triangular; times its transpose, each gives the component's covariance.
+
+    References
+    ----------
+    P. Ghosh, M. Sajjadi, A. Vergari, M. Black and B. Schölkopf (2020), "From variational to deterministic
+    autoencoders", section 4: ex-post density estimation.
+    """
+
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    factors: NDArray[np.float64]
+
+    @classmethod
+    def standard(cls, latent_dim: int) -> CodeMixture:
+        """Return the standard normal distribution: the prior of variational autoencoders."""
+        return cls(np.ones(1), np.zeros((1, latent_dim)), np.eye(latent_dim)[None])
+
+    @classmethod
+    def fit(cls, Z: NDArray[np.float32], *, seed: int = 0) -> CodeMixture:
+        """Return a mixture like these codes, of 10 components where there are enough.
+
+        Parameters
+        ----------
+        Z : ndarray, shape (n, latent_dim)
+            At least one code.
+        seed : int, default 0
+            Seeds where components begin.
+
+        Returns
+        -------
+        CodeMixture
+        """
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
+        codes = np.asarray(Z, np.float64)
+        n, latent_dim = codes.shape
+        # Fitted at one scale, so that what keeps covariances from vanishing means the same for all codes.
+        offset, scale = codes.mean(axis=0), max(float(codes.std()), 1e-12)
+        if n < 2:
+            return cls(np.ones(1), codes, np.zeros((1, latent_dim, latent_dim)))
+        k = max(1, min(_COMPONENTS, n // _CODES_EACH))
+        full = n >= k * _NUMBERS_EACH * latent_dim
+        mixture = GaussianMixture(
+            k, covariance_type="full" if full else "diag", reg_covar=1e-6, tol=1e-2, random_state=seed % 2**32
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a rough picture does
+            mixture.fit((codes - offset) / scale)
+        covariances = mixture.covariances_
+        factors = np.linalg.cholesky(covariances) if full else np.stack([np.diag(c**0.5) for c in covariances])
+        return cls(mixture.weights_, mixture.means_ * scale + offset, factors * scale)
+
+    def sample(self, n: int, seed: int) -> NDArray[np.float32]:
+        """Return n new codes: float32, shape (n, latent_dim)."""
+        rng = np.random.default_rng(seed)
+        which = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
+        noise = rng.standard_normal((n, self.means.shape[1]))
+        codes = self.means[which] + np.einsum("nij,nj->ni", self.factors[which], noise)
+        return np.asarray(codes, np.float32)
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return the numbers by name."""
+        return {"weights": self.weights, "means": self.means, "factors": self.factors}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], latent_dim: int) -> CodeMixture:
+        """Return the mixture that `to_arrays` took apart; `ValueError` with the name of what does not fit."""
+        k = np.size(arrays.get("weights", ()))
+        shapes = {"weights": (k,), "means": (k, latent_dim), "factors": (k, latent_dim, latent_dim)}
+        for name, shape in shapes.items():
+            value = arrays.get(name)
+            if value is None or value.shape != shape or not np.isfinite(value).all() or k < 1:
+                raise ValueError(name)
+        if arrays["weights"].min() < 0 or arrays["weights"].sum() <= 0:
+            raise ValueError("weights")
+        return cls(*(np.asarray(arrays[name], np.float64) for name in shapes))

@@ -1,0 +1,163 @@
+"""The map to print: codes of 2 numbers, with small pictures of samples where there is room for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb as colour_to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap.analysis import CodeMedians
+from latentmap.report.figures.canvas import (
+    NEUTRAL,
+    WIDTH,
+    axes_or_new,
+    class_style,
+    title,
+    to_rgb,
+)
+from latentmap.report.figures.maps import CodeMap, legend, scatter
+from latentmap.report.figures.medians import mark_medians
+
+_ACROSS = 44  # thumbnails that would fit beside each other
+_GAP = 1.12  # of a thumbnail's side between the middles of two
+_MOSTLY = 0.6  # of the pixels along the edges must be ground
+_PLAIN = 0.08  # how far from black or white a background may be for what is drawn on it to be cut out
+
+
+def thumbnail_map(
+    codes: CodeMap,
+    images: NDArray[Any] | None = None,
+    *,
+    medians: CodeMedians | None = None,
+    unit: float = 255.0,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw a large map of codes with thumbnails of samples at their places, as many as fit without overlapping.
+
+    Parameters
+    ----------
+    codes : CodeMap
+        What to draw.
+    images : ndarray, shape (n, height, width, channels), optional
+        The samples of these codes; without them there are points only.
+    medians : CodeMedians, optional
+        Medians to name.
+    unit : float, default 255
+        Full brightness.
+    seed : int, default 0
+        Decides which samples are asked first whether there is room.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Points and thumbnails at equal aspect. Grey drawings on a plain ground are cut out and take the colour of
+        their class; other images get a frame of it.
+    """
+    spans = np.maximum(np.ptp(codes.Z, axis=0), 1e-9)
+    ratio = float(np.clip(spans[1] / spans[0], 0.6, 1.35))
+    figure, ax = axes_or_new(ax, WIDTH * 0.92 * ratio + 0.7)
+    scatter(ax, codes, alpha=0.18 if images is not None else None)
+    if images is not None:
+        _stick(ax, codes, images, unit, seed)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    shown = f"{len(codes.Z):,} samples"
+    title(ax, f"The map: {codes.title}", " · ".join(filter(None, [shown, codes.scores])))
+    legend(figure, codes, beside=False)
+    if medians is not None:
+        mark_medians(ax, medians)
+    return figure
+
+
+def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float, seed: int) -> None:
+    """Put thumbnails on axes, as one picture."""
+    low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
+    side = float(max(high - low)) / _ACROSS or 1.0
+    chosen = free_samples(codes.Z, _GAP * side, seed=seed)
+    tiles = thumbnails(images[chosen], unit, None if codes.labels is None else codes.labels[chosen])
+    height, width = tiles.shape[1:3]
+    scale = max(height, width) / side  # canvas pixels per unit of code
+    low, high = low - side, high + side
+    canvas = np.ones((*np.ceil((high - low)[::-1] * scale).astype(int) + 1, 4), np.float32)
+    canvas[..., 3] = 0
+    for tile, (x, y) in zip(tiles, (codes.Z[chosen] - low) * scale, strict=True):
+        top, left = int(canvas.shape[0] - y - height / 2), int(x - width / 2)
+        canvas[top : top + height, left : left + width] = tile
+    extent = (low[0], low[0] + canvas.shape[1] / scale, low[1], low[1] + canvas.shape[0] / scale)
+    ax.imshow((canvas * 255).astype(np.uint8), extent=extent, zorder=3, interpolation_stage="rgba")
+    ax.set_xlim(low[0], high[0])
+    ax.set_ylim(low[1], high[1])
+
+
+def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[np.int64]:
+    """Choose samples, in random order, whose squares of this side around their codes do not overlap.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (n, 2)
+        Codes.
+    distance : float
+        Side of the squares, in the units of `Z`.
+    seed : int, default 0
+        Decides the order.
+
+    Returns
+    -------
+    ndarray of int64, shape (at most n,)
+        Rows of `Z`: no two are nearer than `distance` in both directions, and no other could be added.
+    """
+    cells = np.floor(Z / distance).astype(np.int64)
+    taken: dict[tuple[int, int], NDArray[Any]] = {}
+    chosen = []
+    for row in np.random.default_rng(seed).permutation(len(Z)):
+        i, j = cells[row]
+        near = [taken.get((i + di, j + dj)) for di in (-1, 0, 1) for dj in (-1, 0, 1)]
+        if any(other is not None and np.abs(Z[row] - other).max() < distance for other in near):
+            continue
+        taken[i, j] = Z[row]
+        chosen.append(row)
+    return np.asarray(chosen, dtype=np.int64)
+
+
+def thumbnails(images: NDArray[Any], unit: float, labels: NDArray[np.int64] | None) -> NDArray[np.float32]:
+    """Return images as they are stuck on a map.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, height, width, channels)
+        In units of `unit`.
+    unit : float
+        Full brightness.
+    labels : ndarray of int64, shape (n,), or None
+        The class of each, for its colour.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, height, width, 4)
+        Red, green, blue and opacity, 0..1.
+    """
+    pictures = to_rgb(images, unit)
+    n, height, width, _ = pictures.shape
+    names = [NEUTRAL] * n if labels is None else [class_style(int(label))[0] for label in labels]
+    colours = np.asarray([colour_to_rgb(name) for name in names], np.float32)
+    edge = np.concatenate([pictures[:, [0, -1]].ravel(), pictures[:, :, [0, -1]].ravel()])
+    ground = float(np.median(edge))
+    is_plain = np.mean(np.abs(edge - ground) <= _PLAIN) >= _MOSTLY
+    if images.shape[-1] == 1 and min(ground, 1 - ground) <= _PLAIN and is_plain:
+        ink = pictures[..., :1] if ground < 0.5 else 1 - pictures[..., :1]
+        # A little darker than the points below, and the stronger the strokes.
+        return np.concatenate([np.broadcast_to(0.8 * colours[:, None, None], pictures.shape), np.sqrt(ink)], axis=-1)
+    framed = np.concatenate([pictures, np.ones((n, height, width, 1), np.float32)], axis=-1)
+    rim = max(1, height // 20)
+    for part in (np.s_[:, :rim], np.s_[:, -rim:], np.s_[:, :, :rim], np.s_[:, :, -rim:]):
+        framed[part][..., :3] = colours[:, None, None]
+    return framed

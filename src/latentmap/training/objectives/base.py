@@ -1,0 +1,79 @@
+"""What every objective is: a loss of a module and a batch, and what it must know or learn besides.
+
+What belongs here: the base class, and the batch that the loop hands over. One objective per file beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from latentmap.models.base import AutoencoderModule, Recipe
+
+if TYPE_CHECKING:
+    from latentmap.training.batches import BatchesBase
+
+
+class Batch(NamedTuple):
+    """What one step learns from.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n * group, *image_shape)
+        Samples as network input. Where the objective asked for companions, each sample is followed by its own.
+    n : int
+        How many samples were drawn; companions do not count.
+    generator : torch.Generator
+        Random numbers, on the CPU, that depend on the seed, the epoch and the batch alone.
+    """
+
+    x: Tensor
+    n: int
+    generator: torch.Generator
+
+
+class Objective(nn.Module):
+    """Base class of the objectives: called with a module and a batch, they return what is to be made small.
+
+    Parameters of the objective are learned along with the module's; parameters and persistent buffers are part of
+    checkpoints, and of nothing else.
+    """
+
+    n_companions = 0
+    """How many other samples each drawn one brings along."""
+
+    def adapt(self, recipe: Recipe) -> Recipe:
+        """Return how an architecture is best trained with this objective; by default as it is."""
+        return recipe
+
+    def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
+        """Look at the data and the network, before the first step. By default nothing is done."""
+
+    def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the numbers of the samples that come along: (n,) -> (n, n_companions)."""
+        raise NotImplementedError
+
+    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        module : AutoencoderModule
+            What learns.
+        batch : Batch
+            What it learns from.
+        progress : float, default 1
+            How much of training is done, from 0 to 1.
+
+        Returns
+        -------
+        Tensor, shape ()
+        """
+        raise NotImplementedError
+
+
+def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Return Gaussian noise in the shape of `x`, where `x` is."""
+    return torch.randn(x.shape, generator=generator).to(x.device)

@@ -1,0 +1,53 @@
+"""Denoising: what comes out shall be what was there before noise came over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from latentmap.checks import check_share
+from latentmap.models.base import AutoencoderModule
+from latentmap.training.objectives.base import Batch, Objective, noise_like
+
+if TYPE_CHECKING:
+    from latentmap.training.batches import BatchesBase
+
+
+class Denoising(Objective):
+    """The mean squared error between samples and what is made of them under noise.
+
+    Parameters
+    ----------
+    noise : float, default 0.5
+        Standard deviation of the Gaussian noise added to every value, over that of the data.
+    masking : float, default 0.25
+        The share of values that are then put to zero (for vectors, to their mean).
+
+    References
+    ----------
+    P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010), "Stacked denoising autoencoders",
+    sections 3.2 and 3.3.
+    """
+
+    def __init__(self, noise: float = 0.5, masking: float = 0.25) -> None:
+        super().__init__()
+        self.noise = check_share("noise", noise, most=None)
+        self.masking = check_share("masking", masking)
+        self._deviation = 1.0
+
+    def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:  # noqa: ARG002
+        """Measure how much the data varies."""
+        self._deviation = float(batches.variance() ** 0.5)
+
+    def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return samples under noise."""
+        noisy = x + self.noise * self._deviation * noise_like(x, generator)
+        kept = torch.rand(x.shape, generator=generator) >= self.masking
+        return noisy * kept.to(x.device)
+
+    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
+        """Return the loss; see the base class."""
+        return functional.mse_loss(module(self.corrupt(batch.x, batch.generator)), batch.x)

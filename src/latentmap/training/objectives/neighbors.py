@@ -1,0 +1,133 @@
+"""Neighbours: codes that can be decoded, and that keep near each other what is near in the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from latentmap.checks import check_number, check_share
+from latentmap.models.base import AutoencoderModule, Recipe
+from latentmap.training.graph import neighbour_graph
+from latentmap.training.objectives.base import Batch, Objective
+
+if TYPE_CHECKING:
+    from latentmap.training.batches import BatchesBase
+
+_LEAST_VARIANCE = 1e-8
+_PAIRS, _STEPS = 512, 700  # a step's pairs, and steps for 60,000 samples
+_PUSH = 0.5  # weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
+
+
+class Neighbors(Objective):
+    """Reconstruction error, plus what it takes to tell a sample's neighbours from other samples by their codes.
+
+    Each drawn sample brings along one of its nearest neighbours in the training data; labels play no part. The
+    second term is InfoNCE with a Cauchy kernel: minus the logarithm of the similarity ``1 / (1 + distance^2)`` of a
+    sample's code and its neighbour's, plus half the logarithm of the mean similarity to all other codes of the step
+    (half: on the way from t-SNE to UMAP, where groups stand apart). The first is the mean squared error over the
+    data's variance: the share of the variance that is not reconstructed, whatever the data's scale. Where images are augmented, neighbours are those that light moving and turning brings nearest.
+
+    Parameters
+    ----------
+    weight : float, default 1
+        Weight of the reconstruction term; more draws better and tells groups apart less.
+    n_neighbors : int, default 15
+        How many of a sample's nearest count as its neighbours.
+
+    References
+    ----------
+    T. Sainburg, L. McInnes and T. Gentner (2021), "Parametric UMAP embeddings for representation and semisupervised
+    learning": the sum of the two terms.
+    S. Damrich, N. Böhm, F. Hamprecht and D. Kobak (2023), "From t-SNE to UMAP with contrastive learning", equation 8.
+    J. N. Böhm, P. Berens and D. Kobak (2022), "Attraction-repulsion spectrum in neighbor embeddings".
+    """
+
+    n_companions = 1
+
+    def __init__(self, weight: float = 1.0, n_neighbors: int = 15) -> None:
+        super().__init__()
+        self.weight = check_share("weight", weight, most=None)
+        check_number("n_neighbors", n_neighbors, whole=True)
+        self.n_neighbors = int(n_neighbors)
+
+    def adapt(self, recipe: Recipe) -> Recipe:
+        """Return fewer steps, of more samples: strangers are told apart by the batch. Images are moved and turned."""
+        return replace(recipe, batch_size=max(_PAIRS, recipe.batch_size), n_steps=_STEPS, augmentation="affine")
+
+    def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
+        """Find every sample's neighbours."""
+        self._parts = module.split_encoder()
+        self._variance = max(float(batches.variance()), _LEAST_VARIANCE)
+        self._graph = neighbour_graph(batches, self.n_neighbors, affine=batches.augmentation is not None)
+
+    def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Return one neighbour of each sample."""
+        places = torch.randint(self._graph.shape[1], (len(rows), 1), generator=generator)
+        return self._graph[rows].gather(1, places).long()
+
+    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
+        """Return the loss; see the base class."""
+        trunk, head = self._parts
+        h = trunk(batch.x)
+        # Codes in whole precision: in bfloat16 those far from the origin would lie on a grid of a kernel's width.
+        with torch.autocast(h.device.type, enabled=False):
+            z = head(h.float())
+            nearness = info_nce(z)
+        # The neighbours are there to be placed by; drawing is learned from the samples themselves.
+        error = functional.mse_loss(module.decode(z[::2]).float(), batch.x[::2])
+        loss: Tensor = self.weight * error / self._variance + nearness
+        return loss
+
+
+def info_nce(z: Tensor, push: float = _PUSH) -> Tensor:
+    """Return how badly codes tell their neighbours from other codes.
+
+    Parameters
+    ----------
+    z : Tensor, shape (2 n, latent_dim)
+        Codes in pairs: of a sample, of its neighbour, and so on.
+    push : float
+        Weight of the second part; 1 is the loss of the literature.
+
+    Returns
+    -------
+    Tensor, shape ()
+        The mean over pairs of ``log(1 + distance^2)``, plus `push` times the mean over codes of the logarithm of the
+        mean of ``1 / (1 + distance^2)`` to the codes of other pairs.
+    """
+    pulls: Tensor = (z[::2] - z[1::2]).square().sum(dim=1).log1p().mean()
+    if len(z) < 4:
+        return pulls  # no strangers
+    pushes: Tensor = _Crowding.apply(z)  # type: ignore[no-untyped-call]
+    return pulls + push * pushes
+
+
+class _Crowding(torch.autograd.Function):
+    """The mean logarithm of codes' mean similarity to codes of other pairs, with its gradient: (2 n, k) -> ().
+
+    By hand, since every pass over the matrix of similarities costs as much as its product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        z = z - z.mean(dim=0)  # keeps the difference of squares below accurate
+        squares, n = z.square().sum(dim=1), len(z)
+        kernel = torch.addmm((squares + 1)[:, None] + squares, z, z.T, alpha=-2).clamp_min_(1).reciprocal_()
+        kernel.view(n // 2, 2, n // 2, 2).diagonal(dim1=0, dim2=2).zero_()
+        sums = kernel.sum(dim=1).clamp_min_(1e-30)
+        ctx.save_for_backward(z, kernel, sums)
+        return (sums / (n - 2)).log().mean()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        z, kernel, sums = ctx.saved_tensors
+        shares = 1 / (len(z) * sums)
+        forces = kernel.square().mul_(shares[:, None] + shares)
+        towards: Tensor = forces.sum(dim=1, keepdim=True) * z - forces @ z
+        return towards * (-2 * grad)

@@ -1,0 +1,26 @@
+"""Reconstruction: what comes out shall be what went in."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from latentmap.models.base import AutoencoderModule
+from latentmap.training.objectives.base import Batch, Objective
+
+
+class Reconstruction(Objective):
+    """The mean squared error between samples and their reconstructions, per value.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentmap.models import MODELS
+    >>> batch = Batch(torch.rand(8, 5), 8, torch.Generator())
+    >>> Reconstruction()(MODELS["linear"]((5,), 2), batch).shape
+    torch.Size([])
+    """
+
+    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
+        """Return the loss; see the base class."""
+        return functional.mse_loss(module(batch.x), batch.x)
