@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-BENCHMARKS = ("time_to_quality", "quality", "encode", "peers", "scaling", "larger_than_memory")
+BENCHMARKS = ("time_to_quality", "quality", "encode", "peers", "map", "interpolation", "scaling", "larger_than_memory")
 
 
 def main() -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sklearn.datasets
+
 from latentmap import load_dataset
 from latentmap.data import Dataset
 from latentmap.errors import DatasetError
 
+_TABLES = ("breast_cancer", "wine")
 
-def benchmark_dataset(*, short: bool, size: int | str | None = "auto") -> Dataset:
-    """MNIST, at 32x32 unless told, or in short runs and where there is no MNIST the digits."""
+
+def benchmark_dataset(*, short: bool, size: int | str | None = "auto", source: str | None = None) -> Dataset:
+    """MNIST, at 32x32 unless told, or in short runs and where there is no MNIST the digits; or another by name."""
+    if source in _TABLES:
+        table = getattr(sklearn.datasets, f"load_{source}")()
+        return load_dataset(table.data, labels=table.target)
+    if source is not None:
+        return load_dataset(source, size=size)
     if not short:
         try:
             return load_dataset("mnist", size=size)

@@ -15,6 +15,8 @@ imported and the uint8 images loaded; then it is fitted, encodes the test images
 A method runs with its own defaults but for what its note says. One that is not installed, fails or takes too long is
 named with the reason, and what it had done by then is shown. ``pip install -r bench/requirements.txt`` gets the peers.
 
+*1-NN* is the same with the nearest alone.
+
 Run: ``LATENTMAP_DATA=... python -m bench.peers [--short] [--limit 10000] [--latent-dim 2] [--only pca umap]``
 """
 
@@ -80,6 +82,10 @@ class Method:
         return None
 
 
+OUR_PARAMS = {"map": {"model": "residual", "objective": "neighbors"}}
+"""Arguments of Latentmap's estimator, where a name stands for more than its architecture."""
+
+
 class _Latentmap(Method):
     """One of Latentmap's models, on the uint8 images as they are."""
 
@@ -87,7 +93,10 @@ class _Latentmap(Method):
         super().__init__(options)
         from latentmap import Autoencoder
 
-        self.estimator = Autoencoder(model=model, latent_dim=options.latent_dim, random_state=0)
+        name, _, seed = model.partition("@")
+        params = OUR_PARAMS.get(name, {"model": name})
+        weight = {"objective_params": {"weight": options.weight}} if options.weight is not None else {}
+        self.estimator = Autoencoder(**params, **weight, latent_dim=options.latent_dim, random_state=int(seed or 0))
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
         return images
@@ -275,18 +284,16 @@ def prepare_data(options: argparse.Namespace) -> None:
     from bench.data import benchmark_dataset
     from latentmap.models import MODELS, ConvAutoencoder
 
-    dataset = benchmark_dataset(short=options.short)
+    dataset = benchmark_dataset(short=options.short, source=options.source)
     train = dataset.train.head(options.limit or len(dataset.train))
     folder = Path(options.folder)
-    for name, array in zip(
-        _SPLITS, (train.images, train.labels, dataset.test.images, dataset.test.labels), strict=True
-    ):
+    for name, array in zip(_SPLITS, (train.X, train.labels, dataset.test.X, dataset.test.labels), strict=True):
         np.save(folder / f"{name}.npy", np.asarray(array))
     # The convolutional model has a code size of its own, and is only compared at that.
     others = [name for name in MODELS if name not in ("dense", "conv")]
     conv = ["conv"] if options.latent_dim == ConvAutoencoder().latent_dim else []
     facts = {"dataset": dataset.name, "n_train": len(train), "n_test": len(dataset.test)}
-    methods = [f"{OURS}{name}" for name in ("dense", *others, *conv)] + list(PEERS)
+    methods = [f"{OURS}{name}" for name in ("dense", "map", *others, *conv)] + list(PEERS)
     (folder / "facts.json").write_text(json.dumps({**facts, "methods": methods}), encoding="utf-8")
 
 
@@ -356,6 +363,7 @@ def scores(
 
     return {
         "knn_accuracy": knn_accuracy(Z_train, train_labels, Z_test, test_labels),
+        "nearest_accuracy": knn_accuracy(Z_train, train_labels, Z_test, test_labels, n_neighbors=1),
         "trustworthiness": trustworthiness(test, Z_test),
     }
 
@@ -368,6 +376,7 @@ def run_apart(name: str, options: argparse.Namespace) -> dict[str, Any]:
     environment = {**os.environ, **dict.fromkeys(variables, threads), "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", "bench.peers", "--worker", name, "--folder", options.folder, "--threads", threads]
     command += ["--latent-dim", str(options.latent_dim), *(["--short"] if options.short else [])]
+    command += ["--weight", str(options.weight)] if options.weight is not None else []
     problem, output = "", ""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         try:
@@ -393,6 +402,7 @@ COLUMNS = (
     ("own_mib", "own", 8, ",.0f"),
     ("test_mse", "test MSE", 10, ".5f"),
     ("knn_accuracy", "kNN", 8, ".3f"),
+    ("nearest_accuracy", "1-NN", 8, ".3f"),
     ("trustworthiness", "trust", 8, ".3f"),
 )
 
@@ -409,18 +419,19 @@ def line(figures: dict[str, Any]) -> str:
     return f"{title:24}{cells}  {'; '.join(remarks)}"
 
 
-def compare(options: argparse.Namespace) -> None:
-    """Prepare the data, run each method, print each row as it comes."""
+def compare(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Prepare the data, run each method, print each row as it comes, and return the rows."""
     command = [sys.executable, "-m", "bench.peers", "--prepare", "--folder", options.folder]
     command += ["--latent-dim", str(options.latent_dim), *(["--short"] if options.short else [])]
+    command += ["--source", options.source] if options.source else []
     subprocess.run(command + (["--limit", str(options.limit)] if options.limit else []), check=True)
     facts = json.loads((Path(options.folder) / "facts.json").read_text(encoding="utf-8"))
     methods = facts.pop("methods")
-    unknown = set(options.only or []) - set(methods)
+    unknown = {name.partition("@")[0] for name in options.only or []} - set(methods)
     if unknown:
         sys.exit(f"--only must name some of {', '.join(methods)}, got {', '.join(sorted(unknown))}.")
     print(
-        f"{facts['dataset']}, {facts['n_train']:,} training and {facts['n_test']:,} test images, "
+        f"{facts['dataset']}, {facts['n_train']:,} training and {facts['n_test']:,} test samples, "
         f"codes of {options.latent_dim} numbers, {options.threads} threads; MiB of memory"
     )
     print(f"{'':24}" + "".join(f"{title:>{width}}" for _, title, width, _ in COLUMNS), flush=True)
@@ -431,10 +442,12 @@ def compare(options: argparse.Namespace) -> None:
     if options.json:
         settings = {"latent_dim": options.latent_dim, "threads": options.threads}
         Path(options.json).write_text(json.dumps({**facts, **settings, "rows": rows}, indent=1), encoding="utf-8")
+    return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line of a comparison."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="digits and fewer epochs: shows that it runs")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N training samples only")
     parser.add_argument("--latent-dim", type=int, default=2)
@@ -442,10 +455,16 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for a method (default: 1800)")
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     parser.add_argument("--json", metavar="FILE", help="also keep the figures here")
+    parser.add_argument("--source", help="other data than MNIST: digits, fashion_mnist, breast_cancer, wine")
+    parser.add_argument("--weight", type=float, help="of reconstruction, for latentmap-map")
     parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = make_parser(__doc__).parse_args()
     if options.prepare:
         prepare_data(options)
     elif options.worker:

@@ -252,7 +252,8 @@ def test_a_report_of_vectors_and_one_of_colour_images_hold_everything(latentmap,
         folder = tmp_path / f"r-{source.stem}"
         figures = {path.stem for path in (folder / "figures").iterdir()}
         assert figures == {
-            "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid", "map",
+            "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid",
+            "map",
         }  # fmt: skip
         metrics = json.loads((folder / "metrics.json").read_text())
         assert metrics["dataset"]["name"] == source.stem

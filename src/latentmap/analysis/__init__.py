@@ -7,7 +7,14 @@ any object with ``transform`` and ``inverse_transform``; nothing here knows matp
 from latentmap.analysis.baselines import PcaBaseline, linear_rank
 from latentmap.analysis.evaluation import Evaluation, active_units, evaluate
 from latentmap.analysis.grid import LatentGrid, latent_grid
-from latentmap.analysis.interpolation import Interpolation, choose_pairs, interpolate, name_nearest
+from latentmap.analysis.interpolation import (
+    Interpolation,
+    WalkQuality,
+    choose_pairs,
+    interpolate,
+    name_nearest,
+    walk_quality,
+)
 from latentmap.analysis.medians import Clarity, CodeMedians, Generated, clarity, class_medians, generate
 from latentmap.analysis.neighbours import (
     OriginalRanks,
@@ -44,6 +51,7 @@ __all__ = [
     "Transformer",
     "TsneResult",
     "Unit",
+    "WalkQuality",
     "active_units",
     "best_median_worst",
     "choose_pairs",
@@ -69,4 +77,5 @@ __all__ = [
     "sweep",
     "trustworthiness",
     "unit_scale",
+    "walk_quality",
 ]

@@ -186,3 +186,63 @@ def name_nearest(
             names = [class_names[labels[i]] if class_names else str(labels[i]) for i in nearest]
         found[title] = tuple(tuple(names[i * n_steps : (i + 1) * n_steps]) for i in range(n_pairs))
     return replace(walks, nearest=found)
+
+
+@dataclass(frozen=True)
+class WalkQuality:
+    """How real and how even walks between codes are.
+
+    Parameters
+    ----------
+    midpoint_error : float
+        Mean squared distance, per value, of the decoded middle of a walk to the nearest training sample.
+    endpoint_error : float
+        The same of the decoded ends: what the model's drawing costs, wherever it draws.
+    unevenness : float
+        The longest step of a walk over its mean step, the mean over walks: 1 is even, more means jumps.
+    """
+
+    midpoint_error: float
+    endpoint_error: float
+    unevenness: float
+
+
+def walk_quality(walks: NDArray[Any], X_train: NDArray[Any], *, unit: Unit = 1.0) -> WalkQuality:
+    """Measure walks by how near their middles are to real samples, and by how even their steps are.
+
+    Parameters
+    ----------
+    walks : ndarray, shape (n_walks, n_steps, ...)
+        Decoded walks, as `interpolate` gives them; an odd number of steps, at least 3.
+    X_train : ndarray, shape (n, ...)
+        Real samples.
+    unit : float or ndarray, shape (n_features,), default 1
+        What errors count as one, see `measuring_unit`.
+
+    Returns
+    -------
+    WalkQuality
+
+    Raises
+    ------
+    ValueError
+        If the walks have no middle.
+    """
+    n_steps = walks.shape[1]
+    if n_steps < 3 or n_steps % 2 == 0:
+        raise ValueError(f"walks must have an odd number of steps, at least 3, got {n_steps}.")
+    scale = np.asarray(unit, np.float32)
+
+    def error(samples: NDArray[Any]) -> float:
+        nearest = X_train[nearest_samples(samples, X_train, 1, unit)[:, 0]]
+        difference = (samples.reshape(len(samples), -1) - nearest.reshape(len(samples), -1)) / scale
+        return float(np.square(difference, dtype=np.float64).mean())
+
+    flat_walks = walks.reshape(len(walks), n_steps, -1) / scale
+    steps = np.sqrt(np.square(np.diff(flat_walks, axis=1), dtype=np.float64).sum(axis=2))
+    mean = np.maximum(steps.mean(axis=1), 1e-12)
+    return WalkQuality(
+        error(walks[:, n_steps // 2]),
+        error(walks[:, [0, -1]].reshape(-1, *walks.shape[2:])),
+        float((steps.max(axis=1) / mean).mean()),
+    )

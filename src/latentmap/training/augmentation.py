@@ -7,6 +7,7 @@ place; the objective sees it as both input and target.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -43,8 +44,17 @@ def affine(x: Tensor, generator: torch.Generator) -> Tensor:
     rows = torch.stack([cos * stretch[0], (_SHEAR * shear - sin) * ratio, shift[0]], dim=1)
     columns = torch.stack([sin / ratio, cos * stretch[1], shift[1]], dim=1)
     maps = torch.stack([rows, columns], dim=1).to(x.device)
-    grid = functional.affine_grid(maps, list(x.shape), align_corners=False)
-    return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    # One matrix product for all places; PyTorch's affine_grid makes one per image and takes ten times as long.
+    places = (maps.view(2 * n, 3) @ _places(height, width).to(maps)).view(n, 2, height, width)
+    return functional.grid_sample(x, places.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+
+
+@lru_cache(maxsize=64)
+def _places(height: int, width: int) -> Tensor:
+    """Where an image's pixels lie, from -1 to 1 across and down, and a row of ones: (3, height * width)."""
+    across = (2 * torch.arange(width) + 1) / width - 1
+    down = (2 * torch.arange(height) + 1) / height - 1
+    return torch.stack([across.repeat(height), down.repeat_interleave(width), torch.ones(height * width)])
 
 
 AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine}

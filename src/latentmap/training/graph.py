@@ -25,7 +25,7 @@ _COMPONENTS = 50
 _EXACT = 200_000  # samples up to which all pairs are compared
 _GROUP = 64  # columns searched together
 _BLOCK_NUMBERS = 2**26  # of distances held at once
-_CANDIDATES = 6  # times as many neighbours are looked at again, with tangents
+_CANDIDATES = 4  # times as many neighbours are looked at again, with tangents
 _MOST_VALUES = 4096  # larger images are made smaller first
 _PCA_NUMBERS = 2**25  # in the samples that components are computed from
 _FORGIVEN = 0.5  # of the squared difference along tangents; all of it would let codes forget slant and width
@@ -86,7 +86,8 @@ class _Reduction:
         rows = rows[: max(_COMPONENTS, _PCA_NUMBERS // rows.shape[1])]
         n_components = min(_COMPONENTS, *rows.shape)
         # The seed matters for wide data only, where components are approximated.
-        pca = PCA(n_components, random_state=0).fit(rows.numpy())
+        with np.errstate(invalid="ignore"):  # scikit-learn divides by the variance, which may be none
+            pca = PCA(n_components, random_state=0).fit(rows.numpy())
         self._mean, self._components = (torch.from_numpy(a.astype(np.float32)) for a in (pca.mean_, pca.components_.T))
 
     def flat(self, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
 
 _LEAST_VARIANCE = 1e-8
-_PAIRS, _STEPS = 512, 700  # a step's pairs, and steps for 60,000 samples
+_PAIRS, _STEPS = 512, 750  # a step's pairs, and steps for 60,000 samples
 _PUSH = 0.5  # weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
 
 
@@ -30,7 +30,8 @@ class Neighbors(Objective):
     second term is InfoNCE with a Cauchy kernel: minus the logarithm of the similarity ``1 / (1 + distance^2)`` of a
     sample's code and its neighbour's, plus half the logarithm of the mean similarity to all other codes of the step
     (half: on the way from t-SNE to UMAP, where groups stand apart). The first is the mean squared error over the
-    data's variance: the share of the variance that is not reconstructed, whatever the data's scale. Where images are augmented, neighbours are those that light moving and turning brings nearest.
+    data's variance: the share of the variance that is not reconstructed, whatever the data's scale. Where images are
+    augmented, neighbours are those that light moving and turning brings nearest.
 
     Parameters
     ----------

@@ -1,0 +1,102 @@
+"""Neighbours of the training data: exact, never a sample's own, never of the validation part."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import NearestNeighbors
+
+from latentmap.data.preprocessing import Preprocessing
+from latentmap.errors import MissingExtraError
+from latentmap.training import Batches, graph
+from latentmap.training.graph import neighbour_graph
+
+
+def batches_of(X, fraction=0.1):
+    preprocessing = Preprocessing.fit(X)
+    return Batches(
+        preprocessing.hold(X), preprocessing, batch_size=50, seed=0, validation_fraction=fraction,
+        device=torch.device("cpu"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def vectors():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(700, 6)) @ rng.normal(size=(6, 20)) + 5
+
+
+def wanted(X, batches, k):
+    """By scikit-learn, over the training part."""
+    rows = batches.train_rows.numpy()
+    found = NearestNeighbors(n_neighbors=k + 1).fit(X[rows]).kneighbors(X, return_distance=False)
+    return [[int(rows[j]) for j in row if rows[j] != i][:k] for i, row in enumerate(found)]
+
+
+def test_neighbours_are_those_of_scikit_learn(vectors):
+    batches = batches_of(vectors)
+    found = neighbour_graph(batches, 7)
+    assert found.shape == (700, 7)
+    scaled = (vectors - batches.preprocessing.offset) / batches.preprocessing.scale
+    same = np.mean([set(a) == set(b) for a, b in zip(found.tolist(), wanted(scaled, batches, 7), strict=True)])
+    assert same > 0.99  # rounding may swap equals
+
+
+def test_no_sample_is_its_own_neighbour_and_none_is_of_the_validation_part(vectors):
+    batches = batches_of(np.repeat(vectors[:50], 4, axis=0))  # with equals
+    found = neighbour_graph(batches, 15)
+    assert (found != torch.arange(200)[:, None]).all()
+    assert not set(found.flatten().tolist()) & set(batches.validation_rows.tolist())
+
+
+def test_there_are_fewer_neighbours_where_there_are_fewer_samples(vectors):
+    assert neighbour_graph(batches_of(vectors[:9]), 15).shape == (9, 8)
+    with pytest.raises(ValueError, match="needs at least 2 training samples, got 1"):
+        neighbour_graph(batches_of(vectors[:1]), 15)
+
+
+def shifted(seed=0, n=30, copies=4):
+    """Smooth random images, each with copies moved by up to 2 pixels; rows in blocks of 1 + copies."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:16, :16]
+    images = []
+    for _ in range(n):
+        blobs = rng.uniform(4, 12, size=(3, 2))
+        for copy in range(1 + copies):
+            move = rng.uniform(-2, 2, size=2) * (copy > 0)
+            images.append(sum(np.exp(-((y - b - move[0]) ** 2 + (x - a - move[1]) ** 2) / 4) for b, a in blobs))
+    return (255 * np.clip(images, 0, 1)).astype(np.uint8)
+
+
+def test_affine_neighbours_are_more_often_moved_copies():
+    X = shifted()
+    batches = batches_of(X, fraction=0)
+    hits = []
+    for affine in (False, True):
+        found = neighbour_graph(batches, 4, affine=affine)
+        hits.append((found // 5 == torch.arange(len(X))[:, None] // 5).float().mean().item())
+    assert hits[1] > hits[0] > 0.3
+
+
+def test_large_images_and_colour_are_taken():
+    X = np.random.default_rng(0).integers(0, 255, size=(25, 80, 90, 3), dtype=np.uint8)
+    found = neighbour_graph(batches_of(X), 5, affine=True)
+    assert found.shape == (25, 5)
+
+
+def test_beyond_a_number_of_samples_neighbours_are_nearly_those(vectors, monkeypatch):
+    pytest.importorskip("pynndescent")
+    exact = neighbour_graph(batches_of(vectors), 7)
+    monkeypatch.setattr(graph, "_EXACT", 500)
+    near = neighbour_graph(batches_of(vectors), 7)
+    assert (near != torch.arange(700)[:, None]).all()
+    overlap = [len(set(a) & set(b)) / 7 for a, b in zip(exact.tolist(), near.tolist(), strict=True)]
+    assert np.mean(overlap) > 0.9
+
+
+def test_without_the_extra_many_samples_are_refused_by_its_name(vectors, monkeypatch):
+    import sys
+
+    monkeypatch.setattr(graph, "_EXACT", 500)
+    monkeypatch.setitem(sys.modules, "pynndescent", None)
+    with pytest.raises(MissingExtraError, match=r"more than 500 samples needs pynndescent.*latentmap\[neighbors\]"):
+        neighbour_graph(batches_of(vectors), 7)
