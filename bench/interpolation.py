@@ -2,9 +2,9 @@
 
 For each objective the same architecture is fitted with the same size of codes, random pairs of test images are
 connected by straight lines, and these are decoded. *middle* is the mean squared distance of a walk's middle to the
-nearest training image, per pixel; *ends* is that of its ends, which are reconstructions: the difference is what the way
-costs. *longest step* is that of a walk over its mean step: 1 is even, more means jumps. The plain blend of pixels is
-there for comparison: even, and unreal. *MSE* is of the test images.
+nearest training image, per pixel; *ends* is that of its ends, which are reconstructions: the difference is what it
+costs to walk. *longest step* is that of a walk over its mean step: 1 is even, more means jumps. The plain blend of
+pixels is there for comparison: even, and unreal. *MSE* is of the test images.
 
 Run: ``LATENTMAP_DATA=... python -m bench.interpolation [--short] [--model dense] [--latent-dim 16] [--seeds 3]``
 """

@@ -16,6 +16,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ def table(options: Any) -> None:
     options.only = options.only or [*maps, f"{OURS}dense", "pca", "umap", "opentsne"]
     with tempfile.TemporaryDirectory() as options.folder:
         rows = {row["method"]: row for row in compare(options)}
+        if options.picture:
+            draw(options, rows, [name for name in (maps[-1], "umap", "pca") if "knn_accuracy" in rows.get(name, {})])
     ours = [rows[name] for name in maps if name in rows and "test_mse" in rows[name]]
     if not ours:
         return
@@ -47,6 +50,27 @@ def table(options: Any) -> None:
             if umap.get(name):
                 ratio = umap[name] / statistics.median(row[name] for row in ours)
                 print(f"{what}: {ratio:,.0f} times as fast as UMAP")
+
+
+def draw(options: Any, rows: dict[str, Any], names: list[str]) -> None:
+    """Draw the test codes of some methods side by side, with their scores."""
+    from latentmap import report
+
+    folder = Path(options.folder)
+    labels = np.load(folder / "test_labels.npy")
+    titles = {"umap": "UMAP", "pca": "PCA"}
+    codes = [
+        report.CodeMap(
+            titles.get(name, "Latentmap"),
+            np.load(folder / f"{name}.codes.npy"),
+            labels,
+            None,
+            rows[name]["knn_accuracy"],
+            rows[name]["trustworthiness"],
+        )
+        for name in names
+    ]
+    report.write_figure(report.side_by_side(codes), options.picture)
 
 
 def frontier(options: Any) -> None:
@@ -90,6 +114,7 @@ def frontier(options: Any) -> None:
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--picture", metavar="FILE", help="draw the test codes of map, UMAP and PCA here")
     parser.add_argument("--frontier", metavar="FILE", help="compare weights, and draw them here")
     options = parser.parse_args()
     if options.short:

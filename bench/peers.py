@@ -345,6 +345,7 @@ def _measure(name: str, options: argparse.Namespace, keep: Any) -> None:
             keep_peak(decode_seconds_per_1000=(time.perf_counter() - start) / len(Z) * 1000, n_decoded=len(Z))
     except Exception as error:  # codes can be scored without decoding
         decode_problem = f"decoding failed, {type(error).__name__}: {error}"
+    np.save(Path(options.folder) / f"{name}.codes.npy", Z_test)  # for a picture
     keep(**scores(Z_train, train_labels, Z_test, test, test_labels))
     if X_hat is not None:
         unit = 255 if X_test.dtype == np.uint8 else 1

@@ -24,6 +24,14 @@ def is_one_line(outcome, status):
     assert "Traceback" not in outcome.err
 
 
+def refused(done, status, *words):
+    """One line that says it, and nothing written."""
+    is_one_line(done, status)
+    for word in words:
+        assert word in done.err
+    return True
+
+
 def plain(text):
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from latentmap import Autoencoder, load_dataset
 
-from .test_frame import is_one_line
+from .test_frame import is_one_line, refused
 
 
 @pytest.fixture(scope="module")
@@ -240,3 +240,71 @@ def test_export_without_the_extra_says_how_to_get_it(latentmap, model, monkeypat
     done = latentmap("export", model, "-o", "onnx")
     is_one_line(done, 1)
     assert "pip install 'latentmap[onnx]'" in done.err
+
+
+# ---- samples, objectives, sizes ------------------------------------------------------------------------------------
+
+
+def test_samples_are_drawn_as_a_picture_or_as_numbers(latentmap, tmp_path, model, ae):
+    done = latentmap("generate", model, "--samples", 12, "-o", "samples.png")
+    assert (done.status, done.out) == (0, "samples.png\n")
+    with Image.open(tmp_path / "samples.png") as picture:
+        assert min(picture.size) > 200
+    assert latentmap("generate", model, "--samples", 12, "--seed", 3, "-o", "samples.npy").status == 0
+    np.testing.assert_array_equal(np.load("samples.npy"), ae.sample(12, random_state=3))
+
+
+def test_a_class_needs_its_data_and_vectors_are_no_picture(latentmap, tmp_path, model, vectors):
+    assert refused(latentmap("generate", model, "-o", "x.png"), 2, "SOURCE must be given, or --samples")
+    Autoencoder("linear", 2, epochs=1, random_state=0).fit(vectors).save("v")
+    refusal = latentmap("generate", "v", "--samples", 3, "-o", "x.png")
+    assert refused(refusal, 2, "output must end in .npy, for samples of this model are vectors, got x.png")
+    assert latentmap("generate", "v", "--samples", 3, "-o", "x.npy").status == 0
+    assert np.load("x.npy").shape == (3, 6)
+
+
+def test_an_objective_and_its_settings_reach_the_estimator(latentmap, tmp_path):
+    fit = ("fit", "digits", "-o", "m", "--size", 8, "--limit", 60, "--epochs", 1, "--objective", "variational")
+    assert latentmap(*fit, "--objective-param", "beta=4", "--objective-param", "warm_up=0.5").status == 0
+    ae = Autoencoder.load("m")
+    assert (ae.objective, ae.objective_params) == ("variational", {"beta": 4, "warm_up": 0.5})
+    found = json.loads(latentmap("evaluate", "m", "digits", "--limit", 60, "--json").out)
+    assert 0 <= found["dense"]["active_units"] <= 2
+    assert found["pca-2"]["active_units"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--objective-param", "beta"), "--objective-param must be NAME=NUMBER, got 'beta'"),
+        (("--objective", "variational", "--objective-param", "bta=1"), "Did you mean 'beta'?"),
+        (("--objective", "neighbor"), "Did you mean 'neighbors'?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["fit", "report", "sweep"])
+def test_wrong_objectives_are_refused_before_anything_is_read(latentmap, tmp_path, command, words, message):
+    refusal = latentmap(command, "digits", "-o", "x.png", *words)
+    assert refused(refusal, 2, message)
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_sweep_prints_a_table_and_a_recommendation_and_draws(latentmap, tmp_path):
+    words = ("sweep", "digits", "--size", 8, "--limit", 200, "--model", "linear", "--epochs", 3)
+    done = latentmap(*words, "--latent-dims", "2,8", "-o", "sweep.png")
+    assert done.status == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["latent_dim", "linear", "test", "MSE", "PCA", "test", "MSE", "linear", "kNN",
+                                "accuracy", "PCA", "kNN", "accuracy"]  # fmt: skip
+    assert [line.split()[0] for line in lines[1:3]] == ["2", "8"]
+    assert lines[-1].startswith("Recommended: 8 numbers, the most that were tried")
+    with Image.open(tmp_path / "sweep.png") as picture:
+        assert min(picture.size) > 200
+    found = json.loads(latentmap(*words, "--latent-dims", "2", "--json").out)
+    assert found["recommended"] == 2
+    assert set(found["model"][0]) == {"latent_dim", "test_mse", "knn_accuracy", "held", "held_accuracy"}
+
+
+@pytest.mark.parametrize("sizes", ["2,x", "0", "", "2,,4"])
+def test_sizes_must_be_a_list_of_whole_numbers(latentmap, sizes):
+    refusal = latentmap("sweep", "digits", "--latent-dims", sizes)
+    assert refused(refusal, 2, "--latent-dims must be whole numbers of at least 1 with commas between")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from latentmap import Autoencoder
 
-from .test_frame import is_one_line
+from .test_frame import refused
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 10, 12, 3), dtype=np.uint8)
@@ -100,14 +100,6 @@ def test_larger_than_the_budget_goes_through_the_cache_and_can_be_cleared(latent
 
 
 # ---- what is refused -----------------------------------------------------------------------------------------------
-
-
-def refused(done, status, *words):
-    """One line that says it, and nothing written."""
-    is_one_line(done, status)
-    for word in words:
-        assert word in done.err
-    return True
 
 
 def test_a_path_that_is_not_there_names_the_nearest(latentmap, photos):

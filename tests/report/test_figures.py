@@ -11,6 +11,8 @@ from latentmap import report as figures
 from latentmap.analysis import (
     LatentGrid,
     PcaBaseline,
+    SizeScores,
+    Sweep,
     class_medians,
     compare_reconstructions,
     generate,
@@ -18,6 +20,7 @@ from latentmap.analysis import (
     latent_grid,
     name_nearest,
 )
+from latentmap.report.figures.atlas import free_samples, thumbnails
 from latentmap.report.figures.canvas import class_style, error_text, shorten, to_rgb, two_lines
 from latentmap.report.story import draw
 
@@ -161,3 +164,61 @@ def test_words_are_cut_to_fit():
     assert shorten("Ankle boot", 6) == "Ankle…"
     assert two_lines("a rather long name of a class", 10) == "a rather\nlong name…"
     assert [error_text(value) for value in (0.02871, 0.000534, 8.3e-7, 0)] == ["0.0287", "0.00053", "8.3e-7", "0.0000"]
+
+
+def test_thumbnails_do_not_overlap_and_fill_the_map():
+    Z = np.random.default_rng(0).normal(size=(3000, 2))
+    chosen = free_samples(Z, 0.2)
+    gaps = np.abs(Z[chosen][:, None] - Z[chosen][None]).max(-1) + 9 * np.eye(len(chosen))
+    assert gaps.min() >= 0.2
+    others = np.abs(Z[:, None] - Z[chosen][None]).max(-1).min(1)
+    assert others.max() < 0.2  # no other has room
+    assert (chosen == free_samples(Z, 0.2)).all()
+    assert len(free_samples(np.zeros((5, 2)), 1.0)) == 1
+
+
+def test_drawings_on_a_plain_ground_are_cut_out_and_photographs_framed():
+    drawing = np.zeros((2, 20, 20, 1), np.uint8)
+    drawing[:, 8:12, 8:12] = 255
+    for images in (drawing, 255 - drawing):
+        tiles = thumbnails(images, 255.0, np.array([0, 1]))
+        assert tiles[0, 0, 0, 3] == 0
+        assert tiles[0, tiles.shape[1] // 2, tiles.shape[2] // 2, 3] == 1
+        assert not np.allclose(tiles[0, 12, 12, :3], tiles[1, 12, 12, :3])  # each in the colour of its class
+    photograph = np.random.default_rng(0).integers(0, 255, size=(2, 30, 30, 3), dtype=np.uint8)
+    tiles = thumbnails(photograph, 255.0, None)
+    assert (tiles[..., 3] == 1).all()
+    assert np.ptp(tiles[0, 0, :, 0]) == 0
+    np.testing.assert_allclose(tiles[0, 15, 15, :3], photograph[0, 15, 15] / 255, atol=1e-6)
+
+
+def test_maps_stand_side_by_side_with_their_scores():
+    Z = np.random.default_rng(0).normal(size=(50, 2))
+    labels = np.arange(50) % 3
+    codes = [figures.CodeMap(name, Z, labels, None, 0.9, 0.8) for name in ("ours", "theirs", "pca")]
+    figure = figures.side_by_side(codes)
+    assert len(figure.axes) == 3
+    assert texts(figure).count("kNN accuracy 90.0%\ntrustworthiness 0.800") == 3
+    assert len(figures.side_by_side(codes[:1]).axes) == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 64])
+def test_samples_are_drawn_on_a_sheet(n):
+    figure = figures.sample_sheet(np.random.default_rng(0).random((n, 9, 7, 1)), 1.0, detail="from the prior")
+    assert f"{n} new sample" in texts(figure)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_sweep_is_drawn_with_its_recommendation(labelled):
+    rows = tuple(SizeScores(size, 1 / size, 0.9 if labelled else None, 0.5, None) for size in (2, 4, 8))
+    figure = figures.sweep(Sweep("dense", rows, rows[:2], 4, "because"))
+    assert len(figure.axes) == 1 + labelled
+    assert "recommended: 4" in texts(figure)
+
+
+def test_losses_of_another_kind_have_a_scale_of_their_own():
+    rows = [{"epoch": e, "train_loss": 1.0 / e, "valid_loss": 1.0 / e} for e in (1, 2, 3)]
+    other = [{"epoch": e, "train_loss": -e, "valid_loss": None} for e in (1, 2)]
+    first, second = figures.training({"dense": rows}, others={"map": other}).axes
+    assert (first.get_yscale(), second.get_yscale()) == ("log", "linear")
+    assert second.get_ylim()[0] < -2

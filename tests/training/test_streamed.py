@@ -9,6 +9,7 @@ from latentmap import estimator as estimator_module
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.regions import file_region
 from latentmap.training import streamed
+from latentmap.training.objectives import Objective
 from latentmap.training.streamed import StreamedBatches
 
 N = 1000
@@ -110,3 +111,30 @@ def test_a_streamed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, digit
         Autoencoder(epochs=4, random_state=0, callbacks=[Stop()]).fit(mapped, checkpoint=tmp_path / "c")
     resumed = Autoencoder(epochs=4, random_state=0).fit(mapped, checkpoint=tmp_path / "c", resume=True)
     np.testing.assert_array_equal(resumed.transform(mapped), whole.transform(mapped))
+
+
+def test_samples_are_taken_by_number_and_bring_their_neighbours(numbered, monkeypatch):
+    batches = batches_of(numbered, monkeypatch)
+    rows = torch.tensor([7, 999, 0, 7])
+    pixels = (batches.take(rows)[:, 0, 0, :2] * 255).round().long()
+    assert (pixels[:, 0] * 256 + pixels[:, 1]).tolist() == rows.tolist()
+    assert torch.cat(list(batches.everything())).shape[0] == N
+
+    class Next(Objective):
+        n_companions = 1
+
+        def companions(self, rows, generator):
+            return (rows[:, None] + 1) % N
+
+    seen = [number for batch in batches.epoch(1, objective=Next()) for number in numbers(batch)]
+    assert len(seen) == 2 * batches.n_train
+    assert all(b == (a + 1) % N for a, b in zip(seen[::2], seen[1::2], strict=True))
+
+
+def test_the_map_is_learned_from_a_mapped_file_too(tmp_path, monkeypatch, digits):
+    np.save(tmp_path / "x.npy", digits.train.images)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    monkeypatch.setattr(estimator_module, "_STREAMED_FROM", 1)
+    fitted = Autoencoder(objective="neighbors", epochs=2, random_state=0).fit(mapped)
+    assert np.isfinite(fitted.transform(mapped)).all()
+    assert fitted.history_[-1]["valid_loss"] < fitted.history_[0]["valid_loss"]

@@ -87,7 +87,7 @@ def save_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
     tensors[_SCALE] = torch.tensor(stored.preprocessing.scale, dtype=torch.float64)
     if stored.mixture is not None:
         arrays = stored.mixture.to_arrays()
-        tensors |= {_MIXTURE + name: torch.tensor(value, dtype=torch.float64) for name, value in arrays.items()}
+        tensors |= {_MIXTURE + name: torch.tensor(value, dtype=torch.float32) for name, value in arrays.items()}
     config = {
         "format_version": FORMAT_VERSION,
         "model": stored.model,
@@ -127,8 +127,9 @@ def load_model(path: str | os.PathLike[str]) -> StoredModel:
     tensors = _read_tensors(folder / _WEIGHTS)
     preprocessing = _build_preprocessing(config, tensors, folder)
     module = _build_module(config, preprocessing, folder)
-    mixture = _build_mixture(tensors, module.latent_dim, folder / _WEIGHTS)
+    kept = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_MIXTURE)}
     _check_tensors(tensors, dict(module.state_dict()), folder / _WEIGHTS)
+    mixture = _build_mixture(kept, module.latent_dim, folder / _WEIGHTS)
     module.load_state_dict(tensors, assign=True)
     module.eval()
     known = ("format_version", "model", "architecture", "preprocessing")
@@ -213,11 +214,10 @@ def _build_module(config: dict[str, Any], preprocessing: Preprocessing, folder: 
 
 
 def _build_mixture(tensors: dict[str, torch.Tensor], latent_dim: int, path: Path) -> CodeMixture | None:
-    """The mixture of codes, its numbers taken out of `tensors`; None where there are none."""
-    names = [name for name in tensors if name.startswith(_MIXTURE)]
-    if not names:
+    """The mixture of codes; None where there are no numbers of one."""
+    if not tensors:
         return None
-    arrays = {name.removeprefix(_MIXTURE): tensors.pop(name).double().numpy() for name in names}
+    arrays = {name.removeprefix(_MIXTURE): value.double().numpy() for name, value in tensors.items()}
     try:
         return CodeMixture.from_arrays(arrays, latent_dim)
     except ValueError as error:

@@ -70,7 +70,7 @@ class CodeMixture:
         # Fitted at one scale, so that what keeps covariances from vanishing means the same for all codes.
         offset, scale = codes.mean(axis=0), max(float(codes.std()), 1e-12)
         if n < 2:
-            return cls(np.ones(1), codes, np.zeros((1, latent_dim, latent_dim)))
+            return cls(np.ones(1), codes[:1], np.zeros((1, latent_dim, latent_dim)))
         k = max(1, min(_COMPONENTS, n // _CODES_EACH))
         full = n >= k * _NUMBERS_EACH * latent_dim
         mixture = GaussianMixture(
@@ -81,7 +81,8 @@ class CodeMixture:
             mixture.fit((codes - offset) / scale)
         covariances = mixture.covariances_
         factors = np.linalg.cholesky(covariances) if full else np.stack([np.diag(c**0.5) for c in covariances])
-        return cls(mixture.weights_, mixture.means_ * scale + offset, factors * scale)
+        numbers = (mixture.weights_, mixture.means_ * scale + offset, factors * scale)
+        return cls(*(_as_kept(values) for values in numbers))
 
     def sample(self, n: int, seed: int) -> NDArray[np.float32]:
         """Return n new codes: float32, shape (n, latent_dim)."""
@@ -107,3 +108,8 @@ class CodeMixture:
         if arrays["weights"].min() < 0 or arrays["weights"].sum() <= 0:
             raise ValueError("weights")
         return cls(*(np.asarray(arrays[name], np.float64) for name in shapes))
+
+
+def _as_kept(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Numbers as a model file gives them back: those of float32."""
+    return values.astype(np.float32).astype(np.float64)

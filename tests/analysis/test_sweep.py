@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from latentmap import load_dataset
+from latentmap.analysis import PcaBaseline, SizeScores, recommend, sweep, walk_quality
+
+
+def scores(held, accuracy=None):
+    """Of sizes 2, 4, 8 and so on."""
+    return [
+        SizeScores(2 ** (i + 1), 0.1, None, share, None if accuracy is None else accuracy[i])
+        for i, share in enumerate(held)
+    ]
+
+
+def test_the_smallest_size_after_which_doubling_gains_little_is_recommended():
+    size, reason = recommend(scores([0.5, 0.7, 0.9, 0.905, 0.95]))
+    assert size == 8
+    assert "90.0% of the variance, and twice as many would add 0.5 points" in reason
+
+
+def test_where_the_last_doubling_still_gains_larger_codes_are_suggested():
+    size, reason = recommend(scores([0.5, 0.7, 0.9]))
+    assert size == 8
+    assert "the last doubling still added 20.0 points: larger codes may be worth trying" in reason
+
+
+def test_where_nothing_gains_the_smallest_is_recommended():
+    size, reason = recommend(scores([0.99, 0.98, 0.995]))
+    assert size == 2
+    assert "already, and twice as many would add 0.0 points" in reason
+
+
+def test_one_size_is_what_it_is():
+    assert recommend(scores([0.4]))[0] == 2
+
+
+def test_labels_have_their_say():
+    _, reason = recommend(scores([0.5, 0.7, 0.9, 0.901], [0.6, 0.969, 0.97, 0.971]))
+    assert "To tell classes apart, 4 would do: kNN accuracy 96.9%, the best is 97.1%" in reason
+    _, reason = recommend(scores([0.5, 0.7, 0.9, 0.901], [0.6, 0.8, 0.97, 0.971]))
+    assert "also the smallest within half a point of the best kNN accuracy, 97.1%" in reason
+
+
+def test_sizes_that_are_no_powers_of_two_are_judged_per_doubling():
+    rows = [SizeScores(size, 0.1, None, share, None) for size, share in ((10, 0.8), (12, 0.81), (14, 0.811))]
+    assert recommend(rows)[0] == 12  # 1 point in a quarter of a doubling is much, 0.1 in a fifth is not
+
+
+class Capped(PcaBaseline):
+    """PCA that takes as many numbers as there are, where more are asked for."""
+
+    def __init__(self, latent_dim):
+        super().__init__(min(latent_dim, 64))
+
+
+def test_a_sweep_measures_every_size_and_pca_where_there_is_one():
+    dataset = load_dataset("digits", size=8)
+    told = []
+    result = sweep(dataset, [64, 2, 99], Capped, name="mine", on_size=told.append)
+    assert told == [2, 64, 99]
+    assert [one.latent_dim for one in result.model] == [2, 64, 99]
+    assert [one.latent_dim for one in result.pca] == [2, 64]  # 8x8 pixels have no more
+    for ours, pca in zip(result.model, result.pca, strict=False):
+        assert ours.test_mse == pytest.approx(pca.test_mse, rel=1e-6, abs=1e-9)
+    assert result.model[1].held == pytest.approx(1, abs=1e-4)  # as many numbers as pixels
+    assert 0 < result.model[0].held < result.model[1].held
+    assert result.recommended == 64
+
+
+def test_the_test_split_has_no_say_in_the_choice():
+    from dataclasses import replace
+
+    dataset = load_dataset("digits", size=8)
+    other = replace(dataset, test=replace(dataset.test, images=255 - dataset.test.images))
+    reasons = [sweep(one, [2, 4, 8], PcaBaseline).reason for one in (dataset, other)]
+    assert reasons[0] == reasons[1]
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [2, -1]])
+def test_impossible_sizes_are_refused(sizes):
+    with pytest.raises(ValueError, match="latent_dims must be whole numbers of at least 1"):
+        sweep(load_dataset("digits", size=8), sizes, PcaBaseline)
+
+
+def test_walks_through_the_data_are_better_than_through_the_void():
+    line = np.linspace(0, 1, 50)
+    circle = np.stack([np.cos(np.pi * line), np.sin(np.pi * line)], axis=1)  # real samples
+    steps = np.linspace(0, 1, 9)
+    along = np.stack([np.cos(np.pi * steps), np.sin(np.pi * steps)], axis=1)[None]
+    across = np.stack([1 - 2 * steps, np.zeros(9)], axis=1)[None]
+    good, bad = walk_quality(along, circle), walk_quality(across, circle)
+    assert good.midpoint_error < 1e-3 < bad.midpoint_error == pytest.approx(0.5, abs=0.01)
+    assert good.unevenness == pytest.approx(1, abs=1e-6) == bad.unevenness
+    jump = np.stack([np.repeat([1.0, -1.0], [5, 4]), np.zeros(9)], axis=1)[None]
+    assert walk_quality(jump, circle).unevenness == pytest.approx(8)
+    with pytest.raises(ValueError, match="odd number of steps"):
+        walk_quality(along[:, :4], circle)
