@@ -103,7 +103,7 @@ def frontier(options: Any) -> None:
     ax = figure.add_subplot()
     ax.plot([error for _, error, _ in points], [accuracy for *_, accuracy in points], "o-", color="#3f6fb5")
     for weight, error, accuracy in points:
-        ax.annotate(f"weight {weight:g}", (error, accuracy), xytext=(6, -3), textcoords="offset points", fontsize=8)
+        ax.annotate(f"weight {weight:g}", (error, accuracy), xytext=(5, 7), textcoords="offset points", fontsize=8)
     ax.set_xlabel("mean squared error of held samples")
     ax.set_ylabel("kNN accuracy of held samples")
     ax.margins(0.2)

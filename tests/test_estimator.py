@@ -669,7 +669,11 @@ def test_an_unfitted_estimator_says_so(method, vectors):
             "model must be one of 'conv', 'dense', 'linear', 'residual', got 'dens'. Did you mean 'dense'",
         ),
         ({"model": None}, ValueError, "model must be one of .*, got None"),
-        ({"objective": "mse"}, ValueError, "objective must be one of 'reconstruction', got 'mse'"),
+        (
+            {"objective": "mse"},
+            ValueError,
+            "objective must be one of 'denoising', 'neighbors', 'reconstruction', 'variational', got 'mse'",
+        ),
         ({"scaling": "standart"}, ValueError, "scaling must be one of .*Did you mean 'standard'"),
         ({"latent_dim": 0}, ValueError, "latent_dim must be a whole number of at least 1, got 0"),
         ({"latent_dim": 2.5}, TypeError, "latent_dim must be a whole number of at least 1, got 2.5"),

@@ -708,7 +708,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "dtype": self.preprocessing_.dtype,
             "parameters": self.n_parameters_,
             "objective": self._info.get("objective"),
-            "objective_params": self._info.get("objective_params") or {},
+            **(self._info.get("objective_params") or {}),
             "seed": self.seed_,
             **training,
             **{f"{name}_version": version for name, version in versions.items()},

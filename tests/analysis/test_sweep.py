@@ -72,7 +72,7 @@ def test_the_test_split_has_no_say_in_the_choice():
     from dataclasses import replace
 
     dataset = load_dataset("digits", size=8)
-    other = replace(dataset, test=replace(dataset.test, images=255 - dataset.test.images))
+    other = replace(dataset, test=replace(dataset.test, X=255 - dataset.test.X))
     reasons = [sweep(one, [2, 4, 8], PcaBaseline).reason for one in (dataset, other)]
     assert reasons[0] == reasons[1]
 

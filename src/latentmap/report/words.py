@@ -117,9 +117,9 @@ def neighbour_remarks(story: Story) -> list[str]:
     known = [(name, accuracy) for name, accuracy in scores if accuracy is not None]
     if len(known) < 2:
         return []
-    listed = [f"of {accuracy:.1%} under {name}" for name, accuracy in known]
+    listed = [f"{accuracy:.1%} under {name}" for name, accuracy in known]
     text = (
-        f"From 2 numbers, the 10 nearest neighbours tell the class of the test {story.thing}s: "
+        f"From 2 numbers, the 10 nearest neighbours tell the class of so many of the test {story.thing}s: "
         f"{', '.join(listed[:-1])} and {listed[-1]}."
     )
     if story.tsne and story.tsne.knn_accuracy is not None:
