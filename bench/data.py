@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sklearn.datasets
+from sklearn.preprocessing import StandardScaler
 
 from latentmap import load_dataset
 from latentmap.data import Dataset
@@ -15,7 +16,8 @@ def benchmark_dataset(*, short: bool, size: int | str | None = "auto", source: s
     """MNIST, at 32x32 unless told, or in short runs and where there is no MNIST the digits; or another by name."""
     if source in _TABLES:
         table = getattr(sklearn.datasets, f"load_{source}")()
-        return load_dataset(table.data, labels=table.target)
+        # In standard deviations for everybody: not every method looks after units itself.
+        return load_dataset(StandardScaler().fit_transform(table.data), labels=table.target)
     if source is not None:
         return load_dataset(source, size=size)
     if not short:

@@ -60,9 +60,10 @@ class Method:
         self.options = options
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
-        """Images as the method wants them: float32 rows in [0, 1]."""
+        """Samples as the method wants them: float32 rows, of images in [0, 1]."""
         rows = images.reshape(len(images), -1).astype(np.float32)
-        rows /= 255
+        if images.dtype == np.uint8:
+            rows /= 255
         return rows
 
     def fit(self, X: np.ndarray) -> None:

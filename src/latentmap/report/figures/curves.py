@@ -151,10 +151,18 @@ def sweep(result: Sweep) -> Figure:
             sizes = [one.latent_dim for one in scores]
             ax.plot(sizes, [getattr(one, field) for one in scores], "o", ls=style, ms=4, color=colour, label=name)
         ax.axvline(result.recommended, color=FAINT, lw=0.8, ls=":", zorder=0)
+        high = field == "test_mse"  # errors fall, so there is room at the top; accuracies rise
         ax.annotate(
-            f"recommended: {result.recommended}", (result.recommended, 0), xycoords=("data", "axes fraction"),
-            xytext=(3, 4), textcoords="offset points", fontsize=SMALL, color=FAINT, rotation=90, va="bottom",
-        )  # fmt: skip
+            f"recommended: {result.recommended}",
+            (result.recommended, 1 if high else 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -4 if high else 4),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=FAINT,
+            rotation=90,
+            va="top" if high else "bottom",
+        )
         ax.set_xscale("log", base=2)
         ax.set_xticks([one.latent_dim for one in result.model], [f"{one.latent_dim}" for one in result.model])
         ax.minorticks_off()
@@ -166,6 +174,7 @@ def sweep(result: Sweep) -> Figure:
     axes[0].set_yscale("log")
     axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes[0].yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
     if scored:
         axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[0].legend(frameon=False, fontsize=TEXT)
