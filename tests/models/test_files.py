@@ -11,7 +11,9 @@
     np.save('tests/models/data/format-1-codes.npy', ae.transform(images[:20]))"
 """
 
+import functools
 import json
+import operator
 import os
 import shutil
 import struct
@@ -327,11 +329,11 @@ def test_a_missing_history_is_no_fault(saved, small):
 
 @pytest.fixture(scope="module")
 def stored(fitted_models, tmp_path_factory):
-    """The files of the smallest and of the most intricate model."""
+    """A folder with the smallest and the most intricate model."""
     folder = tmp_path_factory.mktemp("stored")
     for name in ("linear", "conv"):
         fitted_models[name].save(folder / name)
-    return {name: contents(folder / name) for name in ("linear", "conv")}
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -358,32 +360,43 @@ def loads_or_is_a_latentmap_error(folder, files):
 @given(data=st.data())
 def test_any_change_of_a_file_loads_or_is_a_latentmap_error(stored, folder, data):
     name = data.draw(st.sampled_from(["config.json", "model.safetensors", "history.jsonl"]), label="file")
-    content = bytearray(stored["linear"][name])
+    files = contents(stored / "linear")
+    content = bytearray(files[name])
     # The header is where a byte means most.
     header = 8 + struct.unpack("<Q", content[:8])[0] if name.endswith(".safetensors") else len(content)
     for _ in range(data.draw(st.integers(1, 3), label="changes")):
         content[data.draw(st.integers(0, header - 1), label="position")] = data.draw(st.integers(0, 255), label="byte")
     end = data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))), label="end")
-    loads_or_is_a_latentmap_error(folder, stored["linear"] | {name: bytes(content[:end])})
+    loads_or_is_a_latentmap_error(folder, files | {name: bytes(content[:end])})
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
+WRONG = [None, True, -1, 0.5, 10**400, float("nan"), "", "a\nb", [], [None], {}, {"a": 1}]
 
 
-@settings(max_examples=100, deadline=None)
-@given(number=st.integers(0, 10_000), value=JSON)
-def test_any_value_in_the_config_loads_or_is_a_latentmap_error(stored, folder, number, value):
-    config = json.loads(stored["conv"]["config.json"])
-    parts = [config, config["architecture"], config["preprocessing"], config["parameters"], config["training"]]
-    # All that is drawn is drawn before: what there is to choose from must not depend on what was changed.
-    places = [(part, name) for part in parts for name in sorted(part)]
-    part, name = places[number % len(places)]
-    part[name] = value
-    loads_or_is_a_latentmap_error(folder, stored["conv"] | {"config.json": json.dumps(config).encode()})
+def places(node, path=()):
+    """Paths to every value inside parsed JSON."""
+    inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inside:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_any_value_in_the_config_loads_or_is_a_latentmap_error(stored, folder, removed):
+    files = contents(stored / "conv")
+    for *path, last in list(places(json.loads(files["config.json"]))):
+        for value in [None] if removed else WRONG:
+            config = json.loads(files["config.json"])
+            part = functools.reduce(operator.getitem, path, config)
+            if removed:
+                del part[last]
+            else:
+                part[last] = value
+            try:
+                loads_or_is_a_latentmap_error(folder, files | {"config.json": json.dumps(config).encode()})
+            except Exception as error:
+                error.add_note(f"with {'no' if removed else repr(value)} {'.'.join(map(str, [*path, last]))}")
+                raise
 
 
 # ---- saving --------------------------------------------------------------------------------------------------------

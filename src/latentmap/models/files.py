@@ -154,7 +154,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ModelFileError(
             f"{path} names an unknown architecture {config.get('model')!r}; known are {', '.join(sorted(MODELS))}."
         )
-    for name in ("parameters", "training", "versions", "metadata"):
+    for name in ("parameters", "training", "versions", "metadata", "objective_params"):
         if not isinstance(config.get(name, {}), (dict, type(None))):
             raise ModelFileError(f"{path} has a damaged entry {name!r}. Save the model again.")
     names = config.get("feature_names") or []
