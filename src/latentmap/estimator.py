@@ -42,7 +42,7 @@ from latentmap.training.precision import PRECISIONS, choose_precision
 from latentmap.training.session import Material, learn
 
 _CHUNK = 512  # samples encoded or decoded at once
-_STREAMED_FROM = 2**28  # bytes: mapped files of bytes from this size on are read piece by piece, never as a whole
+_STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -195,8 +195,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Parameters
         ----------
         X : array, shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Vectors of any scale, or images as uint8 0..255 or float. uint8 images mapped from a file
-            (``np.load(path, mmap_mode="r")``), of more than 256 MiB, are read from there piece by piece.
+            Vectors of any scale, or images: uint8 0..255, whole numbers of 10, 12, 14 or 16 bits, floats from 0 to
+            1, -1 to 1 or 0 to 255 with a little slack, or of any other range, which becomes the model's. A tensor may
+            have its channels first. Images mapped from a file (``np.load(path, mmap_mode="r")``), of more than 256
+            MiB, are read from there piece by piece where they are uint8, or float32 from 0 to 1.
         y : ignored
             Here for scikit-learn's sake.
         checkpoint : path, optional
@@ -357,7 +359,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         try:
             result, plan = learn(
                 self.module_,
-                Material(_streamed(samples) or self.preprocessing_.hold(samples), self.preprocessing_, seed, fraction),
+                Material(self._streamed_or_held(samples), self.preprocessing_, seed, fraction),
                 make_objective(self.objective, self.objective_params),
                 plan,
                 device=device,
@@ -575,13 +577,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if hasattr(self, "module_"):
             self._quick = for_inference(self.module_)
 
+    def _streamed_or_held(self, samples: NDArray[Any]) -> FileRegion | torch.Tensor:
+        """Samples as training takes them."""
+        region = _streamed(samples) if self.preprocessing_.holds_as_is(samples.dtype) else None
+        return region or self.preprocessing_.hold(samples)
+
     def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], torch.Tensor]]:
         """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
         preprocessing = self.preprocessing_
         region = _streamed(samples)
         for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
-            # Bytes are shared, not copied; floats are scaled piece by piece.
-            whole = preprocessing.hold(held) if preprocessing.is_raw and held.dtype == np.uint8 else None
+            # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
+            whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
             for rows in _chunks(len(held)):
                 tensor = preprocessing.hold(held[rows]) if whole is None else whole[rows]
                 there = slice(part.start + rows.start, min(part.start + rows.stop, part.stop))
@@ -706,6 +713,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "latent_dim": self.latent_dim_,
             "sample_shape": list(self.preprocessing_.sample_shape),
             "dtype": self.preprocessing_.dtype,
+            **({"pixel_range": list(self.preprocessing_.pixel_range)} if self.preprocessing_.is_images else {}),
             "parameters": self.n_parameters_,
             "objective": self._info.get("objective"),
             **(self._info.get("objective_params") or {}),
@@ -740,7 +748,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return samples as an array whose shape and dtype the preprocessing takes, or say what is wrong."""
         n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
         if n_dims in (3, 4):
-            return self._check_images(np.asarray(X), reset=reset)
+            return self._check_images(X, reset=reset)
         if not reset and self.preprocessing_.is_images:
             raise ValueError(f"X must be images of shape {self.preprocessing_.sample_shape}, as in fit.")
         try:
@@ -751,9 +759,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             raise name_first_gap(error, X) from error
         return np.asarray(X)
 
-    def _check_images(self, images: NDArray[Any], *, reset: bool) -> NDArray[Any]:
-        """Return images as uint8 or float, of the shape that `fit` saw."""
-        images = check_images(images, None if reset else self.preprocessing_)
+    def _check_images(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+        """Return images as an array of numbers, of the shape that `fit` saw."""
+        images = check_images(X, None if reset else self.preprocessing_)
         if reset:
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.__dict__.pop("feature_names_in_", None)
@@ -770,7 +778,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
 def _streamed(samples: NDArray[Any]) -> FileRegion | None:
     """Where samples lie in a file, if they are to be read from there piece by piece."""
-    if samples.dtype != np.uint8 or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
+    if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
         return None
     return file_region(samples)
 

@@ -13,6 +13,7 @@ from PIL import Image
 from latentmap.data.array_files import file_state
 from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.images import Encoded
+from latentmap.data.preprocessing import channels_last
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
 from latentmap.data.regions import file_region
@@ -47,7 +48,7 @@ def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayR
     if hasattr(source, "columns") and hasattr(source, "dtypes"):
         source, y, columns, label, notes = _from_frame(source, y, wishes)
     elif hasattr(source, "detach"):
-        source = source.detach().cpu().numpy()
+        source = channels_last(source.detach().cpu().numpy())
     try:
         X = np.asarray(source)
     except ValueError as error:  # rows of different lengths
@@ -129,4 +130,5 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
     if len(shapes) > 1:
         raise DatasetError(f"{name} must give samples of one shape, got {sorted(shapes)[:3]}. Resize them.")
     names = class_names if found and not isinstance(found[0], str) else None
-    return ArrayReader(name, Parts(np.stack(samples), np.asarray(found) if found else None), wishes, class_names=names)
+    X = channels_last(np.stack(samples)) if hasattr(x, "detach") else np.stack(samples)
+    return ArrayReader(name, Parts(X, np.asarray(found) if found else None), wishes, class_names=names)
