@@ -360,11 +360,11 @@ def _load(model: Path, source: str, **wishes: Any) -> tuple[Autoencoder, Dataset
         return autoencoder, read_source(source, reading=reading, **wishes)
     if not preprocessing.is_images:
         return autoencoder, read_source(source, reading=Reading().to_config(), **wishes)
-    # Fitted in Python: the data is brought to its units, in which black is 0 and white is 1 from here on.
+    # Fitted in Python: from here on the data, and so the model, is as a dataset has it.
+    autoencoder.preprocessing_ = preprocessing.of_dataset()
     channels, height, width = preprocessing.tensor_shape
     made = Reading(height, width, channels)
     if not preprocessing.is_raw:
         low, high = preprocessing.pixel_range
         made = replace(made, low=low, high=high, dtype="float32")
-        autoencoder.preprocessing_ = preprocessing.in_unit_range()
     return autoencoder, read_source(source, reading=made.to_config(), **wishes)

@@ -7,7 +7,7 @@ learned from. What belongs here: shapes, units and scales. What does not: anythi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,9 +31,10 @@ Levels = tuple[float, float, float]
 """The lowest and the highest value of pixels, and how far apart values are at least, see `find_levels`."""
 
 _SLACK = 0.05  # of a common range: what resampling and rounding add at either end
+_LEAST_BELOW = 0.75  # of a range that begins below 0, by its darkest and its brightest pixel
 _LEAST_FILLED = 0.1  # of a range by its brightest pixel; below, all images would be nearly black
 _DEPTHS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)  # the brightest values of sensors
-_SCALED_AT_ONCE = 2**20  # numbers
+_SCALED_AT_ONCE = 2**17  # numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +126,11 @@ class Preprocessing:
         """The values of images that are black and white inside."""
         return float(self.offset.min()), float((self.offset + self.scale).max())
 
-    def in_unit_range(self) -> Preprocessing:
-        """Return what does the same to images whose black is 0 and white 1 already."""
-        return replace(self, offset=np.zeros(()), scale=np.ones(()))
+    def of_dataset(self) -> Preprocessing:
+        """Return what does the same to images as a `Dataset` has them: with channels, floats from 0 to 1."""
+        channels, height, width = self.tensor_shape
+        offset, scale = (self.offset, self.scale) if self.is_raw else (np.zeros(()), np.ones(()))
+        return Preprocessing((height, width, channels), self.dtype, offset, scale)
 
     def holds_as_is(self, dtype: np.dtype[Any]) -> bool:
         """Return whether samples of this type are held without a copy."""
@@ -214,7 +217,8 @@ def pixel_range(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, f
         for black, white in COMMON_RANGES:
             slack = _SLACK * (white - black)
             inside = black - slack <= low and high <= white + slack
-            if inside and high >= _LEAST_FILLED * white and (black == 0 or low <= black / 2):
+            least = _LEAST_BELOW if black < 0 else _LEAST_FILLED
+            if inside and high >= least * white and (black == 0 or low <= least * black):
                 return black, white
     return (low, high) if high > low else (low, low + 1.0)
 
@@ -246,14 +250,19 @@ def bytes_hold(low: float, high: float, step: float) -> bool:
     return high - low <= 255 * step * (1 + 1e-9)
 
 
+def range_in_words(pixels: tuple[float, float]) -> str:
+    """Return a range as people write it, large numbers without their fraction: 0 to 4,095, or -0.5 to 1."""
+    return " to ".join(f"{end:,.0f}" if abs(end) >= 100 else f"{end:.3g}" for end in pixels)
+
+
 def range_mismatch(known: tuple[float, float], dtype: np.dtype[Any], low: float, high: float) -> str:
     """Return what speaks against taking images from low to high in a model's range, empty where nothing does."""
     black, white = known
-    theirs, given = (f"{a:,.6g} to {b:,.6g}" for a, b in (known, (low, high)))
+    theirs, given = range_in_words(known), range_in_words(pixel_range(dtype, low, high))
     if dtype == np.uint8 and white > 2 * 255:
         return f"{theirs}, got uint8: these are taken as almost black images."
     if dtype.kind == "f" and 0 < high <= 1 < _LEAST_FILLED * white:
-        return f"{theirs}, got 0 to 1: these are taken as almost black images."
+        return f"{theirs}, got {given}: these are taken as almost black images."
     if high > white + (white - black) / 2 or low < black - (white - black) / 2:
         return f"{theirs}, got {given}: codes of what lies far outside mean nothing."
     return ""

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from latentmap.checks import check_choice
-from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_mismatch
+from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
 from latentmap.errors import DatasetError
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -193,7 +193,7 @@ class Wishes:
         """Return how pixels of a type and levels are held, and which of their values are black and white."""
         low, high, step = levels
         own = pixel_range(dtype, low, high)
-        said = "pixels from {:,.6g} to {:,.6g} are taken as black to white".format(*own)
+        said = f"pixels from {range_in_words(own)} are taken as black to white"
         if self.reading is None:
             if dtype == np.uint8:
                 return chosen, own
@@ -210,7 +210,7 @@ class Wishes:
             or (dtype.kind in "iu" and known in COMMON_RANGES and high > known[1])
         ):
             if own != known and dtype.kind != "b":
-                notes.append(f"{said}, as {known[0]:,.6g} to {known[1]:,.6g} were where the model was fitted.")
+                notes.append(f"{said}, as {range_in_words(known)} were where the model was fitted.")
             return chosen, own
         fault = range_mismatch(known, dtype, low, high)
         if fault:
