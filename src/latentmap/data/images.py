@@ -46,12 +46,13 @@ def probe(encoded: Encoded) -> tuple[tuple[int, int], bool, Literal["8 bits", "d
     UnreadableImageError
         If it is no image, or too large.
     """
-    with _explained(), _open(encoded) as image:
+    with _explained(), _open(encoded) as image, _alone(image):
         width, height = image.size
+        deeper = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # gone once it is decoded
+        # Of a PNG file this decodes the pixels: the tag may lie behind them.
         size = (width, height) if image.getexif().get(_ORIENTATION, 1) >= 5 else (height, width)
         if image.mode in _DEEP_MODES:
             return size, True, "deep"
-        deeper = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # Pillow reads no more of colours
         return size, _is_grey(image), "cut to 8 bits" if deeper else "8 bits"
 
 
