@@ -381,7 +381,12 @@ def test_the_layout_in_memory_makes_no_difference(small, vectors, tmp_path, layo
 
 
 def test_what_goes_in_is_never_changed(small, vectors):
-    for X in (small.train.images.copy(), vectors.copy(), small.train.images / 255):
+    for X in (
+        small.train.images.copy(),
+        vectors.copy(),
+        small.train.images / 255,
+        small.train.images / np.float32(255),
+    ):
         before = X.copy()
         ae = quick().fit(X)
         ae.partial_fit(X)
