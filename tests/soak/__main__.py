@@ -175,15 +175,17 @@ def events(folder: Path, until: float, tally: Counter[str], failures: list[str])
 
     steps = {"m": (save(2), save(3), of_model), "m.csv": (encode(2), encode(3), of_codes)}
     failing = {"crash": lambda: os._exit(_CRASHED), "full disk": _full}
-    for (name, step), what, k in itertools.product(steps.items(), failing, range(1, 40)):
-        place = Path(tempfile.mkdtemp(dir=folder))
-        status, problems = _one_event(place, step, k, failing[what])
-        if status != _UNTOUCHED:
+    for (name, step), what in itertools.product(steps.items(), failing):
+        for k in itertools.count(1):
+            place = Path(tempfile.mkdtemp(dir=folder))
+            status, problems = _one_event(place, step, k, failing[what])
+            left = sorted({path.name for path in place.iterdir()} - {name})
+            problems += [f"{left} stay for ever"] if left else []
+            failures += [f"events: {name}, {what} at event {k}: {problem}" for problem in problems]
+            shutil.rmtree(place)
+            if status == _UNTOUCHED:
+                break
             tally[what] += 1
-        left = sorted({path.name for path in place.iterdir()} - {name})
-        problems += [f"{left} stay for ever"] if left else []
-        failures += [f"events: {name}, {what} at event {k}: {problem}" for problem in problems]
-        shutil.rmtree(place)
 
 
 def _one_event(place: Path, step: Step, k: int, fail: Callable[[], None]) -> tuple[int, list[str]]:
