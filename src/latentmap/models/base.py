@@ -6,12 +6,14 @@ What belongs here: the base class and the rules that all architectures share. On
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 SampleShape = tuple[int, ...]
 
@@ -119,6 +121,35 @@ class AutoencoderModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstructions of samples: (n, *image_shape) -> (n, *image_shape)."""
         return self.decode(self.encode(x))
+
+
+class _Drawing(TorchFunctionMode):
+    """Layers made inside draw their weights, float32, from a generator of this thread's own, not from PyTorch's."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call one of PyTorch's functions."""
+        kwargs, name = dict(kwargs or {}), function.__name__
+        if "generator" in kwargs or name in _RANDOM:
+            kwargs["generator"] = self.generator
+        if name in _MAKING and kwargs.get("dtype") is None:
+            kwargs["dtype"] = torch.float32
+        return function(*args, **kwargs)
+
+
+_RANDOM = {"uniform_", "normal_", "bernoulli_", "exponential_", "random_", "rand", "randn", "randint", "randperm"}
+_MAKING = {"empty", "zeros", "ones", "rand", "randn"}
+
+
+def build(architecture: type[AutoencoderModule], seed: int, **arguments: Any) -> AutoencoderModule:
+    """An untrained network whose weights depend on the seed alone, whatever other threads do meanwhile."""
+    with _Drawing(seed):
+        return architecture(**arguments)
 
 
 def check_sample_shape(shape: SampleShape) -> SampleShape:

@@ -109,7 +109,7 @@ def export_onnx(
     runtime = _require_onnx()
     dtype = torch.uint8 if preprocessing.is_raw else torch.float32
     samples = torch.zeros(2, *preprocessing.sample_shape, dtype=dtype)
-    codes = torch.zeros(2, module.latent_dim)
+    codes = torch.zeros(2, module.latent_dim, dtype=torch.float32)
     encoder, decoder = _Encoder(module, preprocessing).eval(), _Decoder(module, preprocessing).eval()
     with new_folder(path, is_ours=is_export_folder) as folder:
         _export(folder / ENCODER, encoder, samples, ("samples", "codes"), metadata)

@@ -172,11 +172,11 @@ class _Pack:
         shapes = [(len(p), p[0].numel()) for p in matrices]
         rows, columns = max(min(shape) for shape in shapes), max(max(shape) for shape in shapes)
         device = matrices[0].device
-        self._momentum = torch.zeros(n, device=device)
-        self._ahead = torch.zeros(n + 1, device=device)  # the last stays zero: it fills gaps
+        self._momentum = torch.zeros(n, device=device, dtype=torch.float32)
+        self._ahead = torch.zeros(n + 1, device=device, dtype=torch.float32)  # the last stays zero: it fills gaps
         self.momenta = [part.view(p.shape) for part, p in zip(self._split(self._momentum), matrices, strict=True)]
         places = torch.full((len(matrices), rows, columns), n)
-        scales = torch.empty(n)
+        scales = torch.empty(n, dtype=torch.float32)
         for place, numbers, scale, (height, width) in zip(
             places, self._split(torch.arange(n)), self._split(scales), shapes, strict=True
         ):
