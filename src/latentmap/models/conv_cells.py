@@ -48,7 +48,9 @@ class _Window:
 
     def __init__(self, k: int, channels: int, down: int, across: int, n: int) -> None:
         own, side = k * k * channels, k * channels
-        self.all = _empty((k + 1) ** 2 * channels, down * across * n).zero_()  # beyond the edge there are zeros, always
+        self.all = _empty(
+            (k + 1) ** 2 * channels, down * across * n
+        ).zero_()  # beyond the edge there are zeros, always
         maps = self.all.view(-1, down, across, n)
         self.own, self.maps = self.all[:own], maps[:own]
         self.cells = self.maps.view(k, k, channels, down, across, n)

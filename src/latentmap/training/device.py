@@ -59,7 +59,7 @@ def own_modes(*, computing: bool = True) -> Iterator[None]:
 
 def _notice_fork() -> None:
     """Do without PyTorch's threads in a process forked after they were used: they are not there, and it would wait."""
-    global _LOCK, _process
+    global _LOCK, _process  # noqa: PLW0603  # they are the process's
     if _process not in (None, os.getpid()):
         _LOCK = threading.Lock()
         torch.set_num_threads(1)
