@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.preprocessing import Unit as Unit  # noqa: PLC0414  # given on
+from latentmap.data.preprocessing import measuring_unit as measuring_unit  # noqa: PLC0414
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -55,31 +56,6 @@ def unit_scale(X: NDArray[Any]) -> float:
     whatever the model returns, so uint8 images count 255 to the unit; everything else is reported as it is.
     """
     return 255.0 if X.dtype == np.uint8 else 1.0
-
-
-Unit = float | NDArray[np.floating]
-"""What one unit of reported error is in the units of the data: one number, or one for each feature."""
-
-
-def measuring_unit(X: NDArray[Any]) -> Unit:
-    """Return the unit in which errors and distances of such samples are reported.
-
-    As `unit_scale` says, except for vectors whose features are in different units: there each feature counts by its
-    standard deviation, or the one with the largest numbers would decide alone.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, ...)
-        Training samples.
-
-    Returns
-    -------
-    float or ndarray of float, shape (n_features,)
-    """
-    if X.ndim > 2:
-        return unit_scale(X)
-    scale = Preprocessing.fit(X, "auto").scale
-    return scale if np.ndim(scale) else 1.0
 
 
 def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:

@@ -201,7 +201,7 @@ def _build_module(config: dict[str, Any], preprocessing: Preprocessing, folder: 
         arguments = dict(config["architecture"])
         arguments["image_shape"] = tuple(arguments["image_shape"])
         with torch.device("meta"):
-            module = MODELS[config["model"]](**arguments)
+            module = MODELS[config["model"]](**arguments).float()  # whatever the default dtype is
     except (TypeError, KeyError, ValueError, RuntimeError, OverflowError) as error:
         detail = str(error).splitlines()[0]
         raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({detail}).") from error

@@ -109,7 +109,7 @@ def export_onnx(
     runtime = _require_onnx()
     dtype = torch.uint8 if preprocessing.is_raw else torch.float32
     samples = torch.zeros(2, *preprocessing.sample_shape, dtype=dtype)
-    codes = torch.zeros(2, module.latent_dim)
+    codes = torch.zeros(2, module.latent_dim, dtype=torch.float32)
     encoder, decoder = _Encoder(module, preprocessing).eval(), _Decoder(module, preprocessing).eval()
     with new_folder(path, is_ours=is_export_folder) as folder:
         _export(folder / ENCODER, encoder, samples, ("samples", "codes"), metadata)
@@ -176,19 +176,24 @@ def _export(
 ) -> None:
     """Write one graph with a dynamic first axis."""
     # The exporter's own deprecations, and its remarks on packages it does without, are of no use to the user.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            graph,
-            (example,),
-            input_names=[names[0]],
-            output_names=[names[1]],
-            dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
-            opset_version=_OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                graph,
+                (example,),
+                input_names=[names[0]],
+                output_names=[names[1]],
+                dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
     if program is None:
         raise ModelFileError("PyTorch could not export the model to ONNX. Try another version of torch.")
     for name, value in metadata.items():

@@ -283,9 +283,16 @@ class Training:
     def result(self) -> TrainingResult:
         """What is left of the run."""
         early = self.stopped_early and len(self.history) < self.plan.epochs
+        problem = self.problem
+        if problem is None and self.best_epoch == 0:
+            problem = (
+                f"training found nothing to keep: the validation loss was {self.history[-1].loss:g} after each of "
+                f"{len(self.history)} epochs. Look for extreme values in the data, or lower learning_rate (now "
+                f"{self.plan.learning_rate:g})."
+            )
         own = {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
         state = {**self.optimizer.state_dict(), **own}
-        return TrainingResult(tuple(self.history), self.best_epoch, state, early, self.problem)
+        return TrainingResult(tuple(self.history), self.best_epoch, state, early, problem)
 
     def snapshot(self) -> Snapshot:
         """Everything needed to go on from here."""
