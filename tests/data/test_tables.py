@@ -97,10 +97,10 @@ def test_numeric_columns_are_features_and_one_names_the_class(tmp_path):
     np.testing.assert_allclose(dataset.train.X[:, 2], np.arange(30))
 
 
-def hugging_face_table(rows, names=("cat", "dog")):
+def hugging_face_table(rows, labels=None, names=("cat", "dog")):
     cells = [{"bytes": encoded(IMAGES[i]), "path": f"{i}.png"} for i in rows]
     features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
-    table = pa.table({"image": cells, "label": [i % 2 for i in rows]})
+    table = pa.table({"image": cells, "label": labels or [i % 2 for i in rows]})
     return table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
@@ -131,6 +131,17 @@ def test_shards_are_one_dataset_and_their_names_the_splits(tmp_path):
     np.testing.assert_array_equal(dataset.train.images, IMAGES[:20])
     assert len(dataset.test) == 8
     assert dataset.notes == ("1 files of other splits than train and test are passed over.",)
+
+
+def test_labels_are_checked_against_the_names_of_the_classes(tmp_path):
+    pq.write_table(hugging_face_table(range(30), [0, -1, None] * 10), tmp_path / "x.parquet")
+    dataset = load_dataset(tmp_path / "x.parquet", test_fraction=0)
+    assert (dataset.class_names, dataset.train.labels.tolist()) == (("cat", "dog", "(no label)"), [0, 2, 2] * 10)
+    pq.write_table(hugging_face_table(range(30), [0, 1, 7] * 10), tmp_path / "x.parquet")
+    with pytest.raises(
+        DatasetError, match=r"x: labels must be whole numbers from 0 to 1, .* got 7 in row 2\. Mend it"
+    ):
+        load_dataset(tmp_path / "x.parquet")
 
 
 def test_plain_bytes_are_images_too(tmp_path):

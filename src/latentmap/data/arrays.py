@@ -6,7 +6,7 @@ arrays. Their splits and where they are held are the business of ``assembly``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
 _CHANNELS = (1, 3, 4)
+NO_LABEL = "(no label)"
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 
 
@@ -71,8 +72,9 @@ class ArrayReader(Reader):
             raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
         counts = [len(X) for X in self._arrays]
         is_test = None if len(counts) == 1 else np.repeat([False, True], counts)
-        labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names)
-        self.known = Known(name, sum(counts), labels, names, is_test)
+        notes: list[str] = []
+        labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names, notes=notes)
+        self.known = Known(name, sum(counts), labels, names, is_test, notes=notes)
         first = self._arrays[0]
         if first.ndim == 2:
             self.reading = Reading(columns=columns)
@@ -251,20 +253,56 @@ def _with_channels(X: NDArray[Any]) -> NDArray[Any]:
 
 
 def number_classes(
-    parts: list[NDArray[Any] | None], counts: list[int], name: str, class_names: tuple[str, ...] | None
+    parts: Sequence[NDArray[Any] | None],
+    counts: list[int],
+    name: str,
+    class_names: tuple[str, ...] | None = None,
+    *,
+    notes: list[str],
+    is_test: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Return the classes of all samples as numbers from 0, and their names.
+    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
 
-    Raises
-    ------
-    DatasetError
-        If there are labels for a part of the splits only, or of another length than the samples.
+    None, NaN and empty text are hidden labels, and -1 is where the classes have names: a plain -1 may well be a class.
     """
-    given = parts[: len(counts)]
-    if all(labels is None for labels in given):
+    labels = _all_labels(parts[: len(counts)], counts, name)
+    if labels is None:
         return None, None
+    if is_test is None:
+        is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
+    splits = {"training": ~is_test, "test": is_test}
+    hidden = _hidden(labels)
+    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
+    if values.dtype.kind in "if":
+        minus = np.asarray(labels == -1)
+        for rows in splits.values():
+            if class_names is not None or minus[rows & ~hidden].all():
+                hidden |= rows & minus
+        values = labels[~hidden].astype(values.dtype)
+    if hidden.all():
+        notes.append("every label is hidden (-1 or missing): the samples have none.")
+        return None, None
+    numbers = np.full(len(labels), -1, np.int64)
+    numbers[~hidden], names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
+    for split, rows in splits.items():
+        if rows.any() and hidden[rows].all():
+            notes.append(f"every label of the {split} split is hidden (-1 or missing): it has none.")
+            hidden &= ~rows
+    if hidden.any():
+        notes.append(
+            f"{hidden.sum():,} of {len(labels):,} samples have no label (-1 or missing): their class is {NO_LABEL!r}."
+        )
+        numbers[hidden] = len(names)
+        names = (*names, NO_LABEL)
+    return numbers, names
+
+
+def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: str) -> NDArray[Any] | None:
+    """The labels of all splits, one for each sample; None where no split has any."""
+    if all(labels is None for labels in parts):
+        return None
     found = []
-    for labels, count in zip(given, counts, strict=True):
+    for labels, count in zip(parts, counts, strict=True):
         flat = None if labels is None else np.asarray(labels).reshape(-1)
         if flat is None or len(flat) != count:
             n = "no" if flat is None else f"{len(flat):,}"
@@ -272,12 +310,35 @@ def number_classes(
                 f"{name}: samples and labels must be of the same length, got {count:,} samples and {n} labels."
             )
         found.append(flat)
-    labels = np.concatenate(found)
-    if class_names is not None:
-        return labels.astype(np.int64), class_names
+    return np.concatenate(found)
+
+
+def _hidden(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which labels are no values at all."""
+    if labels.dtype.kind == "O":
+        empty = [value is None or str(value) in ("", "nan", "<NA>", "NaT") for value in labels]
+        return np.array(empty, bool)
     if labels.dtype.kind == "f":
-        check_finite(labels[:, None], f"{name}: the labels", np.arange(len(labels)))
-    values, numbers = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
-    if labels.dtype.kind == "f" and (values == values.round()).all():
-        values = values.astype(np.int64)
-    return numbers.astype(np.int64), tuple(str(value) for value in values)
+        return np.asarray(np.isnan(labels))
+    return np.asarray(labels == "") if labels.dtype.kind == "U" else np.zeros(len(labels), bool)
+
+
+def _numbered(
+    values: NDArray[Any], rows: NDArray[np.int64], name: str, class_names: tuple[str, ...] | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels as numbers of classes, and the names of these: those given, else the values in order."""
+    if class_names is not None and values.dtype.kind in "biuf":
+        wrong = ~np.isin(values, np.arange(len(class_names)))
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise DatasetError(
+                f"{name}: labels must be whole numbers from 0 to {len(class_names) - 1}, since there are "
+                f"{len(class_names):,} names of classes, got {values[first]} in row {rows[first]:,}. Mend it."
+            )
+        return values.astype(np.int64), class_names
+    if values.dtype.kind == "f":
+        check_finite(values[:, None], f"{name}: the labels", rows)
+    found, numbers = np.unique(values.astype(str) if values.dtype.kind == "O" else values, return_inverse=True)
+    if values.dtype.kind == "f" and (found == found.round()).all():
+        found = found.astype(np.int64)
+    return numbers.astype(np.int64), tuple(str(value) for value in found)

@@ -150,6 +150,8 @@ def _split(reader: Reader, X: NDArray[Any], rows: NDArray[np.int64]) -> Split:
     """The samples at these rows with what is known of them."""
     known = reader.known
     labels = None if known.labels is None else known.labels[rows]
+    if labels is not None and len(rows) and (labels < 0).all():  # hidden throughout the split
+        labels = None
     names = None if known.names is None else tuple(known.names[row] for row in rows)
     return Split(X, labels, names)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from latentmap.data.arrays import ArrayReader, Parts
+from latentmap.data.arrays import ArrayReader, Parts, number_classes
 from latentmap.data.images import Encoded
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
@@ -77,13 +77,14 @@ def _images(name: str, given: list[Any], column: str, label: str | None, wishes:
     from datasets import Image
 
     counts = [len(part) for part in given]
-    labels = class_names = None
+    labels, class_names = None, None
+    notes: list[str] = []
     if label is not None:
-        labels = np.concatenate([np.asarray(part[label]) for part in given])
+        classes = [np.array(list(part[label]), object) for part in given]
         names = getattr(given[0].features[label], "names", None)
-        values, numbers = np.unique(labels, return_inverse=True)
-        labels = labels.astype(np.int64) if names else numbers.astype(np.int64)
-        class_names = tuple(names) if names else tuple(map(str, values))
+        labels, class_names = number_classes(
+            classes, counts, name, tuple(map(str, names)) if names else None, notes=notes
+        )
     known = Known(
         name=name.rstrip("/").split("/")[-1],
         n=sum(counts),
@@ -91,6 +92,7 @@ def _images(name: str, given: list[Any], column: str, label: str | None, wishes:
         class_names=class_names,
         is_test=np.repeat([False, True], counts) if len(given) == 2 else None,
         in_class_order=True,
+        notes=notes,
     )
     cells = [part.cast_column(column, Image(decode=False)) for part in given]
     content = " ".join(str(getattr(part, "_fingerprint", "")) for part in given)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from latentmap.data.array_files import file_state
-from latentmap.data.arrays import ArrayReader, Parts
-from latentmap.data.images import Encoded
+from latentmap.data.arrays import ArrayReader, Parts, number_classes
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
 from latentmap.data.regions import file_region
+from latentmap.data.store import memory_budget
 from latentmap.data.tables import choose_columns
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+_NO_CLASS = object()
 
 
 def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayReader:
@@ -100,33 +103,69 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
         If it is empty, or its items are something else.
     """
     name = type(source).__name__
-    if not len(source):
+    n = len(source)
+    if not n:
         raise DatasetError(f"{name} is empty.")
-    first = source[0]
-    has_labels = isinstance(first, (tuple, list)) and len(first) >= 2
     classes = getattr(source, "classes", None)
     class_names = tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else None
-    x = first[0] if isinstance(first, (tuple, list)) else first
-    if isinstance(x, Image.Image):
-        labels = np.array([int(source[i][1]) for i in range(len(source))]) if has_labels else None
-        if labels is not None and class_names is None:
-            class_names = tuple(str(i) for i in range(int(labels.max()) + 1))
-        known = Known(name, len(source), labels, class_names if has_labels else None, in_class_order=True)
+    notes: list[str] = []
+    labels: dict[int, Any] = {}
+    held: dict[int, Any] = {}
+    room = memory_budget(None) // 2
 
-        def fetch(row: int) -> Encoded:
-            item = source[row]
-            return cast("Image.Image", item[0] if isinstance(item, (tuple, list)) else item)
+    def fetch(row: int) -> Any:
+        """The sample of a row; its label is noted. What fits in memory is asked for once."""
+        nonlocal room
+        if row in held:
+            return held[row]
+        item = source[row]
+        x, *rest = item if isinstance(item, (tuple, list)) else (item,)
+        if row not in labels:
+            labels[row] = _as_label(rest[0]) if rest else None
+            size = _load(x) if isinstance(x, Image.Image) else 0
+            if size and size <= room:
+                held[row] = x
+                room -= size
+        return x
 
-        return EncodedImages(known, fetch, wishes, content="")
-    samples, found = [], []
-    for i in range(len(source)):
-        item = source[i]
-        x = item[0] if isinstance(item, (tuple, list)) else item
-        samples.append(x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x))
-        if has_labels:
-            found.append(int(item[1]) if not isinstance(item[1], str) else item[1])
-    shapes = {x.shape for x in samples}
+    first = fetch(0)
+    if isinstance(first, Image.Image):
+        reader = EncodedImages(Known(name, n, in_class_order=True, notes=notes), fetch, wishes, content="")
+        reader.known.labels, reader.known.class_names = number_classes(
+            [_labels(labels, notes)], [n], name, class_names, notes=notes
+        )
+        return reader
+    samples = [first, *map(fetch, range(1, n))]
+    arrays = [x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x) for x in samples]
+    shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise DatasetError(f"{name} must give samples of one shape, got {sorted(shapes)[:3]}. Resize them.")
-    names = class_names if found and not isinstance(found[0], str) else None
-    return ArrayReader(name, Parts(np.stack(samples), np.asarray(found) if found else None), wishes, class_names=names)
+    y = _labels(labels, notes)
+    vectors = ArrayReader(name, Parts(np.stack(arrays), y), wishes, class_names=class_names)
+    vectors.known.notes.extend(notes)
+    return vectors
+
+
+def _load(image: Image.Image) -> int:
+    """Read an image that waits in a file, which then need not stay open; how many bytes it takes, 0 if damaged."""
+    try:
+        image.load()
+    except Exception:  # its reader names it, and the reason
+        return 0
+    return image.width * image.height * len(image.getbands())
+
+
+def _as_label(y: Any) -> Any:
+    """A label as Python has it; `_NO_CLASS` where it is none that can name a class, such as a mask."""
+    with contextlib.suppress(AttributeError, ValueError, RuntimeError):
+        y = y.item()  # of a tensor, or of NumPy
+    return y if y is None or isinstance(y, (str, int, float)) else _NO_CLASS
+
+
+def _labels(found: dict[int, Any], notes: list[str]) -> Any:
+    """The labels of all rows in order; None where there are none, or none that name classes."""
+    values = [found[row] for row in sorted(found)]
+    if any(value is _NO_CLASS for value in values):
+        notes.append("what the data set gives beside its samples are neither numbers nor names: no classes.")
+        return None
+    return None if all(value is None for value in values) else np.array(values, object)

@@ -307,8 +307,9 @@ def _parquet_images(
     items = ParquetCells(files, column)
     labels, class_names = None, None
     if label is not None:
-        y = _column(files, label)
-        labels, class_names = number_classes([y], [len(items)], name, _class_names(files[0], label))
+        labels, class_names = number_classes(
+            [_column(files, label)], [len(items)], name, _class_names(files[0], label), notes=notes, is_test=is_test
+        )
     known = Known(name, len(items), labels, class_names, is_test, in_class_order=True, notes=notes)
     reader = EncodedImages(known, items.fetch, wishes, content)
     reader.reading = replace(reader.reading, label=label)
@@ -394,6 +395,4 @@ def _column(files: list[Any], name: str) -> NDArray[Any]:
     values: list[Any] = []
     for file in files:
         values += file.read(columns=[name]).column(0).to_pylist()
-    if any(value is None for value in values):
-        raise DatasetError(f"column {name!r} has no value in row {values.index(None):,}. Fill it in.")
-    return np.asarray(values)
+    return np.array(values, object)
