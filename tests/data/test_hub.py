@@ -45,10 +45,10 @@ def test_hidden_labels_are_never_the_last_class(tmp_path):
 
 
 def test_columns_of_numbers(tmp_path):
-    columns = {"a": np.arange(20.0), "b": np.arange(20), "kind": ["u", "v"] * 10}
+    columns = {"n": np.arange(20), "a": np.arange(20.0) ** 2, "b": [True, False] * 10, "kind": ["u", "v"] * 10}
     datasets.Dataset.from_dict(columns).save_to_disk(tmp_path / "table")
     dataset = load_dataset(f"hf://{tmp_path}/table", label="kind", test_fraction=0)
-    np.testing.assert_array_equal(dataset.train.X, np.column_stack([np.arange(20), np.arange(20)]))
+    np.testing.assert_array_equal(dataset.train.X, np.column_stack([np.arange(20) ** 2, [1, 0] * 10]))
     assert (dataset.class_names, dataset.reading.columns) == (("u", "v"), ("a", "b"))
 
 

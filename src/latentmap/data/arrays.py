@@ -64,6 +64,11 @@ class ArrayReader(Reader):
         class_names: tuple[str, ...] | None = None,
         content: str = "",
     ) -> None:
+        missing = wishes.missing or (wishes.reading.missing if wishes.reading else None)
+        notes: list[str] = []
+        rows = None
+        if missing == "drop":
+            parts, rows = _without_gaps(parts, name, notes)
         self._arrays = [check_samples(X, name) for X in (parts.X, parts.X_test) if X is not None]
         self._content = content
         self._wishes = wishes
@@ -72,12 +77,14 @@ class ArrayReader(Reader):
             raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
         counts = [len(X) for X in self._arrays]
         is_test = None if len(counts) == 1 else np.repeat([False, True], counts)
-        notes: list[str] = []
         labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names, notes=notes)
-        self.known = Known(name, sum(counts), labels, names, is_test, notes=notes)
+        self.known = Known(name, sum(counts), labels, names, is_test, rows, notes=notes)
         first = self._arrays[0]
         if first.ndim == 2:
-            self.reading = Reading(columns=columns)
+            known = wishes.reading
+            self.reading = Reading(columns=columns, missing=missing, means=known.means if known else None)
+            if missing == "mean":
+                _check_means(self.reading.means, first.shape[1], name, wishes)
             if wishes.reading is not None and wishes.reading.is_images:
                 raise DatasetError(f"{name} holds vectors of {first.shape[1]} numbers; images were wanted.")
             self.sample_shape, self.dtype = first.shape[1:], np.float32
@@ -124,8 +131,32 @@ class ArrayReader(Reader):
                 yield Chunk(piece + first, self._bring(samples, piece + first))
             first += len(X)
 
+    def settle(self, rows: NDArray[np.int64]) -> None:
+        """Take from the training samples, which are at these rows, the means to put in for missing numbers."""
+        if self.reading.missing != "mean":
+            return
+        gaps = [np.isnan(X) for X in self._arrays]
+        n_gaps = sum(int(gap.sum()) for gap in gaps)
+        if n_gaps:
+            self.known.notes.append(f"{n_gaps:,} missing numbers are filled with the means of the training samples.")
+        if self.reading.means is not None:
+            return
+        there = ~gaps[0][rows]
+        counts = there.sum(axis=0)
+        if not counts.all():
+            place = int(np.argmin(counts))
+            column = repr(self.reading.columns[place]) if self.reading.columns else str(place)
+            raise DatasetError(
+                f"{self.known.name}: column {column} has no value in the training split, so that it has no mean. "
+                "Leave it out."
+            )
+        means = np.sum(self._arrays[0][rows], axis=0, dtype=np.float64, where=there) / counts
+        self.reading = replace(self.reading, means=tuple(means.tolist()))
+
     def _bring(self, samples: NDArray[Any], names: NDArray[np.int64]) -> NDArray[Any]:
         """Some samples as the dataset has them."""
+        if self.reading.means is not None:
+            samples = np.where(np.isnan(samples), self.reading.means, samples)
         if samples.dtype.kind == "f":
             check_finite(samples, self.known.name, names, self.reading.columns)
         if samples.ndim == 2:
@@ -162,6 +193,39 @@ def check_samples(X: Any, name: str) -> NDArray[Any]:
     return array
 
 
+def _without_gaps(parts: Parts, name: str, notes: list[str]) -> tuple[Parts, tuple[str, ...] | None]:
+    """Vectors without the rows that lack a number, and the numbers of those kept; None where none is left out."""
+    sides = [(parts.X, parts.y), *([] if parts.X_test is None else [(parts.X_test, parts.y_test)])]
+    gaps = [
+        np.asarray(np.isnan(X).any(axis=1)) if X.ndim == 2 and X.dtype.kind == "f" else np.zeros(X.shape[:1], bool)
+        for X, _ in sides
+    ]
+    dropped = [str(row) for gap in gaps for row in np.flatnonzero(gap)]
+    if not dropped:
+        return parts, None
+    if any(gap.all() for gap in gaps):
+        raise DatasetError(f"{name}: every row lacks a number. Leave out the columns where most are missing.")
+    kept = [
+        (X[~gap], y[~gap] if y is not None and len(y) == len(gap) else y)
+        for (X, y), gap in zip(sides, gaps, strict=True)
+    ]
+    more = f" and {len(dropped) - 5:,} more" if len(dropped) > 5 else ""
+    notes.append(
+        f"{len(dropped):,} rows that lack a number are left out, counted from 0: {', '.join(dropped[:5])}{more}."
+    )
+    return Parts(*kept[0], *(kept[1] if len(kept) > 1 else ())), tuple(
+        str(i) for gap in gaps for i in np.flatnonzero(~gap)
+    )
+
+
+def _check_means(means: Sequence[float] | None, n_features: int, name: str, wishes: Wishes) -> None:
+    """Refuse to fill in what a model does not know the means of."""
+    if wishes.reading is not None and means is None:
+        raise DatasetError(f"{name}: the model keeps no means to fill in, for it was fitted without missing='mean'.")
+    if means is not None and len(means) != n_features:
+        raise DatasetError(f"{name} holds vectors of {n_features} numbers; the model was fitted on {len(means)}.")
+
+
 def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: tuple[str, ...] | None = None) -> None:
     """Refuse numbers that are none, naming the first.
 
@@ -178,7 +242,8 @@ def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: t
     where = f"column {columns[column]!r}" if columns else f"column {column}"
     if X.ndim > 2:
         where = f"pixel {tuple(int(i) for i in np.unravel_index(column, X.shape[1:3]))}"
-    raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.")
+    way = " Of vectors --missing drop and --missing mean do so." if X.ndim == 2 and np.isnan(value) else ""
+    raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.{way}")
 
 
 def pixel_range(X: NDArray[Any]) -> tuple[float, float]:
@@ -271,7 +336,7 @@ def number_classes(
     if is_test is None:
         is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
     splits = {"training": ~is_test, "test": is_test}
-    hidden = _hidden(labels)
+    hidden = missing_cells(labels)
     values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
     if values.dtype.kind in "if":
         minus = np.asarray(labels == -1)
@@ -313,14 +378,14 @@ def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: s
     return np.concatenate(found)
 
 
-def _hidden(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which labels are no values at all."""
-    if labels.dtype.kind == "O":
-        empty = [value is None or str(value) in ("", "nan", "<NA>", "NaT") for value in labels]
+def missing_cells(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of some labels, or cells of a table, are no values at all."""
+    if values.dtype.kind == "O":
+        empty = [value is None or str(value) in ("", "nan", "<NA>", "NaT") for value in values]
         return np.array(empty, bool)
-    if labels.dtype.kind == "f":
-        return np.asarray(np.isnan(labels))
-    return np.asarray(labels == "") if labels.dtype.kind == "U" else np.zeros(len(labels), bool)
+    if values.dtype.kind == "f":
+        return np.asarray(np.isnan(values))
+    return np.asarray(values == "") if values.dtype.kind == "U" else np.zeros(len(values), bool)
 
 
 def _numbered(

@@ -68,6 +68,8 @@ def assemble(reader: Reader, terms: Terms) -> Dataset:
     known = reader.known
     budget = memory_budget(terms.memory)
     parts = _parts(reader, terms)
+    if isinstance(reader, ArrayReader):
+        reader.settle(parts["train"])
     n_bytes = sum(map(len, parts.values())) * int(np.prod(reader.sample_shape)) * np.dtype(reader.dtype).itemsize
     content = reader.fingerprint()
     if n_bytes > budget and reader.dtype is np.uint8 and content is not None:

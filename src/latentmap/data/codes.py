@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.tables import pyarrow as load_pyarrow
+from latentmap.data.parquet_files import pyarrow as load_pyarrow
 from latentmap.errors import DatasetError
 from latentmap.files import new_file
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import decimal
+import numbers
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from latentmap.data.array_files import file_state
-from latentmap.data.arrays import ArrayReader, Parts, number_classes
+from latentmap.data.arrays import ArrayReader, Parts, missing_cells, number_classes
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
 from latentmap.data.regions import file_region
 from latentmap.data.store import memory_budget
-from latentmap.data.tables import choose_columns
+from latentmap.data.tables import Kind, Table, check_names, read_table
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -44,12 +48,9 @@ def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayR
         If it is none of these, or not fit for use.
     """
     y = None if labels is None else np.asarray(labels)
-    columns: tuple[str, ...] | None = None
-    notes: list[str] = []
-    label: str | None = None
     if hasattr(source, "columns") and hasattr(source, "dtypes"):
-        source, y, columns, label, notes = _from_frame(source, y, wishes)
-    elif hasattr(source, "detach"):
+        return _read_frame(source, y, wishes)
+    if hasattr(source, "detach"):
         source = source.detach().cpu().numpy()
     try:
         X = np.asarray(source)
@@ -57,25 +58,39 @@ def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayR
         raise DatasetError(f"the data must be an array of numbers, got {type(source).__name__}: {error}.") from error
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
-    reader = ArrayReader("the data", Parts(X, y), wishes, columns=columns, content=content)
-    if label is not None:
-        reader.reading = replace(reader.reading, label=label)
-    reader.known.notes.extend(notes)
-    return reader
+    return ArrayReader("the data", Parts(X, y), wishes, content=content)
 
 
-def _from_frame(frame: Any, y: Any, wishes: Wishes) -> tuple[Any, Any, tuple[str, ...], str | None, list[str]]:
-    """A data frame's features, classes, and what the columns are."""
-    names = [str(name) for name in frame.columns]
-    kinds = [np.asarray(frame[name]).dtype.kind for name in frame.columns]
-    numeric = [name for name, kind in zip(names, kinds, strict=True) if kind in "buif"]
-    others = [name for name in names if name not in numeric]
-    columns, label, notes = choose_columns(numeric, others, wishes, "the data frame")
-    place = dict(zip(names, frame.columns, strict=True))
-    X = np.column_stack([np.asarray(frame[place[name]], np.float64) for name in columns])
-    if label is not None and y is None:
-        y = np.asarray(frame[place[label]])
-    return X, y, columns, label, notes
+def _read_frame(frame: Any, y: Any, wishes: Wishes) -> ArrayReader:
+    """The reader of a data frame."""
+    check_names(map(str, frame.columns), "the data frame")
+    names = {str(name): name for name in frame.columns}
+    columns = {name: np.asarray(frame[place]) for name, place in names.items()}
+
+    def take(wanted: Sequence[str]) -> NDArray[np.float64]:
+        return np.column_stack([_as_numbers(columns[name]) for name in wanted])
+
+    kinds = {name: kind_of_values(values) for name, values in columns.items()}
+    return read_table(Table("the data", "the data frame", kinds, take, columns.__getitem__), wishes, y)
+
+
+def kind_of_values(values: NDArray[Any]) -> Kind:
+    """What a column of a data frame holds."""
+    if values.dtype.kind in "buif":
+        return "number"
+    if values.dtype.kind != "O":
+        return "date" if values.dtype.kind in "mM" else "text"
+    found = {type(value) for value in values[~missing_cells(values)]}
+    if all(issubclass(one, (numbers.Real, np.bool_, decimal.Decimal)) for one in found):
+        return "number" if found else "empty"
+    return "date" if all(issubclass(one, (datetime.date, datetime.time)) for one in found) else "text"
+
+
+def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    """A column of a data frame as numbers; NaN where there is no value."""
+    if values.dtype.kind == "O":
+        values = np.where(missing_cells(values), np.nan, values)
+    return values.astype(np.float64)
 
 
 def is_torch_dataset(source: Any) -> bool:
