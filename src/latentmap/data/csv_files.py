@@ -67,7 +67,10 @@ def _find_delimiter(lines: list[str]) -> str:
     """The delimiter that gives all lines the same number of cells, the most numbers, and then the most cells."""
     best, chosen = (0.0, 0), max(_DELIMITERS, key=lines[0].count)
     for delimiter in _DELIMITERS:
-        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        try:
+            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:  # a whole line may be too long for a cell
+            continue
         widths = {len(row) for row in rows}
         if len(widths) != 1 or widths == {1}:
             continue
@@ -83,7 +86,7 @@ def _kind_of(cell: str) -> str:
     cell = cell.strip()
     if cell.lower() in _MISSING:
         return "missing"
-    if _is_number(cell) or _COMMA.fullmatch(cell):
+    if is_number(cell) or _COMMA.fullmatch(cell):
         return "number"
     if cell.lower() in _BOOLEANS:
         return "boolean"
@@ -292,7 +295,7 @@ def _as_classes(cells: list[str]) -> NDArray[Any]:
     return np.array([classes[cell] for cell in cells], object)
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
     """Whether text stands for a number."""
     try:
         float(cell)

@@ -37,7 +37,7 @@ def read_hub(name: str, wishes: Wishes) -> Reader:
     try:
         import datasets
     except ImportError as error:
-        raise MissingExtraError("hf:// needs datasets. Install it with: pip install 'latentmap[hub]'") from error
+        raise MissingExtraError.of("hf://", "the package datasets", "hub") from error
     try:
         loaded = datasets.load_from_disk(name) if Path(name).is_dir() else datasets.load_dataset(name)
     except Exception as error:  # the network, the hub and the library each have their own

@@ -40,7 +40,7 @@ def pyarrow(module: str = "") -> Any:
     try:
         return importlib.import_module(f"pyarrow.{module}" if module else "pyarrow")
     except ImportError as error:
-        raise MissingExtraError("Parquet needs pyarrow. Install it with: pip install 'latentmap[parquet]'") from error
+        raise MissingExtraError.of("Parquet", "pyarrow", "parquet") from error
 
 
 def read_parquet(path: Path, wishes: Wishes) -> Reader:
@@ -92,7 +92,8 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
         raise DatasetError(f"{path} has no rows.")
     content = hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest()
     name = path.resolve().stem if path.is_file() else path.resolve().name
-    image_columns = [field.name for field in schema if _holds_images(field.type)]
+    types = pyarrow().types
+    image_columns = [field.name for field in schema if _holds_images(field.type, types)]
     if image_columns and wishes.columns is None:
         return _parquet_images(name, files, image_columns[0], wishes, is_test, content, notes)
     table = Table(
@@ -149,9 +150,8 @@ def _split_of(shard: Path) -> str | None:
     return None
 
 
-def _holds_images(kind: Any) -> bool:
+def _holds_images(kind: Any, types: Any) -> bool:
     """Whether a column's type is that of encoded images."""
-    types = pyarrow().types
     if types.is_struct(kind):
         return any(field.name == "bytes" for field in kind)
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
