@@ -101,3 +101,5 @@ def test_the_hierarchy_of_errors_is_as_drawn():
     for name in defined:
         assert issubclass(getattr(errors, name), latentmap.LatentmapError)
     assert issubclass(errors.MissingExtraError, ImportError)
+    both_ways = "Parquet needs pyarrow. Install it with: pip install 'latentmap[parquet]', or in a checkout of the "
+    assert str(errors.MissingExtraError.of("Parquet", "pyarrow", "parquet")).startswith(both_ways)

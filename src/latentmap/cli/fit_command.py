@@ -9,11 +9,14 @@ import typer
 
 from latentmap.cli.options import (
     Color,
+    Columns,
     DataDir,
     Fit,
+    Header,
     Label,
     Limit,
     Memory,
+    Missing,
     Objective,
     ObjectiveParams,
     Seed,
@@ -80,6 +83,9 @@ def fit(
     fit_images: Fit = "crop",
     color: Color = None,
     label: Label = None,
+    columns: Columns = None,
+    header: Header = None,
+    missing: Missing = None,
     limit: Limit = None,
     memory: Memory = None,
     skip_bad: SkipBad = False,
@@ -116,7 +122,7 @@ def fit(
     callbacks: list[Callback] = [TrainingBar(), *([TensorBoard(tensorboard)] if tensorboard else [])]
     dataset = read_source(
         source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
-        data_dir=data_dir,
+        data_dir=data_dir, columns=columns, header=header, missing=missing,
     )  # fmt: skip
     autoencoder = Autoencoder(
         model,

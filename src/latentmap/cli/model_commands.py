@@ -47,6 +47,10 @@ def encode(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="A file ending in .npy, .csv or .parquet.")],
     split: Part = "all",
+    spreadsheet: Annotated[
+        bool,
+        typer.Option("--spreadsheet", help="In CSV put ' before names that a spreadsheet would take for formulas."),
+    ] = False,
     limit: Limit = None,
     memory: Memory = None,
     skip_bad: SkipBad = False,
@@ -68,10 +72,9 @@ def encode(
     autoencoder, dataset = _load(
         model, source, limit=limit, memory=memory, skip_bad=skip_bad, data_dir=data_dir, **fraction
     )
-    names = [str(name) for name in autoencoder.get_feature_names_out()]
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
-    write_codes(output, _pieces(autoencoder, dataset, wanted), n, names)
+    write_codes(output, _pieces(autoencoder, dataset, wanted), n, autoencoder.latent_dim_, for_spreadsheet=spreadsheet)
     typer.echo(output)
 
 
@@ -84,9 +87,10 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...])
             Z = autoencoder.transform(samples.X[rows])
             described = {} if dataset.split == "none" else {"split": [name] * len(Z)}
             if samples.names is not None:
-                described["file"] = list(samples.names[rows])
-            if samples.labels is not None and dataset.class_names is not None:
-                described["class"] = [dataset.class_names[label] for label in samples.labels[rows]]
+                described["file" if dataset.is_images else "row"] = list(samples.names[rows])
+            if dataset.class_names is not None:  # of one split they may be hidden, and a table has one width
+                labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
+                described["class"] = ["" if label is None else dataset.class_names[label] for label in labels]
             yield Z, described
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -42,6 +43,31 @@ Color = Annotated[
 ]
 Label = Annotated[
     str | None, typer.Option("--label", metavar="COLUMN", help="The column of a table that names the class.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME,...",
+        help="The columns of a table that are features, by name or by a pattern such as 'pixel*'.",
+        show_default="all of numbers, but for those that number the rows",
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line of a CSV file names the columns.",
+        show_default="where it differs from those below",
+    ),
+]
+Missing = Annotated[
+    Literal["drop", "mean"] | None,
+    typer.Option(
+        "--missing",
+        help="Where numbers are missing: leave out the row, or put in the feature's mean.",
+        show_default="refuse",
+    ),
 ]
 Memory = Annotated[
     str | None,
@@ -92,7 +118,7 @@ def read_source(source: str, **wishes: Any) -> Dataset:
     source : str
         As the user named it.
     **wishes
-        What `latentmap.load_dataset` takes; a size as the user wrote it.
+        What `latentmap.load_dataset` takes; a size and columns as the user wrote them.
 
     Returns
     -------
@@ -102,7 +128,9 @@ def read_source(source: str, **wishes: Any) -> Dataset:
     from latentmap.data import load_dataset
     from latentmap.data.reading import parse_size
 
-    size = wishes.pop("size", None)
+    size, columns = wishes.pop("size", None), wishes.pop("columns", None)
+    if columns is not None:
+        wishes["columns"] = next(csv.reader([columns], skipinitialspace=True), [])
     dataset = load_dataset(source, size="auto" if size is None else parse_size(size), progress=DataBar(), **wishes)
     for note in dataset.notes:
         typer.echo(f"latentmap: {note}", err=True)

@@ -11,12 +11,15 @@ import typer
 
 from latentmap.cli.options import (
     Color,
+    Columns,
     DataDir,
     Fit,
     Force,
+    Header,
     Label,
     Limit,
     Memory,
+    Missing,
     Objective,
     ObjectiveParams,
     Seed,
@@ -43,6 +46,9 @@ def report(
     fit_images: Fit = "crop",
     color: Color = None,
     label: Label = None,
+    columns: Columns = None,
+    header: Header = None,
+    missing: Missing = None,
     limit: Limit = None,
     objective: Objective = "reconstruction",
     objective_param: ObjectiveParams = None,
@@ -70,7 +76,7 @@ def report(
     start = time.perf_counter()
     dataset = read_source(
         source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
-        data_dir=data_dir,
+        data_dir=data_dir, columns=columns, header=header, missing=missing,
     )  # fmt: skip
     seconds = time.perf_counter() - start
 
@@ -82,11 +88,13 @@ def report(
     words = ["latentmap", "report", source, "-o", str(folder)]
     wishes = {
         "--size": size, "--fit": None if fit_images == "crop" else fit_images, "--label": label, "--limit": limit,
+        "--columns": columns, "--missing": missing,
         "--objective": None if objective == "reconstruction" else objective, "--seed": seed or None,
     }  # fmt: skip
     for option, value in wishes.items():
         words += [option, str(value)] if value is not None else []
     words += [word for param in objective_param or () for word in ("--objective-param", param)]
+    words += [] if header is None else ["--header" if header else "--no-header"]
     words += [] if color is None else ["--color" if color else "--gray"]
     build_report(
         dataset,

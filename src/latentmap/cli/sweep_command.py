@@ -11,12 +11,15 @@ import typer
 
 from latentmap.cli.options import (
     Color,
+    Columns,
     DataDir,
     Fit,
     Force,
+    Header,
     Label,
     Limit,
     Memory,
+    Missing,
     Objective,
     ObjectiveParams,
     Seed,
@@ -56,6 +59,9 @@ def sweep(
     fit_images: Fit = "crop",
     color: Color = None,
     label: Label = None,
+    columns: Columns = None,
+    header: Header = None,
+    missing: Missing = None,
     limit: Limit = None,
     memory: Memory = None,
     skip_bad: SkipBad = False,
@@ -87,7 +93,7 @@ def sweep(
         check_picture(output)
     dataset = read_source(
         source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
-        data_dir=data_dir,
+        data_dir=data_dir, columns=columns, header=header, missing=missing,
     )  # fmt: skip
     result = analysis.sweep(
         dataset,

@@ -68,6 +68,8 @@ def assemble(reader: Reader, terms: Terms) -> Dataset:
     known = reader.known
     budget = memory_budget(terms.memory)
     parts = _parts(reader, terms)
+    if isinstance(reader, ArrayReader):
+        reader.settle(parts["train"])
     n_bytes = sum(map(len, parts.values())) * int(np.prod(reader.sample_shape)) * np.dtype(reader.dtype).itemsize
     content = reader.fingerprint()
     if n_bytes > budget and reader.dtype is np.uint8 and content is not None:
@@ -150,6 +152,8 @@ def _split(reader: Reader, X: NDArray[Any], rows: NDArray[np.int64]) -> Split:
     """The samples at these rows with what is known of them."""
     known = reader.known
     labels = None if known.labels is None else known.labels[rows]
+    if labels is not None and len(rows) and (labels < 0).all():  # hidden throughout the split
+        labels = None
     names = None if known.names is None else tuple(known.names[row] for row in rows)
     return Split(X, labels, names)
 

@@ -16,6 +16,8 @@ from latentmap.errors import DatasetError
 
 Fit = Literal["crop", "pad", "stretch"]
 FITS: tuple[str, ...] = get_args(Fit)
+Missing = Literal["drop", "mean"]
+MISSING: tuple[str, ...] = get_args(Missing)
 
 MIN_SIZE, MAX_SIZE = 8, 256
 _MIXED_SIZE = 64  # pixels: images of mixed sizes are brought to at most this
@@ -39,6 +41,11 @@ class Reading:
         The columns of a table that are the features of its vectors, in order.
     label : str, optional
         The column of a table that names the class.
+    missing : {"drop", "mean"}, optional
+        What became of missing numbers: their rows were left out, or the feature's mean was put in; None where such
+        data was refused.
+    means : tuple of float, optional
+        The mean of each feature of the training samples, to be put in.
     """
 
     height: int | None = None
@@ -49,6 +56,8 @@ class Reading:
     high: float | None = None
     columns: tuple[str, ...] | None = None
     label: str | None = None
+    missing: Missing | None = None
+    means: tuple[float, ...] | None = None
 
     @property
     def is_images(self) -> bool:
@@ -100,6 +109,12 @@ class Wishes:
         The column that names the class.
     reading : Reading, optional
         Of the model that the data is for; then nothing else is asked.
+    columns : sequence of str, optional
+        Names or patterns of the columns of a table that are features.
+    header : bool, optional
+        Whether the first line of a CSV file names the columns; None leaves it to the file.
+    missing : {"drop", "mean"}, optional
+        What to do about missing numbers; None refuses them.
     """
 
     size: int | tuple[int, int] | Literal["auto"] | None = "auto"
@@ -107,9 +122,14 @@ class Wishes:
     color: bool | None = None
     label: str | None = None
     reading: Reading | None = None
+    columns: Sequence[str] | None = None
+    header: bool | None = None
+    missing: Missing | None = None
 
     def __post_init__(self) -> None:
         check_choice("fit", self.fit, FITS)
+        if self.missing is not None:
+            check_choice("missing", self.missing, MISSING)
         if self.size not in (None, "auto"):
             self._check_size()
 

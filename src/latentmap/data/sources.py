@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,14 +13,15 @@ from latentmap.data.array_files import idx_images, read_idx_file, read_idx_folde
 from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.assembly import Terms, assemble
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
+from latentmap.data.csv_files import read_csv
 from latentmap.data.dataset import Dataset
 from latentmap.data.folder import find_images, read_folder
 from latentmap.data.images import SUFFIXES
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
+from latentmap.data.parquet_files import parquet_shards, read_parquet
 from latentmap.data.readers import Reader
-from latentmap.data.reading import Fit, Reading, Wishes
+from latentmap.data.reading import Fit, Missing, Reading, Wishes
 from latentmap.data.splits import TEST_FRACTION
-from latentmap.data.tables import parquet_shards, read_csv, read_parquet
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def load_dataset(
     fit: Fit = "crop",
     color: bool | None = None,
     label: str | None = None,
+    columns: Sequence[str] | None = None,
+    header: bool | None = None,
+    missing: Missing | None = None,
     reading: Reading | Mapping[str, Any] | None = None,
     test_fraction: float = TEST_FRACTION,
     limit: int | None = None,
@@ -74,6 +78,14 @@ def load_dataset(
         Whether to read images in colour or in grey; by default as they are.
     label : str, optional
         The column of a table that names the class.
+    columns : sequence of str, optional
+        The columns of a table that are features: names, or patterns such as ``"pixel*"``. By default all that hold
+        numbers, but for the label and those that only number the rows.
+    header : bool, optional
+        Whether the first line of a CSV file names the columns; by default where it differs from those below.
+    missing : {"drop", "mean"}, optional
+        What to do about numbers missing in vectors and tables: leave out such rows, or put in the feature's mean over
+        the training split, which is kept with the model. By default they are refused.
     reading : Reading or mapping, optional
         ``dataset.reading`` of the data that a model was fitted on, to read other data alike; instead of `size`, `fit`
         and `color`.
@@ -118,7 +130,9 @@ def load_dataset(
     ((40, 7), (10, 7))
     """
     known = reading if isinstance(reading, Reading) or reading is None else Reading.from_config(reading)
-    wishes = Wishes(size, fit, color, label, known)
+    if isinstance(columns, str):
+        raise TypeError(f"columns must be a sequence of names, got {columns!r}. Put it into a list.")
+    wishes = Wishes(size, fit, color, label, known, columns, header, missing)
     if not 0 <= test_fraction < 1:
         raise ValueError(f"test_fraction must be at least 0 and less than 1, got {test_fraction!r}.")
     if limit is not None and limit < 2:
@@ -126,13 +140,25 @@ def load_dataset(
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
     if isinstance(source, str) and source in BUILTIN_NAMES:
+        _check_of_table(wishes, source, Reading(1, 1, 1))
         dataset = _load_builtin(source, wishes, None if data_dir is None else Path(data_dir), progress)
         return dataset if limit is None else dataset.limit(limit)
     terms = Terms(test_fraction, limit, memory, skip_bad, progress)
     reader = _reader_of(source, labels, wishes)
-    if label is not None and reader.reading.label is None:
-        raise DatasetError(f"{reader.known.name} has no columns, so that none can name the class. Leave out label.")
+    _check_of_table(wishes, reader.known.name, reader.reading)
     return assemble(reader, terms)
+
+
+def _check_of_table(wishes: Wishes, name: str, reading: Reading) -> None:
+    """Refuse what is asked of tables where there is none."""
+    if wishes.label is not None and reading.label is None:
+        raise DatasetError(f"{name} has no columns, so that none can name the class. Leave out label.")
+    if wishes.columns is not None and reading.columns is None:
+        raise DatasetError(f"{name} has no columns to choose from. Leave out columns.")
+    if wishes.missing is not None and reading.is_images:
+        raise DatasetError(f"{name} holds images, in which no number is missing. Leave out missing.")
+    if wishes.header is not None and reading.columns is None:
+        raise DatasetError(f"{name} is no CSV file, so that it has no header. Leave out header.")
 
 
 def _reader_of(source: Any, labels: ArrayLike | None, wishes: Wishes) -> Reader:
@@ -155,8 +181,6 @@ def name_of(source: str) -> str:
 
 def _load_builtin(name: str, wishes: Wishes, data_dir: Path | None, progress: ProgressBar | None) -> Dataset:
     """A named dataset, brought to the size and channels wanted."""
-    if wishes.label is not None:
-        raise DatasetError(f"{name} has no columns, so that none can name the class. Leave out label.")
     if wishes.reading is not None and not wishes.reading.is_images:
         raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
     size = wishes.reading.shape[:2] if wishes.reading else wishes.height_and_width

@@ -165,9 +165,7 @@ def _require_onnx() -> Any:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError(
-            f"exporting needs the package {error.name}. Install it with: pip install 'latentmap[onnx]'"
-        ) from error
+        raise MissingExtraError.of("exporting", f"the package {error.name}", "onnx") from error
     return onnxruntime
 
 

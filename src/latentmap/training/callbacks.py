@@ -74,9 +74,7 @@ class TensorBoard(Callback):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise MissingExtraError(
-                "TensorBoard is not installed. Install it: pip install 'latentmap[tensorboard]'."
-            ) from error
+            raise MissingExtraError.of("TensorBoard", "the package tensorboard", "tensorboard") from error
         self._make_writer = SummaryWriter
         self.folder = folder
         self._writer: SummaryWriter | None = None

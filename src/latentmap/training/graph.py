@@ -148,9 +148,8 @@ def _nearest_approximately(points: Tensor, trained: Tensor, k: int) -> Tensor:
     try:
         from pynndescent import NNDescent
     except ImportError as error:
-        raise MissingExtraError(
-            f"objective='neighbors' with more than {_EXACT:,} samples needs pynndescent. "
-            "Install latentmap[neighbors], or take fewer samples."
+        raise MissingExtraError.of(
+            f"objective='neighbors' with more than {_EXACT:,} samples", "pynndescent", "neighbors"
         ) from error
     index = NNDescent(points[trained].numpy(), n_neighbors=k + 1, random_state=0)
     found = torch.empty(len(points), k, dtype=torch.int64)
