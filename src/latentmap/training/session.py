@@ -82,7 +82,7 @@ def learn(
     device : torch.device
         Where to train.
     callbacks : sequence of Callback
-        Told of beginning, epochs and end.
+        Told of beginning, steps, epochs and end.
     untrained : bool, default True
         Whether the module may begin by drawing the mean sample.
     optimizer_state : dict, optional
@@ -123,6 +123,10 @@ def learn(
     for callback in callbacks:
         callback.on_train_begin(plan)
 
+    def on_step(step: int, n_steps: int) -> None:
+        for callback in callbacks:
+            callback.on_step_end(step, n_steps)
+
     def on_epoch(record: EpochRecord) -> None:
         for callback in callbacks:
             callback.on_epoch_end(record)
@@ -136,6 +140,7 @@ def learn(
                 batches,
                 objective,
                 plan,
+                on_step=on_step,
                 on_epoch=on_epoch,
                 optimizer_state=optimizer_state,
                 checkpoints=checkpoints,
