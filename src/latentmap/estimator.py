@@ -6,6 +6,7 @@ and files live in their own packages.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -222,7 +223,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         CheckpointError
             If the checkpoint is damaged, or of other settings or data; the first that differs is named.
         OutputError
-            If the checkpoint cannot be written; the former one stays whole.
+            If the checkpoint cannot be written, the former one stays whole; or if another run is writing it.
         """
         self._check_parameters()
         samples = self._check_samples(X, reset=True)
@@ -234,7 +235,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             checkpoints = Checkpoints(
                 checkpoint, {**self.settings(samples), "seed": self.seed_}, every=checkpoint_every
             )
-        self._learn(samples, self._plan(len(samples)), checkpoints=checkpoints, resume=resume)
+        with checkpoints or contextlib.nullcontext():
+            self._learn(samples, self._plan(len(samples)), checkpoints=checkpoints, resume=resume)
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
@@ -605,16 +607,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If `path` holds something else, or cannot be written. The old model stays whole.
         """
         check_is_fitted(self, "module_")
-        if metadata is not None:
-            self.metadata_ = dict(metadata)
+        metadata = self.metadata_ if metadata is None else dict(metadata)
         info = {
             **self._info,
             "feature_names": list(getattr(self, "feature_names_in_", [])) or None,
-            "metadata": self.metadata_,
+            "metadata": metadata,
         }
         self._find_mixture()
         stored = StoredModel(self.model, self.module_, self.preprocessing_, info, self.history_, self._mixture)
         save_model(path, stored)
+        self.metadata_ = metadata  # only what could be saved
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Autoencoder:
