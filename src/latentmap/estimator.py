@@ -6,6 +6,7 @@ and files live in their own packages.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import functools
@@ -275,7 +276,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         CheckpointError
             If the checkpoint is damaged, or of other settings or data; the first that differs is named.
         OutputError
-            If the checkpoint cannot be written; the former one stays whole.
+            If the checkpoint cannot be written, the former one stays whole; or if another run is writing it.
         """
         self._check_parameters()
         new = self._aside()
@@ -286,7 +287,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         checkpoints = None
         if checkpoint is not None:
             checkpoints = Checkpoints(checkpoint, {**new.settings(samples), "seed": new.seed_}, every=checkpoint_every)
-        problem = new._learn(samples, new._plan(len(samples)), checkpoints=checkpoints, resume=resume)
+        with checkpoints or contextlib.nullcontext():
+            problem = new._learn(samples, new._plan(len(samples)), checkpoints=checkpoints, resume=resume)
         self._become(new, problem)
         return self
 
@@ -733,16 +735,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `path` holds something else, or cannot be written. The old model stays whole.
         """
         check_is_fitted(self, "module_")
-        if metadata is not None:
-            self.metadata_ = dict(metadata)
+        metadata = self.metadata_ if metadata is None else dict(metadata)
         info = {
             **self._info,
             "feature_names": list(getattr(self, "feature_names_in_", [])) or None,
-            "metadata": self.metadata_,
+            "metadata": metadata,
         }
         self._find_mixture()
         stored = StoredModel(self._model_name, self.module_, self.preprocessing_, info, self.history_, self._mixture)
         save_model(path, stored)
+        self.metadata_ = metadata  # only what could be saved
 
     @classmethod
     @own_modes(computing=False)

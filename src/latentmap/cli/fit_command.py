@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def fit(
+    context: typer.Context,
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The model folder to write.")],
     model: Annotated[str, typer.Option("--model", help="dense, residual, conv or linear.")] = "dense",
@@ -110,13 +111,14 @@ def fit(
     """
     from latentmap.cli.progress import TrainingBar
     from latentmap.estimator import Autoencoder
-    from latentmap.files import check_folder
+    from latentmap.files import check_folder, writing
     from latentmap.models.files import is_model_folder
     from latentmap.training import Callback, TensorBoard, TrainingInterrupted
     from latentmap.training.checkpoints import remove_checkpoint
 
     check_folder(output, is_model_folder)
     check_output(output, force=force or resume)
+    context.with_resource(writing(output, wait=0))
     unfinished = output.with_name(f"{output.name}.unfinished")
     _settle_checkpoint(unfinished, resume=resume, force=force)
     callbacks: list[Callback] = [TrainingBar(), *([TensorBoard(tensorboard)] if tensorboard else [])]
@@ -148,7 +150,7 @@ def fit(
         except TrainingInterrupted as interruption:
             raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
         autoencoder.save(output, metadata=dataset.facts)
-        remove_checkpoint(unfinished)
+    remove_checkpoint(unfinished)
     typer.echo(output)
 
 

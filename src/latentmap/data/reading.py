@@ -7,8 +7,9 @@ What belongs here: the record and the choice of it. Carrying it out is the busin
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from latentmap.checks import check_choice
@@ -76,21 +77,90 @@ class Reading:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Reading:
+    def from_config(cls, config: Mapping[str, Any], sample_shape: tuple[int, ...] | None = None) -> Reading:
         """Return what `to_config` gave.
+
+        Parameters
+        ----------
+        config : mapping
+            What it gave, maybe damaged since.
+        sample_shape : tuple of int, optional
+            The shape of the samples that it must lead to.
 
         Raises
         ------
         DatasetError
-            If it is not that.
+            If it is not that; the entry is named.
         """
-        try:
-            known = dict(config)
-            if known.get("columns") is not None:
-                known["columns"] = tuple(str(name) for name in known["columns"])
-            return cls(**known)
-        except TypeError as error:
-            raise DatasetError(f"the model's record of how its data was read is damaged ({error}).") from error
+        if not isinstance(config, Mapping):
+            raise DatasetError(f"the model's record of how its data was read must be entries, got {config!r:.60}.")
+        names = {field.name for field in fields(cls)}
+        for name, value in config.items():
+            rule, holds = _RULES.get(name, ("", _anything))
+            if name not in names or not (value is None or holds(value)):
+                must = f"must be {rule}, got {value!r:.60}" if name in names else "is unknown"
+                raise DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {must}.")
+        known: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
+        if "columns" in known:
+            known["columns"] = tuple(known["columns"])
+        found = cls(**known)
+        if found.low is not None and found.high is not None and not found.low < found.high:
+            raise DatasetError(
+                f"the model's record of how its data was read is damaged: 'high' must be more than {found.low:g}, "
+                f"which 'low' is, got {found.high:g}."
+            )
+        if sample_shape is not None:
+            found._check_shape(sample_shape)
+        return found
+
+    def _check_shape(self, sample_shape: tuple[int, ...]) -> None:
+        """Refuse a record that does not lead to samples of this shape."""
+        of_images = len(sample_shape) > 1
+        sizes = (*sample_shape, 1)[:3] if of_images else (None, None, None)
+        columns = None if self.columns is None else len(self.columns)
+        wanted = dict(zip(("height", "width", "channels"), sizes, strict=True))
+        wanted["columns"] = None if of_images or columns is None else sample_shape[0]
+        for name, size in wanted.items():
+            value = columns if name == "columns" else getattr(self, name)
+            if value != size:
+                raise DatasetError(
+                    f"the model's record of how its data was read is damaged: {name!r} must be "
+                    f"{'left out' if size is None else size}, for samples of shape {sample_shape}, got {value}."
+                )
+
+
+def _anything(_: object) -> bool:
+    """Take any value."""
+    return True
+
+
+def _is_count(value: object) -> bool:
+    """Whether a value is a whole number of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that floats hold."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text."""
+    return isinstance(value, str)
+
+
+_COUNT, _NUMBER = ("a whole number of at least 1", _is_count), ("a number", _is_number)
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "height": _COUNT,
+    "width": _COUNT,
+    "channels": _COUNT,
+    "fit": (f"one of {', '.join(FITS)}", FITS.__contains__),
+    "low": _NUMBER,
+    "high": _NUMBER,
+    "columns": ("a list of names", lambda value: isinstance(value, (list, tuple)) and all(map(_is_text, value))),
+    "label": ("a name", _is_text),
+}
+"""What each entry of a record must be; None is taken too, and what has no rule."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from PIL import Image
 from latentmap.analysis import OriginalRanks, PcaBaseline, embed_tsne, evaluate, linear_rank, measuring_unit
 from latentmap.data.dataset import Dataset
 from latentmap.errors import DatasetError
-from latentmap.files import new_folder
+from latentmap.files import holds_only, new_folder
+from latentmap.models.files import is_model_folder
 from latentmap.report.models import Measured, Model, ModelSpec, default_specs
 from latentmap.report.page import render
 from latentmap.report.story import Story, draw, gather
@@ -30,16 +31,19 @@ if TYPE_CHECKING:
     from latentmap.training import Callback
 
 PAGE, METRICS = "report.html", "metrics.json"
+FIGURES = (
+    "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid", "map",
+)  # fmt: skip
+"""Names of all figures that a report may have."""
 OURS = (
     PAGE,
     METRICS,
-    "figures/*.png",
+    *(f"figures/{name}.png" for name in FIGURES),
     "models/*/model.safetensors",
     "models/*/config.json",
     "models/*/history.jsonl",
-    ".DS_Store",
 )
-"""Every file a report consists of, and one that a Mac adds on its own."""
+"""Every file a report consists of."""
 FEW_COLOURS = {"training", "embedding", "pca", "tsne", "sweep"}
 """Figures of lines and points rather than of images."""
 
@@ -168,10 +172,10 @@ def build_report(
 
 def is_report(folder: Path) -> bool:
     """Tell whether a folder is a former report and nothing else, so that replacing it loses nothing."""
-    if not ((folder / PAGE).is_file() and (folder / METRICS).is_file()):
+    if not ((folder / PAGE).is_file() and (folder / METRICS).is_file() and holds_only(folder, OURS)):
         return False
-    files = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
-    return all(any(path.match(pattern) for pattern in OURS) for path in files)
+    models = folder / "models"
+    return not models.is_dir() or all(is_model_folder(model) for model in models.iterdir() if model.is_dir())
 
 
 def autoencoder_maker(seed: int, callbacks: Sequence[Callback]) -> ModelMaker:

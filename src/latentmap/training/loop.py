@@ -330,12 +330,13 @@ class Training:
         """Go back to where a snapshot was taken; `CheckpointError` if it is one of another network."""
         try:
             self._restore_tensors(snapshot)
-            facts = snapshot.facts
-            self.epoch, self.batch, self.loss_sum = facts["epoch"], facts["batch"], facts["loss_sum"]
-            self.first_loss, self.best_epoch = facts["first_loss"], facts["best_epoch"]
-            self.rate_scale, self.last_rate = facts["rate_scale"], facts["last_rate"]
-            self.history = [EpochRecord(**row) for row in facts["history"]]
-            self._seconds, self._start = facts["seconds"], time.perf_counter()
+            self.epoch, self.batch, self.best_epoch = (snapshot.fact(n, int) for n in ("epoch", "batch", "best_epoch"))
+            numbers = ("loss_sum", "first_loss", "rate_scale", "last_rate")
+            self.loss_sum, self.first_loss, self.rate_scale, self.last_rate = (
+                snapshot.fact(n, float) for n in numbers
+            )
+            self.history = [EpochRecord(**row) for row in snapshot.fact("history", list)]
+            self._seconds, self._start = snapshot.fact("seconds", float), time.perf_counter()
         except (KeyError, TypeError, RuntimeError) as error:
             detail = " ".join(str(error).split())
             raise CheckpointError(f"the checkpoint does not fit this run ({detail}). Start over.") from error

@@ -118,7 +118,7 @@ def learn(
         plan,
         n_train=batches.n_train,
         n_validation=batches.n_validation,
-        epochs_done=0 if snapshot is None else len(snapshot.facts["history"]),
+        epochs_done=0 if snapshot is None else len(snapshot.fact("history", list)),
     )
     for callback in callbacks:
         callback.on_train_begin(plan)
