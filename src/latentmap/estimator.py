@@ -29,7 +29,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
 from latentmap.data.checking import check_images, name_first_gap
-from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling, Unit, measuring_unit
+from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling, channels_last, Unit, measuring_unit
 from latentmap.data.regions import FileRegion, file_region
 from latentmap.errors import ModelFileError, TrainingError
 from latentmap.models import MODELS, AutoencoderModule
@@ -47,7 +47,7 @@ from latentmap.training.precision import PRECISIONS, choose_precision
 from latentmap.training.session import Material, learn
 
 _CHUNK = 512  # samples encoded or decoded at once
-_STREAMED_FROM = 2**28  # bytes: mapped files of bytes from this size on are read piece by piece, never as a whole
+_STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
 _KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
 _LARGEST = 1e150  # numbers whose squares can still be added up
 _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
@@ -249,8 +249,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array, shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Vectors of any scale, or images as uint8 0..255 or float. uint8 images mapped from a file
-            (``np.load(path, mmap_mode="r")``), of more than 256 MiB, are read from there piece by piece.
+            Vectors of any scale, or images: uint8 0..255, whole numbers of 10, 12, 14 or 16 bits, floats from 0 to
+            1, -1 to 1 or 0 to 255 with a little slack, or of any other range, which becomes the model's. A tensor may
+            have its channels first. Images mapped from a file (``np.load(path, mmap_mode="r")``), of more than 256
+            MiB, are read from there piece by piece where they are uint8, or float32 from 0 to 1.
         y : ignored
             Here for scikit-learn's sake.
         checkpoint : path, optional
@@ -428,7 +430,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         start = time.perf_counter()
         result, plan = learn(
             self.module_,
-            Material(_streamed(samples) or self.preprocessing_.hold(samples), self.preprocessing_, seed, fraction),
+            Material(self._streamed_or_held(samples), self.preprocessing_, seed, fraction),
             objective,
             plan,
             device=device,
@@ -704,13 +706,18 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "module_")
         return np.asarray([f"z{i}" for i in range(1, self.latent_dim_ + 1)], dtype=object)
 
+    def _streamed_or_held(self, samples: NDArray[Any]) -> FileRegion | torch.Tensor:
+        """Samples as training takes them."""
+        region = _streamed(samples) if self.preprocessing_.holds_as_is(samples.dtype) else None
+        return region or self.preprocessing_.hold(samples)
+
     def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], torch.Tensor]]:
         """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
         preprocessing = self.preprocessing_
         region = _streamed(samples)
         for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
-            # Bytes are shared, not copied; floats are scaled piece by piece.
-            whole = preprocessing.hold(held) if preprocessing.is_raw and held.dtype == np.uint8 else None
+            # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
+            whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
             for rows in _chunks(len(held)):
                 tensor = preprocessing.hold(held[rows]) if whole is None else whole[rows]
                 there = slice(part.start + rows.start, min(part.start + rows.stop, part.stop))
@@ -840,6 +847,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "latent_dim": self.latent_dim_,
             "sample_shape": list(self.preprocessing_.sample_shape),
             "dtype": self.preprocessing_.dtype,
+            **({"pixel_range": list(self.preprocessing_.pixel_range)} if self.preprocessing_.is_images else {}),
             "parameters": self.n_parameters_,
             "objective": self._info.get("objective"),
             **(self._info.get("objective_params") or {}),
@@ -888,7 +896,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"X must be images of shape {self.preprocessing_.sample_shape}, as in fit.")
         try:
             if n_dims in (3, 4):
-                samples = self._check_images(np.asarray(X), reset=reset)
+                samples = self._check_images(X, reset=reset)
             else:
                 least = 2 if reset else 1
                 samples = np.asarray(
@@ -899,9 +907,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         _check_size(samples, None if reset else self.preprocessing_)
         return samples
 
-    def _check_images(self, images: NDArray[Any], *, reset: bool) -> NDArray[Any]:
-        """Return images as uint8 or float, of the shape that `fit` saw."""
-        images = check_images(images, None if reset else self.preprocessing_)
+    def _check_images(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+        """Return images as an array of numbers, of the shape that `fit` saw."""
+        images = check_images(X, None if reset else self.preprocessing_)
         if reset:
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.__dict__.pop("feature_names_in_", None)
@@ -918,7 +926,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 def _streamed(samples: NDArray[Any]) -> FileRegion | None:
     """Where samples lie in a file, if they are to be read from there piece by piece."""
-    if samples.dtype != np.uint8 or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
+    if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
         return None
     return file_region(samples)
 
@@ -938,9 +946,7 @@ def _array(X: Any) -> Any:
     if not isinstance(X, torch.Tensor):
         return X
     X = X.detach().cpu()
-    if X.ndim == 4 and X.shape[1] in (1, 3, 4):
-        X = X.permute(0, 2, 3, 1)
-    return (X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy()
+    return channels_last((X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy())
 
 
 def _in_one_line(error: Exception) -> Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -358,8 +359,16 @@ def _load(model: Path, source: str, **wishes: Any) -> tuple[Autoencoder, Dataset
 
     autoencoder = Autoencoder.load(model)
     reading = autoencoder.metadata_.get("reading")
-    if not isinstance(reading, dict):
-        preprocessing = autoencoder.preprocessing_
-        channels, height, width = preprocessing.tensor_shape if preprocessing.is_images else (None, None, None)
-        reading = Reading(height, width, channels).to_config()
-    return autoencoder, read_source(source, reading=reading, **wishes)
+    preprocessing = autoencoder.preprocessing_
+    if isinstance(reading, dict):
+        return autoencoder, read_source(source, reading=reading, **wishes)
+    if not preprocessing.is_images:
+        return autoencoder, read_source(source, reading=Reading().to_config(), **wishes)
+    # Fitted in Python: from here on the data, and so the model, is as a dataset has it.
+    autoencoder.preprocessing_ = preprocessing.of_dataset()
+    channels, height, width = preprocessing.tensor_shape
+    made = Reading(height, width, channels)
+    if not preprocessing.is_raw:
+        low, high = preprocessing.pixel_range
+        made = replace(made, low=low, high=high, dtype="float32")
+    return autoencoder, read_source(source, reading=made.to_config(), **wishes)

@@ -72,7 +72,7 @@ def assemble(reader: Reader, terms: Terms) -> Dataset:
         reader.settle(parts["train"])
     n_bytes = sum(map(len, parts.values())) * int(np.prod(reader.sample_shape)) * np.dtype(reader.dtype).itemsize
     content = reader.fingerprint()
-    if n_bytes > budget and reader.dtype is np.uint8 and content is not None:
+    if n_bytes > budget and reader.reading.is_images and content is not None:
         rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())
         key = hashlib.blake2b(f"1 {content} {rows}".encode(), digest_size=16).hexdigest()
         known.notes.append(

@@ -7,7 +7,7 @@ modules of this package.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ class Split:
 
     Parameters
     ----------
-    X : ndarray, shape (n, height, width, channels) uint8, or (n, n_features) float32
-        Images with values 0..255, or vectors in their own units.
+    X : ndarray, shape (n, height, width, channels) uint8 or float32, or (n, n_features) float32
+        Images with values 0..255, as float32 from 0 to 1 where they have more than 8 bits, or vectors in their own
+        units.
     labels : ndarray of int64, shape (n,), or None
         Class indices, ``0 <= label < len(class_names)``; never used to learn.
     names : tuple of str, length n, or None
@@ -53,10 +54,12 @@ class Split:
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """The samples as images, shape (n, height, width, channels), uint8 0..255."""
+        """The samples as images, shape (n, height, width, channels), uint8 0..255; deeper ones are rounded."""
         if self.X.ndim != 4:
             raise DatasetError("this data holds vectors, not images. Use .X for the array of vectors.")
-        return self.X  # type: ignore[return-value]  # 4-D samples are uint8 by construction
+        if self.X.dtype == np.uint8:
+            return self.X  # type: ignore[return-value]
+        return cast("NDArray[np.uint8]", np.clip(np.round(self.X * 255), 0, 255).astype(np.uint8))
 
     def head(self, n: int) -> Split:
         """Return the first `n` samples (all of them where there are fewer)."""

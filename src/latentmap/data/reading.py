@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import statistics
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from latentmap.checks import check_choice
+from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
 from latentmap.errors import DatasetError
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -37,7 +41,9 @@ class Reading:
     fit : {"crop", "pad", "stretch"}, default "crop"
         How images of another shape came to that size: their middle, with black borders, or distorted.
     low, high : float, optional
-        The pixel values of an array that became 0 and 255; None where they were bytes.
+        The pixel values that became black and white; None where they were bytes.
+    dtype : {"uint8", "float32"}, optional
+        How pixels are held: as bytes, 0 to 255, which None says too, or from 0 to 1 where they have more than 8 bits.
     columns : tuple of str, optional
         The columns of a table that are the features of its vectors, in order.
     label : str, optional
@@ -55,6 +61,7 @@ class Reading:
     fit: Fit = "crop"
     low: float | None = None
     high: float | None = None
+    dtype: Literal["uint8", "float32"] | None = None
     columns: tuple[str, ...] | None = None
     label: str | None = None
     missing: Missing | None = None
@@ -71,6 +78,16 @@ class Reading:
         if self.height is None or self.width is None or self.channels is None:
             raise DatasetError("vectors have no height and width.")
         return self.height, self.width, self.channels
+
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """The pixel values that became black and white."""
+        return (0.0, 255.0) if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def pixel_type(self) -> type[np.generic]:
+        """The type in which pixels are held."""
+        return np.float32 if self.dtype == "float32" else np.uint8
 
     def to_config(self) -> dict[str, Any]:
         """Return what JSON can hold of it, nothing that is not known."""
@@ -259,6 +276,38 @@ class Wishes:
         if not color and not grey:
             notes.append("colour images are read as grey ones.")
         return Reading(*size, channels=3 if color else 1, fit=self.fit)
+
+    def choose_range(
+        self, chosen: Reading, dtype: np.dtype[Any], levels: Levels, notes: list[str]
+    ) -> tuple[Reading, tuple[float, float]]:
+        """Return how pixels of a type and levels are held, and which of their values are black and white."""
+        low, high, step = levels
+        own = pixel_range(dtype, low, high)
+        said = f"pixels from {range_in_words(own)} are taken as black to white"
+        if self.reading is None:
+            if dtype == np.uint8:
+                return chosen, own
+            deep = not bytes_hold(*own, step)
+            notes.append(f"{said}, with more than 256 levels." if deep else f"{said}.")
+            if own != (0.0, 255.0) or deep:
+                chosen = replace(chosen, low=own[0], high=own[1], dtype="float32" if deep else None)
+            return chosen, own
+        known = chosen.pixel_range
+        # Bytes and bits say their range by their type; so do deeper ones, beside a range that has no unit.
+        if (
+            dtype.kind == "b"
+            or dtype == np.uint8
+            or (dtype.kind in "iu" and known in COMMON_RANGES and high > known[1])
+        ):
+            if own != known and dtype.kind != "b":
+                notes.append(f"{said}, as {range_in_words(known)} were where the model was fitted.")
+            return chosen, own
+        fault = range_mismatch(known, dtype, low, high)
+        if fault:
+            warnings.warn(
+                f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.", stacklevel=2
+            )
+        return chosen, known
 
 
 def _median_side(sizes: Mapping[tuple[int, int], int]) -> int:

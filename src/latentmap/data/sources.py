@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from latentmap.data.array_files import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
 from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.assembly import Terms, assemble
@@ -108,7 +110,8 @@ def load_dataset(
     Returns
     -------
     Dataset
-        Images as uint8, shape (n, height, width, channels), or vectors as float32, shape (n, n_features).
+        Images, shape (n, height, width, channels), as uint8 or, with more than 8 bits, as float32 from 0 to 1; or
+        vectors as float32, shape (n, n_features).
 
     Raises
     ------
@@ -188,7 +191,8 @@ def _load_builtin(name: str, wishes: Wishes, data_dir: Path | None, progress: Pr
         size = (DEFAULT_SIZE, DEFAULT_SIZE)
     square = size is None or size[0] == size[1]
     in_grey = not wishes.color and (wishes.reading is None or wishes.reading.channels == 1)
-    quick = square and in_grey
+    in_bytes = wishes.reading is None or wishes.reading.pixel_type is np.uint8
+    quick = square and in_grey and in_bytes
     own = (size[0] if size else None) if quick else None
     loaded = load_digits_dataset(own) if name == "digits" else load_idx_dataset(name, own, data_dir, progress)
     if quick:
