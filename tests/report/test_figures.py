@@ -76,7 +76,7 @@ def test_vectors_name_their_features_where_they_fit(n_features):
     medians = class_medians(pca.transform(X))
     drawn = [
         figures.vector_reconstructions(compare_reconstructions({"pca": pca}, X), features),
-        figures.vector_table([generate("pca", pca, medians, X, None, distances_in=1.0)], features),
+        figures.vector_table([generate("pca", pca, medians, X, None)], features),
     ]
     for figure in drawn:
         named = sum(text.startswith("height ") for text in texts(figure).split("\n"))

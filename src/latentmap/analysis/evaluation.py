@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import FloatArray, Transformer, Unit, encode
+from latentmap.analysis.transformers import FloatArray, Transformer, encode
 from latentmap.data.dataset import Dataset
+from latentmap.data.preprocessing import Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +27,12 @@ class Evaluation:
     latent_dim : int
         How many numbers a code has.
     test_mse : float
-        Mean reconstruction error of the test split, per pixel with pixels in [0, 1] for images.
+        Mean reconstruction error of the test split, in squared `measuring_unit`: per pixel with pixels in [0, 1] for
+        images.
     knn_accuracy : float or None
         10 nearest neighbours among the training codes, scored on the test split; None without labels.
     trustworthiness : float or None
-        12 neighbours, first 5,000 test samples; None for fewer than 3.
+        12 neighbours, 5,000 test samples drawn once; None for fewer than 3.
     errors : ndarray of float32, shape (n_test,)
         Reconstruction error of each test sample.
     Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
@@ -60,7 +62,7 @@ def evaluate(
     ranks : OriginalRanks, optional
         The neighbourhoods of the test samples; worth passing when several models are measured.
     unit : float or ndarray, shape (n_features,), optional
-        What errors count as one, see `measuring_unit`; by default 255 for uint8 images and 1 for all else.
+        What errors and distances count as one; by default `measuring_unit` of the training samples.
 
     Returns
     -------
@@ -68,6 +70,7 @@ def evaluate(
         Errors, codes and scores.
     """
     train, test = dataset.train, dataset.test
+    unit = dataset.unit if unit is None else unit
     Z_train, Z_test = encode(transformer, train.X), encode(transformer, test.X)
     errors = reconstruction_errors(transformer, test.X, Z_test, unit=unit)
     ranks = ranks or OriginalRanks(test.X, unit=unit)

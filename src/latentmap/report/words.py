@@ -246,7 +246,7 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
         )
         found["tsne"] = Caption(
             "t-SNE of the longer codes",
-            f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for the first {len(result.Z):,} test "
+            f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for {len(result.Z):,} of the test "
             f"{thing}s (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. The "
             f"sizes of clusters and the distances between them mean little.{scored}"
             + (f" On the left, the same {thing}s under {story.map.short}, which can decode." if story.map else ""),
