@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy
+from latentmap.analysis.neighbours import OriginalRanks, knn_hits
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import FloatArray, Transformer, encode
+from latentmap.analysis.transformers import FloatArray, Transformer, drawn_rows, encode
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
+
+TRAIN_SAMPLES = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +35,14 @@ class Evaluation:
         10 nearest neighbours among the training codes, scored on the test split; None without labels.
     trustworthiness : float or None
         12 neighbours, 5,000 test samples drawn once; None for fewer than 3.
+    train_mse : float
+        The same of 5,000 training samples drawn once.
     errors : ndarray of float32, shape (n_test,)
         Reconstruction error of each test sample.
+    hits : ndarray of bool, shape (n_test,), or None
+        Whether each test sample is classified rightly; their mean is `knn_accuracy`.
+    trusted : ndarray of float, or None
+        What each of the samples compared adds to `trustworthiness`; their mean it is.
     Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
         The codes of both splits.
     """
@@ -43,7 +51,10 @@ class Evaluation:
     test_mse: float
     knn_accuracy: float | None
     trustworthiness: float | None
+    train_mse: float
     errors: FloatArray
+    hits: NDArray[np.bool_] | None
+    trusted: NDArray[np.float64] | None
     Z_train: FloatArray
     Z_test: FloatArray
 
@@ -73,13 +84,19 @@ def evaluate(
     unit = dataset.unit if unit is None else unit
     Z_train, Z_test = encode(transformer, train.X), encode(transformer, test.X)
     errors = reconstruction_errors(transformer, test.X, Z_test, unit=unit)
-    ranks = ranks or OriginalRanks(test.X, unit=unit)
+    some = drawn_rows(len(train), TRAIN_SAMPLES)
+    train_errors = reconstruction_errors(transformer, train.X[some], Z_train[some], unit=unit)
+    hits = knn_hits(Z_train, train.labels, Z_test, test.labels)
+    trusted = (ranks or OriginalRanks(test.X, unit=unit)).trusted(Z_test)
     return Evaluation(
         latent_dim=Z_test.shape[1],
         test_mse=float(errors.mean(dtype="float64")),
-        knn_accuracy=knn_accuracy(Z_train, train.labels, Z_test, test.labels),
-        trustworthiness=ranks.trustworthiness(Z_test),
+        knn_accuracy=None if hits is None else float(hits.mean()),
+        trustworthiness=None if trusted is None else float(trusted.mean()),
+        train_mse=float(train_errors.mean(dtype="float64")),
         errors=errors,
+        hits=hits,
+        trusted=trusted,
         Z_train=Z_train,
         Z_test=Z_test,
     )

@@ -46,11 +46,24 @@ def knn_accuracy(
     float or None
         Share of test codes classified rightly, 0..1; None without labels.
     """
+    hits = knn_hits(Z_train, labels_train, Z_test, labels_test, n_neighbors=n_neighbors)
+    return None if hits is None else float(hits.mean())
+
+
+def knn_hits(
+    Z_train: NDArray[Any],
+    labels_train: IntArray | None,
+    Z_test: NDArray[Any],
+    labels_test: IntArray | None,
+    *,
+    n_neighbors: int = KNN_NEIGHBOURS,
+) -> NDArray[np.bool_] | None:
+    """Return of each test code whether `knn_accuracy` counts it as right."""
     if labels_train is None or labels_test is None:
         return None
     # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
     classifier = KNeighborsClassifier(min(n_neighbors, len(Z_train))).fit(Z_train, labels_train)
-    return float(classifier.score(Z_test, labels_test))
+    return np.asarray(classifier.predict(Z_test) == labels_test)
 
 
 def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int = 0, n_folds: int = 5) -> float | None:
@@ -176,14 +189,19 @@ class OriginalRanks:
         ----------
         Venna and Kaski, 2001, "Neighborhood preservation in nonlinear projection methods", equation 2.
         """
+        trusted = self.trusted(Z, n_neighbors=n_neighbors)
+        return None if trusted is None else float(trusted.mean())
+
+    def trusted(self, Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS) -> NDArray[np.float64] | None:
+        """Return the samples' own shares in `trustworthiness`, which is their mean."""
         k = usable_neighbours(self.n, n_neighbors)
         if k is None:
             return None
         codes = np.asarray(Z[self.rows], dtype=np.float32)
         neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
-        penalty = int(np.clip(ranks - k, 0, None).sum())
-        return float(1 - penalty * 2 / (self.n * k * (2 * self.n - 3 * k - 1)))
+        penalty = np.clip(ranks - k, 0, None).sum(axis=1)
+        return np.asarray(1 - penalty * 2 / (k * (2 * self.n - 3 * k - 1)))
 
 
 def usable_neighbours(n: int, n_neighbors: int = TRUST_NEIGHBOURS) -> int | None:

@@ -82,7 +82,7 @@ def embed_tsne(
     seed : int, default=0
         The same seed gives the same embedding on one machine.
     n_jobs : int, optional
-        Threads; the processors of the machine by default.
+        Threads; by default one for fewer than 1,000 codes, else the processors of the machine.
 
     Returns
     -------
@@ -102,7 +102,8 @@ def embed_tsne(
         return None
     chosen = labels[rows] if labels is not None else None
     perplexity = min(perplexity, (len(codes) - 1) / 3)
-    n_jobs = n_jobs or os.cpu_count() or 1
+    # Threads that wait for each other cost more than they save on few samples.
+    n_jobs = n_jobs or (os.cpu_count() if len(codes) >= 1000 else 1) or 1
     # Exact neighbours and Barnes-Hut are the faster choice up to 5,000 samples, and 350 iterations score as 750 do.
     neighbours = affinity.PerplexityBasedNN(
         codes, perplexity=perplexity, method="exact", n_jobs=n_jobs, random_state=seed
