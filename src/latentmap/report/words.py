@@ -226,12 +226,18 @@ def captions(story: Story) -> dict[str, Caption]:
     curves = ", ".join(model.short for model in story.models if model.history)
     thing = story.thing
     per = "pixel" if story.dataset.is_images else "scaled feature"
+    others = [model.short for model in story.models if model.history and not model.loss_is_error]
+    apart_below = (
+        f" What {' and '.join(others)} made small is no such error, and stands below on a scale of its own."
+        if others
+        else ""
+    )
     return {
         "training": Caption(
             "How they learned",
             f"Mean squared error per {per} after each pass over the {n_train} training {thing}s, on a log scale; a "
             "part of them is set aside for validation. The weights of the best epoch (ring) are the ones kept. A "
-            "solid line that turns up while the dashed one falls would mean learning by heart.",
+            f"solid line that turns up while the dashed one falls would mean learning by heart.{apart_below}",
             f"Line chart of training and validation loss per epoch for {curves}.",
         ),
         "reconstructions": Caption(
