@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     here = root is not None and (Path(root) / "mnist" / "train-images-idx3-ubyte.gz").is_file()
     if item.get_closest_marker("mnist") is not None and not here:
         pytest.skip("needs the MNIST files: set LATENTMAP_DATA to the folder above mnist/")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coarse_pictures() -> Iterator[None]:
+    """Draw with few dots an inch: the same artists in a fraction of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("latentmap.report.figures.canvas.DPI", 40)
+        yield
 
 
 @pytest.fixture(scope="session")

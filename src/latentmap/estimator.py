@@ -29,7 +29,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
 from latentmap.data.checking import check_images, name_first_gap
-from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling, channels_last, Unit, measuring_unit
+from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling, Unit, channels_last, measuring_unit
 from latentmap.data.regions import FileRegion, file_region
 from latentmap.errors import ModelFileError, TrainingError
 from latentmap.models import MODELS, AutoencoderModule

@@ -296,11 +296,12 @@ def test_a_sweep_prints_a_table_and_a_recommendation_and_draws(latentmap, tmp_pa
     assert lines[0].split() == ["latent_dim", "linear", "test", "MSE", "PCA", "test", "MSE", "linear", "kNN",
                                 "accuracy", "PCA", "kNN", "accuracy"]  # fmt: skip
     assert [line.split()[0] for line in lines[1:3]] == ["2", "8"]
-    assert lines[-1].startswith("Recommended: 8 numbers, the most that were tried")
+    assert lines[-2].startswith("Take PCA with 8 numbers: on validation it reconstructs")
+    assert lines[-1].startswith("The table is of the test split")
     with Image.open(tmp_path / "sweep.png") as picture:
         assert min(picture.size) > 200
     found = json.loads(latentmap(*words, "--latent-dims", "2", "--json").out)
-    assert found["recommended"] == 2
+    assert found["recommended"] is None  # three epochs of a linear model are no match for PCA
     assert set(found["model"][0]) == {"latent_dim", "test_mse", "knn_accuracy", "held", "held_accuracy"}
 
 

@@ -167,10 +167,7 @@ def generate(
     medians = analysis.class_medians(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
     )
-    unit = None if dataset.is_images else analysis.measuring_unit(train.X)
-    result = analysis.generate(
-        autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names, distances_in=unit
-    )
+    result = analysis.generate(autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names)
     figure = report.generated([result]) if dataset.is_images else report.vector_table([result], _features(dataset))
     report.write_figure(figure, output)
     typer.echo(output)
@@ -239,8 +236,7 @@ def interpolate(
         figure = report.interpolation(walk)
     else:
         train = dataset.train
-        unit = analysis.measuring_unit(train.X)
-        walk = analysis.name_nearest(walk, train.X, train.labels, dataset.class_names, unit)
+        walk = analysis.name_nearest(walk, train.X, train.labels, dataset.class_names)
         figure = report.vector_walks(walk, _features(dataset))
     report.write_figure(figure, output)
     typer.echo(output)
@@ -264,16 +260,15 @@ def evaluate(
     from latentmap import analysis
 
     autoencoder, dataset = _load(model, source, limit=limit, memory=memory, data_dir=data_dir)
-    unit = analysis.measuring_unit(dataset.train.X)
-    ranks = analysis.OriginalRanks(dataset.test.X, unit=unit)
+    ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
     most = min(len(dataset.train), autoencoder.n_features_in_)
     rows = {autoencoder.model: _run_by(autoencoder, runtime)}
     if autoencoder.latent_dim_ <= most:
-        pca = analysis.PcaBaseline(autoencoder.latent_dim_, unit=unit).fit(dataset.train.X)
+        pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
         rows[f"pca-{autoencoder.latent_dim_}"] = pca
     results = {}
     for name, transformer in rows.items():
-        found = analysis.evaluate(transformer, dataset, ranks=ranks, unit=unit)
+        found = analysis.evaluate(transformer, dataset, ranks=ranks)
         results[name] = {
             "latent_dim": found.latent_dim,
             "test_mse": found.test_mse,

@@ -7,11 +7,13 @@ modules of this package.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.data.reading import Reading
 from latentmap.errors import DatasetError
 
@@ -106,6 +108,11 @@ class Dataset:
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample: (height, width, channels) or (n_features,)."""
         return self.train.X.shape[1:]
+
+    @cached_property
+    def unit(self) -> Unit:
+        """What errors and distances of these samples count as one: `measuring_unit` of the training samples."""
+        return measuring_unit(self.train.X)
 
     @property
     def facts(self) -> dict[str, Any]:

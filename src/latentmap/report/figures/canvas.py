@@ -122,7 +122,7 @@ def error_text(error: float) -> str:
     return f"{error:.5f}" if error >= 0.0001 else f"{error:.1e}".replace("e-0", "e-")
 
 
-def to_rgb(images: NDArray[Any], unit: float) -> NDArray[np.float32]:
+def to_rgb(images: NDArray[Any], unit: float | NDArray[Any]) -> NDArray[np.float32]:
     """Turn images of any number of channels into colours to draw.
 
     Parameters

@@ -150,19 +150,20 @@ def sweep(result: Sweep) -> Figure:
         for (name, scores), colour, style in zip(named.items(), palette(), ("-", (0, (4, 2))), strict=False):
             sizes = [one.latent_dim for one in scores]
             ax.plot(sizes, [getattr(one, field) for one in scores], "o", ls=style, ms=4, color=colour, label=name)
-        ax.axvline(result.recommended, color=FAINT, lw=0.8, ls=":", zorder=0)
-        high = field == "test_mse"  # errors fall, so there is room at the top; accuracies rise
-        ax.annotate(
-            f"recommended: {result.recommended}",
-            (result.recommended, 1 if high else 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(3, -4 if high else 4),
-            textcoords="offset points",
-            fontsize=SMALL,
-            color=FAINT,
-            rotation=90,
-            va="top" if high else "bottom",
-        )
+        if result.recommended is not None:
+            ax.axvline(result.recommended, color=FAINT, lw=0.8, ls=":", zorder=0)
+            high = field == "test_mse"  # errors fall, so there is room at the top; accuracies rise
+            ax.annotate(
+                f"recommended: {result.recommended}",
+                (result.recommended, 1 if high else 0),
+                xycoords=("data", "axes fraction"),
+                xytext=(3, -4 if high else 4),
+                textcoords="offset points",
+                fontsize=SMALL,
+                color=FAINT,
+                rotation=90,
+                va="top" if high else "bottom",
+            )
         ax.set_xscale("log", base=2)
         ax.set_xticks([one.latent_dim for one in result.model], [f"{one.latent_dim}" for one in result.model])
         ax.minorticks_off()

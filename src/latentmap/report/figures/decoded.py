@@ -60,7 +60,7 @@ def generated(results: Sequence[Generated]) -> Figure:
         for row, pictures in enumerate(rows):
             cells[row, : len(pictures)] = pictures
         panels.append(Panel(cells, lines=3 if long else 1, head=0.34 if long else 0.22))
-    detail = "below: the class that most of the 10 nearest training samples have, and how many of them"
+    detail = "below: the commonest class among the 10 nearest training samples, and how many have it"
     if not by_class:
         detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
     what = "class" if by_class else "k-means group"
