@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.images import Encoded, UnreadableImageError, decode, no_bombs, probe
+from latentmap.data.images import Encoded, UnreadableImageError, decode, probe
 from latentmap.data.reading import Reading, Wishes
 from latentmap.errors import DatasetError
 
@@ -106,7 +106,8 @@ class EncodedImages(Reader):
     known : Known
         What is known of the images.
     fetch : callable
-        Gives the image of a row: a path, bytes or an open image; asked in ascending order, by one thread.
+        Gives the image of a row: a path, bytes or an open image, or raises `UnreadableImageError`; asked in ascending
+        order, by one thread.
     wishes : Wishes
         What the user asked for.
     content : str
@@ -119,15 +120,19 @@ class EncodedImages(Reader):
         sizes: Counter[tuple[int, int]] = Counter()
         grey = True
         self.unreadable: dict[int, str] = {}
-        for row, found in self._in_parallel(np.arange(known.n), probe):
-            if isinstance(found, UnreadableImageError):
-                self.unreadable[row] = str(found)
-            else:
-                sizes[found[0]] += 1
-                grey = grey and found[1]
+        for piece in self._in_parallel(np.arange(known.n), probe):
+            for row, found in piece:
+                if isinstance(found, UnreadableImageError):
+                    self.unreadable[row] = str(found)
+                else:
+                    sizes[found[0]] += 1
+                    grey = grey and found[1]
         self.known = known
         if not sizes:
-            raise DatasetError(nothing_readable(known.name, known.n, self.name_of(0), self.unreadable.get(0, "")))
+            raise DatasetError(
+                f"none of the {known.n:,} images in {known.name} can be read. The first is {self.name_of(0)}: "
+                f"{self.unreadable.get(0, '')}."
+            )
         self.reading = wishes.choose(sizes, grey=grey, notes=known.notes)
         self.sample_shape = self.reading.shape
 
@@ -137,32 +142,30 @@ class EncodedImages(Reader):
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the images at these rows; those that are damaged are named."""
-        for start in range(0, len(rows), _CHUNK):
-            X, good, bad = [], [], {}
-            for row, found in self._in_parallel(rows[start : start + _CHUNK], lambda x: decode(x, self.reading)):
-                if isinstance(found, UnreadableImageError):
-                    bad[row] = str(found)
-                else:
-                    X.append(found)
-                    good.append(row)
-            yield Chunk(np.asarray(good, np.int64), np.asarray(X, np.uint8).reshape(-1, *self.sample_shape), bad)
+        for piece in self._in_parallel(rows, lambda encoded: decode(encoded, self.reading)):
+            bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
+            good = [row for row, _ in piece if row not in bad]
+            X = np.asarray([found for row, found in piece if row not in bad], np.uint8)
+            yield Chunk(np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad)
 
-    def _in_parallel(self, rows: NDArray[np.int64], work: Any) -> Iterator[tuple[int, Any]]:
-        """The work's result for each row, or the error of one that could not be read."""
+    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[list[tuple[int, Any]]]:
+        """The work's result for each row, or the error of one that could not be read, some hundred rows at a time."""
 
-        def attempt(item: Encoded) -> Any:
+        def attempt(item: Encoded | UnreadableImageError) -> Any:
             try:
-                return work(item)
+                return item if isinstance(item, UnreadableImageError) else work(item)
             except UnreadableImageError as error:
                 return error
 
         # Threads, since Pillow lets others run while it decodes; the items themselves are fetched in order.
-        with no_bombs(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(rows), _CHUNK):
                 piece = rows[start : start + _CHUNK].tolist()
-                yield from zip(piece, pool.map(attempt, [self._fetch(row) for row in piece]), strict=True)
+                yield list(zip(piece, pool.map(attempt, map(self._item, piece)), strict=True))
 
-
-def nothing_readable(name: str, n: int, first: str, why: str) -> str:
-    """Say that a source has no image that can be read."""
-    return f"none of the {n:,} images in {name} can be read. The first is {first}: {why}."
+    def _item(self, row: int) -> Encoded | UnreadableImageError:
+        """The image of a row, still encoded, or why there is none."""
+        try:
+            return self._fetch(row)
+        except UnreadableImageError as error:
+            return error

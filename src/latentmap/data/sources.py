@@ -180,6 +180,8 @@ def _read_path(path: Path, wishes: Wishes) -> Reader:
             return _read_folder(path, wishes)
         if not path.exists():
             raise DatasetError(_nothing_there(path))
+        if not path.is_file():  # a pipe would be waited for without end
+            raise DatasetError(f"{path} is no regular file and no folder. Write what it gives to a file first.")
         with path.open("rb") as file:
             is_empty = not file.read(1)
     except PermissionError as error:
@@ -204,9 +206,10 @@ def _read_folder(folder: Path, wishes: Wishes) -> Reader:
     """The reader of a folder: of images, unless it holds IDX or Parquet files and no images."""
     if idx_images(folder, "train") is not None:
         return read_idx_folder(folder, wishes)
-    if not find_images(folder)[0] and parquet_shards(folder):
+    images, notes = find_images(folder)
+    if not images and parquet_shards(folder):
         return read_parquet(folder, wishes)
-    return read_folder(folder, wishes)
+    return read_folder(folder, images, notes, wishes)
 
 
 def _nothing_there(path: Path) -> str:
