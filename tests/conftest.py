@@ -38,7 +38,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="session")
 def small() -> Dataset:
-    """The first 200 digits of each split as they are, 8x8."""
+    """200 digits of each split as they are, 8x8."""
     return load_dataset("digits", size=None).limit(200)
 
 

@@ -64,7 +64,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from latentmap import Autoencoder
 
     folder = tmp_path_factory.mktemp("cli") / "model"
-    dataset = load_digits_dataset(8)
+    dataset = load_digits_dataset()
     ae = Autoencoder(epochs=3, random_state=0).fit(dataset.train.images)
     ae.save(folder, metadata={"dataset": "digits", "class_names": dataset.class_names})
     return folder

@@ -91,7 +91,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
         (["fit", "digits", "-o", "m", "--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
         (["fit", "digits", "-o", "m", "--latent-dim", "0"], "latent_dim must be a whole number of at least 1, got 0"),
         (["fit", "digits", "-o", "m", "--size", "7"], "size must be a whole number from 8 to 256 or None, got 7"),
-        (["fit", "digits", "-o", "m", "--limit", "1"], "limit must be at least 2, got 1"),
+        (["fit", "digits", "-o", "m", "--limit", "1"], "limit must be a whole number of at least 2, got 1"),
         (["fit", "digits", "-o", "m", "--seed", "-1"], "random_state must be from 0 to 4294967295, got -1"),
         (["encode", "m", "digits", "-o", "codes.txt"], "output must end in .npy, .csv, .parquet, got codes.txt"),
     ],
