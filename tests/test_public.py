@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import subprocess
 import sys
@@ -15,8 +16,11 @@ from latentmap import errors
 MODULES = ["latentmap", *(m.name for m in pkgutil.walk_packages(latentmap.__path__, "latentmap."))]
 
 
-def in_a_new_process(script):
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+def in_a_new_process(script, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, **environment},
+    )  # fmt: skip
     return json.loads(done.stdout)
 
 
@@ -70,6 +74,17 @@ def test_importing_the_package_and_its_errors_is_light():
     assert in_a_new_process(script) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_that_wait_give_up_soon_unless_the_user_says_otherwise(monkeypatch, given, wanted):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    script = "import json, os, latentmap; print(json.dumps(os.environ.get('GOMP_SPINCOUNT')))"
+    assert in_a_new_process(script, **given) == wanted
+
+
 def test_the_estimator_imports_no_matplotlib_no_openTSNE_and_no_extras():  # noqa: N802
     script = (
         "import json, sys; from latentmap import Autoencoder;"
@@ -86,3 +101,5 @@ def test_the_hierarchy_of_errors_is_as_drawn():
     for name in defined:
         assert issubclass(getattr(errors, name), latentmap.LatentmapError)
     assert issubclass(errors.MissingExtraError, ImportError)
+    both_ways = "Parquet needs pyarrow. Install it with: pip install 'latentmap[parquet]', or in a checkout of the "
+    assert str(errors.MissingExtraError.of("Parquet", "pyarrow", "parquet")).startswith(both_ways)

@@ -14,6 +14,8 @@ A wrong parameter is a plain ``ValueError`` or ``TypeError``, as everywhere in P
 that says what is wrong and what to do about it. What belongs here: exception classes and nothing else.
 """
 
+from typing import Self
+
 
 class LatentmapError(Exception):
     """Base class of every error about the world rather than about a parameter."""
@@ -41,3 +43,26 @@ class OutputError(LatentmapError):
 
 class MissingExtraError(LatentmapError, ImportError):
     """An optional dependency is not installed."""
+
+    @classmethod
+    def of(cls, what: str, package: str, extra: str) -> Self:
+        """Say what needs a package, and the two ways to install the extra that brings it.
+
+        Parameters
+        ----------
+        what : str
+            What was asked for.
+        package : str
+            What it needs.
+        extra : str
+            The extra of Latentmap that installs it.
+
+        Returns
+        -------
+        MissingExtraError
+            To be raised.
+        """
+        return cls(
+            f"{what} needs {package}. Install it with: pip install 'latentmap[{extra}]', or in a checkout of the "
+            f"repository: pip install '.[{extra}]'."
+        )

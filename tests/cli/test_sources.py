@@ -73,7 +73,7 @@ def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
     frame = pd.read_csv(table)
     frame[list("edcba")].to_csv("new.csv", index=False)
     assert latentmap("encode", "m", "new.csv", "-o", "new.npy").status == 0
-    np.testing.assert_allclose(np.load("new.npy"), codes[["autoencoder0", "autoencoder1"]], rtol=1e-5)
+    np.testing.assert_allclose(np.load("new.npy"), codes[["z1", "z2"]], rtol=1e-5)
     assert latentmap("decode", "m", "codes.csv", "-o", "back.npy").status == 0
     assert np.load("back.npy").shape == (60, 5)
     assert latentmap("generate", "m", table, "-o", "medians.png").status == 0
@@ -82,6 +82,38 @@ def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
     done = latentmap("decode", "m", "codes.csv", "-o", "images")
     assert done.status == 1
     assert "decodes vectors, not images" in done.err
+
+
+@pytest.mark.parametrize("missing", ["mean", "drop"])
+def test_missing_numbers_are_treated_alike_by_every_command(latentmap, table, missing):
+    frame = pd.read_csv(table).assign(id=range(60))
+    frame.loc[[3, 7], "b"] = np.nan
+    frame.to_csv("gaps.csv", index=False)
+    assert refused(latentmap("fit", "gaps.csv", "-o", "m", *QUICK), 1, "--missing drop")
+    options = ("--missing", missing, "--columns", "b, [ac]", "--header", "--label", "kind")
+    done = latentmap("fit", "gaps.csv", "-o", "m", "--model", "linear", *options, *QUICK)
+    assert done.status == 0, done.err
+    reading = Autoencoder.load("m").metadata_["reading"]
+    assert (reading["missing"], reading["columns"]) == (missing, ["b", "a", "c"])
+    assert latentmap("evaluate", "m", "gaps.csv").status == 0
+    assert latentmap("encode", "m", "gaps.csv", "-o", "codes.csv").status == 0
+    codes = pd.read_csv("codes.csv")
+    if missing == "drop":
+        assert codes["row"].tolist() == [row for row in range(60) if row not in (3, 7)]
+    else:
+        assert len(codes) == 60
+        assert list(codes.columns) == ["class", "z1", "z2"]
+
+
+def test_a_test_split_without_labels_is_encoded_beside_one_with_them(latentmap):
+    X = RNG.normal(size=(30, 4))
+    np.savez("d.npz", x_train=X[:20], y_train=np.arange(20) % 2, x_test=X[20:], y_test=np.full(10, -1))
+    assert latentmap("fit", "d.npz", "-o", "m", "--model", "linear", *QUICK).status == 0
+    for name in ("c.csv", "c.parquet"):
+        assert latentmap("encode", "m", "d.npz", "-o", name).status == 0
+    for codes in (pd.read_csv("c.csv", keep_default_na=False, dtype={"class": str}), pd.read_parquet("c.parquet")):
+        assert codes["class"].tolist() == ["0", "1"] * 10 + [""] * 10
+    assert latentmap("evaluate", "m", "d.npz").status == 0
 
 
 def test_a_colour_model_takes_a_built_in_grey_dataset(latentmap, photos):

@@ -169,6 +169,31 @@ def test_labels_of_any_kind_are_numbered_in_order():
     assert load_dataset(IMAGES, labels=[1.0, 0.0] * 20).class_names == ("0", "1")
 
 
+@pytest.mark.parametrize(("labels", "names", "hidden"), [
+    ([0, None] * 20, ("0", "(no label)"), 20), ([1.0, np.nan] * 20, ("1", "(no label)"), 20),
+    (["a", "b", ""] * 13 + ["a"], ("a", "b", "(no label)"), 13), ([-1, 1] * 20, ("-1", "1"), 0),
+])  # fmt: skip
+def test_hidden_labels_are_a_class_of_their_own(labels, names, hidden):
+    dataset = load_dataset(IMAGES, labels=np.array(labels, object), test_fraction=0)
+    assert dataset.class_names == names
+    assert np.sum(np.array(names)[dataset.train.labels] == "(no label)") == hidden
+    said = f"{hidden} of 40 samples have no label (-1 or missing): their class is '(no label)'."
+    assert dataset.notes == ((said,) if hidden else ())
+
+
+@pytest.mark.parametrize("hidden", [-1, np.nan])
+def test_a_split_whose_labels_are_all_hidden_has_none(tmp_path, hidden):
+    np.savez(tmp_path / "m.npz", x_train=IMAGES[:30], y_train=np.arange(30) % 3, x_test=IMAGES[30:],
+             y_test=np.full(10, hidden))  # fmt: skip
+    dataset = load_dataset(tmp_path / "m.npz")
+    assert (dataset.test.labels, dataset.class_names) == (None, ("0", "1", "2"))
+    assert dataset.train.labels.tolist() == [0, 1, 2] * 10
+    assert dataset.notes == ("every label of the test split is hidden (-1 or missing): it has none.",)
+    alone = load_dataset(IMAGES, labels=np.full(40, hidden))
+    assert (alone.train.labels, alone.class_names) == (None, None)
+    assert alone.notes == ("every label is hidden (-1 or missing): the samples have none.",)
+
+
 def test_each_class_gives_the_same_share_to_the_test_split():
     labels = np.repeat([0, 1, 2], [20, 15, 5])
     dataset = load_dataset(IMAGES, labels=labels)
@@ -239,6 +264,35 @@ def test_a_dataset_of_pillow_images_and_classes():
     np.testing.assert_array_equal(dataset.train.images[..., 0], IMAGES)
     assert dataset.class_names == ("even", "odd")
     assert dataset.train.labels.tolist() == [0, 1] * 20
+
+
+@pytest.mark.parametrize("x", [Image.fromarray(IMAGES[0]), torch.rand(3, 8, 8), torch.rand(5)])
+def test_each_item_of_a_dataset_is_asked_for_once(x):
+    class Counted(Items):
+        def __getitem__(self, i):
+            asked.append(i)
+            return super().__getitem__(i)
+
+    asked = []
+    load_dataset(Counted([(x, i % 2) for i in range(10)]), test_fraction=0)
+    assert sorted(asked) == list(range(10))
+
+
+def test_labels_of_a_dataset_are_checked_against_its_names():
+    items = Items([(torch.rand(5), i % 3 - 1) for i in range(30)])
+    items.classes = ["cat", "dog"]
+    dataset = load_dataset(items, test_fraction=0)
+    assert dataset.class_names == ("cat", "dog", "(no label)")
+    assert dataset.train.labels.tolist() == [2, 0, 1] * 10
+    items.items[4] = (torch.rand(5), 2)
+    with pytest.raises(DatasetError, match=r"whole numbers from 0 to 1, since there are 2 names .* got 2 in row 4"):
+        load_dataset(items)
+
+
+def test_masks_beside_the_samples_are_no_classes():
+    dataset = load_dataset(Items([(Image.fromarray(image), Image.fromarray(image)) for image in IMAGES]))
+    assert dataset.train.labels is None
+    assert "neither numbers nor names" in dataset.notes[0]
 
 
 def test_a_dataset_of_tensors():

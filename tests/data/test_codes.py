@@ -9,7 +9,7 @@ from latentmap.errors import DatasetError, MissingExtraError, OutputError
 
 RNG = np.random.default_rng(0)
 Z = (RNG.normal(size=(25, 3)) * [1e-6, 1, 1e6]).astype(np.float32)
-NAMES = ["autoencoder0", "autoencoder1", "autoencoder2"]
+NAMES = ["z1", "z2", "z3"]
 
 
 def pieces(step=10):
@@ -21,7 +21,7 @@ def pieces(step=10):
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
 def test_codes_come_back_bit_for_bit(tmp_path, suffix):
     path = tmp_path / f"codes{suffix}"
-    write_codes(path, pieces(), len(Z), NAMES)
+    write_codes(path, pieces(), len(Z), 3)
     read = read_codes(path, 3)
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, Z)
@@ -29,7 +29,7 @@ def test_codes_come_back_bit_for_bit(tmp_path, suffix):
 
 
 def test_npy_is_numpys(tmp_path):
-    write_codes(tmp_path / "codes.npy", pieces(), len(Z), NAMES)
+    write_codes(tmp_path / "codes.npy", pieces(), len(Z), 3)
     np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), Z)
 
 
@@ -37,7 +37,7 @@ def test_tables_name_their_columns_and_describe_their_rows(tmp_path):
     import pandas as pd
 
     for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
-        write_codes(tmp_path / f"codes{suffix}", pieces(), len(Z), NAMES)
+        write_codes(tmp_path / f"codes{suffix}", pieces(), len(Z), 3)
         table = read(tmp_path / f"codes{suffix}")
         assert list(table) == ["split", "class", *NAMES]
         assert list(table["class"]) == [f"a, {i}" for i in range(25)]
@@ -50,6 +50,49 @@ def test_a_table_made_elsewhere_is_read_by_its_last_columns(tmp_path):
     np.testing.assert_array_equal(read_codes(tmp_path / "mine.csv", 2), [[1, 2.5], [-3, 1000]])
 
 
+@pytest.mark.parametrize(("text", "codes"), [
+    ("split,autoencoder0,autoencoder1\ntest,1,2.5\n", [[1, 2.5]]),  # as older versions named them
+    ("\ufeffz1,z2\n1,2\n\n3,4\n", [[1, 2], [3, 4]]),
+    ("1,2.5\n3,4.5\n", [[1, 2.5], [3, 4.5]]),  # NumPy writes no header
+    ("0,1\n0.5,2.5\n", [[0.5, 2.5]]),  # pandas' is of numbers
+    ("-1.5,2\n", [[-1.5, 2]]),
+])  # fmt: skip
+def test_codes_with_other_headers_or_none_are_read_whole(tmp_path, text, codes):
+    (tmp_path / "c.csv").write_text(text, encoding="utf-8")
+    np.testing.assert_array_equal(read_codes(tmp_path / "c.csv", 2), codes)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_names_that_are_no_utf8_are_written_out(tmp_path, suffix):
+    import pandas as pd
+
+    path = tmp_path / f"codes{suffix}"
+    write_codes(path, [(Z[:2], {"file": [b"\xff\xfe.png".decode("utf-8", "surrogateescape"), "a.png"]})], 2, 3)
+    read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}[suffix]
+    assert list(read(path)["file"]) == ["\\udcff\\udcfe.png", "a.png"]
+    np.testing.assert_array_equal(read_codes(path, 3), Z[:2])
+
+
+def test_names_that_a_spreadsheet_would_run_are_guarded_if_asked(tmp_path):
+    names = ["=1+1", "+a", "-b", "@c", "\tx", "-1", "a=b", "+2.5"]
+    pieces = [(Z[:8], {"class": names})]
+    with pytest.warns(UserWarning, match=r"^5 names begin with = .* write it with --spreadsheet\.$"):
+        write_codes(tmp_path / "plain.csv", pieces, 8, 3)
+    write_codes(tmp_path / "guarded.csv", pieces, 8, 3, for_spreadsheet=True)
+    for name, mark in (("plain", ""), ("guarded", "'")):
+        with (tmp_path / f"{name}.csv").open(newline="") as file:
+            read = [row["class"] for row in csv.DictReader(file)]
+        assert read == [mark + text for text in names[:5]] + names[5:]
+        np.testing.assert_array_equal(read_codes(tmp_path / f"{name}.csv", 3), Z[:8])
+
+
+@pytest.mark.parametrize("cell", ["x" * 200_000, "1\0", "", "x"])
+def test_cells_that_are_no_codes_are_one_line(tmp_path, cell):
+    (tmp_path / "c.csv").write_text(f"z1,z2\n1,{cell}\n")
+    with pytest.raises(DatasetError, match=r"c\.csv cannot be read as codes: [^\n]*$"):
+        read_codes(tmp_path / "c.csv", 2)
+
+
 def test_float64_codes_of_another_program_are_read(tmp_path):
     np.save(tmp_path / "codes.npy", Z.astype(np.float64))
     np.testing.assert_array_equal(read_codes(tmp_path / "codes.npy", 3), Z)
@@ -58,7 +101,7 @@ def test_float64_codes_of_another_program_are_read(tmp_path):
 @pytest.mark.parametrize("name", ["codes.txt", "codes", "codes.npy.gz"])
 def test_another_ending_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=rf"output must end in \.npy, \.csv, \.parquet, got {name}"):
-        write_codes(tmp_path / name, pieces(), len(Z), NAMES)
+        write_codes(tmp_path / name, pieces(), len(Z), 3)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
@@ -71,7 +114,7 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path, suffix):
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        write_codes(path, failing(), len(Z), NAMES)
+        write_codes(path, failing(), len(Z), 3)
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -79,7 +122,7 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path, suffix):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/codes\.npy cannot be written: (File exists|Not a directory)"):
-        write_codes(tmp_path / "file" / "codes.npy", pieces(), len(Z), NAMES)
+        write_codes(tmp_path / "file" / "codes.npy", pieces(), len(Z), 3)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
@@ -102,7 +145,7 @@ def test_a_missing_file_is_a_dataset_error(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
 def test_codes_of_fewer_numbers_are_refused(tmp_path, suffix):
     path = tmp_path / f"codes{suffix}"
-    write_codes(path, [(Z, {})], len(Z), NAMES)
+    write_codes(path, [(Z, {})], len(Z), 3)
     with pytest.raises(DatasetError, match=rf"codes\{suffix} "):
         read_codes(path, 4)
 
@@ -133,4 +176,4 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(
         MissingExtraError, match=r"Parquet needs pyarrow. Install it with: pip install 'latentmap\[par"
     ):
-        write_codes(tmp_path / "codes.parquet", pieces(), len(Z), NAMES)
+        write_codes(tmp_path / "codes.parquet", pieces(), len(Z), 3)

@@ -339,6 +339,29 @@ def test_folders_are_no_classes_where_images_lie_at_different_depths(tmp_path):
     assert any("different depths" in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize(("layout", "classes", "note"), [
+    (("one/cat/1", "one/cat/2", "two/dog/1"), ("cat", "dog"), "the innermost are the classes."),
+    (("one/cat/1", "one/dog/1", "two/dog/1"), ("one/cat", "one/dog", "two/dog"), "called by their paths (one/cat)"),
+    (("all/cat/1", "all/cat/2", "all/dog/1"), ("cat", "dog"), "the folders in all are the classes."),
+    (("cat/1", "cat/old/2", "dog/old/older/1"), ("cat", "dog"), "different depths: the outermost folders are"),
+    (("cat/.old/9", ".new/elk/9", "cat/1", "dog/1"), ("cat", "dog"), None),
+    (("A/1", "a/1", "b/1"), ("A", "a", "b"), None),
+    (("cat/1", "cat/2", "cat/old/3"), None, "some in no folder"),
+    (("train/one/cat/1", "train/two/dog/1", "test/one/cat/2", "test/two/dog/2"), ("cat", "dog"), "innermost"),
+    (("train/cat/1", "train/dog/1", "val/cat/2", "val/dog/2"), ("cat", "dog"), "images in val/ are the test split"),
+])  # fmt: skip
+def test_folders_in_folders_are_classes_and_this_is_said(tmp_path, layout, classes, note):
+    for i, path in enumerate([*layout, *(f"{path}x" for path in layout)]):
+        save(tmp_path / f"{path}.png", picture(seed=i))
+    dataset = load_dataset(tmp_path)
+    assert dataset.class_names == classes
+    assert note is None or any(note in said for said in dataset.notes)
+    assert bool(dataset.notes) == (note is not None)
+    for split in (dataset.train, dataset.test):
+        for i, name in enumerate(split.names):
+            assert not classes or set(classes[split.labels[i]].split("/")) <= set(name.split("/"))
+
+
 def test_one_folder_alone_is_no_class(tmp_path):
     for i in range(5):
         save(tmp_path / "images" / f"{i}.png", picture(seed=i))
@@ -430,6 +453,48 @@ def test_some_unreadable_images_are_named_and_passed_over(photos):
     with pytest.warns(UserWarning, match=r"2 of 32 images in photos cannot be read: .*cut\.png .*text\.png"):
         dataset = load_dataset(photos)
     assert len(dataset.train) + len(dataset.test) == 30
+
+
+def test_only_regular_files_are_opened_and_others_are_unreadable_images(photos, tmp_path):
+    (photos / "gone.png").symlink_to("/nowhere/at/all")
+    (photos / "loop.png").symlink_to("loop.png")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "notes").symlink_to("/nowhere")
+    for i in range(30, 40):
+        save(photos / f"{i}.png", picture(seed=i))
+    with pytest.warns(UserWarning, match=r"3 of 43 .*gone\.png \(a link to what is not there\); loop\.png \(Too .*"
+                      r"pipe\.png \(no regular file\)"):  # fmt: skip
+        dataset = load_dataset(photos)
+    assert len(dataset.train) + len(dataset.test) == 40
+    assert dataset.notes == ("1 files that are no images are passed over.",)
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
+    for name in ("data/cat", "elsewhere"):
+        for i in range(4):
+            save(tmp_path / name / f"{i}.png", picture(seed=i + len(name)))
+    (tmp_path / "data" / "dog").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "dog" / "back").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "self").symlink_to(".")
+    dataset = load_dataset(tmp_path / "data", test_fraction=0)
+    assert dataset.class_names == ("cat", "dog")
+    assert len(dataset.train) == 8
+    assert dataset.notes == ("links back to a folder that they lie in are not followed: dog/back, self.",)
+
+
+def test_a_pipe_or_nothing_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(
+        DatasetError, match=r"pipe\.csv is no regular file and no folder\. Write what it gives to a file"
+    ):
+        load_dataset(tmp_path / "pipe.csv")
+    for source in ("", "hf://"):
+        with pytest.raises(ValueError, match="source must be a name or a path, got"):
+            load_dataset(source)
+    os.mkfifo(tmp_path / "train-images-idx3-ubyte")
+    os.mkfifo(tmp_path / "x.parquet")
+    with pytest.raises(DatasetError, match="holds no images"):
+        load_dataset(tmp_path)
 
 
 def test_more_than_a_tenth_is_refused_unless_told_otherwise(photos):

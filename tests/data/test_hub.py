@@ -13,10 +13,10 @@ pytestmark = pytest.mark.filterwarnings("default")  # the library's own
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 9, 9, 3), dtype=np.uint8)
 
 
-def of_images(rows):
+def of_images(rows, labels=None):
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
     images = [Image.fromarray(IMAGES[i]) for i in rows]
-    return datasets.Dataset.from_dict({"image": images, "label": [i % 2 for i in rows]}, features=features)
+    return datasets.Dataset.from_dict({"image": images, "label": labels or [i % 2 for i in rows]}, features=features)
 
 
 def test_images_that_the_library_wrote(tmp_path):
@@ -35,11 +35,20 @@ def test_splits_that_the_library_wrote(tmp_path):
     assert dataset.sample_shape == (8, 8, 1)
 
 
+def test_hidden_labels_are_never_the_last_class(tmp_path):
+    splits = {"train": of_images(range(20), [-1, 0, 1, 0] * 5), "test": of_images(range(20, 28), [-1] * 8)}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "pets")
+    dataset = load_dataset(f"hf://{tmp_path}/pets")
+    assert dataset.class_names == ("cat", "dog", "(no label)")
+    assert dataset.train.labels.tolist() == [2, 0, 1, 0] * 5
+    assert dataset.test.labels is None
+
+
 def test_columns_of_numbers(tmp_path):
-    columns = {"a": np.arange(20.0), "b": np.arange(20), "kind": ["u", "v"] * 10}
+    columns = {"n": np.arange(20), "a": np.arange(20.0) ** 2, "b": [True, False] * 10, "kind": ["u", "v"] * 10}
     datasets.Dataset.from_dict(columns).save_to_disk(tmp_path / "table")
     dataset = load_dataset(f"hf://{tmp_path}/table", label="kind", test_fraction=0)
-    np.testing.assert_array_equal(dataset.train.X, np.column_stack([np.arange(20), np.arange(20)]))
+    np.testing.assert_array_equal(dataset.train.X, np.column_stack([np.arange(20) ** 2, [1, 0] * 10]))
     assert (dataset.class_names, dataset.reading.columns) == (("u", "v"), ("a", "b"))
 
 

@@ -4,6 +4,7 @@ import io
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -51,6 +52,147 @@ def test_a_column_of_text_or_numbers_names_the_class(tmp_path):
     assert load_dataset(numbered, label="k").class_names == tuple(map(str, range(11)))
 
 
+@pytest.mark.parametrize(("text", "columns", "n"), [
+    ("5.1,3.5,setosa\n4.9,3.0,setosa\n6.3,2.5,virginica\n", "column 0,column 1", 3),  # no header, but a class
+    ("0.1,-0.1,a\n0.13,-0.13,b\n0.2,0.1,a\n", "column 0,column 1", 3),
+    ("x,y,kind\n5.1,3.5,setosa\n6.3,2.5,virginica\n", "x,y", 2),
+    ("x,2,kind\n5.1,3.5,setosa\n6.3,2.5,virginica\n", "x,2", 2),
+    ("country,1990,2000,2010\nA,1.5,2.5,3\nB,2.5,1.5,4\n", "1990,2000,2010", 2),  # numbers as names: years
+    ("0,1,2,3,4\n7,1,0,2,9\n3,3,9,0,1\n", "0,1,2,3,4", 2),  # pixels
+    (",0,1\n5,0.5,1.25\n8,1.5,3.75\n", "column 0,0,1", 2),  # as pandas writes an array
+    ("1,2,3\n7,1,0\n3,3,9\n", "column 0,column 1,column 2", 3),  # too few to tell: data
+    ("1,2,3,4,5\n2,3,4,5,6\n9,3,9,0,1\n", "column 0,column 1,column 2,column 3,column 4", 3),  # so do those below
+    (",2,x\n1,2.5,y\n3,4.5,x\n3,4.5,y\n", "column 0,column 1", 4),
+    ("NA,x\n1,x\n3,y\n", "column 0", 3),
+    ("on,x\ntrue,1\nno,3\n", "on,x", 2),
+    ("yes,1.5\nno,2.5\nyes,3.5\n", "column 0,column 1", 3),
+    ("3,5;4,5;1,2\n1,5;3,5;2,2\n0,5;3,5;1,2\n", "column 0,column 1,column 2", 3),
+    ("a;b\n3,5;4\n1;3,5\n", "a,b", 2),
+    ("1,2,x;y\n3,4,x;z\n5,3,x;u\n", "column 0,column 1", 3),
+])  # fmt: skip
+def test_a_header_is_one_if_it_differs_from_the_rows_below(tmp_path, text, columns, n):
+    (tmp_path / "x.csv").write_text(text)
+    wanted = {"missing": "mean"} if "NA" in text or text.startswith(",2") else {}
+    dataset = load_dataset(tmp_path / "x.csv", test_fraction=0, **wanted)
+    assert (",".join(dataset.reading.columns), len(dataset.train)) == (columns, n)
+    said = "".join(dataset.notes)
+    assert ("the first line is taken as data" in said) == ("column 1" in columns or "NA" in text)
+
+
+def test_what_the_first_line_is_can_be_said_and_is_kept_with_a_model(tmp_path):
+    (tmp_path / "x.csv").write_text("1,2\n3,4\n5,7\n")
+    named = load_dataset(tmp_path / "x.csv", header=True, test_fraction=0)
+    assert (named.reading.columns, len(named.train), named.notes) == (("1", "2"), 2, ())
+    (tmp_path / "y.csv").write_text("a,b\n3,4\n5,7\n")
+    with pytest.raises(DatasetError, match=r"line 1, column 'column 0': 'a' in place of a number"):
+        load_dataset(tmp_path / "y.csv", header=False)
+    (tmp_path / "new.csv").write_text("2,9,1\n3,4,4\n")
+    again = load_dataset(tmp_path / "new.csv", reading=named.reading.to_config(), test_fraction=0)
+    assert again.train.X.tolist() == [[4, 3]]
+    nameless = load_dataset(tmp_path / "x.csv", test_fraction=0).reading
+    (tmp_path / "new.csv").write_text("1,2,x\n")
+    assert load_dataset(tmp_path / "new.csv", reading=nameless, test_fraction=0).train.X.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(("column", "values", "note"), [
+    (["", "2.5", "3.5"], None, None),
+    (["3,5", "4", "-1,25"], [3.5, 4, -1.25], "commas are read as decimal points in 1 columns: 'c'."),
+    (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 columns: 'c'."),
+    (["", "", "NA"], None, "1 columns that hold no values are passed over: 'c'."),
+    (["2024-01-31", "2024-02-01", ""], None, "1 columns that hold dates are passed over: 'c'. Write them as numbers"),
+    (["31.1.2024", "1.2.2024", "2.2.2024"], None, "1 columns that hold dates are passed over: 'c'."),
+    (["x", "2", "y"], None, "1 columns that hold no numbers are passed over: 'c'."),
+])  # fmt: skip
+def test_what_a_column_holds_is_decided_by_all_rows(tmp_path, column, values, note):
+    rows = zip([1.5, 2.5, 3.5], column, strict=True)
+    path = write_csv(tmp_path / "x.csv", rows, ["a", "c"], ";")
+    if column[0] == "" and note is None:
+        with pytest.raises(DatasetError, match="line 2, column 'c': nothing in place of a number"):
+            load_dataset(path)
+        return
+    dataset = load_dataset(path, test_fraction=0)
+    assert dataset.train.X[:, 1:].T.tolist() == ([values] if values else [])
+    assert dataset.notes[0].startswith(note)
+
+
+def test_commas_in_numbers_are_told_from_thousands(tmp_path):
+    (tmp_path / "x.tsv").write_text("a\tb\n1\t1,234\n2\t3,5\n")
+    dataset = load_dataset(tmp_path / "x.tsv", test_fraction=0)
+    assert (dataset.reading.columns, "Write 3.5 for 3,5" in dataset.notes[0]) == (("a",), True)
+
+
+@pytest.mark.parametrize("name", ["n", "id"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
+def test_a_column_that_only_numbers_the_rows_is_passed_over(tmp_path, kind, name):
+    ids = np.arange(30) + 1 if name == "n" else RNG.permutation(1000)[:30]
+    frame = pd.DataFrame({name: ids, "a": VECTORS[:, 0], "b": range(29, -1, -1), "word": [f"w{i}" for i in ids]})
+    if kind != "frame":
+        getattr(frame, f"to_{kind}")(tmp_path / f"x.{kind}", index=False)
+    source = frame if kind == "frame" else tmp_path / f"x.{kind}"
+    dataset = load_dataset(source, test_fraction=0)
+    assert dataset.reading.columns == ("a", "b")
+    assert dataset.notes == (
+        "1 columns that hold no numbers are passed over: 'word'.",
+        f"1 columns that only number the rows are passed over: '{name}'. "
+        "Name the features with --columns to keep them.",
+    )
+    for columns in (["*"], [name, "a", "b"]):
+        kept = load_dataset(source, columns=columns, test_fraction=0)
+        assert (kept.reading.columns, kept.notes) == ((name, "a", "b"), ())
+        np.testing.assert_array_equal(kept.train.X[:, 0], ids)
+    with pytest.raises(DatasetError, match="column 'word' must hold numbers to be a feature"):
+        load_dataset(source, columns=["word"])
+    with pytest.raises(DatasetError, match=r"has no column 'c\*'\. It has"):
+        load_dataset(source, columns=["c*"])
+
+
+# ---- missing numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame", "npy"])
+def test_missing_numbers_are_refused_left_out_or_filled_with_the_means_of_the_training_split(tmp_path, kind):
+    X = RNG.normal(size=(30, 3)).round(3)
+    X[4, 0] = X[9, 2] = np.nan
+    frame = pd.DataFrame(X, columns=list("abc"))
+    source = frame if kind == "frame" else tmp_path / f"x.{kind}"
+    if kind == "npy":
+        np.save(source, X)
+    elif kind != "frame":
+        getattr(frame, f"to_{kind}")(source, index=False)
+    with pytest.raises(DatasetError, match="--missing drop"):
+        load_dataset(source)
+    dropped = load_dataset(source, missing="drop", test_fraction=0)
+    np.testing.assert_allclose(dropped.train.X, X[~np.isnan(X).any(axis=1)], rtol=1e-6)
+    assert dropped.notes[-1] == "2 rows that lack a number are left out, counted from 0: 4, 9."
+    assert dropped.train.names[4:6] == ("5", "6")
+    filled = load_dataset(source, missing="mean")
+    assert filled.notes[-1] == "2 missing numbers are filled with the means of the training samples."
+    means = np.array(filled.reading.means)
+    np.testing.assert_allclose(filled.train.X.mean(axis=0), means, atol=1e-6)
+    again = load_dataset(source, reading=filled.reading.to_config(), test_fraction=0)
+    np.testing.assert_allclose(again.train.X, np.where(np.isnan(X), means, X), rtol=1e-6)
+
+
+def test_missing_numbers_that_cannot_be_settled_say_why(tmp_path):
+    X = np.array([[1, np.nan], [2, np.nan], [3, np.nan]])
+    for missing, message in (("drop", "every row lacks a number"), ("mean", "column 1 has no value in the training")):
+        with pytest.raises(DatasetError, match=message):
+            load_dataset(X, missing=missing)
+    with pytest.raises(DatasetError, match="the model keeps no means to fill in"):
+        load_dataset(X, missing="mean", reading={})
+    with pytest.raises(DatasetError, match="holds vectors of 2 numbers; the model was fitted on 3"):
+        load_dataset(X, reading={"missing": "mean", "means": [1, 2, 3]})
+    with pytest.raises(ValueError, match="missing must be one of 'drop', 'mean', got 'fill'"):
+        load_dataset(X, missing="fill")
+
+
+@pytest.mark.parametrize("wish", [{"missing": "mean"}, {"columns": ["a"]}, {"header": True}])
+def test_what_is_asked_of_tables_is_refused_of_images(wish):
+    for source in (IMAGES, "digits"):
+        with pytest.raises(DatasetError, match=rf"Leave out {next(iter(wish))}\."):
+            load_dataset(source, **wish)
+
+
 def test_quotes_byte_order_marks_and_empty_lines_are_no_trouble(tmp_path):
     (tmp_path / "x.csv").write_text('\ufeff"a, b",c\n1,2\n\n3,4\n5,6.5\n', encoding="utf-8")
     dataset = load_dataset(tmp_path / "x.csv", test_fraction=0)
@@ -64,7 +206,11 @@ def test_quotes_byte_order_marks_and_empty_lines_are_no_trouble(tmp_path):
         ("a,b\n1,2\n3\n", r"x\.csv, line 3: 1 values in place of 2"),
         ("a,b\n1,2\n3,x\n5,6\n", r"x\.csv, line 3, column 'b': 'x' in place of a number\. Fill it in"),
         ("a,b\n1,2\n3,\n5,6\n", r"x\.csv, line 3, column 'b': nothing in place of a number"),
-        ("a,b\n1,nan\n3,4\n5,6\n", r"has nan in row 0, column 'b'"),
+        ("a,b\n1,nan\n3,4\n5,6\n", r"x\.csv, line 2, column 'b': nothing in place of a number\. Leave such rows out"),
+        ("a,b\n,2\n3,\n5,6\n", r"line 2, column 'a': nothing in place of a number \(2 are missing in all\)\."),
+        ("1,2\nx,4\n5,6\n7,8\n", r"line 2, column 'column 0': 'x' in place of a number\. Fill it in"),
+        ("1,2,x\n3,4,5\n5,6,7\n", r"line 1, column 'column 2': 'x' in place .*names the columns, add --header"),
+        ("a;b\n1,234.5;2\n1,1;3\n2,2;3\n3,3;5\n", "line 2, column 'a': '1,234.5' in place of a number"),
         ("a,b\n", "has no rows"),
         ("a,a\n1,2\n3,4\n", r"more than one column 'a'"),
         ("x,y\nu,v\nw,z\n", "has no usable columns: neither images nor numbers, but 'x', 'y'"),
@@ -89,18 +235,18 @@ def test_a_missing_label_column_and_other_encodings_are_refused(tmp_path):
 
 def test_numeric_columns_are_features_and_one_names_the_class(tmp_path):
     table = pa.table(
-        {"a": VECTORS[:, 0], "b": VECTORS[:, 1].astype("f4"), "n": np.arange(30), "kind": ["u", "v"] * 15}
+        {"a": VECTORS[:, 0], "b": VECTORS[:, 1].astype("f4"), "n": np.arange(30)[::-1], "kind": ["u", "v"] * 15}
     )
     pq.write_table(table, tmp_path / "x.parquet")
     dataset = load_dataset(tmp_path / "x.parquet", label="kind", test_fraction=0)
     assert (dataset.reading.columns, dataset.class_names) == (("a", "b", "n"), ("u", "v"))
-    np.testing.assert_allclose(dataset.train.X[:, 2], np.arange(30))
+    np.testing.assert_allclose(dataset.train.X[:, 2], np.arange(30)[::-1])
 
 
-def hugging_face_table(rows, names=("cat", "dog")):
+def hugging_face_table(rows, labels=None, names=("cat", "dog")):
     cells = [{"bytes": encoded(IMAGES[i]), "path": f"{i}.png"} for i in rows]
     features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
-    table = pa.table({"image": cells, "label": [i % 2 for i in rows]})
+    table = pa.table({"image": cells, "label": labels or [i % 2 for i in rows]})
     return table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
@@ -133,6 +279,17 @@ def test_shards_are_one_dataset_and_their_names_the_splits(tmp_path):
     assert dataset.notes == ("1 files of other splits than train and test are passed over.",)
 
 
+def test_labels_are_checked_against_the_names_of_the_classes(tmp_path):
+    pq.write_table(hugging_face_table(range(30), [0, -1, None] * 10), tmp_path / "x.parquet")
+    dataset = load_dataset(tmp_path / "x.parquet", test_fraction=0)
+    assert (dataset.class_names, dataset.train.labels.tolist()) == (("cat", "dog", "(no label)"), [0, 2, 2] * 10)
+    pq.write_table(hugging_face_table(range(30), [0, 1, 7] * 10), tmp_path / "x.parquet")
+    with pytest.raises(
+        DatasetError, match=r"x: labels must be whole numbers from 0 to 1, .* got 7 in row 2\. Mend it"
+    ):
+        load_dataset(tmp_path / "x.parquet")
+
+
 def test_plain_bytes_are_images_too(tmp_path):
     pq.write_table(pa.table({"picture": [encoded(image) for image in IMAGES]}), tmp_path / "x.parquet")
     np.testing.assert_array_equal(load_dataset(tmp_path / "x.parquet", test_fraction=0).train.images, IMAGES)
@@ -149,7 +306,7 @@ def test_parquet_that_is_not_fit_for_use_says_why(tmp_path):
     with pytest.raises(DatasetError, match="has no rows"):
         load_dataset(tmp_path / "x.parquet")
     pq.write_table(pa.table({"a": [1.0, None, 2.0], "b": [1, 2, 3]}), tmp_path / "x.parquet")
-    with pytest.raises(DatasetError, match="has nan in row 1, column 'a'"):
+    with pytest.raises(DatasetError, match=r"x\.parquet, row 1, column 'a': nothing in place"):
         load_dataset(tmp_path / "x.parquet", test_fraction=0)
     pq.write_table(pa.table({"b": [1, 2, 3]}), tmp_path / "y.parquet")
     with pytest.raises(DatasetError, match=r"y\.parquet has other columns than"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from latentmap.cli.bar import DataBar, note
 from latentmap.errors import OutputError
 
 if TYPE_CHECKING:
@@ -43,6 +45,31 @@ Color = Annotated[
 Label = Annotated[
     str | None, typer.Option("--label", metavar="COLUMN", help="The column of a table that names the class.")
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME,...",
+        help="The columns of a table that are features, by name or by a pattern such as 'pixel*'.",
+        show_default="all of numbers, but for those that number the rows",
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line of a CSV file names the columns.",
+        show_default="where it differs from those below",
+    ),
+]
+Missing = Annotated[
+    Literal["drop", "mean"] | None,
+    typer.Option(
+        "--missing",
+        help="Where numbers are missing: leave out the row, or put in the feature's mean.",
+        show_default="refuse",
+    ),
+]
 Memory = Annotated[
     str | None,
     typer.Option(
@@ -77,7 +104,7 @@ ObjectiveParams = Annotated[
         "--objective-param",
         metavar="NAME=NUMBER",
         help="A setting of the objective, such as weight=3 or beta=4; may be given several times.",
-        show_default="the objective's own",
+        show_default="see docs/objectives.md",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
@@ -92,20 +119,23 @@ def read_source(source: str, **wishes: Any) -> Dataset:
     source : str
         As the user named it.
     **wishes
-        What `latentmap.load_dataset` takes; a size as the user wrote it.
+        What `latentmap.load_dataset` takes; a size and columns as the user wrote them.
 
     Returns
     -------
     Dataset
     """
-    from latentmap.cli.progress import DataBar
     from latentmap.data import load_dataset
     from latentmap.data.reading import parse_size
 
-    size = wishes.pop("size", None)
-    dataset = load_dataset(source, size="auto" if size is None else parse_size(size), progress=DataBar(), **wishes)
-    for note in dataset.notes:
-        typer.echo(f"latentmap: {note}", err=True)
+    size, columns = wishes.pop("size", None), wishes.pop("columns", None)
+    if size is not None:
+        wishes["size"] = parse_size(size)
+    if columns is not None:
+        wishes["columns"] = next(csv.reader([columns], skipinitialspace=True), [])
+    dataset = load_dataset(source, progress=DataBar(source), **wishes)
+    for words in dataset.notes:
+        note(words)
     return dataset
 
 
@@ -128,6 +158,12 @@ def read_params(given: list[str] | None) -> dict[str, float] | None:
     return params or None
 
 
+def check_name(output: Path) -> None:
+    """Refuse an output that is no file or folder of its own."""
+    if not output.name:
+        raise ValueError(f"output must end in a name of its own, got {str(output)!r}.")
+
+
 def check_output(path: Path, *, force: bool) -> None:
     """Refuse to write over anything unless told to; what to replace is then for the writer to judge.
 
@@ -143,8 +179,7 @@ def check_output(path: Path, *, force: bool) -> None:
     OutputError
         If there is something, other than an empty folder.
     """
-    if not str(path) or path == Path():
-        raise ValueError("output must be a name, got an empty one.")
+    check_name(path)
     if force or not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
         return
     raise OutputError(f"{path} exists. Add --force to replace it, or choose another name.")

@@ -7,7 +7,7 @@ arrays. Their splits and where they are held are the business of ``assembly``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from latentmap.data.resize import crop_images, pad_images, resize_images
 from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
+NO_LABEL = "(no label)"
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 
 
@@ -64,6 +65,11 @@ class ArrayReader(Reader):
         class_names: tuple[str, ...] | None = None,
         content: str = "",
     ) -> None:
+        missing = wishes.missing or (wishes.reading.missing if wishes.reading else None)
+        notes: list[str] = []
+        rows = None
+        if missing == "drop":
+            parts, rows = _without_gaps(parts, name, notes)
         self._arrays = [check_samples(X, name) for X in (parts.X, parts.X_test) if X is not None]
         self._content = content
         self._wishes = wishes
@@ -72,12 +78,15 @@ class ArrayReader(Reader):
             raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
         counts = [len(X) for X in self._arrays]
         is_test = None if len(counts) == 1 else np.repeat([False, True], counts)
-        labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names)
-        self.known = Known(name, sum(counts), labels, names, is_test)
+        labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names, notes=notes)
+        self.known = Known(name, sum(counts), labels, names, is_test, rows, notes=notes)
         first = self._arrays[0]
         self._pixels = (0.0, 255.0)  # black and white
         if first.ndim == 2:
-            self.reading = Reading(columns=columns)
+            known = wishes.reading
+            self.reading = Reading(columns=columns, missing=missing, means=known.means if known else None)
+            if missing == "mean":
+                _check_means(self.reading.means, first.shape[1], name, wishes)
             if wishes.reading is not None and wishes.reading.is_images:
                 raise DatasetError(f"{name} holds vectors of {first.shape[1]} numbers; images were wanted.")
             self.sample_shape, self.dtype = first.shape[1:], np.float32
@@ -115,8 +124,32 @@ class ArrayReader(Reader):
                 yield Chunk(piece + first, self._bring(samples, piece + first))
             first += len(X)
 
+    def settle(self, rows: NDArray[np.int64]) -> None:
+        """Take from the training samples, which are at these rows, the means to put in for missing numbers."""
+        if self.reading.missing != "mean":
+            return
+        gaps = [np.isnan(X) for X in self._arrays]
+        n_gaps = sum(int(gap.sum()) for gap in gaps)
+        if n_gaps:
+            self.known.notes.append(f"{n_gaps:,} missing numbers are filled with the means of the training samples.")
+        if self.reading.means is not None:
+            return
+        there = ~gaps[0][rows]
+        counts = there.sum(axis=0)
+        if not counts.all():
+            place = int(np.argmin(counts))
+            column = repr(self.reading.columns[place]) if self.reading.columns else str(place)
+            raise DatasetError(
+                f"{self.known.name}: column {column} has no value in the training split, so that it has no mean. "
+                "Leave it out."
+            )
+        means = np.sum(self._arrays[0][rows], axis=0, dtype=np.float64, where=there) / counts
+        self.reading = replace(self.reading, means=tuple(means.tolist()))
+
     def _bring(self, samples: NDArray[Any], names: NDArray[np.int64]) -> NDArray[Any]:
         """Some samples as the dataset has them."""
+        if self.reading.means is not None:
+            samples = np.where(np.isnan(samples), self.reading.means, samples)
         if samples.dtype.kind == "f":
             check_finite(samples, self.known.name, names, self.reading.columns)
         if samples.ndim == 2:
@@ -165,6 +198,39 @@ def check_samples(X: Any, name: str) -> NDArray[Any]:
     return array
 
 
+def _without_gaps(parts: Parts, name: str, notes: list[str]) -> tuple[Parts, tuple[str, ...] | None]:
+    """Vectors without the rows that lack a number, and the numbers of those kept; None where none is left out."""
+    sides = [(parts.X, parts.y), *([] if parts.X_test is None else [(parts.X_test, parts.y_test)])]
+    gaps = [
+        np.asarray(np.isnan(X).any(axis=1)) if X.ndim == 2 and X.dtype.kind == "f" else np.zeros(X.shape[:1], bool)
+        for X, _ in sides
+    ]
+    dropped = [str(row) for gap in gaps for row in np.flatnonzero(gap)]
+    if not dropped:
+        return parts, None
+    if any(gap.all() for gap in gaps):
+        raise DatasetError(f"{name}: every row lacks a number. Leave out the columns where most are missing.")
+    kept = [
+        (X[~gap], y[~gap] if y is not None and len(y) == len(gap) else y)
+        for (X, y), gap in zip(sides, gaps, strict=True)
+    ]
+    more = f" and {len(dropped) - 5:,} more" if len(dropped) > 5 else ""
+    notes.append(
+        f"{len(dropped):,} rows that lack a number are left out, counted from 0: {', '.join(dropped[:5])}{more}."
+    )
+    return Parts(*kept[0], *(kept[1] if len(kept) > 1 else ())), tuple(
+        str(i) for gap in gaps for i in np.flatnonzero(~gap)
+    )
+
+
+def _check_means(means: Sequence[float] | None, n_features: int, name: str, wishes: Wishes) -> None:
+    """Refuse to fill in what a model does not know the means of."""
+    if wishes.reading is not None and means is None:
+        raise DatasetError(f"{name}: the model keeps no means to fill in, for it was fitted without missing='mean'.")
+    if means is not None and len(means) != n_features:
+        raise DatasetError(f"{name} holds vectors of {n_features} numbers; the model was fitted on {len(means)}.")
+
+
 def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: tuple[str, ...] | None = None) -> None:
     """Refuse numbers that are none, naming the first.
 
@@ -181,7 +247,8 @@ def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: t
     where = f"column {columns[column]!r}" if columns else f"column {column}"
     if X.ndim > 2:
         where = f"pixel {tuple(int(i) for i in np.unravel_index(column, X.shape[1:3]))}"
-    raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.")
+    way = " Of vectors --missing drop and --missing mean do so." if X.ndim == 2 and np.isnan(value) else ""
+    raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.{way}")
 
 
 def bring_images(images: NDArray[Any], reading: Reading) -> NDArray[Any]:
@@ -252,20 +319,56 @@ def _with_channels(X: NDArray[Any]) -> NDArray[Any]:
 
 
 def number_classes(
-    parts: list[NDArray[Any] | None], counts: list[int], name: str, class_names: tuple[str, ...] | None
+    parts: Sequence[NDArray[Any] | None],
+    counts: list[int],
+    name: str,
+    class_names: tuple[str, ...] | None = None,
+    *,
+    notes: list[str],
+    is_test: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Return the classes of all samples as numbers from 0, and their names.
+    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
 
-    Raises
-    ------
-    DatasetError
-        If there are labels for a part of the splits only, or of another length than the samples.
+    None, NaN and empty text are hidden labels, and -1 is where the classes have names: a plain -1 may well be a class.
     """
-    given = parts[: len(counts)]
-    if all(labels is None for labels in given):
+    labels = _all_labels(parts[: len(counts)], counts, name)
+    if labels is None:
         return None, None
+    if is_test is None:
+        is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
+    splits = {"training": ~is_test, "test": is_test}
+    hidden = missing_cells(labels)
+    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
+    if values.dtype.kind in "if":
+        minus = np.asarray(labels == -1)
+        for rows in splits.values():
+            if class_names is not None or minus[rows & ~hidden].all():
+                hidden |= rows & minus
+        values = labels[~hidden].astype(values.dtype)
+    if hidden.all():
+        notes.append("every label is hidden (-1 or missing): the samples have none.")
+        return None, None
+    numbers = np.full(len(labels), -1, np.int64)
+    numbers[~hidden], names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
+    for split, rows in splits.items():
+        if rows.any() and hidden[rows].all():
+            notes.append(f"every label of the {split} split is hidden (-1 or missing): it has none.")
+            hidden &= ~rows
+    if hidden.any():
+        notes.append(
+            f"{hidden.sum():,} of {len(labels):,} samples have no label (-1 or missing): their class is {NO_LABEL!r}."
+        )
+        numbers[hidden] = len(names)
+        names = (*names, NO_LABEL)
+    return numbers, names
+
+
+def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: str) -> NDArray[Any] | None:
+    """The labels of all splits, one for each sample; None where no split has any."""
+    if all(labels is None for labels in parts):
+        return None
     found = []
-    for labels, count in zip(given, counts, strict=True):
+    for labels, count in zip(parts, counts, strict=True):
         flat = None if labels is None else np.asarray(labels).reshape(-1)
         if flat is None or len(flat) != count:
             n = "no" if flat is None else f"{len(flat):,}"
@@ -273,12 +376,35 @@ def number_classes(
                 f"{name}: samples and labels must be of the same length, got {count:,} samples and {n} labels."
             )
         found.append(flat)
-    labels = np.concatenate(found)
-    if class_names is not None:
-        return labels.astype(np.int64), class_names
-    if labels.dtype.kind == "f":
-        check_finite(labels[:, None], f"{name}: the labels", np.arange(len(labels)))
-    values, numbers = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
-    if labels.dtype.kind == "f" and (values == values.round()).all():
-        values = values.astype(np.int64)
-    return numbers.astype(np.int64), tuple(str(value) for value in values)
+    return np.concatenate(found)
+
+
+def missing_cells(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of some labels, or cells of a table, are no values at all."""
+    if values.dtype.kind == "O":
+        empty = [value is None or str(value) in ("", "nan", "<NA>", "NaT") for value in values]
+        return np.array(empty, bool)
+    if values.dtype.kind == "f":
+        return np.asarray(np.isnan(values))
+    return np.asarray(values == "") if values.dtype.kind == "U" else np.zeros(len(values), bool)
+
+
+def _numbered(
+    values: NDArray[Any], rows: NDArray[np.int64], name: str, class_names: tuple[str, ...] | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels as numbers of classes, and the names of these: those given, else the values in order."""
+    if class_names is not None and values.dtype.kind in "biuf":
+        wrong = ~np.isin(values, np.arange(len(class_names)))
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise DatasetError(
+                f"{name}: labels must be whole numbers from 0 to {len(class_names) - 1}, since there are "
+                f"{len(class_names):,} names of classes, got {values[first]} in row {rows[first]:,}. Mend it."
+            )
+        return values.astype(np.int64), class_names
+    if values.dtype.kind == "f":
+        check_finite(values[:, None], f"{name}: the labels", rows)
+    found, numbers = np.unique(values.astype(str) if values.dtype.kind == "O" else values, return_inverse=True)
+    if values.dtype.kind == "f" and (found == found.round()).all():
+        found = found.astype(np.int64)
+    return numbers.astype(np.int64), tuple(str(value) for value in found)

@@ -1,24 +1,29 @@
 """Files of codes: ``.npy``, ``.csv`` or ``.parquet``, written piece by piece and read back as one array.
 
-A table has one column per latent number, named as scikit-learn names them, and before them what is known of each
-sample: its split and its class.
+A table has one column per latent number, z1, z2 and so on, and before them what is known of each sample: its split,
+its file and its class.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import warnings
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.tables import pyarrow as load_pyarrow
-from latentmap.errors import DatasetError
+from latentmap.data.csv_files import has_header, is_number
+from latentmap.data.parquet_files import pyarrow as load_pyarrow
+from latentmap.errors import DatasetError, LatentmapError
 from latentmap.files import new_file
 
 SUFFIXES = (".npy", ".csv", ".parquet")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Piece = tuple[NDArray[np.float32], Mapping[str, list[str]]]
 """Codes, shape (n, latent_dim), and columns of n values that describe the same samples."""
@@ -30,7 +35,9 @@ def check_suffix(path: Path) -> None:
         raise ValueError(f"output must end in {', '.join(SUFFIXES)}, got {path.name}.")
 
 
-def write_codes(path: Path, pieces: Iterable[Piece], n: int, names: list[str]) -> None:
+def write_codes(
+    path: Path, pieces: Iterable[Piece], n: int, latent_dim: int, *, for_spreadsheet: bool = False
+) -> None:
     """Write codes as they come.
 
     Parameters
@@ -41,8 +48,10 @@ def write_codes(path: Path, pieces: Iterable[Piece], n: int, names: list[str]) -
         In order; none is held longer than it takes to write it.
     n : int
         How many codes there will be in all.
-    names : list of str
-        The columns of the codes, latent_dim of them.
+    latent_dim : int
+        How many columns a code has.
+    for_spreadsheet : bool, default False
+        Whether in CSV text that a spreadsheet would run as a formula gets an apostrophe before it.
 
     Raises
     ------
@@ -54,11 +63,12 @@ def write_codes(path: Path, pieces: Iterable[Piece], n: int, names: list[str]) -
         If Parquet is asked for and the extra is not installed.
     """
     check_suffix(path)
+    names = [f"z{i + 1}" for i in range(latent_dim)]
     with new_file(path) as temporary:
         if path.suffix == ".npy":
-            _write_npy(temporary, pieces, (n, len(names)))
+            _write_npy(temporary, pieces, (n, latent_dim))
         elif path.suffix == ".csv":
-            _write_csv(temporary, pieces, names)
+            _write_csv(temporary, pieces, names, for_spreadsheet=for_spreadsheet)
         else:
             _write_parquet(temporary, pieces, names)
 
@@ -95,8 +105,11 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
         codes = np.asarray(codes, dtype=np.float32)
     except FileNotFoundError as error:
         raise DatasetError(f"{file} cannot be read as codes: there is no such file.") from error
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise DatasetError(f"{file} cannot be read as codes: {str(error).splitlines()[0]}.") from error
+    except LatentmapError:
+        raise
+    except Exception as error:  # a damaged file can make its reader fail in any way
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"{file} cannot be read as codes: {words[:200].rstrip('.')}.") from error
     if codes.ndim != 2 or codes.shape[1] != latent_dim:
         raise DatasetError(f"{file} must hold codes of {latent_dim} numbers each, got shape {codes.shape}.")
     return codes
@@ -111,8 +124,17 @@ def _write_npy(path: Path, pieces: Iterable[Piece], shape: tuple[int, int]) -> N
             file.write(np.ascontiguousarray(Z, dtype="<f4").tobytes())
 
 
-def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str]) -> None:
+def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str], *, for_spreadsheet: bool) -> None:
     """A header line, then a line a sample; numbers in as many digits as give the same float32 back."""
+    n_formulas = 0
+
+    def guarded(text: str) -> str:
+        nonlocal n_formulas
+        if not text.startswith(_FORMULA) or is_number(text):
+            return text
+        n_formulas += 1
+        return f"'{text}" if for_spreadsheet else text
+
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         header_written = False
@@ -120,8 +142,15 @@ def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str]) -> None:
             if not header_written:
                 writer.writerow([*described, *names])
                 header_written = True
+            columns = [list(map(guarded, map(_as_utf8, values))) for values in described.values()]
             rows = [[str(value) for value in code] for code in Z]
-            writer.writerows([*known, *row] for *known, row in zip(*described.values(), rows, strict=True))
+            writer.writerows([*known, *row] for *known, row in zip(*columns, rows, strict=True))
+    if n_formulas and not for_spreadsheet:
+        warnings.warn(
+            f"{n_formulas:,} names begin with = + - @ or a tab, which a spreadsheet takes for formulas. To open the "
+            "file in one, write it with --spreadsheet.",
+            stacklevel=4,
+        )
 
 
 def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> None:
@@ -129,8 +158,8 @@ def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> Non
     pyarrow, parquet = load_pyarrow(), load_pyarrow("parquet")
     writer = None
     for Z, described in pieces:
-        columns = {**described, **{name: Z[:, i] for i, name in enumerate(names)}}
-        table = pyarrow.table(columns)
+        known = {name: list(map(_as_utf8, values)) for name, values in described.items()}
+        table = pyarrow.table({**known, **{name: Z[:, i] for i, name in enumerate(names)}})
         if writer is None:
             writer = parquet.ParquetWriter(path, table.schema)
         writer.write_table(table)
@@ -138,11 +167,24 @@ def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> Non
         writer.close()
 
 
+def _as_utf8(text: str) -> str:
+    """Text that UTF-8 can hold: the bytes of a file name that is none are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _read_csv(path: Path, latent_dim: int) -> NDArray[np.float32]:
-    """The last columns of a CSV file with a header line."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        if len(header) < latent_dim:
-            raise ValueError(f"it has {len(header)} columns")
-        return np.array([row[-latent_dim:] for row in rows], dtype=np.float32).reshape(-1, latent_dim)
+    """The last columns of a CSV file, with a header line or without."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = csv.reader(file)
+        rows = (row for row in lines if row)
+        first = next(rows, [])
+        if len(first) < latent_dim:
+            raise ValueError(f"it has {len(first)} columns")
+        sampled = list(islice(rows, 20))
+        header, _ = has_header(first[-latent_dim:], [row[-latent_dim:] for row in sampled])
+        codes = []
+        for row in chain(sampled if header else [first, *sampled], rows):
+            if len(row) < latent_dim:
+                raise ValueError(f"line {lines.line_num} has {len(row)} columns")
+            codes.append(np.array(row[-latent_dim:], dtype=np.float32))
+        return np.array(codes, np.float32).reshape(-1, latent_dim)

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from latentmap.data.arrays import ArrayReader, Parts
+from latentmap.data.arrays import number_classes
 from latentmap.data.images import Encoded
+from latentmap.data.parquet_files import arrow_kinds, arrow_numbers
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
-from latentmap.data.tables import CLASS_LIKE, choose_columns
+from latentmap.data.tables import Table, class_column, read_table
 from latentmap.errors import DatasetError, MissingExtraError
 
 
@@ -36,7 +37,7 @@ def read_hub(name: str, wishes: Wishes) -> Reader:
     try:
         import datasets
     except ImportError as error:
-        raise MissingExtraError("hf:// needs datasets. Install it with: pip install 'latentmap[hub]'") from error
+        raise MissingExtraError.of("hf://", "the package datasets", "hub") from error
     try:
         loaded = datasets.load_from_disk(name) if Path(name).is_dir() else datasets.load_dataset(name)
     except Exception as error:  # the network, the hub and the library each have their own
@@ -46,30 +47,24 @@ def read_hub(name: str, wishes: Wishes) -> Reader:
     given = [splits[part] for part in ("train", "test") if part in splits] or [next(iter(splits.values()))]
     features = given[0].features
     columns = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
-    label = wishes.label or (wishes.reading.label if wishes.reading else None)
-    if label is not None and label not in features:
-        raise DatasetError(f"hf://{name} has no column {label!r}. It has {', '.join(features)}.")
-    numeric = [column for column, kind in features.items() if _is_numeric(kind)]
-    if columns:
-        label = label or next((column for column in CLASS_LIKE if column in features), None)
-        return _images(name, given, columns[0], label, wishes)
-    others = [column for column in features if column not in numeric]
-    chosen, label, notes = choose_columns(numeric, others, wishes, f"hf://{name}")
-    arrays = [np.column_stack([np.asarray(part[column], np.float64) for column in chosen]) for part in given]
-    classes = [None if label is None else np.asarray(part[label]) for part in given]
-    parts = Parts(
-        arrays[0], classes[0], *(both for pair in zip(arrays[1:], classes[1:], strict=True) for both in pair)
+    if columns and wishes.columns is None:
+        return _images(name, given, columns[0], class_column(features, wishes, f"hf://{name}", guess=True), wishes)
+
+    def classes(label: str) -> Any:
+        return np.array([value for part in given for value in part[label]], object)
+
+    table = Table(
+        name.rstrip("/").rsplit("/", maxsplit=1)[-1],
+        f"hf://{name}",
+        arrow_kinds(features.arrow_schema),
+        lambda names: arrow_numbers(
+            (part.select_columns(list(names)).with_format("arrow")[:] for part in given), names
+        ),
+        classes,
+        lambda label: tuple(map(str, getattr(features[label], "names", None) or ())) or None,
+        is_test=np.repeat([False, True], list(map(len, given))) if len(given) == 2 else None,
     )
-    reader = ArrayReader(name.rsplit("/", maxsplit=1)[-1], parts, wishes, columns=chosen)
-    reader.reading = replace(reader.reading, label=label)
-    reader.known.notes.extend(notes)
-    return reader
-
-
-def _is_numeric(kind: Any) -> bool:
-    """Whether a column holds one number a row."""
-    dtype = str(getattr(kind, "dtype", ""))
-    return dtype.startswith(("int", "uint", "float")) and type(kind).__name__ in ("Value", "ClassLabel")
+    return read_table(table, wishes)
 
 
 def _images(name: str, given: list[Any], column: str, label: str | None, wishes: Wishes) -> EncodedImages:
@@ -77,13 +72,14 @@ def _images(name: str, given: list[Any], column: str, label: str | None, wishes:
     from datasets import Image
 
     counts = [len(part) for part in given]
-    labels = class_names = None
+    labels, class_names = None, None
+    notes: list[str] = []
     if label is not None:
-        labels = np.concatenate([np.asarray(part[label]) for part in given])
+        classes = [np.array(list(part[label]), object) for part in given]
         names = getattr(given[0].features[label], "names", None)
-        values, numbers = np.unique(labels, return_inverse=True)
-        labels = labels.astype(np.int64) if names else numbers.astype(np.int64)
-        class_names = tuple(names) if names else tuple(map(str, values))
+        labels, class_names = number_classes(
+            classes, counts, name, tuple(map(str, names)) if names else None, notes=notes
+        )
     known = Known(
         name=name.rstrip("/").split("/")[-1],
         n=sum(counts),
@@ -91,6 +87,7 @@ def _images(name: str, given: list[Any], column: str, label: str | None, wishes:
         class_names=class_names,
         is_test=np.repeat([False, True], counts) if len(given) == 2 else None,
         in_class_order=True,
+        notes=notes,
     )
     cells = [part.cast_column(column, Image(decode=False)) for part in given]
     content = " ".join(str(getattr(part, "_fingerprint", "")) for part in given)

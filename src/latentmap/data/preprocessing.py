@@ -293,3 +293,29 @@ def _shared_tensor(X: NDArray[Any]) -> Tensor:
         interface = {**X.__array_interface__, "data": (pointer, False)}
         X = np.asarray(SimpleNamespace(__array_interface__=interface, owner=X))
     return torch.from_numpy(X)
+
+
+Unit = float | NDArray[np.floating]
+"""What one unit of reported error is in the units of the data: one number, or one for each feature."""
+
+
+def measuring_unit(X: NDArray[Any]) -> Unit:
+    """Return the unit in which errors and distances of such samples are reported: the one place that knows the rule.
+
+    Images count with pixels in [0, 1], so uint8 has 255 to the unit; vectors as they are, except where their features
+    are in different units: there each counts by its standard deviation, or the one with the largest numbers would
+    decide alone.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Training samples.
+
+    Returns
+    -------
+    float or ndarray of float, shape (n_features,)
+    """
+    if X.ndim > 2:
+        return 255.0 if X.dtype == np.uint8 else 1.0
+    scale = Preprocessing.fit(X, "auto").scale
+    return scale if np.ndim(scale) else 1.0

@@ -108,7 +108,8 @@ class EncodedImages(Reader):
     known : Known
         What is known of the images.
     fetch : callable
-        Gives the image of a row: a path, bytes or an open image; asked in ascending order, by one thread.
+        Gives the image of a row: a path, bytes or an open image, or raises `UnreadableImageError`; asked in ascending
+        order, by one thread.
     wishes : Wishes
         What the user asked for.
     content : str
@@ -122,16 +123,20 @@ class EncodedImages(Reader):
         grey = True
         depths: dict[str, list[int]] = {}
         self.unreadable: dict[int, str] = {}
-        for row, found in self._in_parallel(np.arange(known.n), probe):
-            if isinstance(found, UnreadableImageError):
-                self.unreadable[row] = str(found)
-            else:
-                sizes[found[0]] += 1
-                grey = grey and found[1]
-                depths.setdefault(found[2], []).append(row)
+        for piece in self._in_parallel(np.arange(known.n), probe):
+            for row, found in piece:
+                if isinstance(found, UnreadableImageError):
+                    self.unreadable[row] = str(found)
+                else:
+                    sizes[found[0]] += 1
+                    grey = grey and found[1]
+                    depths.setdefault(found[2], []).append(row)
         self.known = known
         if not sizes:
-            raise DatasetError(nothing_readable(known.name, known.n, self.name_of(0), self.unreadable.get(0, "")))
+            raise DatasetError(
+                f"none of the {known.n:,} images in {known.name} can be read. The first is {self.name_of(0)}: "
+                f"{self.unreadable.get(0, '')}."
+            )
         chosen = wishes.choose(sizes, grey=grey, notes=known.notes)
         dtype, levels = self._find_levels(depths.get("deep", []))
         self.reading, self._pixels = wishes.choose_range(chosen, dtype, levels, known.notes)
@@ -144,7 +149,8 @@ class EncodedImages(Reader):
     def _find_levels(self, rows: list[int]) -> tuple[np.dtype[Any], Levels]:
         """The type and the levels of the pixels of deep images; of bytes where there are none."""
         some = np.asarray(rows, np.int64)[:: max(1, -(-len(rows) // _LOOKED_AT))]
-        found = [result for _, result in self._in_parallel(some, levels_of) if isinstance(result, tuple)]
+        found = [result for piece in self._in_parallel(some, levels_of) for _, result in piece]
+        found = [result for result in found if isinstance(result, tuple)]
         if not found:
             return np.dtype(np.uint8), (0.0, 255.0, 1.0)
         low, high, step = zip(*(levels for _, levels in found), strict=True)
@@ -157,26 +163,18 @@ class EncodedImages(Reader):
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the images at these rows; those that are damaged are named."""
-        for start in range(0, len(rows), _CHUNK):
-            X, good, bad = [], [], {}
-            for row, found in self._in_parallel(rows[start : start + _CHUNK], self._decode):
-                if isinstance(found, UnreadableImageError):
-                    bad[row] = str(found)
-                else:
-                    X.append(found)
-                    good.append(row)
-            yield Chunk(np.asarray(good, np.int64), np.asarray(X, self.dtype).reshape(-1, *self.sample_shape), bad)
+        for piece in self._in_parallel(rows, lambda encoded: decode(encoded, self.reading, self._pixels)):
+            bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
+            good = [row for row, _ in piece if row not in bad]
+            X = np.asarray([found for row, found in piece if row not in bad], self.dtype)
+            yield Chunk(np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad)
 
-    def _decode(self, encoded: Encoded) -> NDArray[Any]:
-        """An image as the dataset has it."""
-        return decode(encoded, self.reading, self._pixels)
+    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[list[tuple[int, Any]]]:
+        """The work's result for each row, or the error of one that could not be read, some hundred rows at a time."""
 
-    def _in_parallel(self, rows: NDArray[np.int64], work: Any) -> Iterator[tuple[int, Any]]:
-        """The work's result for each row, or the error of one that could not be read."""
-
-        def attempt(item: Encoded) -> Any:
+        def attempt(item: Encoded | UnreadableImageError) -> Any:
             try:
-                return work(item)
+                return item if isinstance(item, UnreadableImageError) else work(item)
             except UnreadableImageError as error:
                 return error
 
@@ -184,9 +182,11 @@ class EncodedImages(Reader):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(rows), _CHUNK):
                 piece = rows[start : start + _CHUNK].tolist()
-                yield from zip(piece, pool.map(attempt, [self._fetch(row) for row in piece]), strict=True)
+                yield list(zip(piece, pool.map(attempt, map(self._item, piece)), strict=True))
 
-
-def nothing_readable(name: str, n: int, first: str, why: str) -> str:
-    """Say that a source has no image that can be read."""
-    return f"none of the {n:,} images in {name} can be read. The first is {first}: {why}."
+    def _item(self, row: int) -> Encoded | UnreadableImageError:
+        """The image of a row, still encoded, or why there is none."""
+        try:
+            return self._fetch(row)
+        except UnreadableImageError as error:
+            return error

@@ -7,9 +7,10 @@ What belongs here: the record and the choice of it. Carrying it out is the busin
 from __future__ import annotations
 
 import statistics
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +21,8 @@ from latentmap.errors import DatasetError
 
 Fit = Literal["crop", "pad", "stretch"]
 FITS: tuple[str, ...] = get_args(Fit)
+Missing = Literal["drop", "mean"]
+MISSING: tuple[str, ...] = get_args(Missing)
 
 MIN_SIZE, MAX_SIZE = 8, 256
 _MIXED_SIZE = 64  # pixels: images of mixed sizes are brought to at most this
@@ -45,6 +48,11 @@ class Reading:
         The columns of a table that are the features of its vectors, in order.
     label : str, optional
         The column of a table that names the class.
+    missing : {"drop", "mean"}, optional
+        What became of missing numbers: their rows were left out, or the feature's mean was put in; None where such
+        data was refused.
+    means : tuple of float, optional
+        The mean of each feature of the training samples, to be put in.
     """
 
     height: int | None = None
@@ -56,6 +64,8 @@ class Reading:
     dtype: Literal["uint8", "float32"] | None = None
     columns: tuple[str, ...] | None = None
     label: str | None = None
+    missing: Missing | None = None
+    means: tuple[float, ...] | None = None
 
     @property
     def is_images(self) -> bool:
@@ -84,21 +94,90 @@ class Reading:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Reading:
+    def from_config(cls, config: Mapping[str, Any], sample_shape: tuple[int, ...] | None = None) -> Reading:
         """Return what `to_config` gave.
+
+        Parameters
+        ----------
+        config : mapping
+            What it gave, maybe damaged since.
+        sample_shape : tuple of int, optional
+            The shape of the samples that it must lead to.
 
         Raises
         ------
         DatasetError
-            If it is not that.
+            If it is not that; the entry is named.
         """
-        try:
-            known = dict(config)
-            if known.get("columns") is not None:
-                known["columns"] = tuple(str(name) for name in known["columns"])
-            return cls(**known)
-        except TypeError as error:
-            raise DatasetError(f"the model's record of how its data was read is damaged ({error}).") from error
+        if not isinstance(config, Mapping):
+            raise DatasetError(f"the model's record of how its data was read must be entries, got {config!r:.60}.")
+        names = {field.name for field in fields(cls)}
+        for name, value in config.items():
+            rule, holds = _RULES.get(name, ("", _anything))
+            if name not in names or not (value is None or holds(value)):
+                must = f"must be {rule}, got {value!r:.60}" if name in names else "is unknown"
+                raise DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {must}.")
+        known: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
+        if "columns" in known:
+            known["columns"] = tuple(known["columns"])
+        found = cls(**known)
+        if found.low is not None and found.high is not None and not found.low < found.high:
+            raise DatasetError(
+                f"the model's record of how its data was read is damaged: 'high' must be more than {found.low:g}, "
+                f"which 'low' is, got {found.high:g}."
+            )
+        if sample_shape is not None:
+            found._check_shape(sample_shape)
+        return found
+
+    def _check_shape(self, sample_shape: tuple[int, ...]) -> None:
+        """Refuse a record that does not lead to samples of this shape."""
+        of_images = len(sample_shape) > 1
+        sizes = (*sample_shape, 1)[:3] if of_images else (None, None, None)
+        columns = None if self.columns is None else len(self.columns)
+        wanted = dict(zip(("height", "width", "channels"), sizes, strict=True))
+        wanted["columns"] = None if of_images or columns is None else sample_shape[0]
+        for name, size in wanted.items():
+            value = columns if name == "columns" else getattr(self, name)
+            if value != size:
+                raise DatasetError(
+                    f"the model's record of how its data was read is damaged: {name!r} must be "
+                    f"{'left out' if size is None else size}, for samples of shape {sample_shape}, got {value}."
+                )
+
+
+def _anything(_: object) -> bool:
+    """Take any value."""
+    return True
+
+
+def _is_count(value: object) -> bool:
+    """Whether a value is a whole number of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that floats hold."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text."""
+    return isinstance(value, str)
+
+
+_COUNT, _NUMBER = ("a whole number of at least 1", _is_count), ("a number", _is_number)
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "height": _COUNT,
+    "width": _COUNT,
+    "channels": _COUNT,
+    "fit": (f"one of {', '.join(FITS)}", FITS.__contains__),
+    "low": _NUMBER,
+    "high": _NUMBER,
+    "columns": ("a list of names", lambda value: isinstance(value, (list, tuple)) and all(map(_is_text, value))),
+    "label": ("a name", _is_text),
+}
+"""What each entry of a record must be; None is taken too, and what has no rule."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +196,12 @@ class Wishes:
         The column that names the class.
     reading : Reading, optional
         Of the model that the data is for; then nothing else is asked.
+    columns : sequence of str, optional
+        Names or patterns of the columns of a table that are features.
+    header : bool, optional
+        Whether the first line of a CSV file names the columns; None leaves it to the file.
+    missing : {"drop", "mean"}, optional
+        What to do about missing numbers; None refuses them.
     """
 
     size: int | tuple[int, int] | Literal["auto"] | None = "auto"
@@ -124,9 +209,14 @@ class Wishes:
     color: bool | None = None
     label: str | None = None
     reading: Reading | None = None
+    columns: Sequence[str] | None = None
+    header: bool | None = None
+    missing: Missing | None = None
 
     def __post_init__(self) -> None:
         check_choice("fit", self.fit, FITS)
+        if self.missing is not None:
+            check_choice("missing", self.missing, MISSING)
         if self.size not in (None, "auto"):
             self._check_size()
 

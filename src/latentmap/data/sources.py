@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from latentmap.data.array_files import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
 from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.assembly import Terms, assemble
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
-from latentmap.data.dataset import Dataset
+from latentmap.data.csv_files import read_csv
+from latentmap.data.dataset import Dataset, check_limit
 from latentmap.data.folder import find_images, read_folder
 from latentmap.data.images import SUFFIXES
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
+from latentmap.data.parquet_files import parquet_shards, read_parquet
 from latentmap.data.readers import Reader
-from latentmap.data.reading import Fit, Reading, Wishes
+from latentmap.data.reading import Fit, Missing, Reading, Wishes
 from latentmap.data.splits import TEST_FRACTION
-from latentmap.data.tables import parquet_shards, read_csv, read_parquet
+from latentmap.data.store import memory_budget
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ def load_dataset(
     fit: Fit = "crop",
     color: bool | None = None,
     label: str | None = None,
+    columns: Sequence[str] | None = None,
+    header: bool | None = None,
+    missing: Missing | None = None,
     reading: Reading | Mapping[str, Any] | None = None,
     test_fraction: float = TEST_FRACTION,
     limit: int | None = None,
@@ -76,6 +79,14 @@ def load_dataset(
         Whether to read images in colour or in grey; by default as they are.
     label : str, optional
         The column of a table that names the class.
+    columns : sequence of str, optional
+        The columns of a table that are features: names, or patterns such as ``"pixel*"``. By default all that hold
+        numbers, but for the label and those that only number the rows.
+    header : bool, optional
+        Whether the first line of a CSV file names the columns; by default where it differs from those below.
+    missing : {"drop", "mean"}, optional
+        What to do about numbers missing in vectors and tables: leave out such rows, or put in the feature's mean over
+        the training split, which is kept with the model. By default they are refused.
     reading : Reading or mapping, optional
         ``dataset.reading`` of the data that a model was fitted on, to read other data alike; instead of `size`, `fit`
         and `color`.
@@ -83,7 +94,8 @@ def load_dataset(
         The share kept for testing where the source has no splits of its own: drawn once and for all, of each class
         the same share, at most 10,000 samples. 0 keeps none, and everything stays in order in ``train``.
     limit : int, optional
-        The most samples of each split: for a quick look, not for figures to quote.
+        The most samples of each split, evenly spaced and of each class its share: for a quick look, not for figures to
+        quote.
     memory : int or str, optional
         The most bytes of images to hold, such as ``"2GiB"``; by default a third of the memory. More are decoded once
         into the cache and mapped from there.
@@ -121,21 +133,39 @@ def load_dataset(
     ((40, 7), (10, 7))
     """
     known = reading if isinstance(reading, Reading) or reading is None else Reading.from_config(reading)
-    wishes = Wishes(size, fit, color, label, known)
+    if isinstance(columns, str):
+        raise TypeError(f"columns must be a sequence of names, got {columns!r}. Put it into a list.")
+    wishes = Wishes(size, fit, color, label, known, columns, header, missing)
     if not 0 <= test_fraction < 1:
         raise ValueError(f"test_fraction must be at least 0 and less than 1, got {test_fraction!r}.")
-    if limit is not None and limit < 2:
-        raise ValueError(f"limit must be at least 2, got {limit}. Leave it out to use every sample.")
+    if limit is not None:
+        check_limit(limit)
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise DatasetError(f"data_dir must be an existing folder, got {data_dir}. Create it, or leave it out.")
+    if isinstance(source, str) and source in ("", _HUB):
+        raise ValueError(f"source must be a name or a path, got {source!r}. Write . for the present folder.")
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
+    terms = Terms(test_fraction, limit, memory_budget(memory), skip_bad, progress)
     if isinstance(source, str) and source in BUILTIN_NAMES:
-        dataset = _load_builtin(source, wishes, None if data_dir is None else Path(data_dir), progress)
-        return dataset if limit is None else dataset.limit(limit)
-    terms = Terms(test_fraction, limit, memory, skip_bad, progress)
-    reader = _reader_of(source, labels, wishes)
-    if label is not None and reader.reading.label is None:
-        raise DatasetError(f"{reader.known.name} has no columns, so that none can name the class. Leave out label.")
+        folder = None if data_dir is None else Path(data_dir)
+        reader: Reader = _builtin_reader(source, folder, limit, wishes, progress)
+    else:
+        reader = _reader_of(source, labels, wishes)
+    _check_of_table(wishes, reader.known.name, reader.reading)
     return assemble(reader, terms)
+
+
+def _check_of_table(wishes: Wishes, name: str, reading: Reading) -> None:
+    """Refuse what is asked of tables where there is none."""
+    if wishes.label is not None and reading.label is None:
+        raise DatasetError(f"{name} has no columns, so that none can name the class. Leave out label.")
+    if wishes.columns is not None and reading.columns is None:
+        raise DatasetError(f"{name} has no columns to choose from. Leave out columns.")
+    if wishes.missing is not None and reading.is_images:
+        raise DatasetError(f"{name} holds images, in which no number is missing. Leave out missing.")
+    if wishes.header is not None and reading.columns is None:
+        raise DatasetError(f"{name} is no CSV file, so that it has no header. Leave out header.")
 
 
 def _reader_of(source: Any, labels: ArrayLike | None, wishes: Wishes) -> Reader:
@@ -156,28 +186,16 @@ def name_of(source: str) -> str:
     return name or "data"
 
 
-def _load_builtin(name: str, wishes: Wishes, data_dir: Path | None, progress: ProgressBar | None) -> Dataset:
-    """A named dataset, brought to the size and channels wanted."""
-    if wishes.label is not None:
-        raise DatasetError(f"{name} has no columns, so that none can name the class. Leave out label.")
+def _builtin_reader(name: str, data_dir: Path | None, limit: int | None, wishes: Wishes, bar: Any) -> ArrayReader:
+    """The reader of a named dataset; where there is a limit it applies first, so that a quick look is quick."""
     if wishes.reading is not None and not wishes.reading.is_images:
         raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
-    size = wishes.reading.shape[:2] if wishes.reading else wishes.height_and_width
-    if wishes.size == "auto" and size is None:
-        size = (DEFAULT_SIZE, DEFAULT_SIZE)
-    square = size is None or size[0] == size[1]
-    in_grey = not wishes.color and (wishes.reading is None or wishes.reading.channels == 1)
-    in_bytes = wishes.reading is None or wishes.reading.pixel_type is np.uint8
-    quick = square and in_grey and in_bytes
-    own = (size[0] if size else None) if quick else None
-    loaded = load_digits_dataset(own) if name == "digits" else load_idx_dataset(name, own, data_dir, progress)
-    if quick:
-        height, width, _ = loaded.sample_shape
-        return replace(loaded, reading=Reading(height, width, 1, wishes.fit))
-    parts = Parts(loaded.train.images, loaded.train.labels, loaded.test.images, loaded.test.labels)
-    if wishes.reading is None:
-        wishes = replace(wishes, size=size)
-    return assemble(ArrayReader(name, parts, wishes, class_names=loaded.class_names), Terms(TEST_FRACTION))
+    if wishes.size == "auto":
+        wishes = replace(wishes, size=DEFAULT_SIZE)
+    loaded = load_digits_dataset() if name == "digits" else load_idx_dataset(name, data_dir, bar)
+    loaded = loaded if limit is None else loaded.limit(limit)
+    parts = Parts(loaded.train.X, loaded.train.labels, loaded.test.X, loaded.test.labels)
+    return ArrayReader(name, parts, wishes, class_names=loaded.class_names)
 
 
 def _read_path(path: Path, wishes: Wishes) -> Reader:
@@ -187,6 +205,8 @@ def _read_path(path: Path, wishes: Wishes) -> Reader:
             return _read_folder(path, wishes)
         if not path.exists():
             raise DatasetError(_nothing_there(path))
+        if not path.is_file():  # a pipe would be waited for without end
+            raise DatasetError(f"{path} is no regular file and no folder. Write what it gives to a file first.")
         with path.open("rb") as file:
             is_empty = not file.read(1)
     except PermissionError as error:
@@ -211,9 +231,10 @@ def _read_folder(folder: Path, wishes: Wishes) -> Reader:
     """The reader of a folder: of images, unless it holds IDX or Parquet files and no images."""
     if idx_images(folder, "train") is not None:
         return read_idx_folder(folder, wishes)
-    if not find_images(folder)[0] and parquet_shards(folder):
+    images, notes = find_images(folder)
+    if not images and parquet_shards(folder):
         return read_parquet(folder, wishes)
-    return read_folder(folder, wishes)
+    return read_folder(folder, images, notes, wishes)
 
 
 def _nothing_there(path: Path) -> str:

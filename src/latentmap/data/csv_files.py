@@ -1,0 +1,309 @@
+"""CSV files as tables: what separates the columns, whether the first line names them, and what each holds.
+
+Each of these is decided by looking at many lines. Which columns are features is the business of ``tables``.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.data.array_files import file_state
+from latentmap.data.arrays import ArrayReader
+from latentmap.data.reading import Wishes
+from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
+from latentmap.errors import DatasetError
+
+_DELIMITERS = "\t;,"
+_SAMPLE = 20  # lines, or cells of a column, that decide
+_SAMPLE_CELLS = 400_000  # cells looked at: of tables of very many columns fewer lines
+
+_MISSING = {"", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<na>", "?"}
+_BOOLEANS = {"false": 0.0, "no": 0.0, "true": 1.0, "yes": 1.0}
+_DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ].*)?")
+_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+
+
+def read_csv(path: Path, wishes: Wishes) -> ArrayReader:
+    """Return the reader of a CSV file: a row a sample, with a header line or without.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, values separated by commas, semicolons or tabs.
+    wishes : Wishes
+        What the user asked for.
+
+    Raises
+    ------
+    DatasetError
+        If the file is no such table, or a value is no number; by line and column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            delimiter = _find_delimiter(list(islice(file, _SAMPLE)))
+            file.seek(0)
+            rows = csv.reader(file, delimiter=delimiter)
+            return read_table(_Cells(path, wishes, delimiter).read(rows), wishes)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+    except csv.Error as error:
+        raise DatasetError(f"{path} cannot be read as CSV: {error}.") from error
+
+
+# ---- what separates, what names ------------------------------------------------------------------------------------
+
+
+def _find_delimiter(lines: list[str]) -> str:
+    """The delimiter that gives all lines the same number of cells, the most numbers, and then the most cells."""
+    best, chosen = (0.0, 0), max(_DELIMITERS, key=lines[0].count)
+    for delimiter in _DELIMITERS:
+        try:
+            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:  # a whole line may be too long for a cell
+            continue
+        widths = {len(row) for row in rows}
+        if len(widths) != 1 or widths == {1}:
+            continue
+        cells = list(islice(chain(*reversed(rows)), 1000))
+        found = sum(_kind_of(cell) == "number" for cell in cells) / len(cells), len(rows[0])
+        if found > best:
+            best, chosen = found, delimiter
+    return chosen
+
+
+def _kind_of(cell: str) -> str:
+    """What a cell looks like: a number, a boolean, a date, missing, or text."""
+    cell = cell.strip()
+    if cell.lower() in _MISSING:
+        return "missing"
+    if is_number(cell) or _COMMA.fullmatch(cell):
+        return "number"
+    if cell.lower() in _BOOLEANS:
+        return "boolean"
+    return "date" if _DATE.fullmatch(cell) else "text"
+
+
+def has_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[bool, bool]:
+    """Whether a table's first row names its columns, since it differs in kind from those below; and if that is plain.
+
+    Names are text where numbers stand below, or numbers that count up (years, pixels) where those below do not.
+    """
+    above = [_kind_of(cell) for cell in first]
+    if not below:
+        return "number" not in above, True
+    kinds = [_kind_below(column) for column in zip(*below, strict=False)]
+    differ = sum(a == "text" and b not in ("text", "missing") for a, b in zip(above, kinds, strict=False))
+    alike = sum(a == b != "text" and a != "missing" for a, b in zip(above, kinds, strict=False))
+    if not alike:
+        repeats = any(a == "text" and cell in column for a, cell, *column in zip(above, first, *below, strict=False))
+        header = differ > 0 or not repeats or "number" not in kinds
+        return header, header
+    counted = [i for i, kind in enumerate(above) if kind == "number"]
+    if _counts_up([first[i] for i in counted], [[row[i] for i in counted if i < len(row)] for row in below]):
+        return True, False
+    return differ >= alike, False
+
+
+def _kind_below(cells: Sequence[str]) -> str:
+    """The kind of most cells of a column."""
+    counts = Counter(_kind_of(cell) for cell in cells)
+    del counts["missing"]
+    return counts.most_common(1)[0][0] if counts else "missing"
+
+
+def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether whole numbers rise by equal steps as no row below does: many of them, or a few above fractions."""
+
+    def steps(row: Sequence[str]) -> set[int]:
+        values = [int(cell) if re.fullmatch(r"\s*\d{1,9}\s*", cell) else None for cell in row]
+        if None in values:
+            return {0}
+        return {after - before for before, after in pairwise(values)}  # type: ignore[operator]
+
+    rise = steps(cells)
+    if len(cells) < 2 or len(rise) != 1 or min(rise) < 1 or any(steps(row) == rise for row in below):
+        return False
+    fractions = any(re.search(r"\d[.,]\d*[1-9]", cell) for row in below for cell in row)
+    return len(cells) >= (2 if fractions else 5)
+
+
+# ---- the cells -----------------------------------------------------------------------------------------------------
+
+
+class _Cells:
+    """The cells of a file, gone through once: numbers as such, the others by column until what it holds is plain."""
+
+    def __init__(self, path: Path, wishes: Wishes, delimiter: str) -> None:
+        self._path, self._wishes, self._delimiter = path, wishes, delimiter
+        self._notes: list[str] = []
+        self._lines = array("q")
+        self._classes: list[str] = []
+        self._texts: dict[int, tuple[list[int], list[str]]] = {}  # of a column: rows and cells that are no numbers
+        self._settled: list[int] = []  # columns that hold text, of which nothing more need be known
+        self._seen: dict[str, str] = {}  # each text once
+        self._wrong: dict[int, tuple[int, str]] = {}  # of a column of numbers: the first row, and cell, that is none
+        self._read: dict[str, list[int]] = defaultdict(list)  # how cells were read, and in which columns
+
+    def read(self, rows: Any) -> Table:
+        """Return the table of the rows that a csv reader gives."""
+        names, lines = self._name_columns(rows)
+        check_names(names, str(self._path))
+        label = class_column(names, self._wishes, str(self._path))
+        values = self._read_values(lines, len(names), None if label is None else names.index(label))
+        if not len(values):
+            raise DatasetError(f"{self._path} has no rows.")
+        empty = np.atleast_1d(np.isnan(values).all(axis=0))
+        kinds: dict[str, Kind] = {
+            name: self._kind(place, values) if place in self._texts else "empty" if empty[place] else "number"
+            for place, name in enumerate(names)
+        }
+        for what, found in self._read.items():
+            self._notes.append(f"{what} in {len(found):,} columns: {listed([names[place] for place in found])}.")
+        places = {name: place for place, name in enumerate(names)}
+
+        def numbers(columns: Sequence[str]) -> NDArray[np.float64]:
+            wanted = [places[column] for column in columns]
+            self._refuse_text(wanted, names)
+            return values if wanted == list(range(len(names))) else values[:, wanted]
+
+        return Table(
+            self._path.stem, str(self._path), kinds, numbers, lambda _: _as_classes(self._classes),
+            row=lambda row: f"line {self._lines[row]:,}", content=file_state(self._path), notes=self._notes,
+        )  # fmt: skip
+
+    def _name_columns(self, rows: Any) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+        """The names of the columns, and the rows with the lines they end in; the notes say what was decided."""
+        numbered = ((rows.line_num, row) for row in rows if row)
+        first = next(numbered, (0, [""]))
+        n_sampled = max(2, min(_SAMPLE, _SAMPLE_CELLS // len(first[1])))
+        sampled = list(islice(numbered, n_sampled))
+        cells = [cell.strip() for cell in first[1]]
+        known = self._wishes.reading.columns if self._wishes.reading else None
+        if self._wishes.header is not None:
+            header, plain = self._wishes.header, True
+        elif known is not None and set(known) <= set(cells):
+            header, plain = True, True
+        elif known is not None and all(re.fullmatch(r"column \d+", column) for column in known):
+            header, plain = False, True
+        else:
+            header, plain = has_header(cells, [row for _, row in sampled])
+        if header and not plain:
+            self._notes.append("the first line is taken as the names of the columns. If it is data, add --no-header.")
+        elif not header and not plain:
+            self._notes.append(
+                "the first line is taken as data, being like those below: the columns are called 'column 0', "
+                "'column 1' and so on. If it names them, add --header."
+            )
+        names = [cell if header and cell else f"column {i}" for i, cell in enumerate(cells)]
+        return names, chain(sampled if header else [first, *sampled], numbered)
+
+    def _read_values(
+        self, lines: Iterator[tuple[int, list[str]]], n_columns: int, label: int | None
+    ) -> NDArray[np.float64]:
+        """All cells as numbers, shape (n, n_columns), NaN where they are none."""
+        values = array("d")
+        for line, row in lines:
+            if len(row) != n_columns:
+                raise DatasetError(
+                    f"{self._path}, line {line:,}: {len(row):,} values in place of {n_columns:,}. Mend the line."
+                )
+            self._lines.append(line)
+            if label is not None:
+                self._classes.append(self._seen.setdefault(row[label], row[label]))
+                row[label] = "nan"
+            for place in self._settled:
+                row[place] = "nan"
+            try:
+                values.extend(list(map(float, row)))
+            except ValueError:
+                values.extend([self._number(place, cell) for place, cell in enumerate(row)])
+        return np.frombuffer(values).reshape(-1, n_columns) if values else np.empty((0, n_columns))
+
+    def _number(self, place: int, cell: str) -> float:
+        """The number that a cell stands for; one that stands for none is noted."""
+        try:
+            return float(cell)
+        except ValueError:
+            cell = cell.strip()
+        if cell.lower() in _MISSING:
+            return np.nan
+        row = len(self._lines) - 1
+        rows, cells = self._texts.setdefault(place, ([], []))
+        rows.append(row)
+        cells.append(self._seen.setdefault(cell, cell))
+        if len(cells) == _SAMPLE and _kind_below(cells) == "text" and len(cells) > row // 2:
+            self._settled.append(place)
+        return np.nan
+
+    def _kind(self, place: int, values: NDArray[np.float64]) -> Kind:
+        """What a column holds that has cells that are no plain numbers; those that can be read are."""
+        rows, cells = self._texts[place]
+        if place in self._settled:
+            return "text"
+        numbers = values[~np.isnan(values[:, place]), place]
+        found = set(cells)
+        if not len(numbers) and all(cell.lower() in _BOOLEANS for cell in found):
+            values[rows, place] = [_BOOLEANS[cell.lower()] for cell in cells]
+            self._read["booleans are read as 1 and 0"].append(place)
+            return "number"
+        commas = [i for i, cell in enumerate(cells) if _COMMA.fullmatch(cell)]
+        others = [i for i, cell in enumerate(cells) if not _COMMA.fullmatch(cell)]
+        if self._delimiter == ";" and len(commas) > len(others) and (numbers == np.round(numbers)).all():
+            values[[rows[i] for i in commas], place] = [float(cells[i].replace(",", ".")) for i in commas]
+            self._read["commas are read as decimal points"].append(place)
+            if others:
+                self._wrong[place] = rows[others[0]], cells[others[0]]
+            return "number"
+        if not others and len(commas) > len(numbers):
+            return "comma"
+        if len(numbers) >= len(cells):
+            self._wrong[place] = rows[0], cells[0]  # of a column of numbers, some cells are none
+            return "number"
+        return "date" if all(map(_DATE.fullmatch, found)) else "text"
+
+    def _refuse_text(self, places: Sequence[int], names: Sequence[str]) -> None:
+        """Refuse columns of numbers with cells that are none, naming the first."""
+        wrong = min(((*self._wrong[place], place) for place in places if place in self._wrong), default=None)
+        if wrong is None:
+            return
+        row, cell, place = wrong
+        line = self._lines[row]
+        way = "If the first line names the columns, add --header." if line == 1 else (
+            "Fill it in, leave the row out, or name the column with --label."
+        )  # fmt: skip
+        raise DatasetError(
+            f"{self._path}, line {line:,}, column {names[place]!r}: {cell!r:.60} in place of a number. {way}"
+        )
+
+
+def _as_classes(cells: list[str]) -> NDArray[Any]:
+    """The cells of the column that names the class: whole numbers where all are, None where there is nothing."""
+    found = {cell: cell.strip() for cell in set(cells)}
+    texts = [text for text in found.values() if text not in ("", "nan")]
+    as_class: Any = (lambda text: int(float(text))) if all(map(_is_whole, texts)) else str
+    classes = {cell: as_class(text) if text not in ("", "nan") else None for cell, text in found.items()}
+    return np.array([classes[cell] for cell in cells], object)
+
+
+def is_number(cell: str) -> bool:
+    """Whether text stands for a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_whole(cell: str) -> bool:
+    """Whether text stands for a whole number."""
+    return bool(re.fullmatch(r"[+-]?\d{1,15}(\.0*)?", cell))
