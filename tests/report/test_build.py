@@ -89,10 +89,21 @@ def test_a_failure_leaves_the_former_report_whole(tmp_path, monkeypatch, broken)
 
 
 @pytest.mark.usefixtures("plain_figures")
-@pytest.mark.parametrize("foreign", ["thesis.tex", "figures/mine.svg", "models/dense/notes.txt"])
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "thesis.tex",
+        "figures/mine.svg",
+        "figures/mine.png",
+        "models/dense/notes.txt",
+        "old/report.html",
+        "models/my/config.json",
+    ],
+)
 def test_foreign_files_are_never_deleted(tmp_path, foreign):
     dataset = small_dataset("3 classes")
     build_report(dataset, tmp_path / "out", make_model=quick)
+    (tmp_path / "out" / foreign).parent.mkdir(exist_ok=True)
     (tmp_path / "out" / foreign).write_text("years of work")
     with pytest.raises(OutputError, match="was not written by latentmap"):
         build_report(dataset, tmp_path / "out", make_model=lambda _: pytest.fail("trained before looking"))
