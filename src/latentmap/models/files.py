@@ -360,7 +360,9 @@ def _check_tensors(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tenso
     if missing := sorted(wanted.keys() - found.keys()):
         raise ModelFileError(f"{path} lacks the tensor(s) {_listed(missing)}. Is it of another model than {_CONFIG}?")
     if extra := sorted(found.keys() - wanted.keys()):
-        raise ModelFileError(f"{path} has the unexpected tensor(s) {_listed(extra)}. Is it of another model than {_CONFIG}?")
+        raise ModelFileError(
+            f"{path} has the unexpected tensor(s) {_listed(extra)}. Is it of another model than {_CONFIG}?"
+        )
     for name, tensor in found.items():
         if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
             raise ModelFileError(
