@@ -141,9 +141,20 @@ def test_without_resume_everything_is_fitted_and_what_is_not_ours_is_left(plain,
     assert [path.name for path in kept.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.parametrize("foreign", ["thesis.tex", "figures/mine.svg", "models/dense/notes.txt"])
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "thesis.tex",
+        "figures/mine.svg",
+        "figures/mine.png",
+        "models/dense/notes.txt",
+        "old/report.html",
+        "models/my/config.json",
+    ],
+)
 def test_foreign_files_are_never_deleted(plain, tmp_path, monkeypatch, foreign):
     plain(tmp_path / "out")
+    (tmp_path / "out" / foreign).parent.mkdir(exist_ok=True)
     (tmp_path / "out" / foreign).write_text("years of work")
     monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("trained before looking"))
     with pytest.raises(OutputError, match="was not written by latentmap"):
