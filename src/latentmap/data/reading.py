@@ -100,6 +100,8 @@ class Wishes:
         The column that names the class.
     reading : Reading, optional
         Of the model that the data is for; then nothing else is asked.
+    budget : int, optional
+        The most bytes of samples to hold.
     """
 
     size: int | tuple[int, int] | Literal["auto"] | None = "auto"
@@ -107,6 +109,7 @@ class Wishes:
     color: bool | None = None
     label: str | None = None
     reading: Reading | None = None
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("fit", self.fit, FITS)

@@ -120,7 +120,8 @@ def load_dataset(
     ((40, 7), (10, 7))
     """
     known = reading if isinstance(reading, Reading) or reading is None else Reading.from_config(reading)
-    wishes = Wishes(size, fit, color, label, known)
+    budget = memory_budget(memory)
+    wishes = Wishes(size, fit, color, label, known, budget)
     if not 0 <= test_fraction < 1:
         raise ValueError(f"test_fraction must be at least 0 and less than 1, got {test_fraction!r}.")
     if limit is not None:
@@ -131,7 +132,7 @@ def load_dataset(
         raise ValueError(f"source must be a name or a path, got {source!r}. Write . for the present folder.")
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
-    terms = Terms(test_fraction, limit, memory_budget(memory), skip_bad, progress)
+    terms = Terms(test_fraction, limit, budget, skip_bad, progress)
     if isinstance(source, str) and source in BUILTIN_NAMES:
         folder = None if data_dir is None else Path(data_dir)
         return assemble(_builtin_reader(source, folder, limit, wishes, progress), terms)
