@@ -122,13 +122,12 @@ class EncodedImages(Reader):
         sizes: Counter[tuple[int, int]] = Counter()
         grey = True
         self.unreadable: dict[int, str] = {}
-        for piece in self._in_parallel(np.arange(known.n), probe):
-            for row, found in piece:
-                if isinstance(found, UnreadableImageError):
-                    self.unreadable[row] = str(found)
-                else:
-                    sizes[found[0]] += 1
-                    grey = grey and found[1]
+        for row, found in self._in_parallel(np.arange(known.n), probe):
+            if isinstance(found, UnreadableImageError):
+                self.unreadable[row] = str(found)
+            else:
+                sizes[found[0]] += 1
+                grey = grey and found[1]
         self.known = known
         if not sizes:
             raise DatasetError(
@@ -144,14 +143,15 @@ class EncodedImages(Reader):
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the images at these rows; those that are damaged are named."""
-        for piece in self._in_parallel(rows, lambda encoded: decode(encoded, self.reading)):
+        results = self._in_parallel(rows, lambda encoded: decode(encoded, self.reading))
+        while piece := list(itertools.islice(results, _CHUNK)):
             bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
             good = [row for row, _ in piece if row not in bad]
             X = np.asarray([found for row, found in piece if row not in bad], np.uint8)
             yield Chunk(np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad)
 
-    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[list[tuple[int, Any]]]:
-        """The work's result for each row, or the error of one that could not be read, some hundred rows at a time."""
+    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[tuple[int, Any]]:
+        """The work's result for each row, or the error of one that could not be read."""
 
         def attempt(items: list[Encoded | UnreadableImageError]) -> list[Any]:
             found: list[Any] = []
@@ -169,7 +169,7 @@ class EncodedImages(Reader):
                 items = [self._item(row) for row in piece]
                 # Several at once: handing over a small image takes a thread longer than its work.
                 batches = [items[i : i + _BATCH] for i in range(0, len(items), _BATCH)]
-                yield list(zip(piece, itertools.chain.from_iterable(pool.map(attempt, batches)), strict=True))
+                yield from zip(piece, itertools.chain.from_iterable(pool.map(attempt, batches)), strict=True)
 
     def _item(self, row: int) -> Encoded | UnreadableImageError:
         """The image of a row, still encoded, or why there is none."""

@@ -265,7 +265,7 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
 
 def parquet_shards(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder, all the way down, in order of their names."""
-    files = (file.relative_to(folder) for file in folder.rglob("*.parquet") if file.is_file())
+    files = (file.relative_to(folder) for file in folder.rglob("*.parquet"))
     return [folder / file for file in sorted(files) if not any(part.startswith(".") for part in file.parts)]
 
 
