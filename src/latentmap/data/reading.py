@@ -202,6 +202,8 @@ class Wishes:
         Whether the first line of a CSV file names the columns; None leaves it to the file.
     missing : {"drop", "mean"}, optional
         What to do about missing numbers; None refuses them.
+    budget : int, optional
+        The most bytes of samples to hold.
     """
 
     size: int | tuple[int, int] | Literal["auto"] | None = "auto"
@@ -212,6 +214,7 @@ class Wishes:
     columns: Sequence[str] | None = None
     header: bool | None = None
     missing: Missing | None = None
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("fit", self.fit, FITS)
