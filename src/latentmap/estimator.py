@@ -747,7 +747,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             X = validate_data(
                 self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1
             )
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise name_first_gap(error, X) from error
         return np.asarray(X)
 
