@@ -4,14 +4,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test test-oldest soak check bench format clean
 
 demo: $(READY)  ## the main job on the digits that come with scikit-learn
 	$(BIN)/latentmap report digits -o runs/digits --force
 
-test: $(READY)  ## the whole suite
-	$(BIN)/python -m pytest
+test: $(READY)  ## the whole suite, a process a core: small tensors gain nothing from more threads
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL)
+
+test-oldest:  ## the whole suite with the lowest versions that pyproject.toml allows, in .venv-oldest
+	$(PYTHON) -m venv --clear .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e '.[dev]'
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest $(IN_PARALLEL)
+
+soak: $(READY)  ## an hour of kills, damaged files, full disks and races; SOAK_MINUTES=5 for a short one
+	SOAK_MINUTES=$${SOAK_MINUTES:-60} $(BIN)/python -m tests.soak
 
 check: $(READY)  ## lint, types, layers
 	$(BIN)/ruff format --check .
@@ -27,7 +37,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-oldest runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

@@ -6,7 +6,17 @@ import argparse
 import subprocess
 import sys
 
-BENCHMARKS = ("time_to_quality", "quality", "encode", "peers", "map", "interpolation", "scaling", "larger_than_memory")
+BENCHMARKS = (
+    "time_to_quality",
+    "quality",
+    "encode",
+    "peers",
+    "map",
+    "interpolation",
+    "scaling",
+    "busy",
+    "larger_than_memory",
+)
 
 
 def main() -> None:

@@ -286,7 +286,7 @@ def prepare_data(options: argparse.Namespace) -> None:
     from latentmap.models import MODELS, ConvAutoencoder
 
     dataset = benchmark_dataset(short=options.short, source=options.source)
-    train = dataset.train.head(options.limit or len(dataset.train))
+    train = dataset.train.few(options.limit or len(dataset.train))
     folder = Path(options.folder)
     for name, array in zip(_SPLITS, (train.X, train.labels, dataset.test.X, dataset.test.labels), strict=True):
         np.save(folder / f"{name}.npy", np.asarray(array))

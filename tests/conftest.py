@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs the MNIST files: set LATENTMAP_DATA to the folder above mnist/")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def coarse_pictures() -> Iterator[None]:
+    """Draw with few dots an inch: the same artists in a fraction of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("latentmap.report.figures.canvas.DPI", 40)
+        yield
+
+
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
     """The digits at 32x32."""
@@ -29,7 +38,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="session")
 def small() -> Dataset:
-    """The first 200 digits of each split as they are, 8x8."""
+    """200 digits of each split as they are, 8x8."""
     return load_dataset("digits", size=None).limit(200)
 
 

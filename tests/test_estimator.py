@@ -806,6 +806,19 @@ def test_callbacks_are_told_of_the_plan_each_epoch_and_the_end(small):
     assert end == "end"
 
 
+def test_callbacks_are_told_of_steps(small, monkeypatch):
+    class Steps(Callback):
+        last = None
+
+        def on_step_end(self, step, n_steps):
+            self.last = step, n_steps
+
+    monkeypatch.setattr("latentmap.training.loop._TELL_EVERY", 0)
+    steps = Steps()
+    quick(epochs=2, batch_size=60, callbacks=[steps]).fit(small.train.images)
+    assert steps.last == (6, 6)
+
+
 def test_callbacks_are_told_of_one_pass_by_partial_fit(small):
     watcher = Watcher()
     quick(callbacks=[watcher], epochs=9).partial_fit(small.train.images)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import subprocess
 import sys
@@ -15,8 +16,11 @@ from latentmap import errors
 MODULES = ["latentmap", *(m.name for m in pkgutil.walk_packages(latentmap.__path__, "latentmap."))]
 
 
-def in_a_new_process(script):
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+def in_a_new_process(script, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, **environment},
+    )  # fmt: skip
     return json.loads(done.stdout)
 
 
@@ -68,6 +72,17 @@ def test_importing_the_package_and_its_errors_is_light():
         "print(json.dumps([m for m in ('torch', 'numpy', 'sklearn', 'matplotlib') if m in sys.modules]))"
     )
     assert in_a_new_process(script) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_that_wait_give_up_soon_unless_the_user_says_otherwise(monkeypatch, given, wanted):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    script = "import json, os, latentmap; print(json.dumps(os.environ.get('GOMP_SPINCOUNT')))"
+    assert in_a_new_process(script, **given) == wanted
 
 
 def test_the_estimator_imports_no_matplotlib_no_openTSNE_and_no_extras():  # noqa: N802

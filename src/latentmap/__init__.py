@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from latentmap.data import Dataset, load_dataset
     from latentmap.errors import LatentmapError
     from latentmap.estimator import Autoencoder
+
+
+# PyTorch's threads spin while they wait for each other; beside a busy process that makes training many times slower.
+# Before PyTorch is loaded, its OpenMP can be told to give up soon, as it does by itself with more threads than cores.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def __getattr__(name: str) -> Any:

@@ -6,46 +6,78 @@ and files live in their own packages.
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import difflib
+import functools
 import hashlib
 import os
 import platform
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
-from latentmap.checks import check_choice, check_number, draw_seed
+from latentmap.checks import check_choice, check_number, check_share, draw_seed
 from latentmap.data.checking import check_images, name_first_gap
-from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling
+from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling, Unit, channels_last, measuring_unit
 from latentmap.data.regions import FileRegion, file_region
-from latentmap.errors import TrainingError
+from latentmap.errors import ModelFileError, TrainingError
 from latentmap.models import MODELS, AutoencoderModule
+from latentmap.models.base import build
 from latentmap.models.files import StoredModel, load_model, save_model
 from latentmap.models.inference import for_inference
 from latentmap.models.mixture import MOST_CODES, CodeMixture
 from latentmap.training import Callback, PrintEpochs, TrainingPlan
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.checkpoints import Checkpoints, read_settings
-from latentmap.training.device import choose_device
+from latentmap.training.device import choose_device, own_modes
 from latentmap.training.objectives import check_objective, make_objective
 from latentmap.training.plan import auto_batch_size, auto_epochs
 from latentmap.training.precision import PRECISIONS, choose_precision
 from latentmap.training.session import Material, learn
 
 _CHUNK = 512  # samples encoded or decoded at once
-_STREAMED_FROM = 2**28  # bytes: mapped files of bytes from this size on are read piece by piece, never as a whole
+_STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
+_KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
+_LARGEST = 1e150  # numbers whose squares can still be added up
+_LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
+# What fitting leaves behind besides the attributes that end in an underscore.
+_LEARNED = {"_info", "_quick", "_codes", "_some", "_mixture", "_optimizer_state"}
+_MEANT = {
+    "n_components": "latent_dim", "code_size": "latent_dim", "encoding_dim": "latent_dim",
+    "embedding_dim": "latent_dim", "n_latent": "latent_dim", "max_iter": "epochs", "n_iter": "epochs",
+    "lr": "learning_rate", "learning_rate_init": "learning_rate", "loss": "objective", "alpha": "weight_decay",
+    "seed": "random_state", "architecture": "model", "early_stopping": "patience",
+}  # fmt: skip
+
+_P = ParamSpec("_P")
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+def _with_hints(
+    initialize: Callable[Concatenate[Autoencoder, _P], None],
+) -> Callable[Concatenate[Autoencoder, _P], None]:
+    """Let a constructor say what was meant by a parameter that there is not."""
+
+    @functools.wraps(initialize)
+    def checked(self: Autoencoder, *args: _P.args, **parameters: _P.kwargs) -> None:
+        if wrong := self._unknown(parameters):
+            raise TypeError(wrong)
+        initialize(self, *args, **parameters)
+
+    return checked  # type: ignore[return-value]  # to mypy, `wraps` gives `self` a name
+
+
+class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Learn to encode images or vectors into a few numbers, and to decode them back.
 
     Drops in where `sklearn.decomposition.PCA` stood: `fit`, `transform`, `inverse_transform`, in pipelines and grid
@@ -138,8 +170,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     _info: dict[str, Any]
     _quick: AutoencoderModule | None = None  # `module_` as it is quickest to run
     _codes: NDArray[np.float32] | None = None  # of some training samples, until `_mixture` is found
+    _some: tuple[NDArray[Any], NDArray[np.float64]] | None = None  # samples of all pieces, and their random numbers
     _mixture: CodeMixture | None = None
 
+    @_with_hints
     def __init__(
         self,
         model: str = "dense",
@@ -179,8 +213,26 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.random_state = random_state
         self.verbose = verbose
 
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, as scikit-learn does; `ValueError` for one that there is not."""
+        if wrong := self._unknown(name.partition("__")[0] for name in params):
+            raise ValueError(wrong)
+        super().set_params(**params)
+        return self
+
+    def _unknown(self, names: Iterable[str]) -> str | None:
+        """What is wrong with the first of these names that is no parameter."""
+        known = self._get_param_names()
+        wrong = next((name for name in names if name not in known), None)
+        if wrong is None:
+            return None
+        near = _MEANT.get(wrong) or next(iter(difflib.get_close_matches(wrong, known, n=1)), None)
+        hint = f"Did you mean {near}?" if near else f"There are {', '.join(known)}."
+        return f"{type(self).__name__} has no parameter {wrong!r}. {hint}"
+
     # ---- learning -------------------------------------------------------------------------------------------------
 
+    @own_modes()
     def fit(
         self,
         X: ArrayLike,
@@ -192,11 +244,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     ) -> Self:
         """Learn to encode and decode samples like these.
 
+        A fit that fails, is refused or interrupted leaves the estimator as it was before.
+
         Parameters
         ----------
         X : array, shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Vectors of any scale, or images as uint8 0..255 or float. uint8 images mapped from a file
-            (``np.load(path, mmap_mode="r")``), of more than 256 MiB, are read from there piece by piece.
+            Vectors of any scale, or images: uint8 0..255, whole numbers of 10, 12, 14 or 16 bits, floats from 0 to
+            1, -1 to 1 or 0 to 255 with a little slack, or of any other range, which becomes the model's. A tensor may
+            have its channels first. Images mapped from a file (``np.load(path, mmap_mode="r")``), of more than 256
+            MiB, are read from there piece by piece where they are uint8, or float32 from 0 to 1.
         y : ignored
             Here for scikit-learn's sake.
         checkpoint : path, optional
@@ -222,21 +278,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         CheckpointError
             If the checkpoint is damaged, or of other settings or data; the first that differs is named.
         OutputError
-            If the checkpoint cannot be written; the former one stays whole.
+            If the checkpoint cannot be written, the former one stays whole; or if another run is writing it.
         """
         self._check_parameters()
-        samples = self._check_samples(X, reset=True)
+        new = self._aside()
+        samples = new._check_samples(X, reset=True)
         former = read_settings(checkpoint) if checkpoint is not None and resume else None
         # Without a random_state the seed was drawn, and is known to the checkpoint alone.
-        self._start(samples, seed=former.get("seed") if former and self.random_state is None else None)
+        new._start(samples, seed=former.get("seed") if former and self.random_state is None else None)
         checkpoints = None
         if checkpoint is not None:
-            checkpoints = Checkpoints(
-                checkpoint, {**self.settings(samples), "seed": self.seed_}, every=checkpoint_every
-            )
-        self._learn(samples, self._plan(len(samples)), checkpoints=checkpoints, resume=resume)
+            checkpoints = Checkpoints(checkpoint, {**new.settings(samples), "seed": new.seed_}, every=checkpoint_every)
+        with checkpoints or contextlib.nullcontext():
+            problem = new._learn(samples, new._plan(len(samples)), checkpoints=checkpoints, resume=resume)
+        self._become(new, problem)
         return self
 
+    @own_modes()
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
         """Learn from one more piece of the data, in one pass over it.
 
@@ -260,14 +318,30 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ValueError, TypeError
             If `X` or a parameter is unusable, or `X` has another shape than the first piece.
         """
-        first = not hasattr(self, "module_")
+        self._check_parameters()
+        new = self._aside(go_on=True)
+        first = not hasattr(new, "module_")
+        samples = new._check_samples(X, reset=first)
         if first:
-            self._check_parameters()
-        samples = self._check_samples(X, reset=first)
-        if first:
-            self._start(samples)
-        self._learn(samples, self._plan(len(samples)), piecewise=True)
+            new._start(samples)
+        problem = new._learn(samples, new._plan(len(samples)), piecewise=True)
+        self._become(new, problem)
         return self
+
+    def _aside(self, *, go_on: bool = False) -> Self:
+        """An estimator with the same parameters to learn in, so that this one stays what it is until that is done."""
+        new = object.__new__(type(self))
+        new.__dict__ = {name: value for name, value in vars(self).items() if go_on or not _is_learned(name)}
+        if go_on and hasattr(new, "module_"):
+            new.module_, new.history_ = copy.deepcopy(self.module_), list(self.history_)
+        return new
+
+    def _become(self, new: Autoencoder, problem: str | None) -> None:
+        """Take over what another estimator has learned, in one step that nothing can interrupt."""
+        own = {name: value for name, value in vars(self).items() if not _is_learned(name)}
+        self.__dict__ = own | {name: value for name, value in vars(new).items() if _is_learned(name)}
+        if problem is not None:
+            raise TrainingError(problem)
 
     def _start(self, samples: NDArray[Any], seed: int | None = None) -> None:
         """Choose seed and preprocessing, and build an untrained network."""
@@ -276,16 +350,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
         arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}
         if self.latent_dim is not None:
-            arguments["latent_dim"] = self.latent_dim
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed_)
-            self.module_ = MODELS[self.model](**arguments)
-        self.latent_dim_ = self._n_features_out = self.module_.latent_dim
+            arguments["latent_dim"] = int(self.latent_dim)
+        self.module_ = build(MODELS[self.model], self.seed_, **arguments)
+        self.latent_dim_ = self.module_.latent_dim
         if self.latent_dim is not None and self.latent_dim_ > self.preprocessing_.n_values:
             warnings.warn(
                 f"latent_dim is {self.latent_dim_}, more than the {self.preprocessing_.n_values} numbers of a sample: "
                 "the code compresses nothing.",
-                stacklevel=3,
+                stacklevel=4,
             )
         self.n_parameters_ = self.module_.n_parameters
         self.history_: list[dict[str, Any]] = []
@@ -300,7 +372,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         rate = recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate)
         augmentation = recipe.augmentation if self.augmentation == "auto" else self.augmentation
         return TrainingPlan(
-            self.model,
+            self._model_name,
             epochs,
             batch_size,
             rate,
@@ -325,7 +397,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         ignored = ("callbacks", "verbose", "random_state", "device")
         parameters = {name: value for name, value in self.get_params().items() if name not in ignored}
-        samples = np.ascontiguousarray(X)
+        samples = np.ascontiguousarray(_array(X))
         digest = hashlib.blake2b(digest_size=16)
         region = _streamed(samples)
         for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
@@ -345,45 +417,50 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         piecewise: bool = False,
         checkpoints: Checkpoints | None = None,
         resume: bool = False,
-    ) -> None:
-        """Train the network on these samples and record what happened."""
-        self._quick = None
+    ) -> str | None:
+        """Train the network on these samples and record what happened; what went wrong after a good epoch."""
+        objective = make_objective(self.objective, self.objective_params)
+        goes_on = piecewise and self.n_iter_ > 0
+        former = (self._info.get("objective"), self._info.get("objective_params")) if goes_on else ()
         device = choose_device(self.device)
         seed = self.seed_ + self.n_iter_ if piecewise else self.seed_  # each piece in an order of its own
         fraction = 0.0 if piecewise else self.validation_fraction
         if piecewise:
             plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
         start = time.perf_counter()
-        try:
-            result, plan = learn(
-                self.module_,
-                Material(_streamed(samples) or self.preprocessing_.hold(samples), self.preprocessing_, seed, fraction),
-                make_objective(self.objective, self.objective_params),
-                plan,
-                device=device,
-                callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
-                untrained=self.n_iter_ == 0,
-                optimizer_state=self._optimizer_state,
-                checkpoints=checkpoints,
-                resume=resume,
-            )
-            if result.best_epoch == 0:
-                raise TrainingError(result.problem)
-        except BaseException:
-            if self.n_iter_ == 0:
-                del self.module_  # half-trained: not fitted
-            raise
+        result, plan = learn(
+            self.module_,
+            Material(self._streamed_or_held(samples), self.preprocessing_, seed, fraction),
+            objective,
+            plan,
+            device=device,
+            callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
+            untrained=self.n_iter_ == 0,
+            optimizer_state=self._optimizer_state if former == (self.objective, self.objective_params) else None,
+            checkpoints=checkpoints,
+            resume=resume,
+        )
+        if result.best_epoch == 0:
+            raise TrainingError(result.problem)
         self._quick = for_inference(self.module_)  # now, since `transform` may not change the estimator
-        self._mixture = None
-        self._codes = None if self.objective == "variational" else self._some_codes(samples)
+        self._mixture = self._codes = None
+        if piecewise:
+            self._keep_some(samples)
+        else:
+            self._some = None
+            self._codes = None if self.objective == "variational" else self._encode_some(samples)
         self.history_ += [record.as_dict() for record in result.history]
         self.n_iter_ += len(result.history)
         self._optimizer_state = result.optimizer_state if piecewise else None
         self.best_epoch_ = result.best_epoch
         self.settings_ = None if checkpoints is None else checkpoints.settings
+        unit = self._info.get("error_unit") if goes_on else None
+        if not goes_on and samples.ndim == 2 and self.scaling != "auto":
+            unit = np.asarray(measuring_unit(samples)).tolist()
         self._info = {
             "objective": self.objective,
-            "objective_params": self.objective_params,
+            "objective_params": copy.deepcopy(self.objective_params),
+            "error_unit": unit,
             "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
             "seed": self.seed_,
             "settings": self.settings_,
@@ -408,11 +485,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 "python": platform.python_version(),
             },
         }
-        if result.problem is not None:
-            raise TrainingError(result.problem)
+        return result.problem
 
     # ---- using ----------------------------------------------------------------------------------------------------
 
+    @own_modes()
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the codes of samples.
 
@@ -441,6 +518,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 Z[rows] = module.encode(x).numpy()
         return Z
 
+    @own_modes()
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Return the samples that codes stand for.
 
@@ -460,8 +538,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If `Z` does not have `latent_dim_` columns of finite numbers.
         """
         check_is_fitted(self, "module_")
-        # PyTorch takes neither flipped nor (without a warning) read-only memory.
-        codes = check_array(Z, dtype=np.float32, order="C", force_writeable=True, input_name="Z")
+        try:
+            # PyTorch takes neither flipped nor (without a warning) read-only memory.
+            codes = check_array(_array(Z), dtype=np.float32, order="C", force_writeable=True, input_name="Z")
+        except (ValueError, TypeError) as error:
+            raise _in_one_line(error) from error
         if codes.shape[1] != self.latent_dim_:
             raise ValueError(f"Z must have {self.latent_dim_} columns (latent_dim), got {codes.shape[1]}.")
         module = self._for_inference()
@@ -475,7 +556,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return new samples, decoded from codes drawn at random.
 
         The codes are drawn from the prior, a standard normal distribution, with ``objective="variational"``, and
-        otherwise from a mixture of 10 normal distributions fitted to the codes of 5,000 training samples.
+        otherwise from a mixture of 10 normal distributions fitted to the codes of 5,000 training samples (after
+        `partial_fit`, of samples from all pieces that it was given since it was made, loaded or copied).
 
         Parameters
         ----------
@@ -511,19 +593,36 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             raise ValueError("the model was saved without the distribution of its codes. Fit and save it again.")
         return self._mixture
 
+    @own_modes()
     def _find_mixture(self) -> None:
-        """Find how codes are distributed, once it is needed: codes that `fit` left become a mixture of them."""
-        if self._codes is not None:
-            self._mixture = CodeMixture.fit(self._codes, seed=self.seed_)
+        """Find how codes are distributed, once it is needed: `fit` leaves codes, `partial_fit` some samples."""
+        codes = self._codes
+        if self._mixture is None and self._some is not None and self._info.get("objective") != "variational":
+            codes = self._encode_some(self._some[0])
+        if codes is not None:
+            self._mixture = CodeMixture.fit(codes, seed=self.seed_)
             self._codes = None
 
-    def _some_codes(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+    def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
         """Codes of at most 5,000 samples, from all over the data."""
         some = samples[:: -(-len(samples) // MOST_CODES)]
         module = self._for_inference()
         with torch.inference_mode():
             return np.concatenate([module.encode(x).numpy() for _, _, x in self._inputs(some)])
 
+    def _keep_some(self, samples: NDArray[Any]) -> None:
+        """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
+        most = max(1, min(MOST_CODES, _KEPT_BYTES // max(1, samples[:1].nbytes)))
+        numbers = np.random.default_rng((self.seed_, self.n_iter_)).random(len(samples))
+        chosen = np.argsort(numbers)[:most]
+        kept, numbers = samples[chosen], numbers[chosen]
+        if self._some is not None:
+            numbers = np.concatenate([self._some[1], numbers])
+            chosen = np.argsort(numbers)[:most]
+            kept, numbers = np.concatenate([self._some[0], kept])[chosen], numbers[chosen]
+        self._some = (kept, numbers)
+
+    @own_modes()
     def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:  # noqa: ARG002
         """Return minus the reconstruction error of each sample: higher is better.
 
@@ -537,16 +636,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Returns
         -------
         ndarray of float64, shape (n,)
-            Minus the mean squared error over a sample's values, in squared units of `X`.
+            Minus the mean squared error over a sample's values, in squared units of `X`. Where `fit` saw vectors
+            whose features are in different units (the widest range above ten times the median one), each feature's
+            error counts in its standard deviations there, or the largest numbers would decide alone.
         """
         check_is_fitted(self, "module_")
         samples = self._check_samples(X, reset=False)
-        module = self._for_inference()
+        module, unit = self._for_inference(), np.asarray(self._error_unit, self.preprocessing_.output_dtype)
         scores = np.empty(len(samples))
         with torch.inference_mode():
             for rows, piece, x in self._inputs(samples):
                 X_hat = self.preprocessing_.to_samples(module(x))
-                errors = np.subtract(piece.reshape(X_hat.shape), X_hat, dtype=X_hat.dtype)
+                errors = np.subtract(piece.reshape(X_hat.shape), X_hat, dtype=X_hat.dtype) / unit
                 scores[rows] = -np.square(errors, dtype=np.float64).reshape(len(errors), -1).mean(axis=1)
         return scores
 
@@ -555,7 +656,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return float(self.score_samples(X, y).mean())
 
     def anomaly_score(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the reconstruction error of each sample, in squared units of `X`: higher is stranger."""
+        """Return the reconstruction error of each sample, minus its `score_samples`: higher is stranger."""
         return -self.score_samples(X)
 
     def _for_inference(self) -> AutoencoderModule:
@@ -565,23 +666,58 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return self._quick
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out of pickles what can be made again."""
+        """Leave out of pickles what can be made again, and samples."""
         self._find_mixture()
-        return {**super().__getstate__(), "_quick": None}
+        return {**super().__getstate__(), "_quick": None, "_some": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make again what was left out."""
         super().__setstate__(state)
         if hasattr(self, "module_"):
-            self._quick = for_inference(self.module_)
+            with own_modes(computing=False):
+                self._quick = for_inference(self.module_)
+
+    @property
+    def _model_name(self) -> str:
+        """The architecture's name, of the fitted network where there is one."""
+        module = getattr(self, "module_", None)
+        return next((name for name, each in MODELS.items() if type(module) is each), self.model)
+
+    @property
+    def _error_unit(self) -> Unit:
+        """What errors count as one: the `measuring_unit` of the training data, which "auto" scaling goes by too."""
+        unit = self._info.get("error_unit")
+        if unit is not None:
+            return np.asarray(unit, np.float64)
+        return self.preprocessing_.scale if np.ndim(self.preprocessing_.scale) else 1.0
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
+        """Return the names of a code's numbers, as figures have them: z1, z2, ...
+
+        Parameters
+        ----------
+        input_features : ignored
+            Here for scikit-learn's sake.
+
+        Returns
+        -------
+        ndarray of str, shape (latent_dim_,)
+        """
+        check_is_fitted(self, "module_")
+        return np.asarray([f"z{i}" for i in range(1, self.latent_dim_ + 1)], dtype=object)
+
+    def _streamed_or_held(self, samples: NDArray[Any]) -> FileRegion | torch.Tensor:
+        """Samples as training takes them."""
+        region = _streamed(samples) if self.preprocessing_.holds_as_is(samples.dtype) else None
+        return region or self.preprocessing_.hold(samples)
 
     def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], torch.Tensor]]:
         """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
         preprocessing = self.preprocessing_
         region = _streamed(samples)
         for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
-            # Bytes are shared, not copied; floats are scaled piece by piece.
-            whole = preprocessing.hold(held) if preprocessing.is_raw and held.dtype == np.uint8 else None
+            # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
+            whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
             for rows in _chunks(len(held)):
                 tensor = preprocessing.hold(held[rows]) if whole is None else whole[rows]
                 there = slice(part.start + rows.start, min(part.start + rows.stop, part.stop))
@@ -589,6 +725,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
+    @own_modes()
     def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
         """Save the fitted model as a folder, without any training data; a model that is there is replaced.
 
@@ -605,18 +742,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If `path` holds something else, or cannot be written. The old model stays whole.
         """
         check_is_fitted(self, "module_")
-        if metadata is not None:
-            self.metadata_ = dict(metadata)
+        metadata = self.metadata_ if metadata is None else dict(metadata)
         info = {
             **self._info,
             "feature_names": list(getattr(self, "feature_names_in_", [])) or None,
-            "metadata": self.metadata_,
+            "metadata": metadata,
         }
         self._find_mixture()
-        stored = StoredModel(self.model, self.module_, self.preprocessing_, info, self.history_, self._mixture)
+        stored = StoredModel(self._model_name, self.module_, self.preprocessing_, info, self.history_, self._mixture)
         save_model(path, stored)
+        self.metadata_ = metadata  # only what could be saved
 
     @classmethod
+    @own_modes(computing=False)
     def load(cls, path: str | os.PathLike[str]) -> Autoencoder:
         """Load a model that `save` wrote; its codes are bit-equal to those before.
 
@@ -647,7 +785,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         loaded.module_ = stored.module
         loaded._quick = for_inference(stored.module)
         loaded.preprocessing_ = stored.preprocessing
-        loaded.latent_dim_ = loaded._n_features_out = stored.module.latent_dim
+        loaded.latent_dim_ = stored.module.latent_dim
         loaded.n_parameters_ = stored.module.n_parameters
         loaded.history_ = [dict(row) for row in stored.history]
         training = info.get("training")
@@ -661,10 +799,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         settings = info.get("settings")
         loaded.settings_ = settings if isinstance(settings, dict) else None
         loaded._info = info
-        loaded._optimizer_state = loaded._codes = None
+        if not _is_unit(info.get("error_unit"), loaded.n_features_in_):
+            raise ModelFileError(f"{path} has a damaged entry 'error_unit' in its config. Save the model again.")
+        loaded._optimizer_state = None
         loaded._mixture = stored.mixture
         return loaded
 
+    @own_modes()
     def export_onnx(self, path: str | os.PathLike[str]) -> float:
         """Write ``encoder.onnx`` and ``decoder.onnx``, preprocessing included, and check them against PyTorch.
 
@@ -692,7 +833,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_is_fitted(self, "module_")
         metadata = {
             "latentmap_version": latentmap.__version__,
-            "model": self.model,
+            "model": self._model_name,
             "classes": self.metadata_.get("class_names") or [],
         }
         return export_onnx(path, self.module_, self.preprocessing_, metadata)
@@ -702,10 +843,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_is_fitted(self, "module_")
         training, versions = (dict(self._info.get(part) or {}) for part in ("training", "versions"))
         return {
-            "model": self.model,
+            "model": self._model_name,
             "latent_dim": self.latent_dim_,
             "sample_shape": list(self.preprocessing_.sample_shape),
             "dtype": self.preprocessing_.dtype,
+            **({"pixel_range": list(self.preprocessing_.pixel_range)} if self.preprocessing_.is_images else {}),
             "parameters": self.n_parameters_,
             "objective": self._info.get("objective"),
             **(self._info.get("objective_params") or {}),
@@ -719,6 +861,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _check_parameters(self) -> None:
         """Refuse parameters out of range, each by name."""
+        model: object = self.model
+        if isinstance(model, (int, np.integer)) and not isinstance(model, bool):
+            models = ", ".join(map(repr, sorted(MODELS)))
+            raise ValueError(f"model must be one of {models}, got {model}. Did you mean latent_dim={model}?")
         check_choice("model", self.model, MODELS)
         check_objective(self.objective, self.objective_params)
         check_choice("scaling", self.scaling, SCALINGS)
@@ -726,34 +872,44 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
         for name, unset in (("latent_dim", None), ("epochs", "auto"), ("batch_size", "auto"), ("patience", None)):
             value = getattr(self, name)
-            if value != unset:
+            if value is not None if unset is None else not _is_auto(value):
                 check_number(name, value, whole=True)
-        if self.learning_rate != "auto":
+        if not _is_auto(self.learning_rate):
             check_number("learning_rate", self.learning_rate)
-        if self.weight_decay not in {"auto", 0}:
-            check_number("weight_decay", self.weight_decay)
+        if not _is_auto(self.weight_decay):
+            check_share("weight_decay", self.weight_decay, most=None)
         fraction = self.validation_fraction
         if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
+        rule = "callbacks must be a sequence of Callback instances"
+        if isinstance(self.callbacks, (str, Callback)) or not isinstance(self.callbacks, Iterable):
+            hint = " Put it in a list." if isinstance(self.callbacks, Callback) else ""
+            raise TypeError(f"{rule}, got {self.callbacks!r}.{hint}")
+        if wrong := [each for each in self.callbacks if not isinstance(each, Callback)]:
+            raise TypeError(f"{rule}, got {wrong[0]!r} in it.")
 
     def _check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         """Return samples as an array whose shape and dtype the preprocessing takes, or say what is wrong."""
+        X = _array(X)
         n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
-        if n_dims in (3, 4):
-            return self._check_images(np.asarray(X), reset=reset)
-        if not reset and self.preprocessing_.is_images:
+        if n_dims not in (3, 4) and not reset and self.preprocessing_.is_images:
             raise ValueError(f"X must be images of shape {self.preprocessing_.sample_shape}, as in fit.")
         try:
-            X = validate_data(
-                self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1
-            )
+            if n_dims in (3, 4):
+                samples = self._check_images(X, reset=reset)
+            else:
+                least = 2 if reset else 1
+                samples = np.asarray(
+                    validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=least)
+                )
         except (ValueError, TypeError) as error:
-            raise name_first_gap(error, X) from error
-        return np.asarray(X)
+            raise _in_one_line(name_first_gap(error, X)) from error
+        _check_size(samples, None if reset else self.preprocessing_)
+        return samples
 
-    def _check_images(self, images: NDArray[Any], *, reset: bool) -> NDArray[Any]:
-        """Return images as uint8 or float, of the shape that `fit` saw."""
-        images = check_images(images, None if reset else self.preprocessing_)
+    def _check_images(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+        """Return images as an array of numbers, of the shape that `fit` saw."""
+        images = check_images(X, None if reset else self.preprocessing_)
         if reset:
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.__dict__.pop("feature_names_in_", None)
@@ -770,9 +926,55 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
 def _streamed(samples: NDArray[Any]) -> FileRegion | None:
     """Where samples lie in a file, if they are to be read from there piece by piece."""
-    if samples.dtype != np.uint8 or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
+    if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
         return None
     return file_region(samples)
+
+
+def _is_learned(name: str) -> bool:
+    """Whether an attribute is what fitting leaves behind."""
+    return name in _LEARNED or (name.endswith("_") and not name.startswith("_"))
+
+
+def _is_auto(value: object) -> bool:
+    """Whether a parameter is left to us."""
+    return isinstance(value, str) and value == "auto"
+
+
+def _array(X: Any) -> Any:
+    """A tensor of PyTorch as an array, whose images have their channels last; anything else as it is."""
+    if not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu()
+    return channels_last((X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy())
+
+
+def _in_one_line(error: Exception) -> Exception:
+    """An error that says the same in one line."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(" ".join(str(error).split()))
+
+
+def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
+    """Refuse numbers that are too large to compute with."""
+    if samples.dtype.kind != "f":
+        return
+    low, high = samples.min(axis=0), samples.max(axis=0)
+    fits = max(-low.min(), high.max()) <= _LARGEST
+    if fits and known is not None:
+        most = _LARGEST_INPUT * known.scale
+        fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())
+    if not fits:
+        raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
+
+
+def _is_unit(value: object, n_features: int) -> bool:
+    """Whether a model file's entry is what errors can be counted in."""
+    try:
+        unit = np.asarray(1.0 if value is None else value, np.float64)
+    except (TypeError, ValueError):
+        return False
+    return unit.shape in ((), (n_features,)) and bool(np.isfinite(unit).all() and (unit > 0).all())
 
 
 def _chunks(n: int) -> list[slice]:

@@ -1,18 +1,42 @@
-"""Writing so that nothing is lost or half-written: to a temporary name beside the target, then one rename.
+"""Writing so that nothing is lost or half-written, and reading what others are writing.
 
-What belongs here: what every writer of files and folders shares. What is written is the business of the caller.
+A new file or folder is made in a hidden folder beside the target, `.NAME.latentmap-XXXX`, and put in place at once.
+An output has one writer at a time: a lock beside it, `.NAME.latentmap-lock`, which the operating system frees when its
+process ends, however it ends. So whoever holds the lock and finds a hidden folder knows that its writer was killed.
+
+What belongs here: what every writer and reader of outputs shares. What is written is the business of the caller.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import errno
+import fnmatch
+import hashlib
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from latentmap.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
+
+T = TypeVar("T")
+
+_PATIENCE = 10.0  # seconds to wait for another writer: a model is saved in less, a run takes longer
+_TRIES = 100  # to read a folder that is being replaced again and again
+_NEW, _OLD = "new", "old"  # in the hidden folder: what is to take the target's place, and what stood there
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room: errors of writing, whatever was written
+_mine = threading.local()  # the outputs this thread holds the lock of
 
 
 @contextmanager
@@ -22,7 +46,8 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        The file wanted; an existing file of that name is replaced. Missing parent folders are made.
+        The file wanted; an existing file of that name is replaced, and of a symbolic link what it points at. Missing
+        parent folders are made.
 
     Yields
     ------
@@ -32,15 +57,17 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or another process is writing it.
     """
-    target = Path(path)
-    with _explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
-            temporary = Path(folder) / target.name
-            yield temporary
-            _flush(temporary)
+    with _scratch(path) as (scratch, target):
+        with _explained(path):
+            if target.exists() and not target.is_file():
+                number = errno.EISDIR if target.is_dir() else errno.EINVAL  # a device, a pipe
+                raise OSError(number, os.strerror(number))
+        temporary = scratch / target.name
+        yield temporary
+        with _explained(path):
+            flush(temporary)
             temporary.replace(target)
 
 
@@ -51,7 +78,8 @@ def new_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) ->
     Parameters
     ----------
     path : path
-        The folder wanted. One that is there already is replaced if it is empty or `is_ours` says that we wrote it.
+        The folder wanted, or a symbolic link to it. One that is there already is replaced if it is empty or `is_ours`
+        says that we wrote all of it.
     is_ours : callable
         Tells whether an existing folder is one of ours, to be replaced.
 
@@ -63,17 +91,17 @@ def new_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) ->
     Raises
     ------
     OutputError
-        If `path` holds something we did not write, or cannot be written.
+        If `path` holds something we did not write, or cannot be written, or another process is writing it.
     """
-    target = Path(path).absolute()
-    with _explained(target):
-        check_folder(path, is_ours)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-            temporary = Path(scratch) / target.name
+    with _scratch(path) as (scratch, target):
+        with _explained(path):
+            _check_ours(path, target, is_ours)
+            temporary = scratch / _NEW
             temporary.mkdir()
-            yield temporary
-            _swap(temporary, target)
+        yield temporary
+        with _explained(path):
+            _check_ours(path, target, is_ours)  # much may have been put there during hours of training
+            _put(temporary, target)
 
 
 def check_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) -> None:
@@ -87,53 +115,302 @@ def check_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) 
     Raises
     ------
     OutputError
-        If `path` holds something we did not write, or its nearest existing parent cannot be written to.
+        If `path` holds something we did not write, or its nearest existing parent cannot be written to, or another
+        process is writing it.
     """
-    target = Path(path).absolute()
-    recover_folder(target)
-    if target.exists() and not (target.is_dir() and (is_ours(target) or not any(target.iterdir()))):
-        raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
-    parent = next(parent for parent in target.parents if parent.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
+    with _explained(path):
+        target = _target(path)
+        parent = next(parent for parent in target.parents if parent.exists())
+        writable = parent.is_dir() and os.access(parent, os.W_OK)
+        if writable and parent == target.parent:
+            with writing(path, wait=0):
+                pass
+        _check_ours(path, target, is_ours)
+    if not writable:
         raise OutputError(f"{path} cannot be written: {parent} is no folder that can be written to.")
 
 
-def _flush(path: Path) -> None:
+@contextmanager
+def writing(path: str | os.PathLike[str], *, wait: float = _PATIENCE) -> Iterator[None]:
+    """Keep other writers of an output away; what killed ones left is removed first. One thread may nest it.
+
+    Parameters
+    ----------
+    path : path
+        The output. Missing parent folders are made.
+    wait : float, default 10
+        Seconds to wait for another writer.
+
+    Raises
+    ------
+    OutputError
+        If another process or thread is still writing it, or the lock cannot be made.
+    """
+    with _explained(path):
+        target = _target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    mine: set[Path] = _mine.__dict__.setdefault("outputs", set())
+    if target in mine:
+        yield
+        return
+    lock = _beside(target, "lock")
+    with _explained(path):
+        descriptor = _acquire(lock, wait)
+    if descriptor == _BUSY:
+        raise OutputError(f"another run is writing {path}. Wait for it to end, or choose another name.")
+    mine.add(target)
+    try:
+        if descriptor != _NO_LOCKS:
+            with _explained(path):
+                for left in _left(target):
+                    _discard(left, target)
+        yield
+    finally:
+        mine.discard(target)
+        if descriptor != _NO_LOCKS:
+            with contextlib.suppress(OSError):
+                lock.unlink()  # while it is held: see _acquire
+            os.close(descriptor)
+
+
+def read_folder(path: str | os.PathLike[str], read: Callable[[Path], T]) -> T:
+    """Return what a function reads from a folder, all of it from one state: again if it was replaced meanwhile.
+
+    Nothing is written, so that folders can be read where nobody may write.
+
+    Parameters
+    ----------
+    path : path
+        The folder; where there is none, `read` is to say so.
+    read : callable
+        Called with the path of the folder.
+    """
+    wanted = Path(path)
+    for _ in range(_TRIES):
+        folder = _standing(wanted)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)  # as long as it is open no other folder gets its number
+        except OSError:
+            if folder != wanted:
+                continue
+            return read(wanted)
+        try:
+            found = read(folder)
+        except Exception:
+            if _is_at(descriptor, folder):
+                raise
+        else:
+            if _is_at(descriptor, folder):
+                return found
+        finally:
+            os.close(descriptor)
+    return read(wanted)
+
+
+def holds_only(folder: Path, patterns: Sequence[str]) -> bool:
+    """Tell whether all that a folder holds, at any depth, has these names; what a Mac adds on its own is let pass.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    patterns : sequence of str
+        Paths below it, such as ``figures/*.png``. A link is never ours.
+    """
+    wanted = [tuple(pattern.split("/")) for pattern in patterns]
+
+    def fits(parts: tuple[str, ...], *, is_file: bool) -> bool:
+        """Whether a file is one of those wanted, or a folder on the way to one."""
+        return any(
+            (len(parts) == len(names) if is_file else len(parts) < len(names))
+            and all(map(fnmatch.fnmatchcase, parts, names))
+            for names in wanted
+        )
+
+    for entry in folder.rglob("*"):
+        parts = entry.relative_to(folder).parts
+        if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+            return False
+        if not (fits(parts, is_file=entry.is_file()) or (entry.name == ".DS_Store" and entry.is_file())):
+            return False
+    return True
+
+
+def flush(path: Path) -> None:
     """Have the operating system write a file out, so that a power cut cannot leave its name without its content."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
-def recover_folder(target: Path) -> None:
-    """Put back a folder that a crash caught between the two renames of a replacement."""
-    retired = _retired(target)
-    if retired.is_dir() and not target.exists():
-        retired.rename(target)
+# ---- names ---------------------------------------------------------------------------------------------------------
 
 
-def _swap(new: Path, target: Path) -> None:
-    """Put `new` where `target` is; the old folder goes only once the new one stands."""
-    retired = _retired(target)
-    if target.exists():
-        shutil.rmtree(retired, ignore_errors=True)
-        target.rename(retired)
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Where an output lies: behind symbolic links, which stay."""
+    target = Path(os.path.realpath(path))
+    if not target.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
+
+
+def _beside(target: Path, what: str) -> Path:
+    """A hidden name beside the target, of a length that file systems take, which nobody else gives."""
+    name = target.name
+    if len(os.fsencode(name)) > 150:
+        name = f"{name[:30]}-{hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()}"
+    return target.with_name(f".{name}.latentmap-{what}")
+
+
+def _left(target: Path) -> list[Path]:
+    """The hidden folders beside the target: of its writer, or left by killed ones."""
+    start = _beside(target, "").name
     try:
-        new.rename(target)
+        with os.scandir(target.parent) as entries:
+            return [
+                Path(entry.path)
+                for entry in entries
+                if entry.name.startswith(start) and entry.is_dir(follow_symlinks=False)
+            ]
     except OSError:
-        recover_folder(target)
-        raise
-    shutil.rmtree(retired, ignore_errors=True)
+        return []
 
 
-def _retired(target: Path) -> Path:
-    """Where an old folder waits while the new one takes its place."""
-    return target.with_name(f".{target.name}.old")
+# ---- one writer at a time ------------------------------------------------------------------------------------------
+
+_BUSY, _NO_LOCKS = -1, -2
+
+
+def _acquire(lock: Path, wait: float) -> int:
+    """Take a lock: the open file that holds it, or why there is none."""
+    if sys.platform == "win32":
+        return _NO_LOCKS
+    end = time.monotonic() + wait
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, 0o666)  # a colleague's lock, left when his process was killed, can be taken
+        held = False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its former holder removes the file before the lock: what was waited for may be a file no longer there.
+            held = _is_at(descriptor, lock)
+            if held:
+                return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return _BUSY
+            time.sleep(0.01)
+        except OSError:  # a file system that knows no locks
+            lock.unlink(missing_ok=True)
+            return _NO_LOCKS
+        finally:
+            if not held:
+                os.close(descriptor)
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def _scratch(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
+    """A hidden folder beside an output, and where the output lies; nobody else writes it meanwhile."""
+    with writing(path):
+        with _explained(path):
+            target = _target(path)
+            scratch = Path(tempfile.mkdtemp(prefix=_beside(target, "").name, dir=target.parent))
+        try:
+            yield scratch, target
+        except OSError as error:
+            if _is_of_writing(error, scratch):
+                raise _unwritten(path, error) from error
+            raise
+        finally:
+            _discard(scratch, target)
+
+
+def _discard(scratch: Path, target: Path) -> None:
+    """Remove a hidden folder; what stood at the target and has not been replaced is put back first."""
+    if (scratch / _OLD).exists() and not target.exists():
+        (scratch / _OLD).rename(target)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+# ---- taking the target's place -------------------------------------------------------------------------------------
+
+
+def _check_ours(path: str | os.PathLike[str], target: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Refuse to replace what we did not write."""
+    if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or is_ours(target))):
+        raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
+
+
+def _put(new: Path, target: Path) -> None:
+    """Put a folder in the target's place; what stood there goes to the hidden folder.
+
+    No rename replaces a folder that is not empty. Linux and macOS swap two folders in one step, so that whoever looks
+    sees the old or the new one. Network and other file systems that cannot do that take two renames: readers look
+    where the old folder waits in between (`_standing`), and the next writer puts it back if this one is killed there.
+    """
+    if not target.exists():
+        new.rename(target)
+    elif not _swap(new, target):
+        target.rename(new.with_name(_OLD))
+        new.rename(target)
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Swap two folders in one step; False where this cannot be done."""
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        names = os.fsencode(one), os.fsencode(other)
+        if sys.platform == "darwin":
+            failed = library.renamex_np(*names, 2)  # RENAME_SWAP
+        else:
+            failed = library.renameat2(-100, names[0], -100, names[1], 2)  # AT_FDCWD, RENAME_EXCHANGE
+    except (OSError, TypeError, AttributeError):
+        return False
+    return not failed
+
+
+def _standing(folder: Path) -> Path:
+    """Where a folder is to be read: at its name, or where the old one waits between two renames."""
+    for _ in range(3):  # once it has been looked for in both places it may have come back to the first
+        if folder.exists():
+            return folder
+        target = Path(os.path.realpath(folder))
+        waiting = [left / _OLD for left in (_left(target) if target.name else []) if (left / _OLD).is_dir()]
+        if waiting:
+            return waiting[0]
+    return folder
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether a path is that of an open file or folder."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+# ---- words ---------------------------------------------------------------------------------------------------------
+
+
+def _is_of_writing(error: OSError, scratch: Path) -> bool:
+    """Whether an error came of writing to the hidden folder, rather than of training or reading meanwhile."""
+    names = [
+        os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes, os.PathLike))
+    ]
+    return any(Path(name).is_relative_to(scratch) for name in names) or (not names and error.errno in _FULL)
+
+
+def _unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """The operating system's error as one line with the path in it."""
+    return OutputError(f"{os.fspath(path)} cannot be written: {error.strerror or error}.")
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn the operating system's errors into one line with the path in it."""
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
+        raise _unwritten(path, error) from error

@@ -23,11 +23,21 @@ def test_trustworthiness_of_the_samples_themselves_is_perfect():
     assert trustworthiness(X, X) == 1.0
 
 
-def test_trustworthiness_looks_at_the_first_samples_only():
+def test_trustworthiness_is_of_samples_from_all_over_the_data():
     X = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
     Z = X[:, :2].copy()
     ranks = OriginalRanks(X, n_samples=40)
-    assert ranks.trustworthiness(Z) == trustworthiness(X[:40], Z[:40])
+    assert ranks.rows.max() >= 50
+    assert len(np.unique(ranks.rows)) == 40
+    np.testing.assert_array_equal(ranks.rows, OriginalRanks(X, n_samples=40).rows)
+    assert ranks.trustworthiness(Z) == trustworthiness(X[ranks.rows], Z[ranks.rows])
+
+
+def test_features_in_different_units_count_alike():
+    X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    mixed = X * [1, 1, 1, 1000]
+    assert OriginalRanks(mixed).trustworthiness(X) > 0.99
+    assert (nearest_samples(np.add(mixed[:9], [0, 0, 0, 1]), mixed, 1)[:, 0] == np.arange(9)).all()
 
 
 @pytest.mark.parametrize(("n", "expected"), [(2, None), (3, 1), (4, 1), (24, 11), (25, 12), (5000, 12)])
@@ -64,6 +74,17 @@ def test_accuracy_within_an_embedding():
     assert knn_accuracy_within(rng.normal(size=(120, 2)), labels) < 0.6
     assert knn_accuracy_within(apart, None) is None
     assert knn_accuracy_within(apart, np.arange(120)) is None
+
+
+@pytest.mark.parametrize("sizes", [[5, 7], [12], [40], [40, 4, 4], [5, 7, *[1] * 20]])
+def test_too_few_samples_or_classes_have_no_accuracy_within(sizes):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    assert knn_accuracy_within(np.random.default_rng(0).normal(size=(len(labels), 2)), labels) is None
+
+
+def test_thirteen_samples_of_two_classes_have_an_accuracy_within():
+    labels = np.repeat([0, 1], [6, 7])
+    assert 0 <= knn_accuracy_within(np.random.default_rng(0).normal(size=(13, 2)), labels) <= 1
 
 
 def test_nearest_samples_streams_to_the_same_neighbours(monkeypatch):

@@ -1,8 +1,14 @@
+"""Sizes are chosen on validation samples, and no choice that PCA contradicts is given."""
+
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from latentmap import load_dataset
 from latentmap.analysis import PcaBaseline, SizeScores, recommend, sweep, walk_quality
+from latentmap.data.regions import file_region
+from latentmap.data.store import cache_dir
 
 
 def scores(held, accuracy=None):
@@ -13,26 +19,24 @@ def scores(held, accuracy=None):
     ]
 
 
-def test_the_smallest_size_after_which_doubling_gains_little_is_recommended():
-    size, reason = recommend(scores([0.5, 0.7, 0.9, 0.905, 0.95]))
-    assert size == 8
-    assert "90.0% of the variance, and twice as many would add 0.5 points" in reason
-
-
-def test_where_the_last_doubling_still_gains_larger_codes_are_suggested():
-    size, reason = recommend(scores([0.5, 0.7, 0.9]))
-    assert size == 8
-    assert "the last doubling still added 20.0 points: larger codes may be worth trying" in reason
-
-
-def test_where_nothing_gains_the_smallest_is_recommended():
-    size, reason = recommend(scores([0.99, 0.98, 0.995]))
-    assert size == 2
-    assert "already, and twice as many would add 0.0 points" in reason
-
-
-def test_one_size_is_what_it_is():
-    assert recommend(scores([0.4]))[0] == 2
+@pytest.mark.parametrize(
+    ("held", "size", "said"),
+    [
+        (
+            [0.5, 0.7, 0.9, 0.905, 0.95],
+            8,
+            "90.0% of the variance with 8 numbers, and twice as many would add 0.5 points",
+        ),
+        ([0.5, 0.7, 0.9], 8, "the last doubling still added 20.0 points: larger codes may be worth trying"),
+        ([0.99, 0.98, 0.995], 2, "twice as many would add 0.0 points."),
+        ([0.4], 2, "no other size was tried"),
+    ],
+)
+def test_the_smallest_size_after_which_doubling_gains_little_is_recommended(held, size, said):
+    found, reason = recommend(scores(held))
+    assert found == size
+    assert said in reason
+    assert "on validation" in reason
 
 
 def test_labels_have_their_say():
@@ -45,6 +49,29 @@ def test_labels_have_their_say():
 def test_sizes_that_are_no_powers_of_two_are_judged_per_doubling():
     rows = [SizeScores(size, 0.1, None, share, None) for size, share in ((10, 0.8), (12, 0.81), (14, 0.811))]
     assert recommend(rows)[0] == 12  # 1 point in a quarter of a doubling is much, 0.1 in a fifth is not
+
+
+@pytest.mark.parametrize(
+    ("pca", "accuracy", "said"),
+    [
+        ([0.6, 0.8, 0.92, 0.93], [0.5, 0.7, 0.95, 0.95], "Take PCA with 8 numbers: on validation it reconstructs "
+         "92.0% of the variance (dense 90.0%) and its kNN accuracy is 95.0% (dense 90.0%)"),
+        ([0.6, 0.8, 0.92, 0.93], None, "Take PCA with 8 numbers: on validation it reconstructs 92.0%"),
+        ([0.4, 0.6, 0.8, 0.95], [0.5, 0.6, 0.7, 0.8], "No size is recommended: on validation dense reconstructs "
+         "90.0% of the variance with 8 numbers and gains little from more, but PCA comes to 95.0% with 16"),
+    ],
+)  # fmt: skip
+def test_what_pca_contradicts_is_not_recommended(pca, accuracy, said):
+    ours = scores([0.5, 0.7, 0.9, 0.901], accuracy and [0.5, 0.8, 0.9, 0.9])
+    found, reason = recommend(ours, scores(pca, accuracy), name="dense")
+    assert found is None
+    assert said in reason
+
+
+def test_a_model_that_pca_does_not_reach_is_recommended_beside_it():
+    found, reason = recommend(scores([0.5, 0.7, 0.9, 0.901]), scores([0.4, 0.6, 0.8, 0.91]), name="dense")
+    assert found == 8
+    assert "dense reconstructs 90.0% of the variance with 8 numbers (PCA 80.0%)" in reason
 
 
 class Capped(PcaBaseline):
@@ -65,16 +92,35 @@ def test_a_sweep_measures_every_size_and_pca_where_there_is_one():
         assert ours.test_mse == pytest.approx(pca.test_mse, rel=1e-6, abs=1e-9)
     assert result.model[1].held == pytest.approx(1, abs=1e-4)  # as many numbers as pixels
     assert 0 < result.model[0].held < result.model[1].held
-    assert result.recommended == 64
+    assert result.recommended is None
+    assert "Take PCA with" in result.reason  # the model is PCA, and no better
 
 
 def test_the_test_split_has_no_say_in_the_choice():
-    from dataclasses import replace
-
     dataset = load_dataset("digits", size=8)
     other = replace(dataset, test=replace(dataset.test, X=255 - dataset.test.X))
     reasons = [sweep(one, [2, 4, 8], PcaBaseline).reason for one in (dataset, other)]
     assert reasons[0] == reasons[1]
+
+
+def test_mapped_data_stays_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path)
+    dataset = load_dataset("digits", size=8)
+    np.save(tmp_path / "train.npy", dataset.train.X)
+    mapped = np.load(tmp_path / "train.npy", mmap_mode="r")
+    seen = []
+
+    class Seeing(PcaBaseline):
+        def fit(self, X):
+            seen.append(X)
+            return super().fit(X)
+
+    results = [
+        sweep(replace(dataset, train=replace(dataset.train, X=X)), [2, 4], Seeing) for X in (dataset.train.X, mapped)
+    ]
+    assert [file_region(X) is not None for X in seen] == [False, False, True, True]
+    assert results[0].model == results[1].model
+    assert not list(cache_dir().iterdir())
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [2, -1]])

@@ -18,9 +18,12 @@ def test_separates_what_is_separate_and_repeats_itself():
     np.testing.assert_array_equal(first.Z, again.Z)
 
 
-def test_looks_at_the_first_samples_and_needs_a_few():
+def test_looks_at_samples_from_all_over_and_needs_a_few():
     Z, labels = blobs()
-    assert embed_tsne(Z, labels, n_samples=40).Z.shape == (40, 2)
+    some = embed_tsne(Z, np.sort(labels), n_samples=40)
+    assert some.Z.shape == (40, 2)
+    assert set(some.labels) == {0, 1, 2}
+    np.testing.assert_array_equal(some.labels, np.sort(labels)[some.rows])
     assert embed_tsne(Z[:7], None) is None
 
 
@@ -28,3 +31,7 @@ def test_short_codes_and_no_labels():
     result = embed_tsne(blobs(20)[0][:, :1])
     assert result.Z.shape == (20, 2)
     assert result.knn_accuracy is None
+
+
+def test_codes_that_are_all_the_same_have_no_picture():
+    assert embed_tsne(np.ones((30, 3), np.float32)) is None

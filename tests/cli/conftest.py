@@ -31,6 +31,7 @@ def latentmap(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LATENTMAP_DATA", raising=False)
     monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "no-cache")
+    monkeypatch.setattr("latentmap.cli.bar._FIRST", 3600.0)  # a busy machine says no more than an idle one
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` puts its own in place
 
     def run(*arguments: object) -> Outcome:
@@ -64,7 +65,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from latentmap import Autoencoder
 
     folder = tmp_path_factory.mktemp("cli") / "model"
-    dataset = load_digits_dataset(8)
+    dataset = load_digits_dataset()
     ae = Autoencoder(epochs=3, random_state=0).fit(dataset.train.images)
-    ae.save(folder, metadata={"dataset": "digits", "class_names": dataset.class_names})
+    reading = {"height": 8, "width": 8, "channels": 1, "fit": "crop"}
+    ae.save(folder, metadata={"dataset": "digits", "class_names": dataset.class_names, "reading": reading})
     return folder

@@ -1,18 +1,21 @@
 """The command line's frame: help, statuses, where words go, and how errors are said."""
 
+import csv
 import json
 import re
 import subprocess
 import sys
-import time
 import warnings
 
+import numpy as np
 import pytest
 
 import latentmap as package
 from latentmap.errors import DatasetError
 
-COMMANDS = ("report", "fit", "encode", "decode", "generate", "interpolate", "evaluate", "info", "export", "data")
+COMMANDS = (
+    "report", "fit", "sweep", "encode", "decode", "generate", "interpolate", "evaluate", "info", "export", "data",
+)  # fmt: skip
 
 
 def is_one_line(outcome, status):
@@ -63,7 +66,7 @@ def test_without_a_command_the_help_is_shown(latentmap):
         assert f" {command} " in plain(done.out + done.err)
 
 
-def test_help_is_quick_and_imports_nothing_heavy():
+def test_help_imports_nothing_heavy():
     script = (
         "import sys, json\n"
         "from latentmap.cli import main\n"
@@ -72,10 +75,8 @@ def test_help_is_quick_and_imports_nothing_heavy():
         "heavy = ('torch', 'numpy', 'sklearn', 'matplotlib', 'pooch', 'jinja2', 'PIL')\n"
         "print(json.dumps([m for m in heavy if m in sys.modules]), file=sys.stderr)"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert json.loads(done.stderr.splitlines()[-1]) == []
-    assert time.perf_counter() - start < 5  # half a second on an idle machine
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,10 @@ def test_help_is_quick_and_imports_nothing_heavy():
         (["fit", "digits", "-o", "m", "--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
         (["fit", "digits", "-o", "m", "--latent-dim", "0"], "latent_dim must be a whole number of at least 1, got 0"),
         (["fit", "digits", "-o", "m", "--size", "7"], "size must be a whole number from 8 to 256 or None, got 7"),
-        (["fit", "digits", "-o", "m", "--limit", "1"], "limit must be at least 2, got 1"),
+        (["fit", "digits", "-o", "m", "--limit", "1"], "limit must be a whole number of at least 2, got 1"),
         (["fit", "digits", "-o", "m", "--seed", "-1"], "random_state must be from 0 to 4294967295, got -1"),
+        (["fit", "digits", "-o", ""], "output must end in a name of its own, got '.'"),
+        (["fit", "digits", "-o", "/"], "output must end in a name of its own, got '/'"),
         (["encode", "m", "digits", "-o", "codes.txt"], "output must end in .npy, .csv, .parquet, got codes.txt"),
     ],
 )
@@ -118,6 +121,7 @@ def test_wrong_use_is_status_2_and_one_line(latentmap, tmp_path, arguments, mess
         (["export", "gone", "-o", "x"], "gone is not a model folder"),
         (["generate", "gone", "digits", "-o", "x.png"], "gone is not a model folder"),
         (["interpolate", "gone", "digits", "--from", "0", "--to", "1", "-o", "x.png"], "gone is not a model folder"),
+        (["fit", "digits", "-o", "n" * 300], "File name too long"),
     ],
 )
 def test_what_cannot_be_done_is_status_1_and_one_line(latentmap, tmp_path, arguments, message):
@@ -140,6 +144,50 @@ def test_an_interruption_is_one_line(latentmap, monkeypatch):
 
     monkeypatch.setattr("latentmap.data.load_dataset", interrupted)
     is_one_line(latentmap("fit", "digits", "-o", "m"), 130)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127]\nDefaultCPUAllocator: can't allocate memory"),
+            "not enough",
+        ),
+        (MemoryError("Unable to allocate 16.3 TiB"), "there is not enough memory (Unable to allocate 16.3 TiB). Take"),
+        (csv.Error("field larger than field limit"), "a table cannot be read: field larger than field limit."),
+        (RecursionError("maximum recursion depth"), "a file is nested too deep to be read."),
+        (OSError(28, "No space left on device", "m"), "m: No space left on device."),
+        (
+            ZeroDivisionError("division by zero"),
+            "internal error: ZeroDivisionError: division by zero (latentmap --debug",
+        ),
+        (KeyError("loss"), "internal error: KeyError: 'loss' ("),
+        (ValueError("not one of our checks"), "internal error: ValueError: not one of our checks ("),
+        (RuntimeError("many\nlines"), "internal error: RuntimeError: many lines ("),
+    ],
+)
+def test_whatever_goes_wrong_is_one_line_and_no_traceback(latentmap, monkeypatch, error, message):
+    def failing(*_, **__):
+        raise error
+
+    monkeypatch.setattr("latentmap.data.load_dataset", failing)
+    refused(latentmap("fit", "digits", "-o", "m"), 1, message)
+    assert "Traceback" in latentmap("--debug", "fit", "digits", "-o", "m").err
+
+
+def test_an_operation_that_fails_in_our_code_is_not_the_users_fault(latentmap, monkeypatch):
+    monkeypatch.setattr("latentmap.data.reading.parse_size", lambda _: np.zeros(3).reshape(2))
+    refused(latentmap("fit", "digits", "-o", "m", "--size", 9), 1, "internal error: ValueError: cannot reshape")
+
+
+def test_a_reader_who_has_enough_is_no_error(latentmap, monkeypatch):
+    def closed(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("latentmap.cli.dataset_commands.answer", closed)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # `main` lets go of it
+    assert (done := latentmap("data")).status == 1
+    assert done.err == ""
 
 
 def test_a_message_of_several_lines_becomes_one(latentmap, monkeypatch):
@@ -166,5 +214,5 @@ def test_a_warning_is_one_line_without_a_place_in_the_code(latentmap, monkeypatc
 def test_statuses_and_streams_of_a_real_process(in_a_process):
     done = in_a_process("--version")
     assert (done.status, done.out, done.err) == (0, f"latentmap {package.__version__}\n", "")
-    is_one_line(in_a_process("fit", "mnits", "-o", "m"), 1)
+    is_one_line(in_a_process("data", "mnits"), 1)
     is_one_line(in_a_process("fit"), 2)

@@ -43,25 +43,104 @@ def test_images_of_bytes_stay_as_they_are(shape):
 
 
 @pytest.mark.parametrize(("low", "high", "dtype"), [
-    (0, 1, bool), (0, 1, np.float32), (0, 255, np.float64), (0, 65535, np.uint16), (-3, 5, np.float64),
-    (0, 255, np.int64), (-100, 1000, np.int32),
+    (0, 1, bool), (0, 255, np.int64), (-100, 100, np.int32), (0, 255, np.uint16), (0, 255, np.float32),
+    (0, 1, np.float32), (0, 16, np.float64),
 ])  # fmt: skip
-def test_other_pixels_come_to_bytes_by_their_range(low, high, dtype):
-    images = RNG.uniform(low, high, (20, 8, 8)).astype(dtype) if dtype is not bool else RNG.random((20, 8, 8)) < 0.5
+def test_pixels_of_at_most_256_values_come_to_bytes_by_their_range(low, high, dtype):
+    images = (
+        np.round(RNG.uniform(low, high, (20, 8, 8)) * 255) / 255
+        if high == 1
+        else RNG.integers(low, high, (20, 8, 8), endpoint=True)
+    )
     images[0, 0, 0], images[0, 0, 1] = low, high
+    images = images.astype(dtype)
     dataset = load_dataset(images, test_fraction=0)
-    assert dataset.train.images.dtype == np.uint8
+    assert dataset.train.X.dtype == np.uint8
     wanted = (images.astype(float) - low) / (high - low) * 255
     np.testing.assert_allclose(dataset.train.images[..., 0], wanted, atol=0.51)
+
+
+@pytest.mark.parametrize(("low", "high", "dtype"), [
+    (0, 1, np.float64), (0, 255, np.float32), (0, 4095, np.uint16), (0, 65535, np.uint16), (-3, 5, np.float64),
+    (-1000, 3000, np.int16), (-1, 1, np.float32),
+])  # fmt: skip
+def test_pixels_of_more_values_keep_them_as_floats_from_0_to_1(low, high, dtype):
+    images = RNG.uniform(low, high, (20, 8, 8)).astype(dtype)
+    images[0, 0, 0], images[0, 0, 1] = low, high
+    dataset = load_dataset(images, test_fraction=0)
+    assert dataset.train.X.dtype == np.float32
+    np.testing.assert_allclose(dataset.train.X[..., 0], (images.astype(float) - low) / (high - low), atol=1e-6)
+    assert (dataset.train.images == np.round(dataset.train.X * 255)).all()
+    assert dataset.train.images.dtype == np.uint8
+    assert dataset.reading.pixel_range == (low, high)
+    assert dataset.notes == (
+        f"pixels from {low:,} to {high:,} are taken as black to white, with more than 256 levels.",
+    )
+
+
+def test_one_float_pixel_just_above_1_makes_no_difference():
+    images = RNG.random((20, 8, 8), dtype=np.float32)
+    images[3, 3, 3] = 1.0000002
+    np.testing.assert_array_equal(load_dataset(images, test_fraction=0).train.X[..., 0], images)
+
+
+def test_the_range_is_that_of_all_samples_those_for_testing_too(tmp_path):
+    dark, bright = (RNG.integers(0, top, (9, 8, 8), dtype=np.uint16) for top in (900, 4000))
+    np.savez(tmp_path / "m.npz", x_train=dark, x_test=bright)
+    dataset = load_dataset(tmp_path / "m.npz")
+    np.testing.assert_allclose(dataset.train.X[..., 0], dark / 4095, atol=1e-6)
+    np.testing.assert_allclose(dataset.test.X[..., 0], bright / 4095, atol=1e-6)
 
 
 def test_new_images_are_taken_in_the_units_of_the_first():
     first = load_dataset(RNG.uniform(-2, 2, (20, 8, 8)))
     low, high = first.reading.low, first.reading.high
-    new = load_dataset(np.full((3, 8, 8), 1.0), reading=first.reading.to_config(), test_fraction=0)
-    assert abs(int(new.train.images[0, 0, 0, 0]) - 255 * (1 - low) / (high - low)) < 1
-    bytes_ = load_dataset(np.full((3, 8, 8), 7, np.uint8), reading=first.reading, test_fraction=0)
-    assert (bytes_.train.images == 7).all()
+    reading = first.reading.to_config()
+    new = load_dataset(np.full((3, 8, 8), 1.0), reading=reading, test_fraction=0)
+    assert new.train.X[0, 0, 0, 0] == pytest.approx((1 - low) / (high - low))
+    bytes_ = load_dataset(np.full((3, 8, 8), 51, np.uint8), reading=reading, test_fraction=0)
+    np.testing.assert_allclose(bytes_.train.X, 0.2)
+    assert "pixels from 0 to 255 are taken as black to white, as -2 to 2 were" in bytes_.notes[0]
+    assert bytes_.reading == first.reading
+
+
+@pytest.mark.parametrize(("fitted", "given", "fault"), [
+    ("0 to 1", "0 to 255", "0 to 1, got 0 to 255: codes of what lies far outside mean nothing"),
+    ("0 to 255", "0 to 1", "0 to 255, got 0 to 1: these are taken as almost black images"),
+    ("0 to 4095", "0 to 1", "0 to 4,095, got 0 to 1: these are taken as almost black images"),
+    ("0 to 4095", "16 bits", "0 to 4,095, got 0 to 65,535: codes of what lies far outside mean nothing"),
+    ("0 to 1", "0 to 4000", "0 to 1, got .* to [34],.*: codes of what lies far outside mean nothing"),
+])  # fmt: skip
+def test_new_images_in_other_units_are_noticed_both_ways(fitted, given, fault):
+    kinds = {
+        "0 to 1": lambda n: RNG.random((n, 8, 8)),
+        "0 to 255": lambda n: RNG.random((n, 8, 8)) * 255,
+        "0 to 4000": lambda n: RNG.random((n, 8, 8)) * 4000,
+        "0 to 4095": lambda n: RNG.integers(0, 4096, (n, 8, 8), dtype=np.uint16),
+        "16 bits": lambda n: RNG.integers(0, 65536, (n, 8, 8), dtype=np.uint16),
+    }
+    reading = load_dataset(kinds[fitted](20)).reading
+    with pytest.warns(UserWarning, match=f"^pixels must be in the units that fit saw, {fault}"):
+        assert len(load_dataset(kinds[given](20), reading=reading).train) == 16
+
+
+def test_deeper_whole_numbers_say_their_range_to_a_model_of_bytes():
+    images = np.full((3, 8, 8), 4095, np.uint16)
+    new = load_dataset(images, reading=load_dataset(IMAGES, size=8).reading, test_fraction=0)
+    assert (new.train.X == 255).all()
+    assert (
+        "pixels from 0 to 4,095 are taken as black to white, as 0 to 255 were where the model was fitted." in new.notes
+    )
+
+
+def test_floats_are_brought_to_size_and_channels_as_bytes_are():
+    images = RNG.integers(0, 256, (10, 20, 10, 4), dtype=np.uint8)
+    floats = images / 255 + np.where(np.arange(10)[:, None, None, None] == 0, 1e-5, 0)  # more than 256 levels
+    for wishes in ({"color": False}, {"color": True, "size": 12, "fit": "pad"}, {"size": (9, 12)}):
+        wanted = load_dataset(images, test_fraction=0, **wishes).train.X
+        found = load_dataset(floats, test_fraction=0, **wishes).train.X
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found * 255, wanted, atol=2)
 
 
 def test_vectors_become_float32_and_keep_their_units():
@@ -121,6 +200,10 @@ def test_tensors_may_have_their_channels_first():
     tensor = torch.from_numpy(RNG.integers(0, 256, (12, 3, 9, 10), dtype=np.uint8))
     dataset = load_dataset(tensor, test_fraction=0)
     np.testing.assert_array_equal(dataset.train.images, tensor.permute(0, 2, 3, 1))
+    with pytest.raises(
+        DatasetError, match=r"\(12, 3, 9, 10\)\. Move the channels to the end: X\.transpose\(0, 2, 3, 1\)"
+    ):
+        load_dataset(tensor.numpy())
 
 
 def test_another_size_and_colour_can_be_asked_for():

@@ -169,6 +169,17 @@ def test_data_dir_comes_before_the_environment_and_that_before_the_cache(cache, 
     assert builtin.find_folder("mnist") == folders[2]
 
 
+@pytest.mark.parametrize("source", ["digits", np.zeros((5, 3))])
+@pytest.mark.parametrize(("wrong", "message"), [
+    ({"memory": "-1"}, "memory must be a number of bytes"),
+    ({"memory": float("nan")}, "memory must be a number of bytes"),
+    ({"data_dir": "nowhere"}, "data_dir must be an existing folder, got nowhere"),
+])  # fmt: skip
+def test_options_are_checked_even_where_they_do_nothing(source, wrong, message):
+    with pytest.raises((ValueError, DatasetError), match=message):
+        load_dataset(source, **wrong)
+
+
 @pytest.mark.parametrize("by", ["data_dir", r"\$LATENTMAP_DATA"])
 def test_a_missing_directory_is_refused(cache, tmp_path, monkeypatch, by):
     missing = tmp_path / "nowhere"

@@ -1,7 +1,12 @@
+import base64
+import io
+import re
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from latentmap import Dataset
+from latentmap import Dataset, load_dataset
 from latentmap.data import Split
 from latentmap.errors import DatasetError
 
@@ -19,13 +24,75 @@ def test_vectors_are_not_given_out_as_images():
     assert Dataset("v", split, split).sample_shape == (5,)
 
 
-def test_limit_keeps_the_first_of_each_split(digits):
-    few = digits.limit(7)
-    assert (len(few.train), len(few.test)) == (7, 7)
-    np.testing.assert_array_equal(few.train.images, digits.train.images[:7])
-    np.testing.assert_array_equal(few.test.labels, digits.test.labels[:7])
+@pytest.mark.parametrize(("labels", "message"), [
+    ([0, 1, -1], "must be whole numbers of at least 0, got -1 in row 2"),
+    ([0.0, 1.0, 2.0], "must be whole numbers, one a sample, got float64"),
+    (["a", "b", "c"], "must be whole numbers, one a sample, got <U1"),
+    ([[0], [1], [2]], r"got int64 of shape \(3, 1\)"),
+    ([0, 1, 2], "from 0 to 1, one for each class name, got 2 in row 2"),
+])  # fmt: skip
+def test_labels_that_are_no_classes_are_refused_by_value(labels, message):
+    X = np.zeros((3, 5), np.float32)
+    with pytest.raises(DatasetError, match=message) as caught:
+        Dataset("v", Split(X), Split(X, np.array(labels)), ("a", "b"))
+    assert "\n" not in str(caught.value)
+
+
+def test_classes_without_names_are_called_by_their_numbers():
+    X = np.zeros((3, 5), np.float32)
+    labelled = Split(X, np.array([0, 2, 2], np.uint8))
+    assert labelled.labels.dtype == np.int64
+    assert Dataset("v", labelled, Split(X)).class_names == ("0", "1", "2")
+    assert Dataset("v", Split(X[:0], np.zeros(0, int)), Split(X)).class_names is None
+    with pytest.raises(DatasetError, match="must be numbers of classes, counted from 0, got 1,000,000,000,000"):
+        Dataset("v", Split(X, np.array([0, 1, 10**12])), Split(X))
+
+
+def test_limit_spaces_samples_evenly_and_keeps_every_class(digits):
+    few = digits.limit(20)
+    assert (len(few.train), len(few.test)) == (20, 20)
+    assert np.bincount(few.train.labels).tolist() == [2] * 10
+    places = [np.flatnonzero((digits.train.images == image).all((1, 2, 3)))[0] for image in few.train.images]
+    assert places == sorted(places)
+    assert max(places) > 1300
+    np.testing.assert_array_equal(few.train.labels, digits.train.labels[places])
     assert few.class_names == digits.class_names
     assert (len(digits.limit(10**6).train), len(digits.limit(10**6).test)) == (1437, 360)
+
+
+@pytest.mark.parametrize("labels", [np.repeat([0, 1, 2], [900, 95, 5]), np.arange(1000) % 10])
+def test_a_limit_gives_each_class_its_share_and_one_at_least(labels):
+    X = np.arange(1000, dtype=np.float32)[:, None]
+    few = Split(X, labels, tuple(map(str, range(1000)))).few(100)
+    shares = np.bincount(few.labels) / 100
+    np.testing.assert_allclose(shares, np.bincount(labels) / 1000, atol=0.01)
+    assert (shares > 0).all()
+    np.testing.assert_array_equal(labels[few.X[:, 0].astype(int)], few.labels)
+    assert list(few.names) == [str(int(x)) for x in few.X[:, 0]]
+    assert (np.diff(few.X[:, 0]) > 0).all()
+    assert Split(X).few(3).X[:, 0].tolist() == [0, 499, 999]
+
+
+def test_a_limit_is_the_same_by_name_from_arrays_and_afterwards(digits):
+    named = load_dataset("digits", limit=30)
+    again = load_dataset("digits").limit(30)
+    np.testing.assert_array_equal(named.train.images, again.train.images)
+    np.testing.assert_array_equal(named.test.labels, again.test.labels)
+    own = load_dataset(digits.train.images, labels=digits.train.labels, test_fraction=0, limit=30)
+    np.testing.assert_array_equal(own.train.images, named.train.images)
+
+
+def test_a_limit_applies_before_images_are_resized(monkeypatch):
+    from latentmap.data import resize
+
+    resized = []
+    monkeypatch.setattr(resize, "_CHUNK", 10)
+    monkeypatch.setattr(
+        "latentmap.data.arrays.resize_images",
+        lambda X, *size: resized.append(len(X)) or resize.resize_images(X, *size),
+    )
+    assert load_dataset("digits", limit=12).sample_shape == (32, 32, 1)
+    assert sum(resized) == 24
 
 
 def test_unlabelled_data_stays_unlabelled_under_limit():
@@ -33,7 +100,43 @@ def test_unlabelled_data_stays_unlabelled_under_limit():
     assert Dataset("v", split, split).limit(2).train.labels is None
 
 
-@pytest.mark.parametrize("n", [1, 0, -3])
+@pytest.mark.parametrize("n", [1, 0, -3, 2.5, float("nan"), "5", True])
 def test_a_limit_that_leaves_too_little_is_refused(digits, n):
-    with pytest.raises(ValueError, match=f"limit must be at least 2, got {n}. Leave it out"):
+    with pytest.raises(ValueError, match=f"limit must be a whole number of at least 2, got {n!r}. Leave it out"):
         digits.limit(n)
+    with pytest.raises(ValueError, match="limit must be a whole number"):
+        load_dataset("digits", limit=n)
+
+
+# ---- how it shows itself -------------------------------------------------------------------------------------------
+
+
+def test_data_says_what_it_is_in_one_line(digits, vectors):
+    assert repr(digits) == "Dataset digits: 1,437 train + 360 test images 32x32x1, 10 classes"
+    assert repr(digits.test) == "Split: 360 images 32x32x1, labelled"
+    table = load_dataset(vectors)
+    assert repr(table) == "Dataset the data: 240 train + 60 test vectors of 6 numbers"
+    assert repr(table.train) == "Split: 240 vectors of 6 numbers, unlabelled"
+    assert repr(Dataset("a\nb \udcff", table.train, table.test)).startswith("Dataset a b \\udcff: ")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_notebook_shows_counts_and_a_few_pictures(channels):
+    images = np.random.default_rng(0).integers(0, 256, (30, 100, 90, channels), dtype=np.uint8)
+    split = Split(images, np.arange(30) % 2)
+    hostile = ('<script>alert("x")</script>', '" onerror="alert(1)\n\udcff')
+    shown = Dataset("<b>bold</b>", split, split, hostile, notes=("<i>note</i>",))._repr_html_()
+    assert "Dataset &lt;b&gt;bold&lt;/b&gt;: 30 train + 30 test images" in shown
+    assert "&lt;i&gt;note" in shown
+    assert "<script" not in shown
+    assert 'title="&quot; onerror=&quot;alert(1) \\udcff"' in shown
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', shown)
+    assert len(pictures) == 10
+    with Image.open(io.BytesIO(base64.b64decode(pictures[0]))) as picture:
+        assert picture.size == (58, 64)
+
+
+def test_a_notebook_shows_vectors_without_pictures(vectors):
+    shown = load_dataset(vectors)._repr_html_()
+    assert "vectors of 6 numbers" in shown
+    assert "<img" not in shown

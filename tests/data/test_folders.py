@@ -2,15 +2,19 @@
 
 import io
 import os
+import struct
+import tracemalloc
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from latentmap import load_dataset
+from latentmap.data import images as images_module
 from latentmap.data.folder import natural_order
-from latentmap.data.images import SUFFIXES, UnreadableImageError, decode, probe
+from latentmap.data.images import SUFFIXES, UnreadableImageError, decode, levels_of, probe
 from latentmap.data.reading import Reading, parse_size
 from latentmap.errors import DatasetError
 
@@ -79,11 +83,138 @@ def test_every_mode_is_read_in_the_channels_it_has(tmp_path, mode, channels):
     assert np.abs(dataset.train.images[0].squeeze().astype(int) - wanted).mean() < (20 if mode == "P" else 12)
 
 
-def test_sixteen_bits_become_eight_by_their_upper_half(tmp_path):
-    values = np.linspace(0, 65535, 144).astype(np.uint16).reshape(12, 12)
-    Image.fromarray(values).save(tmp_path / "x.png")
-    found = decode(tmp_path / "x.png", Reading(12, 12, 1))
-    np.testing.assert_allclose(found.squeeze(), values / 257, atol=0.51)
+def save_deep(folder, tops, dtype=np.uint16, suffix="png", low=0):
+    """One grey picture for each brightest value, and what they hold."""
+    folder.mkdir(exist_ok=True)
+    images = np.stack([low + picture(channels=1, seed=i) / 200 * (top - low) for i, top in enumerate(tops)])
+    images[0, 0, :2] = low, max(tops)
+    images = images.astype(dtype)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{i}.{suffix}")
+    return images
+
+
+@pytest.mark.parametrize(("top", "dtype", "suffix", "low", "wanted"), [
+    (4000, np.uint16, "png", 0, (0, 4095)), (60000, np.uint16, "tif", 0, (0, 65535)),
+    (0.9, np.float32, "tif", 0, (0, 1)),
+    (1.0000002, np.float32, "tif", 0, (0, 1)), (3000, np.float32, "tif", -1000, (-1000, 3000)),
+    (70000, np.int32, "tif", 0, (0, 70000)),
+])  # fmt: skip
+def test_deep_images_keep_their_levels_in_the_range_of_all_of_them(tmp_path, top, dtype, suffix, low, wanted):
+    dark = low + (top - low) / 20
+    images = save_deep(tmp_path, [top, top, dark, top], dtype, suffix, low)
+    dataset = load_dataset(tmp_path, test_fraction=0)
+    black, white = wanted
+    assert dataset.train.X.dtype == np.float32
+    np.testing.assert_allclose(dataset.train.X[..., 0], (images.astype(float) - black) / (white - black), atol=1e-5)
+    assert dataset.train.X[2].max() < 0.06  # a dark frame stays dark
+    assert dataset.reading.pixel_range == pytest.approx(wanted, rel=1e-6)
+    assert len(dataset.notes) == 1
+    new = load_dataset(tmp_path, reading=dataset.reading.to_config(), test_fraction=0)
+    np.testing.assert_array_equal(new.train.X, dataset.train.X)
+
+
+def test_eight_bits_in_sixteen_are_bytes(tmp_path):
+    images = save_deep(tmp_path, [250, 200, 100])
+    dataset = load_dataset(tmp_path, test_fraction=0)
+    np.testing.assert_array_equal(dataset.train.X[..., 0], images)
+    assert (dataset.train.X.dtype, dataset.notes) == (np.uint8, ("pixels from 0 to 255 are taken as black to white.",))
+
+
+def test_a_dark_series_is_read_in_the_range_of_the_model(tmp_path):
+    save_deep(tmp_path / "first", [4000, 3000, 2000])
+    reading = load_dataset(tmp_path / "first").reading
+    images = save_deep(tmp_path / "dark", [90, 80, 70])
+    new = load_dataset(tmp_path / "dark", reading=reading, test_fraction=0)
+    np.testing.assert_allclose(new.train.X[..., 0], images / 4095, atol=1e-6)
+    save_deep(tmp_path / "bright", [60000, 3000, 2000])
+    with pytest.warns(UserWarning, match="0 to 4,095, got 0 to 65,535: codes of what lies far outside"):
+        load_dataset(tmp_path / "bright", reading=reading, test_fraction=0)
+
+
+def test_deep_images_come_to_size_channels_and_bytes_where_a_model_wants_them(tmp_path):
+    images = save_deep(tmp_path, [65535, 60000, 50000])
+    for channels, fit in ((3, "pad"), (4, "crop")):
+        new = load_dataset(tmp_path, reading=Reading(8, 16, channels, fit), test_fraction=0)
+        assert (new.train.X.dtype, new.sample_shape) == (np.uint8, (8, 16, channels))
+        assert "from 0 to 65,535 are taken as black to white, as 0 to 255 were" in new.notes[0]
+    alone = decode(tmp_path / "0.png", Reading(12, 12, 1))
+    np.testing.assert_allclose(alone[..., 0], images[0] / 257, atol=0.51)
+    padded = decode(tmp_path / "0.png", Reading(12, 24, 1, "pad", -1000, 3000, "float32"), (-1000, 3000))
+    assert (padded[:, [0, -1]] == 0).all()
+
+
+def test_images_of_different_depth_each_say_their_range(tmp_path):
+    save_deep(tmp_path, [4000, 3000, 2000])
+    save(tmp_path / "3.png", np.full((12, 12), 51, np.uint8))
+    dataset = load_dataset(tmp_path, test_fraction=0)
+    np.testing.assert_allclose(dataset.train.X[3], 0.2, atol=1e-6)
+    assert dataset.notes[1] == "3 images have more than 8 bits, the others are of 0 to 255."
+
+
+def test_colours_of_sixteen_bits_are_read_by_their_upper_half_and_this_is_said(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    for i in range(3):
+        rows = b"".join(b"\0" + (picture(seed=i)[y].astype(">u2") * 257).tobytes() for y in range(12))
+        header = struct.pack(">IIBBBBB", 12, 12, 16, 2, 0, 0, 0)
+        png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (tmp_path / f"{i}.png").write_bytes(png)
+    dataset = load_dataset(tmp_path, test_fraction=0)
+    np.testing.assert_array_equal(dataset.train.X[1], picture(seed=1))
+    assert dataset.notes == ("3 colour images of 16 bits are read by their upper 8.",)
+
+
+def test_pixels_that_are_no_numbers_make_an_image_unreadable(tmp_path):
+    save_deep(tmp_path, [1, 1, 1, 1], np.float32, "tif")
+    Image.fromarray(np.full((12, 12), np.nan, np.float32)).save(tmp_path / "nan.tif")
+    with pytest.warns(UserWarning, match=r"1 of 5 .* nan\.tif \(it has pixels that are no numbers"):
+        dataset = load_dataset(tmp_path, test_fraction=0, skip_bad=True)
+    assert len(dataset.train) == 4
+
+
+def test_a_large_deep_image_is_never_held_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.data.images._STRIP", 2**14)
+    monkeypatch.setattr("latentmap.data.images._BIG", 2**14)
+    y, x = np.mgrid[:600, :800].astype(np.float32)
+    Image.fromarray((x + y) / 1400).save(tmp_path / "x.tif")
+    n_bytes = 4 * x.size
+    del x, y
+    tracemalloc.start()
+    dtype, levels = levels_of(tmp_path / "x.tif")
+    small = decode(tmp_path / "x.tif", Reading(32, 32, 1, dtype="float32"), (0, 1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (dtype, small.shape) == (np.float32, (32, 32, 1))
+    assert levels == pytest.approx((0, 1398 / 1400, 0), abs=1e-3)
+    assert peak < 0.5 * n_bytes  # Pillow's own memory aside: copies of ours would be here
+
+
+def test_one_large_image_is_decoded_at_a_time(tmp_path, monkeypatch):
+    at_once, most = [], []
+    whole = images_module._fit
+
+    def fit(*arguments):
+        at_once.append(1)
+        most.append(len(at_once))
+        found = whole(*arguments)
+        at_once.pop()
+        return found
+
+    for i in range(12):
+        save(tmp_path / f"{i}.png", picture(60, 60, seed=i))
+    monkeypatch.setattr(images_module, "_BIG", 1000)
+    monkeypatch.setattr(images_module, "_fit", fit)
+    assert len(load_dataset(tmp_path, size=8, test_fraction=0).train) == 12
+    assert max(most) == 1
+
+
+def test_an_image_that_is_open_is_left_as_it_is(tmp_path):
+    save(tmp_path / "x.jpg", picture(200, 160))
+    with Image.open(tmp_path / "x.jpg") as image:
+        assert decode(image, Reading(16, 16, 3)).shape == (16, 16, 3)
+        assert image.size == (160, 200)
 
 
 def test_a_grey_palette_is_grey_and_a_coloured_one_is_not(tmp_path):
@@ -208,6 +339,29 @@ def test_folders_are_no_classes_where_images_lie_at_different_depths(tmp_path):
     assert any("different depths" in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize(("layout", "classes", "note"), [
+    (("one/cat/1", "one/cat/2", "two/dog/1"), ("cat", "dog"), "the innermost are the classes."),
+    (("one/cat/1", "one/dog/1", "two/dog/1"), ("one/cat", "one/dog", "two/dog"), "called by their paths (one/cat)"),
+    (("all/cat/1", "all/cat/2", "all/dog/1"), ("cat", "dog"), "the folders in all are the classes."),
+    (("cat/1", "cat/old/2", "dog/old/older/1"), ("cat", "dog"), "different depths: the outermost folders are"),
+    (("cat/.old/9", ".new/elk/9", "cat/1", "dog/1"), ("cat", "dog"), None),
+    (("A/1", "a/1", "b/1"), ("A", "a", "b"), None),
+    (("cat/1", "cat/2", "cat/old/3"), None, "some in no folder"),
+    (("train/one/cat/1", "train/two/dog/1", "test/one/cat/2", "test/two/dog/2"), ("cat", "dog"), "innermost"),
+    (("train/cat/1", "train/dog/1", "val/cat/2", "val/dog/2"), ("cat", "dog"), "images in val/ are the test split"),
+])  # fmt: skip
+def test_folders_in_folders_are_classes_and_this_is_said(tmp_path, layout, classes, note):
+    for i, path in enumerate([*layout, *(f"{path}x" for path in layout)]):
+        save(tmp_path / f"{path}.png", picture(seed=i))
+    dataset = load_dataset(tmp_path)
+    assert dataset.class_names == classes
+    assert note is None or any(note in said for said in dataset.notes)
+    assert bool(dataset.notes) == (note is not None)
+    for split in (dataset.train, dataset.test):
+        for i, name in enumerate(split.names):
+            assert not classes or set(classes[split.labels[i]].split("/")) <= set(name.split("/"))
+
+
 def test_one_folder_alone_is_no_class(tmp_path):
     for i in range(5):
         save(tmp_path / "images" / f"{i}.png", picture(seed=i))
@@ -301,6 +455,48 @@ def test_some_unreadable_images_are_named_and_passed_over(photos):
     assert len(dataset.train) + len(dataset.test) == 30
 
 
+def test_only_regular_files_are_opened_and_others_are_unreadable_images(photos, tmp_path):
+    (photos / "gone.png").symlink_to("/nowhere/at/all")
+    (photos / "loop.png").symlink_to("loop.png")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "notes").symlink_to("/nowhere")
+    for i in range(30, 40):
+        save(photos / f"{i}.png", picture(seed=i))
+    with pytest.warns(UserWarning, match=r"3 of 43 .*gone\.png \(a link to what is not there\); loop\.png \(Too .*"
+                      r"pipe\.png \(no regular file\)"):  # fmt: skip
+        dataset = load_dataset(photos)
+    assert len(dataset.train) + len(dataset.test) == 40
+    assert dataset.notes == ("1 files that are no images are passed over.",)
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
+    for name in ("data/cat", "elsewhere"):
+        for i in range(4):
+            save(tmp_path / name / f"{i}.png", picture(seed=i + len(name)))
+    (tmp_path / "data" / "dog").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "dog" / "back").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "self").symlink_to(".")
+    dataset = load_dataset(tmp_path / "data", test_fraction=0)
+    assert dataset.class_names == ("cat", "dog")
+    assert len(dataset.train) == 8
+    assert dataset.notes == ("links back to a folder that they lie in are not followed: dog/back, self.",)
+
+
+def test_a_pipe_or_nothing_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(
+        DatasetError, match=r"pipe\.csv is no regular file and no folder\. Write what it gives to a file"
+    ):
+        load_dataset(tmp_path / "pipe.csv")
+    for source in ("", "hf://"):
+        with pytest.raises(ValueError, match="source must be a name or a path, got"):
+            load_dataset(source)
+    os.mkfifo(tmp_path / "train-images-idx3-ubyte")
+    os.mkfifo(tmp_path / "x.parquet")
+    with pytest.raises(DatasetError, match="holds no images"):
+        load_dataset(tmp_path)
+
+
 def test_more_than_a_tenth_is_refused_unless_told_otherwise(photos):
     for i in range(4):
         (photos / f"bad{i}.png").write_text("not an image")
@@ -310,12 +506,15 @@ def test_more_than_a_tenth_is_refused_unless_told_otherwise(photos):
         assert len(load_dataset(photos, skip_bad=True, test_fraction=0).train) == 30
 
 
-def test_a_decompression_bomb_is_not_opened(photos):
-    huge = Image.new("1", (30_000, 30_000))
-    huge.save(photos / "bomb.png")
-    with pytest.warns(UserWarning, match=r"bomb\.png \(.*decompression bomb"):
+@pytest.mark.parametrize("times", [1.1, 2.5])  # Pillow warns of the one and refuses the other
+def test_a_decompression_bomb_is_not_opened(photos, times, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(warnings, "catch_warnings", lambda: pytest.fail("silenced the warnings of all threads"))
+    Image.new("1", (round(1000 * times), 1)).save(photos / "bomb.png")
+    with pytest.warns(UserWarning, match=r"bomb\.png \(.*decompression bomb") as caught:
         dataset = load_dataset(photos)
     assert len(dataset.train) + len(dataset.test) == 30
+    assert len(caught) == 1
 
 
 def test_any_damage_is_one_error(tmp_path):

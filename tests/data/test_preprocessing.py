@@ -1,8 +1,11 @@
+import tracemalloc
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
-from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.preprocessing import Preprocessing, find_levels, pixel_range
 
 RNG = np.random.default_rng(0)
 
@@ -45,6 +48,84 @@ def test_float_images_map_their_range_to_the_unit_interval(low, high, offset, sc
     np.testing.assert_allclose(there_and_back(preprocessing, X), X, rtol=1e-6, atol=1e-6)
     assert there_and_back(preprocessing, X).dtype == np.float64
     assert there_and_back(Preprocessing.fit(X.astype(np.float32)), X).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high", "wanted"),
+    [
+        (np.uint8, 0, 9, (0, 255)),
+        (bool, 0, 1, (0, 1)),
+        (np.uint16, 0, 1, (0, 1)),
+        (np.int64, 0, 16, (0, 16)),
+        (np.int64, 3, 180, (0, 255)),
+        (np.uint16, 100, 700, (0, 1023)),
+        (np.uint16, 0, 4000, (0, 4095)),
+        (np.int16, 0, 4096, (0, 16383)),
+        (np.int32, 9, 65535, (0, 65535)),
+        (np.int32, 0, 65536, (0, 65536)),
+        (np.int16, -1024, 3071, (-1024, 3071)),
+        (np.float32, 0.2, 0.9, (0, 1)),
+        (np.float32, 0, 1.0000002, (0, 1)),
+        (np.float64, -0.03, 1.04, (0, 1)),
+        (np.float64, 0, 0.06, (0, 0.06)),
+        (np.float64, 0, 0, (0, 1)),
+        (np.float32, -1, 0.99, (-1, 1)),
+        (np.float32, -0.5, 1, (-0.5, 1)),
+        (np.float32, 0, 255.3, (0, 255)),
+        (np.float64, 0, 16, (0, 16)),
+        (np.float64, 0, 4000, (0, 4000)),
+        (np.float64, -1000, 2000, (-1000, 2000)),
+    ],
+)
+def test_black_and_white_are_found_with_a_tolerance(dtype, low, high, wanted):
+    assert pixel_range(np.dtype(dtype), low, high) == wanted
+    X = np.array([[[low, high]], [[low, low]]]).astype(dtype)
+    assert Preprocessing.fit(X).pixel_range == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int64, bool, np.float16])
+def test_images_of_any_type_of_number_come_back(dtype):
+    X = (RNG.random((6, 4, 5)) * 3000 - (800 if dtype == np.int16 else 0)).astype(dtype)
+    preprocessing = Preprocessing.fit(X)
+    x = preprocessing.to_input(preprocessing.hold(X))
+    assert x.dtype == torch.float32
+    assert 0 <= x.min() <= x.max() <= 1
+    np.testing.assert_allclose(there_and_back(preprocessing, X), X.astype(float), rtol=1e-6, atol=1e-3)
+
+
+def test_one_pixel_just_above_1_changes_nothing():
+    X = RNG.random((50, 4, 4), dtype=np.float32)
+    wanted = torch.from_numpy(X.copy())
+    X[7, 1, 2] = 1.0000002
+    held = Preprocessing.fit(X).hold(X)
+    assert (held != wanted).sum() == 1
+    assert (held - wanted).abs().max() < 1
+
+
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [
+        ([np.array([0.0, 1.0]), np.array([7.0])], (0, 7, 1)),
+        ([np.array([0.0, 1.0]), np.arange(256, dtype=np.float32) / 255], (0, 1, 1 / 255)),
+        ([np.array([0.3, np.nan, np.inf])], (0.3, 0.3, 0)),
+        ([np.array([5, 9])], (5, 9, 1)),
+        ([np.array([np.nan])], (0, 0, 1)),
+    ],
+)
+def test_levels_are_those_of_all_pieces(pieces, wanted):
+    assert find_levels(pieces) == pytest.approx(wanted)
+
+
+def test_one_copy_of_float_images_is_held_at_most():
+    X = RNG.random((400, 32, 32))
+    preprocessing = Preprocessing.fit(X)
+    tracemalloc.start()
+    held = preprocessing.hold(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * held.nbytes + 2**21
+    single = X.astype(np.float32)
+    assert preprocessing.hold(single).data_ptr() == single.__array_interface__["data"][0]
 
 
 def test_standard_scaling_is_scikit_learns():
@@ -102,9 +183,10 @@ def test_new_samples_are_treated_as_those_of_fit():
 
 
 @pytest.mark.parametrize("layout", ["read-only", "fortran", "strided", "reversed"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
-def test_the_layout_in_memory_makes_no_difference(layout, dtype):
-    X = RNG.integers(0, 200, (6, 4, 5, 3)).astype(dtype)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_the_layout_in_memory_makes_no_difference(layout, dtype, monkeypatch):
+    monkeypatch.setattr(warnings, "catch_warnings", lambda: pytest.fail("silenced the warnings of all threads"))
+    X = (RNG.integers(0, 200, (6, 4, 5, 3)) / (200 if dtype == np.float32 else 1)).astype(dtype)
     preprocessing = Preprocessing.fit(X)
     wanted = preprocessing.to_input(preprocessing.hold(X))
     other = {

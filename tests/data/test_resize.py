@@ -27,6 +27,13 @@ def test_resizing_is_pillows_bilinear_filter(before, after, channels):
     assert np.mean(difference != 0) < 0.01
 
 
+def test_floats_are_resized_as_bytes_are():
+    images = np.random.default_rng(0).integers(0, 256, (5, 12, 9, 3), dtype=np.uint8)
+    found = resize_images(images / np.float32(255), 8, 20)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found * 255, resize_images(images, 8, 20), atol=1.01)
+
+
 def test_images_of_the_wanted_size_are_returned_as_they_are():
     images = np.zeros((2, 8, 8, 1), np.uint8)
     assert resize_images(images, 8, 8) is images

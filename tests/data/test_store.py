@@ -1,6 +1,7 @@
 """Data larger than the memory allowed: decoded once into the cache, mapped from there, resumed when interrupted."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -50,7 +51,8 @@ def test_what_is_read_from_the_cache_is_what_memory_would_hold(photos):
     assert not isinstance(held.train.X, np.memmap)
     np.testing.assert_array_equal(mapped.train.X, held.train.X)
     assert mapped.train.names == held.train.names
-    assert sorted(mapped.test.names) == sorted(held.test.names)
+    assert mapped.test.names == held.test.names
+    np.testing.assert_array_equal(mapped.test.X, held.test.X)
     assert any("are read from the cache" in note for note in mapped.notes)
 
 
@@ -119,19 +121,87 @@ def test_arrays_are_stored_too(tmp_path):
     np.testing.assert_array_equal(mapped.train.X, load_dataset(tmp_path / "x.npy").train.X)
 
 
-def test_a_damaged_or_unwritable_cache_says_what_to_do(photos, cache, monkeypatch):
-    load_dataset(photos, memory=1000)
-    (done,) = cache.glob("*/done.json")
-    done.write_text("{}")
-    with pytest.raises(DatasetError, match=r"is damaged\. Clear it with `latentmap data --clear`"):
-        load_dataset(photos, memory=1000)
-    clear_stores()
+def in_class_folders(folder, split=""):
+    for i, image in enumerate(IMAGES):
+        path = folder / split / f"class{i // 20}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
 
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_first_test_samples_of_the_cache_are_of_all_classes(tmp_path, given, monkeypatch):
+    monkeypatch.setattr(store_module, "_PIECE_BYTES", 1000)
+    for split in ("train", "test") if given else ("",):
+        in_class_folders(tmp_path / "classes", split)
+    held, mapped = (load_dataset(tmp_path / "classes", memory=memory, test_fraction=0.5) for memory in (None, 1000))
+    assert isinstance(mapped.test.X, np.memmap)
+    assert len(set(mapped.test.labels[:10].tolist())) == 3
+    assert mapped.test.names == held.test.names
+    np.testing.assert_array_equal(mapped.test.X, held.test.X)
+    np.testing.assert_array_equal(mapped.test.labels, held.test.labels)
+    np.testing.assert_array_equal(mapped.train.X, held.train.X)
+
+
+def test_an_interrupted_shuffle_is_gone_on_with(photos, cache, monkeypatch):
+    wanted = load_dataset(photos)
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "_digest", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            load_dataset(photos, memory=1000)
+    monkeypatch.setattr(EncodedImages, "read", lambda _, rows: iter(()) if not len(rows) else pytest.fail("decoded"))
+    mapped = load_dataset(photos, memory=1000)
+    np.testing.assert_array_equal(mapped.test.X, wanted.test.X)
+    assert mapped.test.names == wanted.test.names
+    assert sorted(file.name for file in next(cache.iterdir()).iterdir()) == [
+        "done.json", "lock", "test.bin", "test.rows", "train.bin", "train.rows",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["train.rows", "test.rows", "train.bin", "test.bin", "done.json"])
+@pytest.mark.parametrize("damage", ["half", "overwritten", "gone"])
+def test_a_damaged_store_is_decoded_anew_and_this_is_said(photos, cache, name, damage):
+    wanted = load_dataset(photos, memory=1000)
+    X, names = wanted.train.X.copy(), wanted.test.names
+    (path,) = cache.glob(f"*/{name}")
+    content = path.read_bytes()
+    path.unlink()  # the map of `wanted` keeps its file
+    if damage != "gone":
+        path.write_bytes(content[: len(content) // 2] if damage == "half" else b"\xff" * len(content))
+    again = load_dataset(photos, memory=1000)
+    np.testing.assert_array_equal(again.train.X, X)
+    assert again.test.names == names
+    said = any("damaged, and is decoded anew" in note for note in again.notes)
+    assert said == ((name, damage) != ("done.json", "gone"))  # without its record a store is merely unfinished
+    np.testing.assert_array_equal(wanted.train.X, X)
+    assert not any("damaged" in note for note in load_dataset(photos, memory=1000).notes)
+
+
+def test_an_unfinished_store_whose_rows_are_not_its_own_is_begun_again(photos, cache):
+    wanted = load_dataset(photos, memory=1000).train.X.copy()
+    (done,) = cache.glob("*/done.json")
+    done.unlink()
+    np.full(48, -1).tofile(done.with_name("train.rows"))
+    np.testing.assert_array_equal(load_dataset(photos, memory=1000).train.X, wanted)
+
+
+def test_a_copied_store_is_still_whole(photos, cache, monkeypatch):
+    wanted = load_dataset(photos, memory=1000).train.X.copy()
+    for file in cache.glob("*/*.bin"):
+        os.utime(file, ns=(0, 0))
+    monkeypatch.setattr(EncodedImages, "read", lambda *_: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(load_dataset(photos, memory=1000).train.X, wanted)
+
+
+def test_a_cache_or_source_that_fails_says_which(photos, cache, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store_module, "_build", full)
-    with pytest.raises(DatasetError, match=r"cannot be written: No space left on device\. Make room"):
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "_build", full)
+        with pytest.raises(DatasetError, match=r"cannot be written: No space left on device\. Make room"):
+            load_dataset(photos, memory=1000)
+    monkeypatch.setattr(EncodedImages, "read", full)
+    with pytest.raises(DatasetError, match=r"^photos cannot be read: No space left"):
         load_dataset(photos, memory=1000)
 
 
@@ -146,13 +216,13 @@ def test_clearing_frees_what_the_stores_took(photos, cache):
 
 @pytest.mark.parametrize(("text", "n"), [
     ("2GiB", 2**31), ("500MB", 500_000_000), ("1.5 KiB", 1536), (1000, 1000), ("12", 12), ("3k", 3000),
-    ("1tib", 2**40),
+    ("1tib", 2**40), ("9" * 400, 2**63),
 ])  # fmt: skip
 def test_budgets_are_written_as_people_do(text, n):
     assert memory_budget(text) == n
 
 
-@pytest.mark.parametrize("text", ["", "many", "-1", "2XB", "1,5GB", True])
+@pytest.mark.parametrize("text", ["", "many", "-1", "2XB", "1,5GB", True, float("nan")])
 def test_other_budgets_are_refused(text):
     with pytest.raises(ValueError, match="memory must be a number of bytes, such as 2GiB"):
         memory_budget(text)

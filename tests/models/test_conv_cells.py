@@ -61,13 +61,41 @@ def test_two_passes_at_once_do_not_disturb_each_other():
     assert all(torch.equal(a, b) for a, b in zip(alone, both, strict=True))
 
 
+def test_a_second_pass_backwards_does_not_lend_the_same_buffers_twice():
+    module, x = module_and_batch((1, 16, 16))
+    parameters, y = list(module.parameters()), torch.rand_like(x)
+    wanted = torch.autograd.grad(module(x).square().mean(), parameters)
+    loss = module(x).square().mean()
+    torch.autograd.grad(loss, parameters, retain_graph=True)
+    one, other = module(x), module(y)
+    found = [torch.autograd.grad(each, parameters) for each in (one.square().mean(), loss)]
+    del other
+    for grads in found:
+        assert all(torch.equal(a, b) for a, b in zip(wanted, grads, strict=True))
+
+
+def test_passes_in_threads_do_not_disturb_each_other():
+    from concurrent.futures import ThreadPoolExecutor
+
+    module, x = module_and_batch((1, 16, 16))
+    wanted = torch.autograd.grad(module(x).square().mean(), list(module.parameters()))
+
+    def gradients(_):
+        own = copy.deepcopy(module)
+        return [torch.autograd.grad(own(x).square().mean(), list(own.parameters())) for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for grads in (each for found in pool.map(gradients, range(4)) for each in found):
+            assert all(torch.equal(a, b) for a, b in zip(wanted, grads, strict=True))
+
+
 def test_batches_of_many_sizes_leave_no_more_than_a_few_buffers_behind():
-    from latentmap.models.conv_cells import _MOST_WAITING, _WAITING
+    from latentmap.models.conv_cells import _FREE, _MOST_FREE
 
     module, _ = module_and_batch((1, 8, 8))
     for n in range(2, 20):
         module(torch.rand(n, 1, 8, 8)).mean().backward()
-    assert len(_WAITING) <= _MOST_WAITING + 1
+    assert len(_FREE) <= _MOST_FREE + 1
 
 
 @pytest.mark.parametrize(

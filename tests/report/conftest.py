@@ -1,44 +1,16 @@
 """A small dataset of any kind, and models that learn in no time."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from latentmap.analysis import PcaBaseline
 from latentmap.data.dataset import Dataset, Split
-from latentmap.report import build_report
-from latentmap.report.figures import canvas
+from latentmap.report import ModelSpec, build, build_report
+from latentmap.report.story import draw
 
 KINDS = {"10 classes": (10, 1), "20 classes": (20, 1), "3 classes": (3, 1), "no labels": (None, 1), "colour": (10, 3)}
 KINDS |= {"vectors": (3, 0), "vectors without labels": (None, 0)}
-
-
-class QuickModel:
-    """PCA in an autoencoder's clothes: it keeps a history and can be saved."""
-
-    def __init__(self, latent_dim):
-        self._pca = PcaBaseline(latent_dim)
-
-    def fit(self, X):
-        self.history_ = [
-            {"epoch": epoch, "train_loss": 1 / epoch, "valid_loss": 1.1 / epoch, "seconds": epoch}
-            for epoch in (1, 2, 3)
-        ]
-        self._pca.fit(X)
-        self.latent_dim_, self.n_parameters_ = self._pca.latent_dim_, self._pca.n_parameters_
-        return self
-
-    def transform(self, X):
-        return self._pca.transform(X)
-
-    def inverse_transform(self, Z):
-        return self._pca.inverse_transform(Z)
-
-    def save(self, path):
-        Path(path).mkdir()
-        (Path(path) / "config.json").write_text("{}")
 
 
 def longer(report):
@@ -46,12 +18,23 @@ def longer(report):
     return "conv" if report.story.dataset.is_images else "residual"
 
 
-SIZES = {"dense": 2, "conv": 6, "residual": 6, "map": 2, "linear": 2}
+def quick(dataset):
+    """Models of a default report's names that learn in no time."""
+
+    def spec(name, model="dense", latent_dim=2, **params):
+        return ModelSpec(name, {"model": model, "latent_dim": latent_dim, "epochs": 3, **params}, "", name != "linear")
+
+    return [
+        spec("dense"),
+        spec("conv" if dataset.is_images else "residual", latent_dim=6),
+        spec("map", objective="neighbors"),
+        spec("linear", "linear"),
+    ]
 
 
-def quick(spec):
-    """Stand in for the estimator."""
-    return QuickModel(SIZES[spec.name])
+def make_report(dataset, folder, **arguments):
+    """Build a report of quick models."""
+    return build_report(dataset, folder, **{"specs": quick(dataset), **arguments})
 
 
 def small_dataset(kind, n_train=120, n_test=60):
@@ -73,19 +56,27 @@ def small_dataset(kind, n_train=120, n_test=60):
     return Dataset(kind, train, test, names)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def coarse_pictures():
-    """Draw with few dots an inch: the same artists in a fraction of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(canvas, "DPI", 40)
-        yield
+DRAWN = {}
 
 
-@pytest.fixture(scope="session", params=KINDS)
+@pytest.fixture(scope="session", params=["20 classes", "no labels", "colour", "vectors", "vectors without labels"])
 def report(request, tmp_path_factory):
     """A report of each kind of data."""
+
+    def keep(story):
+        DRAWN[folder] = draw(story)
+        return DRAWN[folder]
+
     folder = tmp_path_factory.mktemp("reports") / "report"
-    return build_report(small_dataset(request.param), folder, make_model=quick, command="latentmap report x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "draw", keep)
+        return make_report(small_dataset(request.param), folder, command="latentmap report x")
+
+
+@pytest.fixture
+def drawn(report):
+    """The figures of `report`, by name."""
+    return DRAWN[report.folder]
 
 
 @pytest.fixture(scope="session")
@@ -95,4 +86,4 @@ def nasty_report(tmp_path_factory):
         small_dataset("3 classes"), name="<script>alert('x')</script>", class_names=("<b>", "$x$", "&amp;")
     )
     folder = tmp_path_factory.mktemp("reports") / "nasty"
-    return build_report(dataset, folder, make_model=quick, command='latentmap report "<i>"')
+    return make_report(dataset, folder, command='latentmap report "<i>"')

@@ -2,15 +2,17 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
 
+from latentmap import Autoencoder
 from latentmap.errors import DatasetError, OutputError
 from latentmap.report import build as build_module
 from latentmap.report import build_report, default_specs
 from latentmap.report.build import is_report
-from tests.report.conftest import longer, quick, small_dataset
+from tests.report.conftest import longer, make_report, quick, small_dataset
 
 FIGURES = {"training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"}
 FIGURES |= {"map"}
@@ -18,9 +20,21 @@ FIELDS = {"latent_dim", "test_mse", "knn_accuracy", "trustworthiness", "fit_seco
 
 
 @pytest.fixture
-def plain_figures(monkeypatch):
-    """Empty figures in place of the real ones, which take seconds and are looked at elsewhere."""
-    monkeypatch.setattr(build_module, "draw", lambda _: {name: Figure(figsize=(1, 1)) for name in FIGURES})
+def plain(monkeypatch):
+    """A report of one small model: without t-SNE and with empty figures, which take seconds."""
+    monkeypatch.setattr(build_module, "draw", lambda _: {name: Figure(figsize=(1, 1)) for name in FIGURES - {"tsne"}})
+    monkeypatch.setattr(build_module, "embed_tsne", lambda *_, **__: None)
+
+    def make(folder, dataset=None, **arguments):
+        dataset = dataset or small_dataset("3 classes")
+        return build_report(dataset, folder, **{"specs": quick(dataset)[:1], **arguments})
+
+    return make
+
+
+def files(folder):
+    """Every file below a folder, with what it holds."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_metrics_keep_their_contract(report):
@@ -62,66 +76,109 @@ def test_the_folder_holds_what_it_should(report):
     assert is_report(report.folder)
 
 
-@pytest.mark.usefixtures("plain_figures")
-def test_a_former_report_is_replaced_and_nothing_is_left_behind(tmp_path):
-    dataset = small_dataset("3 classes")
-    build_report(dataset, tmp_path / "out", make_model=quick, command="first")
-    build_report(dataset, tmp_path / "out", make_model=quick, command="second")
+def test_a_former_report_is_replaced_and_nothing_is_left_behind(plain, tmp_path):
+    plain(tmp_path / "out", command="first")
+    plain(tmp_path / "out", command="second")
     assert "second" in (tmp_path / "out" / "report.html").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.usefixtures("plain_figures")
 @pytest.mark.parametrize("broken", ["draw", "render", "evaluate"])
-def test_a_failure_leaves_the_former_report_whole(tmp_path, monkeypatch, broken):
-    dataset = small_dataset("3 classes")
-    build_report(dataset, tmp_path / "out", make_model=quick)
-    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+def test_a_failure_leaves_the_former_report_whole_and_the_models_kept(plain, tmp_path, monkeypatch, broken):
+    plain(tmp_path / "out")
+    before = files(tmp_path / "out")
 
     def fail(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build_module, broken, fail)
-    with pytest.raises(KeyboardInterrupt):
-        build_report(dataset, tmp_path / "out", make_model=quick)
-    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, broken, fail)
+        with pytest.raises(KeyboardInterrupt):
+            plain(tmp_path / "out")
+    assert files(tmp_path / "out") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.unfinished"]
+    monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("fitted again what was kept"))
+    result = plain(tmp_path / "out", resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert result.metrics["models"]["dense"]["fit_seconds"] > 0
 
 
-@pytest.mark.usefixtures("plain_figures")
-@pytest.mark.parametrize("foreign", ["thesis.tex", "figures/mine.svg", "models/dense/notes.txt"])
-def test_foreign_files_are_never_deleted(tmp_path, foreign):
+def test_only_what_is_missing_or_changed_is_fitted_again(tmp_path, plain, monkeypatch):
     dataset = small_dataset("3 classes")
-    build_report(dataset, tmp_path / "out", make_model=quick)
+    whole = plain(tmp_path / "whole", specs=quick(dataset)[:3])
+    fitted = []
+    fit = Autoencoder.fit
+
+    def stop_in_third(self, *args, **kwargs):
+        fitted.append(self.latent_dim)
+        if len(fitted) == 3:
+            raise KeyboardInterrupt
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(Autoencoder, "fit", stop_in_third)
+    with pytest.raises(KeyboardInterrupt):
+        plain(tmp_path / "out", specs=quick(dataset)[:3])
+    first, second, third = quick(dataset)[:3]
+    changed = replace(second, params={**second.params, "epochs": 1})
+    result = plain(tmp_path / "out", specs=[first, changed, third], resume=True)
+    assert fitted[3:] == [6, 2]
+    weights = [result.folder / "models" / name / "model.safetensors" for name in ("dense", "map")]
+    assert [path.read_bytes() for path in weights] == [
+        (whole.folder / path.relative_to(result.folder)).read_bytes() for path in weights
+    ]
+
+
+def test_without_resume_everything_is_fitted_and_what_is_not_ours_is_left(plain, tmp_path, monkeypatch):
+    kept = tmp_path / "out.unfinished"
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "render", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            plain(tmp_path / "out")
+    (kept / "notes.txt").write_text("mine")
+    weights = (kept / "dense" / "model.safetensors").read_bytes()
+    result = plain(tmp_path / "out", seed=1)
+    assert (result.folder / "models" / "dense" / "model.safetensors").read_bytes() != weights
+    assert [path.name for path in kept.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("foreign", ["thesis.tex", "figures/mine.svg", "models/dense/notes.txt"])
+def test_foreign_files_are_never_deleted(plain, tmp_path, monkeypatch, foreign):
+    plain(tmp_path / "out")
     (tmp_path / "out" / foreign).write_text("years of work")
+    monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("trained before looking"))
     with pytest.raises(OutputError, match="was not written by latentmap"):
-        build_report(dataset, tmp_path / "out", make_model=lambda _: pytest.fail("trained before looking"))
+        plain(tmp_path / "out")
     assert (tmp_path / "out" / foreign).read_text() == "years of work"
 
 
-@pytest.mark.usefixtures("plain_figures")
-def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path):
+def test_an_empty_folder_is_used_and_a_file_is_not(plain, tmp_path):
     (tmp_path / "empty").mkdir()
-    build_report(small_dataset("3 classes"), tmp_path / "empty", make_model=quick)
+    plain(tmp_path / "empty")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError):
-        build_report(small_dataset("3 classes"), tmp_path / "file", make_model=quick)
+        plain(tmp_path / "file")
     with pytest.raises(OutputError):
-        build_report(small_dataset("3 classes"), tmp_path / "file" / "below", make_model=quick)
+        plain(tmp_path / "file" / "below")
 
 
-@pytest.mark.usefixtures("plain_figures")
-def test_stages_are_told_as_they_begin(tmp_path):
+def test_stages_are_told_once_as_they_begin(plain, tmp_path):
     told = []
-    build_report(small_dataset("no labels"), tmp_path / "out", make_model=quick, progress=told.append)
-    assert told[:3] == ["fit_dense", "fit_conv", "fit_map"]
-    assert told[-1] == "page"
+    plain(tmp_path / "out", progress=told.append)
+    assert told == ["fit_dense", "fit_pca-2", "evaluate", "tsne", "figures", "page"]
+
+
+def test_pca_of_very_many_numbers_is_not_fitted(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.report.models._MOST_COMPONENTS", 3)
+    monkeypatch.setattr("latentmap.report.models.COVARIANCE_LIMIT", 62)
+    dataset = small_dataset("3 classes")
+    result = plain(tmp_path / "out", specs=quick(dataset)[:2])
+    assert list(result.metrics["models"]) == ["dense", "conv", "pca-2", "pca-3"]
+    assert "PCA has no more than 3 numbers here" in result.page.read_text()
 
 
 def test_other_models_can_be_compared(tmp_path):
-    result = build_report(
-        small_dataset("3 classes"), tmp_path / "out", specs=default_specs((8, 6, 1), 120)[1:2], make_model=quick
-    )
+    dataset = small_dataset("3 classes")
+    result = build_report(dataset, tmp_path / "out", specs=quick(dataset)[1:2])
     assert list(result.metrics["models"]) == ["conv", "pca-6"]
     assert {path.stem for path in (tmp_path / "out" / "figures").iterdir()} == FIGURES - {
         "map",
@@ -134,10 +191,24 @@ def test_other_models_can_be_compared(tmp_path):
 @pytest.mark.parametrize("n", [3, 9])
 def test_very_little_data_still_makes_a_report(tmp_path, n):
     dataset = small_dataset("3 classes", n_train=n + 3, n_test=n)
-    build_report(dataset, tmp_path / "out", make_model=quick)
+    make_report(dataset, tmp_path / "out", specs=quick(dataset)[2:3])
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("shape", "names", "longer_code"),
+    [
+        ((32, 32, 1), ["dense", "conv", "map", "linear"], None),
+        ((32, 32, 3), ["dense", "conv", "map", "linear"], None),
+        ((12,), ["dense", "residual", "map", "linear"], 6),
+        ((3,), ["dense", "map", "linear"], 1),
+    ],
+)
+def test_the_models_suit_the_data(shape, names, longer_code):
+    specs = default_specs(shape, 100)
+    assert [spec.name for spec in specs] == names
 
 
 def test_too_few_samples_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="at least 3 samples in each split, got 120 and 2"):
-        build_report(small_dataset("3 classes", n_test=2), tmp_path / "out")
+        make_report(small_dataset("3 classes", n_test=2), tmp_path / "out")

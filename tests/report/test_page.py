@@ -1,12 +1,15 @@
 """The page stands alone, says what the numbers say, and trusts no text."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from latentmap.report.page import Row, best_texts, groups
+from latentmap.report.page import Row, Value, best_texts, groups
 from latentmap.report.words import against_pca, captions, percent_apart, remarks
 from tests.report.conftest import longer
 
@@ -92,37 +95,116 @@ def test_the_best_of_each_size_is_marked(report):
     assert any(row.cells[0].best for row in two.rows)
 
 
-def test_what_looks_equal_is_equally_good():
-    assert best_texts([("0.10", 0.1, -1), ("0.20", 0.2, -1)]) == {"0.10"}
-    assert best_texts([("0.1", 0.1, 1), ("–", None, 1), ("0.2", 0.2, 1)]) == {"0.2"}
-    assert best_texts([("3", 3.0, 0), ("4", 4.0, 0)]) == set()
+HITS = np.arange(36) < 33
 
 
-def with_mse(model, mse):
-    return replace(model, evaluation=replace(model.evaluation, test_mse=mse))
+@pytest.mark.parametrize(
+    ("column", "best"),
+    [
+        ([Value("0.10", -1, np.full(9, 0.1)), Value("0.20", -1, np.full(9, 0.2))], {"0.10"}),
+        ([Value("0.1", 1, np.full(9, 0.1)), Value("–", 1, None), Value("0.2", 1, np.full(9, 0.2))], {"0.2"}),
+        ([Value("0.10", -1, np.full(9, 0.1)), Value("0.10", -1, np.full(9, 0.1))], set()),
+        ([Value("3"), Value("4")], set()),
+        ([Value("91.7%", 1, HITS), Value("94.4%", 1, HITS | (np.arange(36) == 33))], set()),  # one sample of 36
+        ([Value("91.7%", 1, HITS), Value("94.4%", 1, np.arange(36) < 34), Value("50.0%", 1, np.arange(36) < 18)],
+         {"91.7%", "94.4%"}),
+    ],
+)  # fmt: skip
+def test_a_star_is_for_more_than_noise(column, best):
+    assert best_texts(column) == best
+
+
+def scored(model, test_mse, train_mse=0.05):
+    """The same model with other errors, alike on all samples."""
+    errors = np.full_like(model.evaluation.errors, test_mse)
+    return replace(model, evaluation=replace(model.evaluation, test_mse=test_mse, errors=errors, train_mse=train_mse))
+
+
+def some_models(report):
+    """The map of 2 numbers, the check of it, and PCA, by name."""
+    return {model.name: model for model in report.story.models}
 
 
 def test_remarks_follow_the_numbers(report):
-    models = {model.name: model for model in report.story.models}
+    models = some_models(report)
     dense, pca = models["dense"], models["pca-2"]
-    assert "40% lower" in against_pca(with_mse(dense, 0.03), with_mse(pca, 0.05), report.story)
-    assert "equally well" in against_pca(with_mse(dense, 0.05), with_mse(pca, 0.05), report.story)
-    beaten = with_mse(dense, 0.06), with_mse(pca, 0.05)
+    assert "40% lower" in against_pca(scored(dense, 0.03), scored(pca, 0.05), report.story)
+    assert "equally well" in against_pca(scored(dense, 0.05), scored(pca, 0.05), report.story)
+    beaten = scored(dense, 0.06), scored(pca, 0.05)
     pca.model.explained_variance_ratio_, before = 0.99999, pca.model.explained_variance_ratio_
     assert "next to nothing left" in against_pca(*beaten, report.story)
     assert "more than 99.99%" in against_pca(*beaten, report.story)
-    pca.model.explained_variance_ratio_ = 0.5
-    assert "PCA beats dense" in against_pca(*beaten, report.story)
-    assert "next to nothing" not in against_pca(*beaten, report.story)
     pca.model.explained_variance_ratio_ = before
 
 
+@pytest.mark.parametrize(
+    ("train_mse", "said"),
+    [
+        (0.055, "does so too, 0.0500 against 0.0550: dense underfits."),
+        (0.045, "dense is ahead, 0.0450 against 0.0500: 120 are too few"),
+        (0.05, "PCA beats dense: its test error is 0.0500 against 0.0600."),
+    ],
+)
+def test_why_pca_wins_is_computed_or_not_stated(report, train_mse, said):
+    models = some_models(report)
+    text = against_pca(scored(models["dense"], 0.06, train_mse), scored(models["pca-2"], 0.05), report.story)
+    assert said in text
+    assert sum(word in text for word in ("underfits", "too few")) == (train_mse != 0.05)
+
+
+def test_what_the_test_samples_cannot_tell_apart_is_no_victory(report):
+    models = some_models(report)
+    dense, pca = scored(models["dense"], 0.06), scored(models["pca-2"], 0.05)
+    dense.evaluation.errors[:] = np.where(np.arange(60) == 7, 0.65, 0.05)
+    assert "60 test" in against_pca(dense, pca, report.story)
+    assert "cannot tell dense and PCA apart" in against_pca(dense, pca, report.story)
+
+
+def test_outliers_are_pointed_out(report):
+    assert not any("Outliers" in remark for remark in remarks(report.story))
+    models = list(report.story.models)
+    models[0].evaluation.errors[7], before = 1000, models[0].evaluation.errors[7]
+    said = next(remark for remark in remarks(report.story) if "Outliers" in remark)
+    models[0].evaluation.errors[7] = before
+    assert "the worst sample makes" in said
+    assert "under dense (" in said
+    assert "The very worst is no. 7" in said
+    assert ("by its feature x" in said) != report.story.dataset.is_images
+
+
 def test_linear_is_judged_as_the_check_it_is(report):
-    linear = next(model for model in report.story.models if model.name == "linear")
-    pca = next(model for model in report.story.models if model.name == "pca-2")
-    assert "2.0% above PCA's" in against_pca(with_mse(linear, 0.051), with_mse(pca, 0.05), report.story)
+    models = some_models(report)
+    linear, pca = models["linear"], models["pca-2"]
+    assert "2.0% above PCA's" in against_pca(scored(linear, 0.051), scored(pca, 0.05), report.story)
     assert percent_apart(0.05, 0.05) == "the same as"
     assert percent_apart(0.04, 0.05) == "20.0% below"
+
+
+def test_a_tick_promises_no_majority(report):
+    assert "most of the 10" not in captions(report.story)["generated"].text
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SILENT = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+SILENT += "--disable-component-update --disable-sync --allow-file-access-from-files"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs a browser: install chromium")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_a_browser_only_what_says_so_scrolls_sideways(report, tmp_path, width):
+    if report.story.dataset.name != "colour":
+        pytest.skip("one page is enough")
+    frame = tmp_path / "frame.html"
+    frame.write_text(f"""<iframe src="{report.page.as_uri()}" width="{width}" height="900" onload="
+      const page = this.contentDocument, wide = [...page.querySelectorAll('.scroll')].filter(
+        box => box.scrollWidth > box.clientWidth + 1).length;
+      const hints = [...page.querySelectorAll('.sideways')].filter(hint => hint.offsetHeight > 0).length;
+      document.title = [page.documentElement.scrollWidth, wide, hints].join(' ');"></iframe>""")
+    command = [BROWSER, *SILENT.split(), f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", frame.as_uri()]
+    html = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    across, wide, hints = map(int, re.search(r"<title>(.*?)</title>", html).group(1).split())
+    assert across <= width
+    assert (wide, hints) == ((9, 9) if width < 600 else (0, 0)) or (wide, hints) == (10, 9)
 
 
 def test_missing_labels_are_said(report):

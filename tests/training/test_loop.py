@@ -61,6 +61,15 @@ def test_without_a_validation_part_epochs_are_judged_by_the_training_loss(small)
     assert result.best_epoch == 1 + int(np.argmin([record.train_loss for record in result.history]))
 
 
+@pytest.mark.parametrize(("tell_every", "told_of"), [(0, range(1, 9)), (3600, ())])
+def test_steps_are_told_now_and_then_only(small, monkeypatch, tell_every, told_of):
+    monkeypatch.setattr("latentmap.training.loop._TELL_EVERY", tell_every)
+    told = []
+    objective = OBJECTIVES["reconstruction"]()
+    train(make_module(), make_batches(small), objective, make_plan(2), on_step=lambda *step: told.append(step))
+    assert told == [(step, 8) for step in told_of]
+
+
 def test_every_epoch_is_told_as_it_ends_with_a_rate_that_falls_to_nothing(small):
     told = []
     result = train(

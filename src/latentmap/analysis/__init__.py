@@ -32,8 +32,9 @@ from latentmap.analysis.reconstruction import (
     some_of_each_class,
 )
 from latentmap.analysis.sweep import SizeScores, Sweep, recommend, sweep
-from latentmap.analysis.transformers import Transformer, Unit, decode, encode, measuring_unit, unit_scale
+from latentmap.analysis.transformers import Transformer, decode, encode
 from latentmap.analysis.tsne import TsneResult, embed_tsne
+from latentmap.data.preprocessing import Unit, measuring_unit
 
 __all__ = [
     "Clarity",
@@ -76,6 +77,5 @@ __all__ = [
     "some_of_each_class",
     "sweep",
     "trustworthiness",
-    "unit_scale",
     "walk_quality",
 ]

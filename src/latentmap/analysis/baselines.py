@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from latentmap.analysis.transformers import FloatArray, Unit, chunks, flat, unit_scale
+from latentmap.analysis.transformers import FloatArray, chunks, flat
+from latentmap.data.preprocessing import Unit, measuring_unit
 
 _MOST_BYTES = 2**31  # of samples as float32
 
@@ -33,7 +34,7 @@ class PcaBaseline:
     random_state : int, default=0
         Seeds the randomized solver, which only data of many features needs.
     unit : float or ndarray, shape (n_features,), optional
-        What samples are divided by before; by default 255 for uint8 images and 1 for all else.
+        What samples are divided by before; by default `measuring_unit` of the training samples.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ class PcaBaseline:
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
         rows = flat(X[:: -(-4 * X.size // _MOST_BYTES)])
         # In place: the covariance is accumulated in float32, and numbers near 1 lose the least of it.
-        self.scale_ = np.asarray(unit_scale(X) if self.unit is None else self.unit, np.float32)
+        self.scale_ = np.asarray(measuring_unit(X) if self.unit is None else self.unit, np.float32)
         rows /= self.scale_
         self.pca_ = PCA(self.latent_dim, svd_solver=solver, random_state=self.random_state, copy=False).fit(rows)
         self.sample_shape_ = X.shape[1:]
@@ -101,7 +102,7 @@ class PcaBaseline:
         return np.asarray(rows, dtype=np.float32).reshape(-1, *self.sample_shape_)
 
 
-def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:
+def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000, *, unit: Unit | None = None) -> int:
     """Count the linear directions that hold `share` of the variance of the data.
 
     Far fewer directions than features tells that PCA has an easy task: small images enlarged, for example, cannot
@@ -115,6 +116,8 @@ def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) ->
         The share of the variance to be held, 0..1.
     n_samples : int, default=2000
         How many samples, evenly spaced, to judge by.
+    unit : float or ndarray, shape (n_features,), optional
+        What counts as one in each feature; by default `measuring_unit` of `X`.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) ->
         The number of directions, at least 1.
     """
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
-    rows = flat(X[chosen])
+    rows = flat(X[chosen]) / np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
     rows -= rows.mean(axis=0)
     # The smaller of the two Gram matrices has the same non-zero eigenvalues.
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows

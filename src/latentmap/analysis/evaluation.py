@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy
+from latentmap.analysis.neighbours import OriginalRanks, knn_hits
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import FloatArray, Transformer, Unit, encode
+from latentmap.analysis.transformers import FloatArray, Transformer, drawn_rows, encode
 from latentmap.data.dataset import Dataset
+from latentmap.data.preprocessing import Unit
+
+TRAIN_SAMPLES = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +29,20 @@ class Evaluation:
     latent_dim : int
         How many numbers a code has.
     test_mse : float
-        Mean reconstruction error of the test split, per pixel with pixels in [0, 1] for images.
+        Mean reconstruction error of the test split, in squared `measuring_unit`: per pixel with pixels in [0, 1] for
+        images.
     knn_accuracy : float or None
         10 nearest neighbours among the training codes, scored on the test split; None without labels.
     trustworthiness : float or None
-        12 neighbours, first 5,000 test samples; None for fewer than 3.
+        12 neighbours, 5,000 test samples drawn once; None for fewer than 3.
+    train_mse : float
+        The same of 5,000 training samples drawn once.
     errors : ndarray of float32, shape (n_test,)
         Reconstruction error of each test sample.
+    hits : ndarray of bool, shape (n_test,), or None
+        Whether each test sample is classified rightly; their mean is `knn_accuracy`.
+    trusted : ndarray of float, or None
+        What each of the samples compared adds to `trustworthiness`; their mean it is.
     Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
         The codes of both splits.
     """
@@ -41,7 +51,10 @@ class Evaluation:
     test_mse: float
     knn_accuracy: float | None
     trustworthiness: float | None
+    train_mse: float
     errors: FloatArray
+    hits: NDArray[np.bool_] | None
+    trusted: NDArray[np.float64] | None
     Z_train: FloatArray
     Z_test: FloatArray
 
@@ -60,7 +73,7 @@ def evaluate(
     ranks : OriginalRanks, optional
         The neighbourhoods of the test samples; worth passing when several models are measured.
     unit : float or ndarray, shape (n_features,), optional
-        What errors count as one, see `measuring_unit`; by default 255 for uint8 images and 1 for all else.
+        What errors and distances count as one; by default `measuring_unit` of the training samples.
 
     Returns
     -------
@@ -68,15 +81,22 @@ def evaluate(
         Errors, codes and scores.
     """
     train, test = dataset.train, dataset.test
+    unit = dataset.unit if unit is None else unit
     Z_train, Z_test = encode(transformer, train.X), encode(transformer, test.X)
     errors = reconstruction_errors(transformer, test.X, Z_test, unit=unit)
-    ranks = ranks or OriginalRanks(test.X, unit=unit)
+    some = drawn_rows(len(train), TRAIN_SAMPLES)
+    train_errors = reconstruction_errors(transformer, train.X[some], Z_train[some], unit=unit)
+    hits = knn_hits(Z_train, train.labels, Z_test, test.labels)
+    trusted = (ranks or OriginalRanks(test.X, unit=unit)).trusted(Z_test)
     return Evaluation(
         latent_dim=Z_test.shape[1],
         test_mse=float(errors.mean(dtype="float64")),
-        knn_accuracy=knn_accuracy(Z_train, train.labels, Z_test, test.labels),
-        trustworthiness=ranks.trustworthiness(Z_test),
+        knn_accuracy=None if hits is None else float(hits.mean()),
+        trustworthiness=None if trusted is None else float(trusted.mean()),
+        train_mse=float(train_errors.mean(dtype="float64")),
         errors=errors,
+        hits=hits,
+        trusted=trusted,
         Z_train=Z_train,
         Z_test=Z_test,
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from latentmap.analysis.transformers import FloatArray, Transformer, decode
+from latentmap.data.preprocessing import Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class LatentGrid:
     z2: FloatArray
     pictures: FloatArray
     distance: FloatArray
-    unit: float
+    unit: Unit
 
     @property
     def nearness(self) -> FloatArray:
@@ -45,7 +46,7 @@ class LatentGrid:
 
 
 def latent_grid(
-    transformer: Transformer, Z: NDArray[Any], *, n_cells: int = 20, outermost: float = 0.01, unit: float = 255.0
+    transformer: Transformer, Z: NDArray[Any], *, n_cells: int = 20, outermost: float = 0.01, unit: Unit = 255.0
 ) -> LatentGrid:
     """Decode a grid of codes laid over the quantiles of known codes.
 
@@ -63,7 +64,7 @@ def latent_grid(
     outermost : float, default=0.01
         The quantile of the first row and column; the last ones mirror it.
     unit : float, default=255.0
-        What full brightness is in the units of the data: `unit_scale` of the samples.
+        What full brightness is in the units of the data: `measuring_unit` of images.
 
     Returns
     -------

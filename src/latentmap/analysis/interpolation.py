@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, Unit, decode, unit_scale
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode
+from latentmap.data.preprocessing import Unit, measuring_unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +31,8 @@ class Interpolation:
         By model title: the decoded points of the straight line between the two codes, ends included.
     blend : ndarray, shape (n_pairs, n_steps, ...)
         The plain pixel blend of the two samples themselves.
-    unit : float
-        What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    unit : float or ndarray, shape (n_features,)
+        `measuring_unit` of the samples: what full brightness is in the units of images.
     nearest : dict of str to tuple of tuple of str, or None
         By title, and ``"plain blend"``: the class (or number) of the training sample nearest to each point of a walk.
     """
@@ -40,7 +41,7 @@ class Interpolation:
     names: tuple[tuple[str, str], ...]
     walks: dict[str, FloatArray]
     blend: FloatArray
-    unit: float
+    unit: Unit
     nearest: dict[str, tuple[tuple[str, ...], ...]] | None = None
 
 
@@ -146,7 +147,7 @@ def interpolate(
         names=names,
         walks=walks,
         blend=straight_walk(starts, ends, n_steps),
-        unit=unit_scale(X),
+        unit=measuring_unit(X),
     )
 
 
@@ -155,7 +156,7 @@ def name_nearest(
     X_train: NDArray[Any],
     labels: IntArray | None,
     class_names: tuple[str, ...] | None,
-    unit: Unit,
+    unit: Unit | None = None,
 ) -> Interpolation:
     """Add to walks the class (or the number) of the training sample nearest to each point.
 
@@ -169,8 +170,8 @@ def name_nearest(
         Their classes.
     class_names : tuple of str or None
         The names of the classes.
-    unit : float or ndarray, shape (n_features,)
-        What counts as one in each feature.
+    unit : float or ndarray, shape (n_features,), optional
+        What counts as one in each feature; by default `measuring_unit` of `X_train`.
 
     Returns
     -------
@@ -207,7 +208,7 @@ class WalkQuality:
     unevenness: float
 
 
-def walk_quality(walks: NDArray[Any], X_train: NDArray[Any], *, unit: Unit = 1.0) -> WalkQuality:
+def walk_quality(walks: NDArray[Any], X_train: NDArray[Any], *, unit: Unit | None = None) -> WalkQuality:
     """Measure walks by how near their middles are to real samples, and by how even their steps are.
 
     Parameters
@@ -216,8 +217,8 @@ def walk_quality(walks: NDArray[Any], X_train: NDArray[Any], *, unit: Unit = 1.0
         Decoded walks, as `interpolate` gives them; an odd number of steps, at least 3.
     X_train : ndarray, shape (n, ...)
         Real samples.
-    unit : float or ndarray, shape (n_features,), default 1
-        What errors count as one, see `measuring_unit`.
+    unit : float or ndarray, shape (n_features,), optional
+        What errors count as one; by default `measuring_unit` of `X_train`.
 
     Returns
     -------
@@ -231,6 +232,7 @@ def walk_quality(walks: NDArray[Any], X_train: NDArray[Any], *, unit: Unit = 1.0
     n_steps = walks.shape[1]
     if n_steps < 3 or n_steps % 2 == 0:
         raise ValueError(f"walks must have an odd number of steps, at least 3, got {n_steps}.")
+    unit = measuring_unit(X_train) if unit is None else unit
     scale = np.asarray(unit, np.float32)
 
     def error(samples: NDArray[Any]) -> float:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, Unit, decode, unit_scale
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode
+from latentmap.data.preprocessing import Unit, measuring_unit
 
 MOST_CLUSTERS = 10
 
@@ -118,7 +119,11 @@ class Clarity:
 
 
 def clarity(
-    pictures: NDArray[Any], intended: IntArray, X_train: NDArray[Any], labels_train: IntArray, unit: Unit = 1.0
+    pictures: NDArray[Any],
+    intended: IntArray,
+    X_train: NDArray[Any],
+    labels_train: IntArray,
+    unit: Unit | None = None,
 ) -> Clarity:
     """Ask a nearest-neighbour classifier fitted on training samples which class each picture looks like.
 
@@ -132,8 +137,8 @@ def clarity(
         Training samples.
     labels_train : ndarray of int64, shape (n,)
         Their classes.
-    unit : float or ndarray, shape (n_features,), default 1
-        What counts as one in each feature.
+    unit : float or ndarray, shape (n_features,), optional
+        What counts as one in each feature; by default `measuring_unit` of `X_train`.
 
     Returns
     -------
@@ -162,10 +167,10 @@ class Generated:
         What the pictures look like; None without labels.
     class_names : tuple of str or None
         The names of the classes that `clarity` speaks of.
-    unit : float
-        What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    unit : float or ndarray, shape (n_features,)
+        `measuring_unit` of the samples: what full brightness is in the units of images.
     nearest : ndarray of int64, shape (n_groups,), or None
-        The training sample nearest to each picture, where that was asked for.
+        The training sample nearest to each decoded vector; None of images.
     """
 
     title: str
@@ -173,7 +178,7 @@ class Generated:
     medians: CodeMedians
     clarity: Clarity | None
     class_names: tuple[str, ...] | None
-    unit: float
+    unit: Unit
     nearest: IntArray | None = None
 
 
@@ -185,7 +190,7 @@ def generate(
     labels_train: IntArray | None,
     class_names: tuple[str, ...] | None = None,
     *,
-    distances_in: Unit | None = None,
+    unit: Unit | None = None,
 ) -> Generated:
     """Decode the medians of a model's codes and measure how clear the pictures are.
 
@@ -201,19 +206,18 @@ def generate(
         The training samples and classes that the pictures are compared with; without labels there is no measure.
     class_names : tuple of str, optional
         The names of the classes.
-    distances_in : float or ndarray, shape (n_features,), optional
-        What counts as one in each feature, for vectors; then the nearest training samples are named too.
+    unit : float or ndarray, shape (n_features,), optional
+        What counts as one in each feature; by default `measuring_unit` of `X_train`.
 
     Returns
     -------
     Generated
         Pictures and measures, ready to draw.
     """
+    unit = measuring_unit(X_train) if unit is None else unit
     pictures = decode(transformer, medians.Z)
     measure = None
     if labels_train is not None and medians.classes is not None:
-        measure = clarity(
-            pictures, medians.classes, X_train, labels_train, 1.0 if distances_in is None else distances_in
-        )
-    nearest = None if distances_in is None else nearest_samples(pictures, X_train, 1, distances_in)[:, 0]
-    return Generated(title, pictures, medians, measure, class_names, unit_scale(X_train), nearest)
+        measure = clarity(pictures, medians.classes, X_train, labels_train, unit)
+    nearest = nearest_samples(pictures, X_train, 1, unit)[:, 0] if X_train.ndim == 2 else None
+    return Generated(title, pictures, medians, measure, class_names, unit, nearest)

@@ -14,7 +14,8 @@ from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from latentmap.analysis.transformers import FloatArray, IntArray, Unit, chunks, flat
+from latentmap.analysis.transformers import FloatArray, IntArray, chunks, drawn_rows, flat
+from latentmap.data.preprocessing import Unit, measuring_unit
 
 KNN_NEIGHBOURS = 10
 TRUST_NEIGHBOURS = 12
@@ -45,11 +46,24 @@ def knn_accuracy(
     float or None
         Share of test codes classified rightly, 0..1; None without labels.
     """
+    hits = knn_hits(Z_train, labels_train, Z_test, labels_test, n_neighbors=n_neighbors)
+    return None if hits is None else float(hits.mean())
+
+
+def knn_hits(
+    Z_train: NDArray[Any],
+    labels_train: IntArray | None,
+    Z_test: NDArray[Any],
+    labels_test: IntArray | None,
+    *,
+    n_neighbors: int = KNN_NEIGHBOURS,
+) -> NDArray[np.bool_] | None:
+    """Return of each test code whether `knn_accuracy` counts it as right."""
     if labels_train is None or labels_test is None:
         return None
     # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
     classifier = KNeighborsClassifier(min(n_neighbors, len(Z_train))).fit(Z_train, labels_train)
-    return float(classifier.score(Z_test, labels_test))
+    return np.asarray(classifier.predict(Z_test) == labels_test)
 
 
 def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int = 0, n_folds: int = 5) -> float | None:
@@ -69,18 +83,21 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
     Returns
     -------
     float or None
-        Mean share classified rightly, 0..1; None without labels or with fewer samples of every class than folds.
+        Mean share classified rightly, 0..1; None without labels, and where the classes with a sample in every fold
+        are fewer than two or have too few samples for 10 neighbours.
     """
-    if labels is None or np.bincount(labels).max() < n_folds or len(Z) < 2 * KNN_NEIGHBOURS:
+    if labels is None:
         return None
-    counts = np.bincount(labels)
-    enough = counts[labels] >= n_folds  # a class too small to be in every fold cannot be scored
+    enough = np.bincount(labels)[labels] >= n_folds  # a class too small to be in every fold cannot be scored
+    n = int(enough.sum())
+    if len(np.unique(labels[enough])) < 2 or n - -(-n // n_folds) < KNN_NEIGHBOURS:
+        return None
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     classifier = KNeighborsClassifier(KNN_NEIGHBOURS)
     return float(cross_val_score(classifier, Z[enough], labels[enough], cv=folds).mean())
 
 
-def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, unit: Unit = 1.0) -> IntArray:
+def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, unit: Unit | None = None) -> IntArray:
     """Find the nearest of many samples for each of a few, without a float copy of the many.
 
     Parameters
@@ -91,15 +108,15 @@ def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, un
         The many: uint8 images or float vectors.
     n_neighbors : int
         How many to find for each; all of them where there are fewer.
-    unit : float or ndarray, shape (n_features,), default 1
-        What counts as one in each feature.
+    unit : float or ndarray, shape (n_features,), optional
+        What counts as one in each feature; by default `measuring_unit` of `X`.
 
     Returns
     -------
     ndarray of int64, shape (m, n_neighbors)
         Indices into `X`, the nearest first.
     """
-    scale = np.asarray(unit, np.float32)
+    scale = np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
     targets = flat(queries) / scale
     distances = np.empty((len(targets), 0), dtype=np.float32)
     indices = np.empty((len(targets), 0), dtype=np.int64)
@@ -119,24 +136,23 @@ class OriginalRanks:
     Parameters
     ----------
     X : ndarray, shape (n, ...)
-        Samples; the first `n_samples` count.
+        Samples.
     n_samples : int, default=5000
-        How many samples to compare at most.
+        How many samples to compare at most, drawn once with a fixed seed.
     unit : float or ndarray, shape (n_features,), optional
-        What counts as one in each feature; by default all count alike.
+        What counts as one in each feature; by default `measuring_unit` of `X`.
 
     Attributes
     ----------
-    n : int
-        How many samples are compared.
+    rows : ndarray of int64, shape (n,)
+        Which samples are compared, ascending.
     ranks : ndarray of uint16, shape (n, n)
         ``ranks[i, j]``: sample j is the ranks-th nearest of sample i, counted from 1; 0 is the sample itself.
     """
 
     def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES, unit: Unit | None = None) -> None:
-        rows = flat(X[:n_samples])
-        if isinstance(unit, np.ndarray):
-            rows /= np.asarray(unit, np.float32)
+        self.rows = drawn_rows(len(X), n_samples)
+        rows = flat(X[self.rows]) / np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
         self.n = len(rows)
         self.ranks = np.empty((self.n, self.n), dtype=np.uint16 if self.n < 2**16 else np.uint32)
         places = np.arange(1, self.n, dtype=self.ranks.dtype)
@@ -158,8 +174,8 @@ class OriginalRanks:
 
         Parameters
         ----------
-        Z : ndarray, shape (at least n, latent_dim)
-            Codes of the same samples, in the same order; those beyond the first n are not looked at.
+        Z : ndarray, shape (len(X), latent_dim)
+            Codes of all the samples, in the same order.
         n_neighbors : int, default=12
             How many neighbours of each code to look at; fewer where there are too few samples, see
             `usable_neighbours`.
@@ -173,14 +189,19 @@ class OriginalRanks:
         ----------
         Venna and Kaski, 2001, "Neighborhood preservation in nonlinear projection methods", equation 2.
         """
+        trusted = self.trusted(Z, n_neighbors=n_neighbors)
+        return None if trusted is None else float(trusted.mean())
+
+    def trusted(self, Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS) -> NDArray[np.float64] | None:
+        """Return the samples' own shares in `trustworthiness`, which is their mean."""
         k = usable_neighbours(self.n, n_neighbors)
         if k is None:
             return None
-        codes = np.asarray(Z[: self.n], dtype=np.float32)
+        codes = np.asarray(Z[self.rows], dtype=np.float32)
         neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
-        penalty = int(np.clip(ranks - k, 0, None).sum())
-        return float(1 - penalty * 2 / (self.n * k * (2 * self.n - 3 * k - 1)))
+        penalty = np.clip(ranks - k, 0, None).sum(axis=1)
+        return np.asarray(1 - penalty * 2 / (k * (2 * self.n - 3 * k - 1)))
 
 
 def usable_neighbours(n: int, n_neighbors: int = TRUST_NEIGHBOURS) -> int | None:
@@ -205,7 +226,7 @@ def trustworthiness(
     n_neighbors : int, default=12
         How many neighbours of each code to look at; must be, and is kept, below half the samples.
     n_samples : int, default=5000
-        How many samples, the first ones, to compare at most.
+        How many samples to compare at most, drawn once with a fixed seed.
 
     Returns
     -------

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, Unit, chunks, decode, unit_scale
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, chunks, decode
+from latentmap.data.preprocessing import Unit, measuring_unit
 
 
 def reconstruction_errors(
@@ -33,20 +34,19 @@ def reconstruction_errors(
     Z : ndarray, shape (n, latent_dim), optional
         The codes of `X` where they are known already; saves encoding again.
     unit : float or ndarray, shape (n_features,), optional
-        What counts as one; by default 255 for uint8 images and 1 for all else.
+        What counts as one; by default `measuring_unit` of `X`.
 
     Returns
     -------
     ndarray of float32, shape (n,)
-        Mean squared error over each sample's pixels; for uint8 images with pixels counted in [0, 1], otherwise in
-        the squared units of `X`.
+        Mean squared error over each sample's pixels or features, in squared units.
     """
     errors = np.empty(len(X), dtype=np.float32)
-    scale = unit_scale(X) if unit is None else unit
+    scale = np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
     for part in chunks(X):
         codes = transformer.transform(X[part]) if Z is None else Z[part]
         difference = decode(transformer, codes).reshape(part.stop - part.start, -1)
-        difference = (difference - X[part].reshape(difference.shape)) / np.asarray(scale, np.float32)
+        difference = (difference - X[part].reshape(difference.shape)) / scale
         errors[part] = np.einsum("ij,ij->i", difference, difference) / difference.shape[1]
     return errors
 
@@ -94,15 +94,15 @@ class Comparison:
         What each model makes of them.
     n : int
         How many samples the split has that best, median and worst were chosen from.
-    unit : float
-        What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+    unit : float or ndarray, shape (n_features,)
+        `measuring_unit` of the samples: what full brightness is in the units of images.
     """
 
     X: NDArray[Any]
     names: tuple[str, ...]
     models: tuple[Reconstructions, ...]
     n: int
-    unit: float
+    unit: Unit
 
 
 def some_of_each_class(labels: IntArray | None, n: int, n_wanted: int = 10) -> IntArray:
@@ -142,6 +142,7 @@ def compare_reconstructions(
     errors: Mapping[str, NDArray[np.floating]] | None = None,
     labels: IntArray | None = None,
     class_names: tuple[str, ...] | None = None,
+    unit: Unit | None = None,
 ) -> Comparison:
     """Reconstruct samples of each class, and each model's best, median and worst, for comparison.
 
@@ -157,12 +158,15 @@ def compare_reconstructions(
         The class of each sample; without it the samples are evenly spaced.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
+    unit : float or ndarray, shape (n_features,), optional
+        What errors count as one; by default `measuring_unit` of `X`.
 
     Returns
     -------
     Comparison
         Samples, reconstructions and errors, ready to draw.
     """
+    unit = measuring_unit(X) if unit is None else unit
     chosen = some_of_each_class(labels, len(X))
     if labels is None:
         names = tuple(f"no. {i:,}" for i in chosen)
@@ -170,7 +174,7 @@ def compare_reconstructions(
         names = tuple(class_names[labels[i]] if class_names else str(labels[i]) for i in chosen)
     results = []
     for title, model in models.items():
-        all_errors = reconstruction_errors(model, X) if errors is None else np.asarray(errors[title])
+        all_errors = reconstruction_errors(model, X, unit=unit) if errors is None else np.asarray(errors[title])
         extremes = best_median_worst(all_errors)
         shown = X[np.concatenate([chosen, extremes])]
         X_hat = decode(model, np.asarray(model.transform(shown)))
@@ -185,4 +189,4 @@ def compare_reconstructions(
                 extremes_errors=all_errors[extremes],
             )
         )
-    return Comparison(X=X[chosen], names=names, models=tuple(results), n=len(X), unit=unit_scale(X))
+    return Comparison(X=X[chosen], names=names, models=tuple(results), n=len(X), unit=unit)

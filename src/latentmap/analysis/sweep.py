@@ -6,8 +6,11 @@ learns from; the test split is for the table alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +19,14 @@ from numpy.typing import NDArray
 from latentmap.analysis.baselines import PcaBaseline
 from latentmap.analysis.neighbours import knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import Transformer, Unit, encode
+from latentmap.analysis.transformers import Transformer, chunks, encode
 from latentmap.data.dataset import Dataset
+from latentmap.data.regions import file_region
+from latentmap.data.store import cache_dir
 
 _WORTH = 0.02  # of the variance: what twice as many numbers must gain to be worth it
 _AS_GOOD = 0.005  # of accuracy
-_MOST_KEPT = 5000
+_MOST_KEPT, _MOST_KEPT_BYTES = 5000, 2**28
 _KEPT = 0.1  # of the training split
 
 
@@ -60,16 +65,16 @@ class Sweep:
         What the model is called.
     model, pca : tuple of SizeScores
         Of the model and of PCA, by size; PCA has no more numbers than the data.
-    recommended : int
-        The size to take.
+    recommended : int or None
+        The size to take; None where PCA is the better choice, or shows that the model is what limits it.
     reason : str
-        Why, in a sentence or two.
+        Why, in a few sentences with the figures.
     """
 
     name: str
     model: tuple[SizeScores, ...]
     pca: tuple[SizeScores, ...]
-    recommended: int
+    recommended: int | None
     reason: str
 
 
@@ -79,7 +84,6 @@ def sweep(
     make_model: Callable[[int], Any],
     *,
     name: str = "autoencoder",
-    unit: Unit | None = None,
     seed: int = 0,
     on_size: Callable[[int], None] | None = None,
 ) -> Sweep:
@@ -95,8 +99,6 @@ def sweep(
         Makes the unfitted model of a size.
     name : str, default "autoencoder"
         What the model is called.
-    unit : float or ndarray, shape (n_features,), optional
-        What errors count as one, see `measuring_unit`.
     seed : int, default 0
         Decides which samples are kept.
     on_size : callable, optional
@@ -114,80 +116,139 @@ def sweep(
     sizes = sorted(set(latent_dims))
     if not sizes or sizes[0] < 1:
         raise ValueError(f"latent_dims must be whole numbers of at least 1, got {list(latent_dims)}.")
-    train = dataset.train
+    train, test, unit = dataset.train, dataset.test, dataset.unit
     n = len(train)
     kept = np.zeros(n, bool)
-    kept[np.random.default_rng(seed).permutation(n)[: max(1, min(_MOST_KEPT, round(_KEPT * n)))]] = True
+    n_kept = min(_MOST_KEPT, _MOST_KEPT_BYTES // train.X[0].nbytes, round(_KEPT * n))
+    kept[np.random.default_rng(seed).permutation(n)[: max(1, n_kept)]] = True
     labels = None if train.labels is None else (train.labels[~kept], train.labels[kept])
-    learned, held = train.X[~kept], train.X[kept]
-    variance = _variance(learned, held, unit)
+    held = train.X[kept]
 
     def measure(model: Transformer, size: int) -> SizeScores:
-        Z, Z_held, Z_test = (encode(model, X) for X in (learned, held, dataset.test.X))
-        test_labels = dataset.test.labels
+        Z, Z_held, Z_test = (encode(model, X) for X in (learned, held, test.X))
         return SizeScores(
             size,
-            float(reconstruction_errors(model, dataset.test.X, Z_test, unit=unit).mean(dtype="float64")),
-            None if labels is None else knn_accuracy(Z, labels[0], Z_test, test_labels),
+            float(reconstruction_errors(model, test.X, Z_test, unit=unit).mean(dtype="float64")),
+            None if labels is None else knn_accuracy(Z, labels[0], Z_test, test.labels),
             1 - float(reconstruction_errors(model, held, Z_held, unit=unit).mean(dtype="float64")) / variance,
             None if labels is None else knn_accuracy(Z, labels[0], Z_held, labels[1]),
         )
 
     ours, theirs = [], []
-    most = min(len(learned), train.X[0].size)
-    for size in sizes:
-        if on_size is not None:
-            on_size(size)
-        ours.append(measure(make_model(size).fit(learned), size))
-        if size <= most:
-            theirs.append(measure(PcaBaseline(size, unit=unit).fit(learned), size))
-    return Sweep(name, tuple(ours), tuple(theirs), *recommend(ours))
+    with _all_but(train.X, kept) as learned:
+        mean = learned.mean(axis=0, dtype=np.float64)
+        squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
+        variance = max(squares / held.size, 1e-12)
+        most = min(len(learned), train.X[0].size)
+        for size in sizes:
+            if on_size is not None:
+                on_size(size)
+            ours.append(measure(make_model(size).fit(learned), size))
+            if size <= most:
+                theirs.append(measure(PcaBaseline(size, unit=unit).fit(learned), size))
+    return Sweep(name, tuple(ours), tuple(theirs), *recommend(ours, theirs, name=name))
 
 
-def recommend(scores: Sequence[SizeScores]) -> tuple[int, str]:
+@contextmanager
+def _all_but(X: NDArray[Any], kept: NDArray[np.bool_]) -> Iterator[NDArray[Any]]:
+    """The samples that are not kept: of mapped ones a mapped copy in the cache, for memory may not hold them."""
+    if file_region(X) is None:
+        yield X[~kept]
+        return
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="sweep-", dir=cache_dir(), ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "learned.bin"
+        with path.open("wb") as file:
+            for part in chunks(X):
+                file.write(X[part][~kept[part]].data)
+        yield np.memmap(path, X.dtype, "r", shape=(int((~kept).sum()), *X.shape[1:]))
+
+
+def recommend(
+    scores: Sequence[SizeScores], pca: Sequence[SizeScores] = (), *, name: str = "the model"
+) -> tuple[int | None, str]:
     """Choose a size by what more numbers would gain, and say why.
 
-    The smallest size from which twice as many numbers reconstruct less than another 2% of the variance.
+    The smallest size from which twice as many numbers reconstruct less than another 2% of the variance; none where PCA
+    contradicts it: because PCA is as good at that size, or goes on to gain as much with more numbers.
 
     Parameters
     ----------
     scores : sequence of SizeScores
-        By size, ascending; at least one.
+        Of the model, by size, ascending; at least one.
+    pca : sequence of SizeScores, optional
+        Of PCA.
+    name : str, default "the model"
+        What the model is called.
 
     Returns
     -------
-    int
+    int or None
         The size.
     str
         The reason.
     """
-    # A larger network may by chance be a little worse; it could always ignore what it has too much.
-    held = np.maximum.accumulate([one.held for one in scores])
-    sizes = [one.latent_dim for one in scores]
-    gains = np.diff(held) / np.diff(np.log2(sizes)) if len(sizes) > 1 else np.zeros(0)
-    enough = np.flatnonzero(gains < _WORTH)
-    chosen = int(enough[0]) if len(enough) else len(sizes) - 1
-    size = sizes[chosen]
-    says = f"{size} numbers" if size > 1 else "1 number"
-    if len(sizes) == 1:
-        reason = f"{says}: no other size was tried. It reconstructs {held[0]:.1%} of the variance."
-    elif len(enough):
-        reason = (
-            f"{says} reconstruct {held[chosen]:.1%} of the variance, and twice as many would add "
-            f"{gains[chosen] * 100:.1f} points; every doubling before added at least {_WORTH * 100:.0f}."
-            if chosen
-            else f"{says} reconstruct {held[0]:.1%} of the variance already, and twice as many would add "
-            f"{gains[0] * 100:.1f} points."
+    chosen, gain = _enough(scores)
+    ours = scores[chosen]
+    here = f"{name} reconstructs {ours.held:.1%} of the variance with {_numbers(ours.latent_dim)}"
+    beside = ""
+    for one in pca:
+        if one.latent_dim == ours.latent_dim:
+            beside = f" (PCA {one.held:.1%})"
+            if one.held >= ours.held and (one.held_accuracy or 0) >= (ours.held_accuracy or 0):
+                return None, _take_pca(scores, pca, name)
+        doublings = np.log2(one.latent_dim / ours.latent_dim)
+        if doublings > 0 and one.held - ours.held >= _WORTH * doublings:
+            return None, (
+                f"No size is recommended: on validation {here} and gains little from more, but PCA comes to "
+                f"{one.held:.1%} with {_numbers(one.latent_dim)}. The model is the limit, not the data: try a larger "
+                "one, or take PCA for reconstruction." + _of_accuracy(scores, None)
+            )
+    reason = f"Take {_numbers(ours.latent_dim)}: on validation {here}{beside}"
+    if len(scores) == 1:
+        reason += "; no other size was tried."
+    elif chosen == len(scores) - 1:
+        reason += (
+            f", the most that were tried, and the last doubling still added {gain * 100:.1f} points: larger codes may "
+            "be worth trying."
         )
     else:
-        reason = (
-            f"{says}, the most that were tried, reconstruct {held[-1]:.1%} of the variance, and the last doubling "
-            f"still added {gains[-1] * 100:.1f} points: larger codes may be worth trying."
+        reason += f", and twice as many would add {gain * 100:.1f} points" + (
+            f"; every doubling before added at least {_WORTH * 100:.0f}." if chosen else "."
         )
-    return size, reason + _of_accuracy(scores, size)
+    return ours.latent_dim, reason + _of_accuracy(scores, ours.latent_dim)
 
 
-def _of_accuracy(scores: Sequence[SizeScores], chosen: int) -> str:
+def _take_pca(scores: Sequence[SizeScores], pca: Sequence[SizeScores], name: str) -> str:
+    """Say with how many numbers to take PCA, and what the model does with as many."""
+    theirs = pca[_enough(pca)[0]]
+    ours = next(one for one in scores if one.latent_dim == theirs.latent_dim)
+    reason = (
+        f"Take PCA with {_numbers(theirs.latent_dim)}: on validation it reconstructs {theirs.held:.1%} of the "
+        f"variance ({name} {ours.held:.1%})"
+    )
+    if theirs.held_accuracy is not None and ours.held_accuracy is not None:
+        reason += f" and its kNN accuracy is {theirs.held_accuracy:.1%} ({name} {ours.held_accuracy:.1%})"
+    return f"{reason}."
+
+
+def _enough(scores: Sequence[SizeScores]) -> tuple[int, float]:
+    """Which size is enough, and what a doubling gains from there on (or gained, of the last one)."""
+    # A larger network may by chance be a little worse; it could always ignore what it has too much.
+    held = np.maximum.accumulate([one.held for one in scores])
+    gains = np.diff(held) / np.diff(np.log2([one.latent_dim for one in scores]))
+    if not len(gains):
+        return 0, 0.0
+    enough = np.flatnonzero(gains < _WORTH)
+    return (int(enough[0]), float(gains[enough[0]])) if len(enough) else (len(gains), float(gains[-1]))
+
+
+def _numbers(size: int) -> str:
+    """Write the size of a code."""
+    return f"{size:,} number" + ("s" if size != 1 else "")
+
+
+def _of_accuracy(scores: Sequence[SizeScores], chosen: int | None) -> str:
     """What labels say to it: nothing where there are none."""
     known = [(one.latent_dim, one.held_accuracy) for one in scores if one.held_accuracy is not None]
     if not known:
@@ -197,19 +258,3 @@ def _of_accuracy(scores: Sequence[SizeScores], chosen: int) -> str:
     if first == chosen:
         return f" It is also the smallest within half a point of the best kNN accuracy, {best:.1%}."
     return f" To tell classes apart, {first} would do: kNN accuracy {accuracy:.1%}, the best is {best:.1%}."
-
-
-def _variance(learned: NDArray[Any], held: NDArray[Any], unit: Unit | None) -> float:
-    """The mean squared error of drawing the mean of what was learned from, over what was kept."""
-
-    class _Mean:
-        def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
-            return np.zeros((len(X), 1), np.float32)
-
-        def inverse_transform(self, Z: NDArray[Any]) -> NDArray[Any]:
-            return np.repeat(mean[None], len(Z), axis=0)
-
-    mean = learned.mean(axis=0, dtype=np.float64).astype(np.float32)
-    model: Any = _Mean()
-    errors = reconstruction_errors(model, held, np.zeros((len(held), 1), np.float32), unit=unit)
-    return max(float(errors.mean(dtype="float64")), 1e-12)

@@ -1,7 +1,7 @@
 """What analysis asks of a model, and how it walks through data without copying all of it.
 
-What belongs here: the contract every model meets, chunked encoding and decoding, and the one rule by which errors
-are reported. What each quantity means is the business of the other modules.
+What belongs here: the contract every model meets, chunked encoding and decoding, and which samples stand for many.
+What each quantity means is the business of the other modules.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from latentmap.data.preprocessing import Preprocessing
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -48,38 +46,10 @@ def flat(X: NDArray[Any]) -> FloatArray:
     return X.reshape(len(X), -1).astype(np.float32)
 
 
-def unit_scale(X: NDArray[Any]) -> float:
-    """Return what one unit of reported error is in the units of `X`.
-
-    This is the one place that knows the rule: errors on images are reported per pixel with pixels in [0, 1],
-    whatever the model returns, so uint8 images count 255 to the unit; everything else is reported as it is.
-    """
-    return 255.0 if X.dtype == np.uint8 else 1.0
-
-
-Unit = float | NDArray[np.floating]
-"""What one unit of reported error is in the units of the data: one number, or one for each feature."""
-
-
-def measuring_unit(X: NDArray[Any]) -> Unit:
-    """Return the unit in which errors and distances of such samples are reported.
-
-    As `unit_scale` says, except for vectors whose features are in different units: there each feature counts by its
-    standard deviation, or the one with the largest numbers would decide alone.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, ...)
-        Training samples.
-
-    Returns
-    -------
-    float or ndarray of float, shape (n_features,)
-    """
-    if X.ndim > 2:
-        return unit_scale(X)
-    scale = Preprocessing.fit(X, "auto").scale
-    return scale if np.ndim(scale) else 1.0
+def drawn_rows(n: int, most: int) -> IntArray:
+    """Return the rows, ascending, of at most `most` of n samples, drawn with a fixed seed."""
+    # Never the first ones: stored data is often in the order of its classes.
+    return np.sort(np.random.default_rng(0).permutation(n)[:most]) if n > most else np.arange(n)
 
 
 def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:

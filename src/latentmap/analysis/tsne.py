@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import knn_accuracy_within
-from latentmap.analysis.transformers import FloatArray, IntArray
+from latentmap.analysis.transformers import FloatArray, IntArray, drawn_rows
 
 MOST_SAMPLES = 5000
 PERPLEXITY = 30.0
@@ -28,7 +28,7 @@ class TsneResult:
     Parameters
     ----------
     Z : ndarray of float32, shape (n, 2)
-        The embedding of the first n codes.
+        The embedding.
     labels : ndarray of int64, shape (n,), or None
         Their classes.
     title : str
@@ -41,6 +41,8 @@ class TsneResult:
         The seed of the run.
     knn_accuracy : float or None
         `knn_accuracy_within` the embedding: cross-validated among the embedded samples, for t-SNE places no new ones.
+    rows : ndarray of int64, shape (n,)
+        Which of the codes are embedded, ascending.
     """
 
     Z: FloatArray
@@ -50,6 +52,7 @@ class TsneResult:
     perplexity: float
     seed: int
     knn_accuracy: float | None
+    rows: IntArray
 
 
 def embed_tsne(
@@ -75,16 +78,16 @@ def embed_tsne(
     perplexity : float, default=30
         About how many neighbours count; brought down to a third of the samples where there are few.
     n_samples : int, default=5000
-        How many codes, the first ones, to embed at most.
+        How many codes to embed at most, drawn once with a fixed seed.
     seed : int, default=0
         The same seed gives the same embedding on one machine.
     n_jobs : int, optional
-        Threads; the processors of the machine by default.
+        Threads; by default one for fewer than 1,000 codes, else the processors of the machine.
 
     Returns
     -------
     TsneResult or None
-        The embedding; None for fewer than 8 codes.
+        The embedding; None for fewer than 8 codes, or codes that are all the same.
 
     References
     ----------
@@ -93,12 +96,14 @@ def embed_tsne(
     """
     from openTSNE import TSNE, affinity, initialization
 
-    codes = np.ascontiguousarray(Z[:n_samples], dtype=np.float64)
-    if len(codes) < FEWEST_SAMPLES:
+    rows = drawn_rows(len(Z), n_samples)
+    codes = np.ascontiguousarray(Z[rows], dtype=np.float64)
+    if len(codes) < FEWEST_SAMPLES or (codes == codes[0]).all():
         return None
-    chosen = labels[: len(codes)] if labels is not None else None
+    chosen = labels[rows] if labels is not None else None
     perplexity = min(perplexity, (len(codes) - 1) / 3)
-    n_jobs = n_jobs or os.cpu_count() or 1
+    # Threads that wait for each other cost more than they save on few samples.
+    n_jobs = n_jobs or (os.cpu_count() if len(codes) >= 1000 else 1) or 1
     # Exact neighbours and Barnes-Hut are the faster choice up to 5,000 samples, and 350 iterations score as 750 do.
     neighbours = affinity.PerplexityBasedNN(
         codes, perplexity=perplexity, method="exact", n_jobs=n_jobs, random_state=seed
@@ -120,4 +125,5 @@ def embed_tsne(
         perplexity=float(perplexity),
         seed=seed,
         knn_accuracy=knn_accuracy_within(points, chosen, seed=seed),
+        rows=rows,
     )

@@ -6,6 +6,9 @@ each command imports what it needs when it runs.
 
 from __future__ import annotations
 
+import csv
+import dis
+import io
 import sys
 import traceback
 import warnings
@@ -14,7 +17,7 @@ from typing import Annotated
 import typer
 
 from latentmap import __version__
-from latentmap.cli import dataset_commands, fit_command, model_commands, report_command, sweep_command
+from latentmap.cli import bar, dataset_commands, fit_command, model_commands, report_command, sweep_command
 from latentmap.errors import LatentmapError
 
 app = typer.Typer(
@@ -58,6 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
         What follows the program's name; by default what the program was started with.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a file's name is written as it is, whatever bytes it has
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # the rest of its arguments are not needed
     sys.exit(_run(arguments))
 
@@ -66,34 +71,78 @@ def _run(arguments: list[str]) -> int:
     """Run a command; its exit status."""
     try:
         status = app(args=arguments, prog_name="latentmap", standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is said here, and not after the last word
         if status == 130:  # newer versions of typer make an interruption its status themselves
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
-    except (LatentmapError, OSError, MemoryError) as error:
-        return _explain(arguments, error, getattr(error, "exit_status", 1))
-    except (ValueError, TypeError) as error:
-        return _explain(arguments, error, 2)
+    except BrokenPipeError:  # whoever read the results has enough, as head does
+        sys.stdout = None  # Python flushes once more as it ends
+        return 1
     except Exception as error:
-        # The command-line library's own errors know how to say what was used wrongly, and their exit status.
-        if hasattr(error, "format_message"):
-            return _fail(error.format_message(), getattr(error, "exit_code", 2))
         if type(error).__name__ in ("Abort", "Exit"):
             return getattr(error, "exit_code", 1)
-        raise
+        if "--debug" in arguments:
+            bar.clear()
+            traceback.print_exc()
+        return _fail(*_explain(error))
+    finally:
+        bar.clear()
     return status if isinstance(status, int) else 0
 
 
-def _explain(arguments: list[str], error: BaseException, status: int) -> int:
-    """Say an error in one line, or show where it came from with --debug."""
-    if "--debug" in arguments:
-        traceback.print_exc()
-    message = " ".join(str(error).split()) or type(error).__name__
-    return _fail(message, status)
+def _explain(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit status."""
+    words = str(error) or type(error).__name__
+    # The command-line library's own errors know how to say what was used wrongly, and their exit status.
+    if hasattr(error, "format_message"):
+        return error.format_message(), getattr(error, "exit_code", 2)
+    if isinstance(error, LatentmapError):
+        return words, getattr(error, "exit_status", 1)
+    if known := _known(error, words):
+        return known, 1
+    if isinstance(error, (ValueError, TypeError)) and _is_a_check(error):
+        return words, 2
+    kind = type(error).__name__
+    return f"internal error: {kind}: {words[:300]} (latentmap --debug COMMAND shows the whole of it)", 1
+
+
+def _known(error: Exception, words: str) -> str | None:
+    """What to say of a fault of the world that no one made a `LatentmapError` of; None of any other."""
+    # PyTorch's want of memory is a RuntimeError; only the words of the one it has on a GPU are stable.
+    signs = ("DefaultCPUAllocator", "can't allocate memory", "out of memory")
+    if isinstance(error, MemoryError) or any(sign in words for sign in signs):
+        return (
+            f"there is not enough memory ({words[:200]}). Take fewer samples (--limit), smaller images (--size) or "
+            "shorter codes (--latent-dim)."
+        )
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return f"{place}{error.strerror or words}."
+    if isinstance(error, csv.Error):
+        return f"a table cannot be read: {words}."
+    return "a file is nested too deep to be read." if isinstance(error, RecursionError) else None
+
+
+def _is_a_check(error: Exception) -> bool:
+    """Whether somebody wrote ``raise`` for this, in our code or in scikit-learn's checks of what our estimator takes.
+
+    What comes from deeper inside, or by an operation that went wrong, is a fault of ours and not of the user.
+    """
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    code = last.tb_frame.f_code
+    package = last.tb_frame.f_globals.get("__name__", "").split(".")[0]
+    raised = dis.opname[code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
+    return raised and package in {"latentmap", "sklearn"}
 
 
 def _fail(message: str, status: int) -> int:
     """Write one line to standard error."""
+    bar.clear()
     sys.stderr.write(f"latentmap: error: {' '.join(message.split())}\n")
     return status
 
@@ -101,4 +150,4 @@ def _fail(message: str, status: int) -> int:
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
     """Write a warning as one line, without the place in the code that raised it."""
     if issubclass(category, (UserWarning, RuntimeWarning)):
-        sys.stderr.write(f"latentmap: warning: {' '.join(str(message).split())}\n")
+        bar.note(f"warning: {message}")

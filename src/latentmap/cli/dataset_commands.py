@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from latentmap.cli.bar import DataBar, answer
 from latentmap.cli.options import DataDir
 
 
@@ -31,7 +32,7 @@ def data(
     from latentmap.data.store import cache_dir, clear_stores, stores_size
 
     if clear:
-        typer.echo(f"{cache_dir()}: {clear_stores() / 2**20:,.1f} MiB freed")
+        answer(f"{cache_dir()}: {clear_stores() / 2**20:,.1f} MiB freed")
         return
     from latentmap.data import BUILTIN_NAMES
     from latentmap.data.builtin import IDX_DATASETS, find_folder
@@ -50,20 +51,19 @@ def data(
         lines.append(f"{builtin:15}{title:44}{where}")
     if size := stores_size():
         lines.append(f"decoded data in {cache_dir()}: {size / 2**20:,.1f} MiB; remove it with: latentmap data --clear")
-    typer.echo("\n".join(lines))
+    answer("\n".join(lines))
 
 
 def _fetch(name: str, data_dir: Path | None) -> None:
     """Load a dataset once, which finds, fetches and checks it, and say what it holds."""
-    from latentmap.cli.progress import DataBar
     from latentmap.data import load_dataset
     from latentmap.data.builtin import IDX_DATASETS, find_folder
 
-    dataset = load_dataset(name, size=None, data_dir=data_dir, progress=DataBar())
+    dataset = load_dataset(name, size=None, data_dir=data_dir, progress=DataBar(name))
     folder = find_folder(name, data_dir) if name in IDX_DATASETS else "scikit-learn"
     shape = "x".join(str(size) for size in dataset.sample_shape)
     classes = len(dataset.class_names or ())
-    typer.echo(
+    answer(
         f"{name}: {len(dataset.train):,} training and {len(dataset.test):,} test images, {shape}, {classes} classes, "
         f"in {folder}"
     )

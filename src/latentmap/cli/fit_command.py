@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from latentmap.cli.bar import Bar, answer, note, starting
 from latentmap.cli.options import (
     Color,
     Columns,
@@ -23,6 +25,7 @@ from latentmap.cli.options import (
     Size,
     SkipBad,
     Source,
+    check_name,
     check_output,
     read_params,
     read_source,
@@ -45,23 +48,28 @@ def register(app: typer.Typer) -> None:
 
 
 def fit(
+    context: typer.Context,
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The model folder to write.")],
     model: Annotated[str, typer.Option("--model", help="dense, residual, conv or linear.")] = "dense",
     latent_dim: Annotated[
-        int | None, typer.Option("--latent-dim", help="How many numbers a code has.", show_default="the model's own")
+        int | None,
+        typer.Option("--latent-dim", help="How many numbers a code has.", show_default="2; of conv 64 for 32x32"),
     ] = None,
     objective: Objective = "reconstruction",
     objective_param: ObjectiveParams = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the training images.", show_default="enough")
+        int | None,
+        typer.Option("--epochs", help="Passes over the training images.", show_default="by how many there are"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Images per step.", show_default="the model's own")
+        int | None, typer.Option("--batch-size", help="Images per step.", show_default="the model's; info shows it")
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", help="The highest of the schedule.", show_default="the model's own"),
+        typer.Option(
+            "--learning-rate", help="The highest of the schedule.", show_default="the model's; info shows it"
+        ),
     ] = None,
     patience: Annotated[
         int | None,
@@ -76,7 +84,8 @@ def fit(
         typer.Option("--augmentation", help="Move and turn images a little while learning; auto: the model's own."),
     ] = "auto",
     weight_decay: Annotated[
-        float | None, typer.Option("--weight-decay", help="How fast weights shrink.", show_default="the model's own")
+        float | None,
+        typer.Option("--weight-decay", help="How fast weights shrink.", show_default="the model's; info shows it"),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or the fastest there is.")] = "auto",
     size: Size = None,
@@ -108,18 +117,24 @@ def fit(
 
     Example: **latentmap fit mnist -o models/mnist --model conv**
     """
+    check_name(output)
+    starting()
     from latentmap.cli.progress import TrainingBar
     from latentmap.estimator import Autoencoder
-    from latentmap.files import check_folder
+    from latentmap.files import check_folder, writing
     from latentmap.models.files import is_model_folder
     from latentmap.training import Callback, TensorBoard, TrainingInterrupted
     from latentmap.training.checkpoints import remove_checkpoint
 
     check_folder(output, is_model_folder)
     check_output(output, force=force or resume)
+    context.with_resource(writing(output, wait=0))
     unfinished = output.with_name(f"{output.name}.unfinished")
     _settle_checkpoint(unfinished, resume=resume, force=force)
-    callbacks: list[Callback] = [TrainingBar(), *([TensorBoard(tensorboard)] if tensorboard else [])]
+    callbacks: list[Callback] = [
+        TrainingBar(ends_with_a_line=False),
+        *([TensorBoard(tensorboard)] if tensorboard else []),
+    ]
     dataset = read_source(
         source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
         data_dir=data_dir, columns=columns, header=header, missing=missing,
@@ -141,15 +156,29 @@ def fit(
         callbacks=callbacks,
     )
     if resume and _is_done(output, unfinished, autoencoder, dataset.train.X):
-        typer.echo(f"latentmap: {output} is finished already, there is nothing to resume.", err=True)
+        note(f"{output} is finished already, there is nothing to resume.")
     else:
+        Bar(f"preparing (objective: {objective})")
         try:
             autoencoder.fit(dataset.train.X, checkpoint=unfinished, resume=resume, checkpoint_every=checkpoint_every)
         except TrainingInterrupted as interruption:
             raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
         autoencoder.save(output, metadata=dataset.facts)
-        remove_checkpoint(unfinished)
-    typer.echo(output)
+        note(_summary(autoencoder, output, source, data_dir))
+    remove_checkpoint(unfinished)
+    answer(output)
+
+
+def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path | None) -> str:
+    """What training came to, and what to do next."""
+    from latentmap.cli.progress import reached
+    from latentmap.training import EpochRecord
+
+    place = [] if data_dir is None else ["--data-dir", str(data_dir)]
+    following = shlex.join(["latentmap", "evaluate", str(output), source, *place])
+    records = [EpochRecord(**row) for row in autoencoder.history_]
+    what = reached(records[autoencoder.best_epoch_ - 1], records[-1])
+    return f"{autoencoder.model} with {autoencoder.latent_dim_} numbers: {what}. Next: {following}"
 
 
 def _settle_checkpoint(unfinished: Path, *, resume: bool, force: bool) -> None:

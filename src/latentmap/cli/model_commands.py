@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from latentmap.cli.bar import Bar, answer, note, starting
 from latentmap.cli.options import (
     DataDir,
     Force,
@@ -33,7 +35,13 @@ Part = Annotated[
     typer.Option("--split", help="Which samples: those learned from, those kept for testing, or both in turn."),
 ]
 
+FromClass = Annotated[
+    str | None, typer.Option("--from-class", metavar="CLASS", help="The class to begin at: its name, or number.")
+]
+ToClass = Annotated[str | None, typer.Option("--to-class", metavar="CLASS", help="The class to end at.")]
+
 _PIECE = 8192  # samples encoded between two writes
+_MANY = 16  # numbers of a code, for a mixture fitted to 5,000 codes
 
 
 def register(app: typer.Typer) -> None:
@@ -75,15 +83,19 @@ def encode(
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
     write_codes(output, _pieces(autoencoder, dataset, wanted), n, autoencoder.latent_dim_, for_spreadsheet=spreadsheet)
-    typer.echo(output)
+    answer(output)
 
 
 def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...]) -> Iterator[Piece]:
     """Codes of some splits, with the split and class of each."""
+    bar, n = Bar("encoding", 0.0), sum(len(getattr(dataset, name)) for name in splits)
+    done = 0
     for name in splits:
         samples = getattr(dataset, name)
         for start in range(0, len(samples), _PIECE):
             rows = slice(start, start + _PIECE)
+            bar.update(done / n, f"{done:,} of {n:,}")
+            done += len(samples.X[rows])
             Z = autoencoder.transform(samples.X[rows])
             described = {} if dataset.split == "none" else {"split": [name] * len(Z)}
             if samples.names is not None:
@@ -114,6 +126,7 @@ def decode(
 
     check_output(output, force=force)
     autoencoder = Autoencoder.load(model)
+    Bar("decoding")
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))
     if output.suffix == ".npy":
         with new_file(output) as temporary:
@@ -122,7 +135,7 @@ def decode(
         from latentmap import report
 
         report.write_images(output, X_hat, autoencoder.preprocessing_)
-    typer.echo(output)
+    answer(output)
 
 
 def generate(
@@ -133,7 +146,8 @@ def generate(
     ] = None,
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The picture to write, a PNG file; with --samples also a .npy file.")
+        Path,
+        typer.Option("--output", "-o", help="The picture to write: .png, .svg or .pdf; with --samples also .npy."),
     ],
     samples: Annotated[
         int | None, typer.Option("--samples", help="Draw so many new samples instead, from random codes.", min=1)
@@ -152,27 +166,26 @@ def generate(
 
     Example: **latentmap generate models/mnist --samples 64 -o samples.png**
     """
+    starting()
     from latentmap import analysis, report
 
     check_output(output, force=force)
     if samples is not None:
         _generate_samples(model, samples, seed, output)
-        typer.echo(output)
+        answer(output)
         return
     if source is None:
         raise ValueError("SOURCE must be given, or --samples: a class's picture needs its data.")
     autoencoder, dataset = _load(model, source, limit=limit, data_dir=data_dir)
+    Bar("drawing")
     train = dataset.train
     medians = analysis.class_medians(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
     )
-    unit = None if dataset.is_images else analysis.measuring_unit(train.X)
-    result = analysis.generate(
-        autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names, distances_in=unit
-    )
+    result = analysis.generate(autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names)
     figure = report.generated([result]) if dataset.is_images else report.vector_table([result], _features(dataset))
     report.write_figure(figure, output)
-    typer.echo(output)
+    answer(output)
 
 
 def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
@@ -185,6 +198,12 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
 
     autoencoder = Autoencoder.load(model)
     preprocessing = autoencoder.preprocessing_
+    variational = autoencoder.objective == "variational"
+    if not variational and autoencoder.latent_dim_ > _MANY:
+        note(
+            f"codes of {autoencoder.latent_dim_} numbers are more than a mixture of normal distributions describes "
+            "well: samples may resemble nothing. A model of fit --objective variational draws better ones."
+        )
     if output.suffix == ".npy":
         drawn = autoencoder.sample(n, random_state=seed)
         with new_file(output) as temporary:
@@ -194,7 +213,6 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
         raise ValueError(f"output must end in .npy, for samples of this model are vectors, got {output.name}.")
     drawn = autoencoder.sample(n, random_state=seed)
     images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
-    variational = autoencoder.objective == "variational"
     detail = "decoded from codes drawn from " + ("the prior" if variational else "a Gaussian mixture of codes")
     report.write_figure(
         report.sample_sheet(images, 1.0, detail=f"{detail} · {autoencoder.model}, seed {seed}"), output
@@ -204,9 +222,13 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
 def interpolate(
     model: Model,
     source: Source,
-    start: Annotated[int, typer.Option("--from", help="Number of the first test image, from 0.")],
-    end: Annotated[int, typer.Option("--to", help="Number of the last test image, from 0.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write: .png, .svg or .pdf.")],
+    from_class: FromClass = None,
+    to_class: ToClass = None,
+    start: Annotated[
+        int | None, typer.Option("--from", help="Or the number of a test image, from 0: not its class.")
+    ] = None,
+    end: Annotated[int | None, typer.Option("--to", help="Or the number of a test image, from 0.")] = None,
     steps: Annotated[int, typer.Option("--steps", help="Images in the walk, both ends included.", min=2)] = 9,
     limit: Limit = None,
     data_dir: DataDir = None,
@@ -214,18 +236,24 @@ def interpolate(
 ) -> None:
     """Draw the walk from the code of one test image to that of another, above the plain blend of their pixels.
 
-    Example: **latentmap interpolate models/mnist mnist --from 3 --to 7 -o walk.png**
+    Of a class the test image nearest to the median of the class's codes is taken.
+
+    Example: **latentmap interpolate models/mnist mnist --from-class 3 --to-class 7 -o walk.png**
     """
+    check_output(output, force=force)
+    ends = (("--from", start, from_class), ("--to", end, to_class))
+    for option, number, name in ends:
+        if (number is None) == (name is None):
+            raise ValueError(f"either {option}-class or {option} must be given.")
+    starting()
     import numpy as np
 
     from latentmap import analysis, report
 
-    check_output(output, force=force)
     autoencoder, dataset = _load(model, source, limit=limit, data_dir=data_dir)
     test = dataset.test
-    for option, index in (("--from", start), ("--to", end)):
-        if not 0 <= index < len(test):
-            raise ValueError(f"{option} must be from 0 to {len(test) - 1}, got {index}.")
+    start, end = (_find_sample(autoencoder, dataset, *one) for one in ends)
+    note(f"from {_name_sample(dataset, start)} to {_name_sample(dataset, end)}.")
     walk = analysis.interpolate(
         {autoencoder.model: autoencoder},
         test.X,
@@ -238,11 +266,38 @@ def interpolate(
         figure = report.interpolation(walk)
     else:
         train = dataset.train
-        unit = analysis.measuring_unit(train.X)
-        walk = analysis.name_nearest(walk, train.X, train.labels, dataset.class_names, unit)
+        walk = analysis.name_nearest(walk, train.X, train.labels, dataset.class_names)
         figure = report.vector_walks(walk, _features(dataset))
     report.write_figure(figure, output)
-    typer.echo(output)
+    answer(output)
+
+
+def _find_sample(autoencoder: Autoencoder, dataset: Dataset, option: str, number: int | None, name: str | None) -> int:
+    """The test sample of that number, or the one whose code is nearest to the median code of that class."""
+    import numpy as np
+
+    test, names = dataset.test, dataset.class_names
+    if number is not None:
+        if not 0 <= number < len(test):
+            raise ValueError(f"{option} must be from 0 to {len(test) - 1}, got {number}.")
+        return number
+    if test.labels is None or names is None:
+        raise ValueError(f"{option}-class must be left out, for {dataset.name} has no classes. Use {option}.")
+    label = names.index(name) if name in names else int(name) if name and name.isdecimal() else len(names)
+    rows = np.flatnonzero(test.labels == label)
+    if len(rows) == 0:
+        some = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        raise ValueError(f"{option}-class must be a class that the test split has ({some}), got {name!r}.")
+    Z = autoencoder.transform(test.X[rows])
+    return int(rows[np.square(Z - np.median(Z, axis=0)).sum(axis=1).argmin()])
+
+
+def _name_sample(dataset: Dataset, row: int) -> str:
+    """What to call a test sample: its number and, where they are known, class and file."""
+    test, names = dataset.test, dataset.class_names
+    known = [f"class {names[test.labels[row]]}"] if test.labels is not None and names else []
+    known += [str(test.names[row])] if test.names is not None else []
+    return f"test sample {row}" + (f" ({', '.join(known)})" if known else "")
 
 
 def evaluate(
@@ -260,19 +315,20 @@ def evaluate(
 
     Example: **latentmap evaluate models/mnist mnist**
     """
+    starting()
     from latentmap import analysis
 
     autoencoder, dataset = _load(model, source, limit=limit, memory=memory, data_dir=data_dir)
-    unit = analysis.measuring_unit(dataset.train.X)
-    ranks = analysis.OriginalRanks(dataset.test.X, unit=unit)
+    ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
     most = min(len(dataset.train), autoencoder.n_features_in_)
     rows = {autoencoder.model: _run_by(autoencoder, runtime)}
+    Bar("measuring on the test split")
     if autoencoder.latent_dim_ <= most:
-        pca = analysis.PcaBaseline(autoencoder.latent_dim_, unit=unit).fit(dataset.train.X)
+        pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
         rows[f"pca-{autoencoder.latent_dim_}"] = pca
     results = {}
     for name, transformer in rows.items():
-        found = analysis.evaluate(transformer, dataset, ranks=ranks, unit=unit)
+        found = analysis.evaluate(transformer, dataset, ranks=ranks)
         results[name] = {
             "latent_dim": found.latent_dim,
             "test_mse": found.test_mse,
@@ -281,7 +337,7 @@ def evaluate(
         }
         if autoencoder.objective == "variational":
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
-    typer.echo(json.dumps(results, indent=2) if as_json else _table(results))
+    answer(json.dumps(results, indent=2) if as_json else _table(results))
 
 
 def _features(dataset: Dataset) -> report.Features:
@@ -319,14 +375,26 @@ def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Pri
 
     Example: **latentmap info models/mnist**
     """
+    starting()
     from latentmap.estimator import Autoencoder
 
-    facts = Autoencoder.load(model).describe()
+    autoencoder = Autoencoder.load(model)
+    facts = autoencoder.describe()
+    if 0 < autoencoder.best_epoch_ <= len(autoencoder.history_):
+        facts["validation_loss"] = autoencoder.history_[autoencoder.best_epoch_ - 1].get("valid_loss")
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        answer(json.dumps(facts, indent=2))
         return
-    for name, value in facts.items():
-        typer.echo(f"{name:18}{value}")
+    answer("\n".join(f"{name:18}{_readable(value)}" for name, value in facts.items()))
+
+
+def _readable(value: Any) -> str:
+    """A value without brackets and quotes."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_readable(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_readable, value))
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def export(
@@ -338,6 +406,7 @@ def export(
 
     Example: **latentmap export models/mnist -o onnx**
     """
+    Bar("exporting")
     from latentmap.estimator import Autoencoder
 
     check_output(output, force=force)
@@ -345,21 +414,32 @@ def export(
     difference = autoencoder.export_onnx(output)
     shape = ", ".join(str(size) for size in autoencoder.preprocessing_.sample_shape)
     dtype = "uint8" if autoencoder.preprocessing_.is_raw else "float32"
-    typer.echo(f"{output}: encoder.onnx and decoder.onnx, largest difference from PyTorch {difference:.1e}. To run:")
-    typer.echo("    import onnxruntime")
-    typer.echo(f"    encoder = onnxruntime.InferenceSession({str(output / 'encoder.onnx')!r})")
-    typer.echo(f"    codes = encoder.run(None, {{'samples': X}})[0]  # X: {dtype}, shape (n, {shape})")
+    answer(
+        f"{output}: encoder.onnx and decoder.onnx, largest difference from PyTorch {difference:.1e}. To run:\n"
+        "    import onnxruntime\n"
+        f"    encoder = onnxruntime.InferenceSession({str(output / 'encoder.onnx')!r})\n"
+        f"    codes = encoder.run(None, {{'samples': X}})[0]  # X: {dtype}, shape (n, {shape})"
+    )
 
 
 def _load(model: Path, source: str, **wishes: Any) -> tuple[Autoencoder, Dataset]:
     """A model, and a dataset read as the one that the model was fitted on."""
+    starting()
     from latentmap.data.reading import Reading
     from latentmap.estimator import Autoencoder
 
     autoencoder = Autoencoder.load(model)
     reading = autoencoder.metadata_.get("reading")
-    if not isinstance(reading, dict):
-        preprocessing = autoencoder.preprocessing_
-        channels, height, width = preprocessing.tensor_shape if preprocessing.is_images else (None, None, None)
-        reading = Reading(height, width, channels).to_config()
-    return autoencoder, read_source(source, reading=reading, **wishes)
+    preprocessing = autoencoder.preprocessing_
+    if isinstance(reading, dict):
+        return autoencoder, read_source(source, reading=reading, **wishes)
+    if not preprocessing.is_images:
+        return autoencoder, read_source(source, reading=Reading().to_config(), **wishes)
+    # Fitted in Python: from here on the data, and so the model, is as a dataset has it.
+    autoencoder.preprocessing_ = preprocessing.of_dataset()
+    channels, height, width = preprocessing.tensor_shape
+    made = Reading(height, width, channels)
+    if not preprocessing.is_raw:
+        low, high = preprocessing.pixel_range
+        made = replace(made, low=low, high=high, dtype="float32")
+    return autoencoder, read_source(source, reading=made.to_config(), **wishes)

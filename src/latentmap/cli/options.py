@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from latentmap.cli.bar import DataBar, note
 from latentmap.errors import OutputError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ ObjectiveParams = Annotated[
         "--objective-param",
         metavar="NAME=NUMBER",
         help="A setting of the objective, such as weight=3 or beta=4; may be given several times.",
-        show_default="the objective's own",
+        show_default="see docs/objectives.md",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
@@ -124,16 +125,17 @@ def read_source(source: str, **wishes: Any) -> Dataset:
     -------
     Dataset
     """
-    from latentmap.cli.progress import DataBar
     from latentmap.data import load_dataset
     from latentmap.data.reading import parse_size
 
     size, columns = wishes.pop("size", None), wishes.pop("columns", None)
+    if size is not None:
+        wishes["size"] = parse_size(size)
     if columns is not None:
         wishes["columns"] = next(csv.reader([columns], skipinitialspace=True), [])
-    dataset = load_dataset(source, size="auto" if size is None else parse_size(size), progress=DataBar(), **wishes)
-    for note in dataset.notes:
-        typer.echo(f"latentmap: {note}", err=True)
+    dataset = load_dataset(source, progress=DataBar(source), **wishes)
+    for words in dataset.notes:
+        note(words)
     return dataset
 
 
@@ -156,6 +158,12 @@ def read_params(given: list[str] | None) -> dict[str, float] | None:
     return params or None
 
 
+def check_name(output: Path) -> None:
+    """Refuse an output that is no file or folder of its own."""
+    if not output.name:
+        raise ValueError(f"output must end in a name of its own, got {str(output)!r}.")
+
+
 def check_output(path: Path, *, force: bool) -> None:
     """Refuse to write over anything unless told to; what to replace is then for the writer to judge.
 
@@ -171,8 +179,7 @@ def check_output(path: Path, *, force: bool) -> None:
     OutputError
         If there is something, other than an empty folder.
     """
-    if not str(path) or path == Path():
-        raise ValueError("output must be a name, got an empty one.")
+    check_name(path)
     if force or not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
         return
     raise OutputError(f"{path} exists. Add --force to replace it, or choose another name.")

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from latentmap.cli.fit_command import InterruptedCommand
 from latentmap.cli.options import (
     Color,
     Columns,
     DataDir,
     Fit,
-    Force,
     Header,
     Label,
     Limit,
@@ -30,6 +30,7 @@ from latentmap.cli.options import (
     read_params,
     read_source,
 )
+from latentmap.errors import CheckpointError
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
+    context: typer.Context,
     source: Source,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The folder to write.", show_default="runs/SOURCE")
@@ -56,23 +58,41 @@ def report(
     skip_bad: SkipBad = False,
     seed: Seed = 0,
     data_dir: DataDir = None,
-    force: Force = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run stopped: fit only what it had not fitted.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a report that is there, and an interrupted run.")
+    ] = False,
 ) -> None:
     """Train four autoencoders, set them beside PCA, and write a page that shows what they learned.
 
-    Writes report.html (one self-contained file), metrics.json, figures/*.png and models/NAME/.
+    Writes report.html (one self-contained file), metrics.json, figures/*.png and models/NAME/. Ctrl-C keeps the models
+    that are finished, and --resume goes on from them.
 
     Example: **latentmap report mnist -o runs/mnist**
     """
     from latentmap.data.sources import name_of
     from latentmap.files import check_folder
-    from latentmap.report.build import is_report
+    from latentmap.report.build import is_report, unfinished_of
     from latentmap.training.objectives import check_objective
 
+    params = read_params(objective_param)
     folder = output or Path("runs") / name_of(source)
     check_folder(folder, is_report)
-    check_output(folder, force=force)
-    check_objective(objective, read_params(objective_param))
+    check_output(folder, force=force or resume)
+    if resume and force:
+        raise ValueError("--resume and --force exclude each other: go on, or begin again.")
+    unfinished = unfinished_of(folder)
+    if resume and is_report(folder) and not unfinished.exists():
+        typer.echo(f"latentmap: {folder} is finished already, there is nothing to resume.", err=True)
+        typer.echo(folder / "report.html")
+        return
+    if unfinished.exists() and not (resume or force):
+        raise CheckpointError(
+            f"{unfinished} holds an interrupted run. Add --resume to go on with it, or --force to begin again."
+        )
+    check_objective(objective, params)
     start = time.perf_counter()
     dataset = read_source(
         source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
@@ -83,27 +103,38 @@ def report(
     from latentmap.cli.progress import TrainingBar, show_stage
     from latentmap.report import build_report, default_specs
 
-    params = read_params(objective_param)
     specs = default_specs(dataset.sample_shape, len(dataset.train), objective=objective, objective_params=params)
-    words = ["latentmap", "report", source, "-o", str(folder)]
-    wishes = {
-        "--size": size, "--fit": None if fit_images == "crop" else fit_images, "--label": label, "--limit": limit,
-        "--columns": columns, "--missing": missing,
-        "--objective": None if objective == "reconstruction" else objective, "--seed": seed or None,
-    }  # fmt: skip
-    for option, value in wishes.items():
-        words += [option, str(value)] if value is not None else []
-    words += [word for param in objective_param or () for word in ("--objective-param", param)]
-    words += [] if header is None else ["--header" if header else "--no-header"]
-    words += [] if color is None else ["--color" if color else "--gray"]
-    build_report(
-        dataset,
-        folder,
-        seed=seed,
-        command=shlex.join(words),
-        load_seconds=seconds,
-        specs=specs,
-        callbacks=[TrainingBar()],
-        progress=show_stage,
-    )
+    try:
+        build_report(
+            dataset,
+            folder,
+            seed=seed,
+            command=shlex.join(again(context, folder)),
+            load_seconds=seconds,
+            specs=specs,
+            callbacks=[TrainingBar()],
+            progress=show_stage,
+            resume=resume,
+        )
+    except KeyboardInterrupt:
+        if not unfinished.exists():
+            raise
+        raise InterruptedCommand(
+            f"interrupted. {unfinished} keeps what is finished: to go on, add --resume to the same command."
+        ) from None
     typer.echo(folder / "report.html")
+
+
+def again(context: typer.Context, folder: Path) -> list[str]:
+    """The words of a command that makes this report again: every option that is not left at its default."""
+    words = ["latentmap", "report", context.params["source"], "-o", str(folder)]
+    for option in context.command.params:
+        value = context.params.get(option.name or "")
+        if option.name in {"source", "output", "force", "resume"} or value in (None, [], option.default):
+            continue
+        if isinstance(value, bool):
+            words.append((option.opts if value else option.secondary_opts)[0])
+            continue
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            words += [option.opts[0], str(one)]
+    return words

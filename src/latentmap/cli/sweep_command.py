@@ -69,9 +69,9 @@ def sweep(
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
-    """Fit a model with codes of several sizes, set each beside PCA, and recommend a size, with the reason.
+    """Fit a model with codes of several sizes, set each beside PCA, and say which size to take, or to take PCA.
 
-    A tenth of the training split is kept to choose by; the table is of the test split.
+    A tenth of the training split (validation) is kept to choose by; the table is of the test split.
 
     Example: **latentmap sweep mnist --latent-dims 2,4,8,16,32,64 -o sweep.png**
     """
@@ -108,7 +108,6 @@ def sweep(
             callbacks=[TrainingBar()],
         ),
         name=model,
-        unit=analysis.measuring_unit(dataset.train.X),
         seed=seed,
         on_size=lambda latent_dim: show_stage(f"latent_dim_{latent_dim}"),
     )
@@ -148,4 +147,4 @@ def table(result: Sweep) -> str:
         cells: list[Any] = [one.test_mse, other and other.test_mse, one.knn_accuracy, other and other.knn_accuracy]
         shown = ["-" if value is None else f"{value:.4g}" for value in cells]
         lines.append(f"{one.latent_dim:>10}" + "".join(f"{cell:>22}" for cell in shown))
-    return "\n".join([*lines, "", f"Recommended: {result.reason}"])
+    return "\n".join([*lines, "", result.reason, "The table is of the test split, by which nothing was chosen."])

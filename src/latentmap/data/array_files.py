@@ -94,7 +94,7 @@ def read_idx_folder(folder: Path, wishes: Wishes) -> ArrayReader:
 
 def idx_images(folder: Path, part: str) -> Path | None:
     """Return the IDX file of a folder that holds the images of a part, if there is one."""
-    return next(iter(sorted(folder.glob(f"{part}-images*idx3-ubyte*"))), None)
+    return next((path for path in sorted(folder.glob(f"{part}-images*idx3-ubyte*")) if path.is_file()), None)
 
 
 def _labels_beside(path: Path) -> NDArray[Any] | None:

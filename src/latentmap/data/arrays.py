@@ -1,6 +1,7 @@
 """Arrays as sources, wherever they come from.
 
-Images come to uint8, 0 to 255, vectors to float32 in their own units. What belongs here: shapes, types and units of
+Images come to uint8, 0 to 255, or where they have more than 8 bits to float32, 0 to 1; vectors to float32 in their own
+units. What belongs here: shapes, types and units of
 arrays. Their splits and where they are held are the business of ``assembly``.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.preprocessing import CHANNELS, find_levels
 from latentmap.data.readers import Chunk, Known, Reader
 from latentmap.data.reading import Reading, Wishes
 from latentmap.data.regions import file_region
@@ -20,7 +22,6 @@ from latentmap.data.resize import crop_images, pad_images, resize_images
 from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
-_CHANNELS = (1, 3, 4)
 NO_LABEL = "(no label)"
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 
@@ -80,6 +81,7 @@ class ArrayReader(Reader):
         labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names, notes=notes)
         self.known = Known(name, sum(counts), labels, names, is_test, rows, notes=notes)
         first = self._arrays[0]
+        self._pixels = (0.0, 255.0)  # black and white
         if first.ndim == 2:
             known = wishes.reading
             self.reading = Reading(columns=columns, missing=missing, means=known.means if known else None)
@@ -89,45 +91,36 @@ class ArrayReader(Reader):
                 raise DatasetError(f"{name} holds vectors of {first.shape[1]} numbers; images were wanted.")
             self.sample_shape, self.dtype = first.shape[1:], np.float32
             return
-        low, high = pixel_range(first)
         chosen = wishes.choose({first.shape[1:3]: len(first)}, grey=_channels(first) == 1, notes=self.known.notes)
-        if wishes.reading is None:
-            opaque = replace(chosen, channels=_channels(first)) if wishes.color is None else chosen
-            self.reading = replace(opaque, low=low, high=high) if (low, high) != (0.0, 255.0) else opaque
-        else:
-            # Floats are taken in the units the model knows; other types say theirs.
-            units = (chosen.low, chosen.high) if first.dtype.kind == "f" else (low, high)
-            self.reading = replace(chosen, low=units[0], high=units[1])
-        self.sample_shape = self.reading.shape
+        if wishes.reading is None and wishes.color is None:
+            chosen = replace(chosen, channels=_channels(first))
+        dtype = np.result_type(*(X.dtype for X in self._arrays))
+        levels = (
+            (0.0, 255.0, 1.0)
+            if dtype == np.uint8
+            else find_levels(samples for X in self._arrays for _, samples in _pieces(X, np.arange(len(X))))
+        )
+        self.reading, self._pixels = wishes.choose_range(chosen, dtype, levels, self.known.notes)
+        self.sample_shape, self.dtype = self.reading.shape, self.reading.pixel_type
 
     @property
     def ready(self) -> NDArray[Any] | None:
         """The samples as they are, where nothing needs to be done to them and they are one array."""
         X = self._arrays[0]
         as_wanted = X.dtype == self.dtype and (X.ndim == 2 or (_with_channels(X).shape[1:] == self.sample_shape))
-        whole = self.reading.low is None or (self.reading.low, self.reading.high) == (0.0, 255.0)
+        whole = X.ndim == 2 or self._pixels == (0.0, 255.0)
         return _with_channels(X) if len(self._arrays) == 1 and as_wanted and whole else None
 
     def fingerprint(self) -> str | None:
         """Return what changes when the content or its reading do."""
-        return f"{self._content} {self.reading}" if self._content else None
+        return f"{self._content} {self.reading} {self._pixels}" if self._content else None
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the samples at these rows."""
-        n_values = int(np.prod(self._arrays[0].shape[1:]))
-        step = max(1, _CHUNK_BYTES // (4 * n_values))
         first = 0
         for X in self._arrays:
             inside = rows[(rows >= first) & (rows < first + len(X))] - first
-            region = file_region(X)
-            for start in range(0, len(inside), step):
-                piece = inside[start : start + step]
-                # Read, not touched through the map: a large file would stay in memory as it is gone through.
-                spread = int(piece[-1]) + 1 - int(piece[0])
-                if region is not None and spread <= 4 * len(piece):
-                    samples = region.read(int(piece[0]), int(piece[0]) + spread)[piece - piece[0]]
-                else:
-                    samples = X[piece]
+            for piece, samples in _pieces(X, inside):
                 yield Chunk(piece + first, self._bring(samples, piece + first))
             first += len(X)
 
@@ -164,8 +157,21 @@ class ArrayReader(Reader):
                 vectors = samples.astype(np.float32)
             check_finite(vectors, self.known.name, names, self.reading.columns)
             return vectors
-        images = _to_bytes(_with_channels(samples), self.reading.low, self.reading.high)
-        return bring_images(images, self.reading)
+        return bring_images(_scale(_with_channels(samples), self._pixels, self.dtype), self.reading)
+
+
+def _pieces(X: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    """The samples at ascending rows in pieces, with the rows of each."""
+    step = max(1, _CHUNK_BYTES // (4 * int(np.prod(X.shape[1:]))))
+    region = file_region(X)
+    for start in range(0, len(rows), step):
+        piece = rows[start : start + step]
+        # Read, not touched through the map: a large file would stay in memory as it is gone through.
+        spread = int(piece[-1]) + 1 - int(piece[0])
+        if region is not None and spread <= 4 * len(piece):
+            yield piece, region.read(int(piece[0]), int(piece[0]) + spread)[piece - piece[0]]
+        else:
+            yield piece, X[piece]
 
 
 def check_samples(X: Any, name: str) -> NDArray[Any]:
@@ -186,10 +192,9 @@ def check_samples(X: Any, name: str) -> NDArray[Any]:
         )
     if 0 in array.shape:
         raise DatasetError(f"{name} is empty: its shape is {array.shape}.")
-    if array.ndim == 4 and array.shape[3] not in _CHANNELS:
-        if array.shape[1] in _CHANNELS:
-            return np.moveaxis(array, 1, 3)  # channels first, as PyTorch has them
-        raise DatasetError(f"{name} must have 1, 3 or 4 channels in its last axis, got shape {array.shape}.")
+    if array.ndim == 4 and array.shape[3] not in CHANNELS:
+        way = " Move the channels to the end: X.transpose(0, 2, 3, 1)." if array.shape[1] in CHANNELS else ""
+        raise DatasetError(f"{name} must have 1, 3 or 4 channels in its last axis, got shape {array.shape}.{way}")
     return array
 
 
@@ -246,22 +251,7 @@ def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: t
     raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.{way}")
 
 
-def pixel_range(X: NDArray[Any]) -> tuple[float, float]:
-    """Return the values that stand for black and white: by the type, for floats by what occurs."""
-    if X.dtype.kind == "b":
-        return 0.0, 1.0
-    if X.dtype == np.uint16:
-        return 0.0, 65535.0
-    if X.dtype == np.uint8:
-        return 0.0, 255.0
-    low, high = float(np.nanmin(X)), float(np.nanmax(X))
-    for top in (1.0, 255.0):
-        if low >= 0 and high <= top and (X.dtype.kind == "f" or top == 255.0):
-            return 0.0, top
-    return (low, high) if high > low else (low, low + 1)
-
-
-def bring_images(images: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+def bring_images(images: NDArray[Any], reading: Reading) -> NDArray[Any]:
     """Return images in the channels and the size that a reading wants.
 
     Parameters
@@ -273,7 +263,7 @@ def bring_images(images: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint
 
     Returns
     -------
-    ndarray of uint8, shape (n, *reading.shape)
+    ndarray of the same type, shape (n, *reading.shape)
     """
     height, width, channels = reading.shape
     images = _in_channels(images, channels)
@@ -285,26 +275,37 @@ def bring_images(images: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint
     return resize_images(images, height, width)
 
 
-def _in_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+def _in_channels(images: NDArray[Any], channels: int) -> NDArray[Any]:
     """Images with so many channels: opacity is laid on white, colours are weighed for grey."""
     if images.shape[3] == channels:
         return images
+    in_bytes = images.dtype == np.uint8
+    white = 255 if in_bytes else 1
     if images.shape[3] == 4:
-        opacity = images[..., 3:].astype(np.float32) / 255
-        images = np.round(images[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
+        opacity = images[..., 3:].astype(np.float32) / white
+        images = images[..., :3] * opacity + white * (1 - opacity)
+        images = np.round(images).astype(np.uint8) if in_bytes else images
     if channels == 1:
-        return np.round(images @ _GREY).astype(np.uint8)[..., None] if images.shape[3] == 3 else images
+        if images.shape[3] == 1:
+            return images
+        grey = (images @ _GREY)[..., None]
+        return np.round(grey).astype(np.uint8) if in_bytes else grey
     colour = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
-    return colour if channels == 3 else np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=3)
+    return colour if channels == 3 else np.concatenate([colour, np.full_like(colour[..., :1], white)], axis=3)
 
 
-def _to_bytes(images: NDArray[Any], low: float | None, high: float | None) -> NDArray[np.uint8]:
-    """Pixels from `low` to `high` as 0 to 255."""
-    if images.dtype == np.uint8 and (low is None or (low, high) == (0.0, 255.0)):
-        return cast("NDArray[np.uint8]", images)
-    low, high = (0.0, 255.0) if low is None or high is None else (low, high)
-    scaled = (images.astype(np.float64) - low) * (255 / (high - low))
-    return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
+def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: type[np.generic]) -> NDArray[Any]:
+    """Images whose black and white are these pixels, as bytes or as floats from 0 to 1."""
+    if images.dtype == dtype == np.uint8 and pixels == (0.0, 255.0):
+        return images
+    black, white = pixels
+    scaled = np.subtract(images, black, dtype=np.float64)
+    if dtype is np.uint8:
+        scaled *= 255 / (white - black)
+        scaled = np.clip(np.round(scaled), 0, 255)
+    else:
+        scaled /= white - black
+    return cast("NDArray[Any]", scaled.astype(dtype))
 
 
 def _channels(X: NDArray[Any]) -> int:

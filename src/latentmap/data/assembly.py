@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from latentmap.data.arrays import ArrayReader
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.readers import Reader
-from latentmap.data.splits import choose_test
-from latentmap.data.store import Bar, memory_budget, store
+from latentmap.data.splits import choose_few, choose_test, shuffled_rows
+from latentmap.data.store import Bar, store
 from latentmap.errors import DatasetError
 
 _MOST_UNREADABLE = 0.1
@@ -30,8 +30,8 @@ class Terms:
         The share kept for testing where the source has no splits; 0 keeps none, and leaves everything in its order.
     limit : int, optional
         The most samples of a split.
-    memory : int, str or None
-        The most bytes held in memory; see `memory_budget`.
+    budget : int
+        The most bytes of samples held in memory.
     skip_bad : bool
         Whether any number of unreadable images is passed over.
     bar : progress bar, optional
@@ -39,8 +39,8 @@ class Terms:
     """
 
     test_fraction: float
-    limit: int | None = None
-    memory: int | str | None = None
+    limit: int | None
+    budget: int
     skip_bad: bool = False
     bar: Bar | None = None
 
@@ -66,29 +66,29 @@ def assemble(reader: Reader, terms: Terms) -> Dataset:
         If there are too few samples, too many cannot be read, or all are the same.
     """
     known = reader.known
-    budget = memory_budget(terms.memory)
     parts = _parts(reader, terms)
     if isinstance(reader, ArrayReader):
         reader.settle(parts["train"])
     n_bytes = sum(map(len, parts.values())) * int(np.prod(reader.sample_shape)) * np.dtype(reader.dtype).itemsize
     content = reader.fingerprint()
-    if n_bytes > budget and reader.dtype is np.uint8 and content is not None:
+    # Some measures look at the first test samples only, which must not be of the first classes.
+    shuffled = known.is_test is None or known.in_class_order
+    if n_bytes > terms.budget and reader.reading.is_images and content is not None:
         rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())
-        key = hashlib.blake2b(f"1 {content} {rows}".encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(f"2 {content} {rows}".encode(), digest_size=16).hexdigest()
         known.notes.append(
             f"{n_bytes / 2**30:.1f} GiB of samples are more than may be held, and are read from the cache."
         )
-        held, unreadable = store(reader, key, parts, terms.bar)
+        held, unreadable = store(reader, key, parts, ("test",) if shuffled else (), terms.bar)
     else:
         held, unreadable = _hold(reader, parts)
+        test_X, test_rows = held["test"]
+        if shuffled and len(test_rows):
+            order = shuffled_rows(len(test_rows))
+            held["test"] = test_X[order], test_rows[order]
     seen_before = getattr(reader, "unreadable", {})
     unreadable = {row: seen_before.get(row, why) for row, why in unreadable.items()}
     _judge(reader, unreadable, sum(map(len, parts.values())), skip_bad=terms.skip_bad)
-    test_X, test_rows = held["test"]
-    if len(test_rows) and (known.is_test is None or known.in_class_order) and not isinstance(test_X, np.memmap):
-        # Some measures look at the first test samples only, which must not be of the first classes.
-        order = np.random.default_rng(0).permutation(len(test_rows))
-        held["test"] = test_X[order], test_rows[order]
     train, test = (_split(reader, *held[name]) for name in ("train", "test"))
     _check_enough(train, known.name, alone=terms.test_fraction == 0)
     return Dataset(
@@ -120,8 +120,9 @@ def _parts(reader: Reader, terms: Terms) -> dict[str, NDArray[np.int64]]:
     parts = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
     for name, rows in parts.items():
         if terms.limit is not None and len(rows) > terms.limit:
-            # Evenly spaced, since the first may all be of one class.
-            parts[name] = rows[np.linspace(0, len(rows) - 1, terms.limit).astype(np.int64)]
+            parts[name] = rows[
+                choose_few(len(rows), None if known.labels is None else known.labels[rows], terms.limit)
+            ]
     return parts
 
 

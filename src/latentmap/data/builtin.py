@@ -20,7 +20,6 @@ import numpy as np
 
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.idx import parse_idx, read_content
-from latentmap.data.resize import resize_images
 from latentmap.errors import DatasetError
 
 DEFAULT_SIZE = 32  # pixels: halves evenly three times, which 28 does not
@@ -139,45 +138,32 @@ IDX_DATASETS = {
 BUILTIN_NAMES = ("digits", *IDX_DATASETS)
 
 
-def load_digits_dataset(size: int | None = DEFAULT_SIZE) -> Dataset:
-    """Return scikit-learn's 1,797 handwritten digits (8x8), enlarged to `size`, with a fixed stratified split.
-
-    Parameters
-    ----------
-    size : int or None
-        Height and width in pixels; None keeps 8x8.
+def load_digits_dataset() -> Dataset:
+    """Return scikit-learn's 1,797 handwritten digits with a fixed stratified split: 1,437 to learn from, 360 to test.
 
     Returns
     -------
     Dataset
-        1,437 training and 360 test images, uint8, shape (n, size, size, 1).
+        uint8, shape (n, 8, 8, 1).
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     bunch = load_digits()
-    grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
+    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
     labels = bunch.target.astype(np.int64)
-    images = grey if size is None else resize_images(grey, size, size)
     train, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
     names = tuple(str(name) for name in bunch.target_names)
     return Dataset("digits", Split(images[train], labels[train]), Split(images[test], labels[test]), names)
 
 
-def load_idx_dataset(
-    name: str,
-    size: int | None = DEFAULT_SIZE,
-    data_dir: Path | None = None,
-    progress: ProgressBar | None = None,
-) -> Dataset:
-    """Return one of `IDX_DATASETS`, fetched into the cache where no copy of it is at hand.
+def load_idx_dataset(name: str, data_dir: Path | None = None, progress: ProgressBar | None = None) -> Dataset:
+    """Return one of `IDX_DATASETS` at its own size, fetched into the cache where no copy of it is at hand.
 
     Parameters
     ----------
     name : str
         A key of `IDX_DATASETS`.
-    size : int or None
-        Height and width in pixels; None keeps 28x28.
     data_dir : path, optional
         Looked into first, for a folder `name` with the files, compressed or not.
     progress : pooch progress bar, optional
@@ -191,12 +177,8 @@ def load_idx_dataset(
     spec = IDX_DATASETS[name]
     folder = find_folder(name, data_dir) or download(name, progress)
     images, labels, test_images, test_labels = (read_verified(_existing(folder, file), file) for file in spec.files)
-
-    def split(grey: np.ndarray, classes: np.ndarray) -> Split:
-        pixels = grey[..., np.newaxis]
-        return Split(pixels if size is None else resize_images(pixels, size, size), classes.astype(np.int64))
-
-    return Dataset(name, split(images, labels), split(test_images, test_labels), spec.class_names)
+    train, test = Split(images[..., np.newaxis], labels), Split(test_images[..., np.newaxis], test_labels)
+    return Dataset(name, train, test, spec.class_names)
 
 
 def cache_dir() -> Path:

@@ -10,39 +10,40 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from latentmap.data.objects import as_numbers, kind_of_values
-from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
 from latentmap.data.tables import describe_others
 
-_CHANNELS = (1, 3, 4)
 
-
-def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> NDArray[Any]:
-    """Return images as uint8 or float, of the shape and units that `known` was fitted to.
+def check_images(X: Any, known: Preprocessing | None = None) -> NDArray[Any]:
+    """Return images as an array of the shape and units that `known` was fitted to.
 
     Parameters
     ----------
-    images : ndarray, shape (n, height, width) or (n, height, width, channels)
-        Of any number type.
+    X : array or tensor, shape (n, height, width) or (n, height, width, channels)
+        Of any number type; a tensor may have its channels first.
     known : Preprocessing, optional
         What they must fit; without it they are to be learned from.
 
     Returns
     -------
-    ndarray of uint8 or float, shape (n, *sample_shape)
+    ndarray of whole numbers, booleans or floats, shape (n, *sample_shape)
 
     Raises
     ------
     ValueError
         If they are empty, not finite, have a wrong shape, or are in other units.
     """
+    images = channels_last(X.detach().cpu().numpy()) if hasattr(X, "detach") else np.asarray(X)
     if 0 in images.shape:
         raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
-    if images.ndim == 4 and images.shape[3] not in _CHANNELS:
+    if images.ndim == 4 and images.shape[3] not in CHANNELS:
+        first = images.shape[1] in CHANNELS
+        way = " Move the channels to the end: X.transpose(0, 2, 3, 1)." if first else ""
         raise ValueError(
             f"X must have 1, 3 or 4 channels in its last axis, got shape {images.shape}. Images are "
-            "(n, height, width, channels)."
+            f"(n, height, width, channels).{way}"
         )
-    if images.dtype != np.uint8:
+    if images.dtype.kind not in "biu":
         images = check_array(
             images, dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=1, input_name="X"
         )
@@ -102,13 +103,21 @@ def name_first_gap(error: Exception, X: Any) -> Exception:
 
 def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
     """Notice images in other units than those of fit."""
-    if images.dtype == np.uint8 and known.dtype != "uint8" and known.scale <= 1:
-        raise ValueError("X must be in the units that fit saw, floats from 0 to 1, got uint8. Divide it by 255.")
-    if images.dtype != np.uint8 and known.is_raw and 0 < images.max() <= 1:
-        warnings.warn(
-            "X is from 0 to 1 and fit saw 0 to 255: these are taken as almost black images. Multiply X by 255.",
-            stacklevel=5,
-        )
+    if images.dtype == np.uint8 and known.is_raw:
+        return
+    black, white = known.pixel_range
+    if images.dtype == np.uint8 and white <= 1:
+        way = "Divide it by 255." if black == 0 else "Bring it to that range."
+        raise ValueError(f"X must be in the units that fit saw, floats from {black:g} to {white:g}, got uint8. {way}")
+    extremes = float(images.min()), float(images.max())
+    fault = range_mismatch((black, white), images.dtype, *extremes)
+    if fault:
+        way = "Bring X to the range of fit."
+        if (black, white) == (0, 255) and extremes[1] <= 1:
+            way = "Multiply X by 255."
+        elif (black, white) == (0, 1) and pixel_range(images.dtype, *extremes) == (0, 255):
+            way = "Divide X by 255."
+        warnings.warn(f"X must be in the units that fit saw, {fault} {way}", stacklevel=5)
 
 
 def _with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,108 +3,152 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
-from collections import Counter
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from latentmap.data.images import SUFFIXES
+from latentmap.data.images import SUFFIXES, UnreadableImageError
 from latentmap.data.readers import EncodedImages, Known
 from latentmap.data.reading import Wishes
 from latentmap.errors import DatasetError
 
-_SPLITS = ("train", "test")
+_TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
+
+Found = tuple[Path, os.stat_result | str]
+"""The path of an image file below its folder, and its state, or why it cannot be opened."""
 
 
-def read_folder(folder: Path, wishes: Wishes) -> EncodedImages:
-    """Return the reader of a folder of images.
+def read_folder(folder: Path, images: Sequence[Found], notes: list[str], wishes: Wishes) -> EncodedImages:
+    """Return the reader of a folder of images, as `find_images` found them.
 
-    Nested folders are classes where every image lies exactly one level down; folders ``train`` and ``test``, where
-    both are there, are the splits.
-
-    Parameters
-    ----------
-    folder : Path
-        Searched all the way down; hidden files and folders are passed over.
-    wishes : Wishes
-        What the user asked for.
+    Nested folders are classes, as `_classes` says; folders ``train`` and ``test``, where both are there, are the
+    splits.
 
     Raises
     ------
     DatasetError
-        If there is no image, or the folder cannot be looked into.
+        If there is no image.
     """
-    files, n_others = find_images(folder)
-    notes = [f"{n_others:,} files that are no images are passed over."] if n_others else []
     is_test = None
-    inside = files
-    tops = {file.parts[0] for file in files if len(file.parts) > 1}
-    if tops >= set(_SPLITS):
-        kept = [file for file in files if file.parts[0] in _SPLITS]
-        if len(kept) < len(files):
-            notes.append(f"{len(files) - len(kept):,} images outside of train/ and test/ are passed over.")
-        files, inside = kept, [Path(*file.parts[1:]) for file in kept]
-        is_test = np.array([file.parts[0] == "test" for file in files])
-    if not files:
+    inside = [path.parts for path, _ in images]
+    tops = {parts[0] for parts in inside if len(parts) > 1}
+    test = next((name for name in _TESTS if name in tops), None)
+    if "train" in tops and test is not None:
+        kept = [i for i, parts in enumerate(inside) if len(parts) > 1 and parts[0] in ("train", test)]
+        if len(kept) < len(images):
+            notes.append(f"{len(images) - len(kept):,} images outside of train/ and {test}/ are passed over.")
+        if test != "test":
+            notes.append(f"the images in {test}/ are the test split.")
+        is_test = np.array([inside[i][0] == test for i in kept])
+        images, inside = [images[i] for i in kept], [inside[i][1:] for i in kept]
+    if not images:
         raise DatasetError(
             f"{folder} holds no images ({', '.join(SUFFIXES)}), hidden files aside. Name the folder that does."
         )
-    depths = {len(file.parts) for file in inside}
-    found = [file.parts[0] for file in inside] if depths == {2} else []
+    found, told = _classes([parts[:-1] for parts in inside])
     classes = tuple(sorted(set(found), key=natural_order))
-    if len(classes) < 2:  # one class tells nothing
-        classes = ()
-        if len(depths) > 1:
-            notes.append("images lie at different depths, so that folders are not taken for classes.")
-    labels = np.array([classes.index(name) for name in found], np.int64) if classes else None
+    labels = None
+    if len(classes) > 1:  # one class tells nothing
+        number = {name: i for i, name in enumerate(classes)}
+        labels = np.array([number[name] for name in found], np.int64)
     digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        stat = (folder / file).stat()
-        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    for path, state in images:
+        words = state if isinstance(state, str) else f"{state.st_size}\0{state.st_mtime_ns}"
+        digest.update(f"{path}\0{words}\n".encode("utf-8", "surrogateescape"))
     known = Known(
         name=folder.resolve().name or "images",
-        n=len(files),
+        n=len(images),
         labels=labels,
-        class_names=classes or None,
+        class_names=classes if labels is not None else None,
         is_test=is_test,
-        names=[file.as_posix() for file in files],
+        names=[path.as_posix() for path, _ in images],
         in_class_order=True,
-        notes=notes,
+        notes=[*notes, *told],
     )
-    return EncodedImages(known, lambda row: folder / files[row], wishes, digest.hexdigest())
+
+    def fetch(row: int) -> Path:
+        path, state = images[row]
+        if isinstance(state, str):
+            raise UnreadableImageError(state)
+        return folder / path
+
+    return EncodedImages(known, fetch, wishes, digest.hexdigest())
 
 
-def find_images(folder: Path) -> tuple[list[Path], int]:
-    """Return the image files of a folder, relative to it and in natural order, and the number of other files.
+def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """The class of each image by the folders it lies in, none where they tell nothing, and what to say of it."""
+    pairs = zip(min(folders), max(folders), strict=False)
+    shared = [name for name, other in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    below = [parts[len(shared) :] for parts in folders]
+    depths = {len(parts) for parts in below}
+    if 0 in depths:
+        mixed = "images lie at different depths, some in no folder, so that folders are not taken for classes."
+        return [], [mixed] if len(depths) > 1 else []
+    if len(depths) > 1:
+        return [parts[0] for parts in below], [
+            "images lie at different depths: the outermost folders are the classes."
+        ]
+    if depths == {1}:
+        return [parts[0] for parts in below], [f"the folders in {'/'.join(shared)} are the classes."] if shared else []
+    distinct = set(below)
+    if len({parts[-1] for parts in distinct}) == len(distinct):
+        return [parts[-1] for parts in below], ["images lie in folders of folders: the innermost are the classes."]
+    example = "/".join(below[0])
+    told = f"images lie in folders of folders: the innermost are the classes, called by their paths ({example})."
+    return ["/".join(parts) for parts in below], [told]
+
+
+def find_images(folder: Path) -> tuple[list[Found], list[str]]:
+    """Return the image files of a folder in natural order, all the way down, and what to say of the others.
+
+    Hidden files and folders are passed over; links are followed, but not back to where they come from.
 
     Raises
     ------
     DatasetError
         If it, or a folder in it, cannot be looked into.
     """
+    files: list[Found] = []
+    loops: list[str] = []
+    n_others = 0
+    todo: list[tuple[Path, tuple[tuple[int, int], ...]]] = [(Path(), ())]  # each with the folders that it lies in
+    while todo:
+        path, above = todo.pop()
+        is_image = path.suffix.lower() in SUFFIXES
+        try:
+            state = (folder / path).stat()
+        except OSError as error:
+            is_gone = isinstance(error, FileNotFoundError)
+            files += [(path, "a link to what is not there" if is_gone else str(error.strerror))] if is_image else []
+            n_others += not is_image
+            continue
+        if not stat.S_ISDIR(state.st_mode):
+            # A pipe would be waited for without end, and a device has no end.
+            files += [(path, state if stat.S_ISREG(state.st_mode) else "no regular file")] if is_image else []
+            n_others += not is_image
+            continue
+        here = (state.st_dev, state.st_ino)
+        if here in above:
+            loops.append(path.as_posix())
+            continue
+        try:
+            names = [entry.name for entry in (folder / path).iterdir()]
+        except OSError as error:
+            raise DatasetError(f"{folder / path} cannot be read: {error.strerror}. Check its permissions.") from error
+        names = sorted((name for name in names if not name.startswith(".")), key=natural_order, reverse=True)
+        todo += [(path / name, (*above, here)) for name in names]
+    notes = [f"{n_others:,} files that are no images are passed over."] if n_others else []
+    if loops:
+        notes.append(f"links back to a folder that they lie in are not followed: {', '.join(loops[:3])}.")
+    return files, notes
 
-    def refuse(error: OSError) -> None:
-        raise DatasetError(f"{error.filename} cannot be read: {error.strerror}. Check its permissions.") from error
 
-    files: list[Path] = []
-    endings: Counter[bool] = Counter()
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if name.startswith("."):
-                continue
-            is_image = Path(name).suffix.lower() in SUFFIXES
-            endings[is_image] += 1
-            if is_image:
-                files.append(Path(parent, name).relative_to(folder))
-    return sorted(files, key=lambda file: [natural_order(part) for part in file.parts]), endings[False]
-
-
-def natural_order(name: str) -> list[tuple[bool, int, str]]:
+def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Return a key that sorts names as people do: 2 before 10."""
-    parts = re.split(r"(\d+)", name.lower())
-    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part] or [
-        (True, 0, name)
-    ]
+    parts = [part for part in re.split(r"(\d+)", name.lower()) if part]
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], name

@@ -17,6 +17,7 @@ from PIL import Image
 
 from latentmap.data.array_files import file_state
 from latentmap.data.arrays import ArrayReader, Parts, missing_cells, number_classes
+from latentmap.data.preprocessing import channels_last
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
 from latentmap.data.regions import file_region
@@ -51,7 +52,7 @@ def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayR
     if hasattr(source, "columns") and hasattr(source, "dtypes"):
         return _read_frame(source, y, wishes)
     if hasattr(source, "detach"):
-        source = source.detach().cpu().numpy()
+        source = channels_last(source.detach().cpu().numpy())
     try:
         X = np.asarray(source)
     except ValueError as error:  # rows of different lengths
@@ -156,7 +157,9 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
     if len(shapes) > 1:
         raise DatasetError(f"{name} must give samples of one shape, got {sorted(shapes)[:3]}. Resize them.")
     y = _labels(labels, notes)
-    vectors = ArrayReader(name, Parts(np.stack(arrays), y), wishes, class_names=class_names)
+    X = np.stack(arrays)
+    X = channels_last(X) if hasattr(first, "detach") else X
+    vectors = ArrayReader(name, Parts(X, y), wishes, class_names=class_names)
     vectors.known.notes.extend(notes)
     return vectors
 

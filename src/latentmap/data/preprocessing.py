@@ -6,9 +6,10 @@ learned from. What belongs here: shapes, units and scales. What does not: anythi
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,8 +21,20 @@ if TYPE_CHECKING:
 Scaling = Literal["auto", "standard", "global"]
 SCALINGS = ("auto", "standard", "global")
 
+CHANNELS = (1, 3, 4)
+
 # Vectors whose features differ in range by more than this are in different units, and each gets its own scale.
 _ONE_UNIT = 10.0
+
+COMMON_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+Levels = tuple[float, float, float]
+"""The lowest and the highest value of pixels, and how far apart values are at least, see `find_levels`."""
+
+_SLACK = 0.05  # of a common range: what resampling and rounding add at either end
+_LEAST_BELOW = 0.75  # of a range that begins below 0, by its darkest and its brightest pixel
+_LEAST_FILLED = 0.1  # of a range by its brightest pixel; below, all images would be nearly black
+_DEPTHS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)  # the brightest values of sensors
+_SCALED_AT_ONCE = 2**17  # numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +60,7 @@ class Preprocessing:
     def fit(cls, X: NDArray[Any], scaling: Scaling = "auto") -> Preprocessing:
         """Choose the map from training samples.
 
-        uint8 images map 0..255 to [0, 1]; float images map their range to [0, 1]. Vectors are centred per feature
+        Images map their `pixel_range` to [0, 1]. Vectors are centred per feature
         and divided by the standard deviation, of each feature (``"standard"``) or over all of them (``"global"``).
         ``"auto"`` takes one scale for all where the features have one unit (no range above ten times the median one):
         flattened images would otherwise have their rarest pixels blown up.
@@ -55,7 +68,7 @@ class Preprocessing:
         Parameters
         ----------
         X : ndarray, shape (n, height, width), (n, height, width, channels) or (n, n_features)
-            Finite numbers.
+            Finite numbers; of images also whole ones and booleans.
         scaling : {"auto", "standard", "global"}
             For vectors only.
 
@@ -63,9 +76,11 @@ class Preprocessing:
         -------
         Preprocessing
         """
-        dtype = str(X.dtype)
+        # Whole numbers of more than 16 bits need float64 to come back.
+        dtype = "uint8" if X.dtype == np.uint8 else "float32" if np.can_cast(X.dtype, np.float32) else "float64"
         if X.ndim > 2:
-            low, high = (0.0, 255.0) if X.dtype == np.uint8 else _unit_range(float(X.min()), float(X.max()))
+            extremes = (0.0, 255.0) if X.dtype == np.uint8 else (float(X.min()), float(X.max()))
+            low, high = pixel_range(X.dtype, *extremes)
             return cls(X.shape[1:], dtype, np.float64(low), np.float64(high - low))  # type: ignore[arg-type]
         with np.errstate(over="ignore", invalid="ignore"):
             offset = X.mean(axis=0, dtype=np.float64)
@@ -106,8 +121,27 @@ class Preprocessing:
         """Whether samples are held as bytes and scaled batch by batch: a quarter of the memory."""
         return self.is_images and self.dtype == "uint8"
 
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """The values of images that are black and white inside."""
+        return float(self.offset.min()), float((self.offset + self.scale).max())
+
+    def of_dataset(self) -> Preprocessing:
+        """Return what does the same to images as a `Dataset` has them: with channels, floats from 0 to 1."""
+        channels, height, width = self.tensor_shape
+        offset, scale = (self.offset, self.scale) if self.is_raw else (np.zeros(()), np.ones(()))
+        return Preprocessing((height, width, channels), self.dtype, offset, scale)
+
+    def holds_as_is(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether samples of this type are held without a copy."""
+        if dtype == np.uint8:
+            return self.is_raw
+        return self.is_images and dtype == np.float32 and self.pixel_range == (0.0, 1.0)
+
     def hold(self, X: NDArray[Any]) -> Tensor:
         """Return samples as the tensor that batches are taken from: bytes where `is_raw`, else scaled float32.
+
+        Beside the samples, one copy in float32 is made at most.
 
         Parameters
         ----------
@@ -121,11 +155,15 @@ class Preprocessing:
         """
         import torch
 
-        if X.dtype == np.uint8 and self.is_raw:
+        if self.holds_as_is(X.dtype):
             return _shared_tensor(X)
-        scaled = np.subtract(X, self.offset, dtype=np.float64)
-        scaled /= self.scale
-        return torch.from_numpy(scaled.astype(np.float32))
+        held = np.empty(X.shape, np.float32)
+        step = max(1, _SCALED_AT_ONCE // self.n_values)
+        for rows in (slice(start, start + step) for start in range(0, len(X), step)):
+            scaled = np.subtract(X[rows], self.offset, dtype=np.float64)
+            scaled /= self.scale
+            held[rows] = scaled
+        return torch.from_numpy(held)
 
     def to_input(self, rows: Tensor) -> Tensor:
         """Return rows of what `hold` returned as network input: (n, *sample_shape) -> (n, *tensor_shape), float32."""
@@ -166,19 +204,110 @@ class Preprocessing:
         return prod(self.sample_shape)
 
 
-def _unit_range(low: float, high: float) -> tuple[float, float]:
-    """The range that maps to [0, 1]: [0, 1] itself where the pixels are in it, else the pixels' own."""
-    if low >= 0.0 and high <= 1.0:
+def pixel_range(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float]:
+    """Return which values are black and white in images of a type, of which all lie from low to high."""
+    if dtype.kind == "b":
         return 0.0, 1.0
+    if dtype == np.uint8:
+        return 0.0, 255.0
+    if dtype.kind in "iu":
+        if low >= 0 and _LEAST_FILLED * _DEPTHS[0] <= high <= _DEPTHS[-1]:
+            return 0.0, float(next(top for top in _DEPTHS if high <= top))
+    else:
+        for black, white in COMMON_RANGES:
+            slack = _SLACK * (white - black)
+            inside = black - slack <= low and high <= white + slack
+            least = _LEAST_BELOW if black < 0 else _LEAST_FILLED
+            if inside and high >= least * white and (black == 0 or low <= least * black):
+                return black, white
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _shared_tensor(X: NDArray[np.uint8]) -> Tensor:
+def find_levels(pieces: Iterable[NDArray[Any]]) -> Levels:
+    """Return the lowest and the highest value of pixels, and how far values lie apart: 1, 1/255, or 0 for any less."""
+    low, high, step = np.inf, -np.inf, 1.0
+    for piece in pieces:
+        finite = piece[np.isfinite(piece)] if piece.dtype.kind == "f" else piece
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        if step == 1 and not _are_whole(finite, 1):
+            step = 1 / 255
+        if step == 1 / 255 and not _are_whole(finite, 255):
+            step = 0.0
+    return (low, high, step) if low <= high else (0.0, 0.0, step)
+
+
+def _are_whole(pixels: NDArray[Any], factor: int) -> bool:
+    """Whether pixels times a factor are whole numbers, but for rounding."""
+    if pixels.dtype.kind != "f":
+        return True
+    scaled = pixels * pixels.dtype.type(factor)
+    return bool((np.abs(scaled - np.round(scaled)) < 1e-3).all())
+
+
+def bytes_hold(low: float, high: float, step: float) -> bool:
+    """Return whether 256 values tell apart all that images from low to high have, which lie so far apart."""
+    return high - low <= 255 * step * (1 + 1e-9)
+
+
+def range_in_words(pixels: tuple[float, float]) -> str:
+    """Return a range as people write it, large numbers without their fraction: 0 to 4,095, or -0.5 to 1."""
+    return " to ".join(f"{end:,.0f}" if abs(end) >= 100 else f"{end:.3g}" for end in pixels)
+
+
+def range_mismatch(known: tuple[float, float], dtype: np.dtype[Any], low: float, high: float) -> str:
+    """Return what speaks against taking images from low to high in a model's range, empty where nothing does."""
+    black, white = known
+    theirs, given = range_in_words(known), range_in_words(pixel_range(dtype, low, high))
+    if dtype == np.uint8 and white > 2 * 255:
+        return f"{theirs}, got uint8: these are taken as almost black images."
+    if dtype.kind == "f" and 0 < high <= 1 < _LEAST_FILLED * white:
+        return f"{theirs}, got {given}: these are taken as almost black images."
+    if high > white + (white - black) / 2 or low < black - (white - black) / 2:
+        return f"{theirs}, got {given}: codes of what lies far outside mean nothing."
+    return ""
+
+
+def channels_last(images: NDArray[Any]) -> NDArray[Any]:
+    """Return a tensor's images (n, channels, height, width) as (n, height, width, channels), others as they are."""
+    first = images.ndim == 4 and images.shape[1] in CHANNELS and images.shape[3] not in CHANNELS
+    return np.moveaxis(images, 1, 3) if first else images
+
+
+def _shared_tensor(X: NDArray[Any]) -> Tensor:
     """A tensor over an array's memory, read-only memory too: nothing here ever writes to it."""
     import torch
 
     if any(stride < 0 for stride in X.strides):  # a flipped view, which PyTorch cannot share
         X = X.copy()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
-        return torch.from_numpy(X)
+    if not X.flags.writeable:  # PyTorch would warn; and warnings cannot be silenced in one thread alone
+        pointer, *_ = X.__array_interface__["data"]
+        interface = {**X.__array_interface__, "data": (pointer, False)}
+        X = np.asarray(SimpleNamespace(__array_interface__=interface, owner=X))
+    return torch.from_numpy(X)
+
+
+Unit = float | NDArray[np.floating]
+"""What one unit of reported error is in the units of the data: one number, or one for each feature."""
+
+
+def measuring_unit(X: NDArray[Any]) -> Unit:
+    """Return the unit in which errors and distances of such samples are reported: the one place that knows the rule.
+
+    Images count with pixels in [0, 1], so uint8 has 255 to the unit; vectors as they are, except where their features
+    are in different units: there each counts by its standard deviation, or the one with the largest numbers would
+    decide alone.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Training samples.
+
+    Returns
+    -------
+    float or ndarray of float, shape (n_features,)
+    """
+    if X.ndim > 2:
+        return 255.0 if X.dtype == np.uint8 else 1.0
+    scale = Preprocessing.fit(X, "auto").scale
+    return scale if np.ndim(scale) else 1.0

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.images import Encoded, UnreadableImageError, decode, no_bombs, probe
+from latentmap.data.images import Encoded, UnreadableImageError, decode, levels_of, probe
+from latentmap.data.preprocessing import Levels
 from latentmap.data.reading import Reading, Wishes
 from latentmap.errors import DatasetError
 
 _CHUNK = 256  # images decoded between two looks at what is done
+_LOOKED_AT = 4096  # of images with more than 8 bits, evenly spaced, to find the range of their pixels
 
 
 @dataclass(eq=False)
@@ -83,7 +85,7 @@ class Reader(ABC):
     known: Known
     reading: Reading
     sample_shape: tuple[int, ...]
-    dtype: type[np.generic] = np.uint8
+    dtype: type[np.generic] = np.uint8  # of images, or float32: from 0 to 1 with more than 8 bits, and vectors
 
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
@@ -106,7 +108,8 @@ class EncodedImages(Reader):
     known : Known
         What is known of the images.
     fetch : callable
-        Gives the image of a row: a path, bytes or an open image; asked in ascending order, by one thread.
+        Gives the image of a row: a path, bytes or an open image, or raises `UnreadableImageError`; asked in ascending
+        order, by one thread.
     wishes : Wishes
         What the user asked for.
     content : str
@@ -118,51 +121,72 @@ class EncodedImages(Reader):
         self._content = content
         sizes: Counter[tuple[int, int]] = Counter()
         grey = True
+        depths: dict[str, list[int]] = {}
         self.unreadable: dict[int, str] = {}
-        for row, found in self._in_parallel(np.arange(known.n), probe):
-            if isinstance(found, UnreadableImageError):
-                self.unreadable[row] = str(found)
-            else:
-                sizes[found[0]] += 1
-                grey = grey and found[1]
+        for piece in self._in_parallel(np.arange(known.n), probe):
+            for row, found in piece:
+                if isinstance(found, UnreadableImageError):
+                    self.unreadable[row] = str(found)
+                else:
+                    sizes[found[0]] += 1
+                    grey = grey and found[1]
+                    depths.setdefault(found[2], []).append(row)
         self.known = known
         if not sizes:
-            raise DatasetError(nothing_readable(known.name, known.n, self.name_of(0), self.unreadable.get(0, "")))
-        self.reading = wishes.choose(sizes, grey=grey, notes=known.notes)
-        self.sample_shape = self.reading.shape
+            raise DatasetError(
+                f"none of the {known.n:,} images in {known.name} can be read. The first is {self.name_of(0)}: "
+                f"{self.unreadable.get(0, '')}."
+            )
+        chosen = wishes.choose(sizes, grey=grey, notes=known.notes)
+        dtype, levels = self._find_levels(depths.get("deep", []))
+        self.reading, self._pixels = wishes.choose_range(chosen, dtype, levels, known.notes)
+        self.sample_shape, self.dtype = self.reading.shape, self.reading.pixel_type
+        if "deep" in depths and len(depths) > 1:
+            known.notes.append(f"{len(depths['deep']):,} images have more than 8 bits, the others are of 0 to 255.")
+        if "cut to 8 bits" in depths:
+            known.notes.append(f"{len(depths['cut to 8 bits']):,} colour images of 16 bits are read by their upper 8.")
+
+    def _find_levels(self, rows: list[int]) -> tuple[np.dtype[Any], Levels]:
+        """The type and the levels of the pixels of deep images; of bytes where there are none."""
+        some = np.asarray(rows, np.int64)[:: max(1, -(-len(rows) // _LOOKED_AT))]
+        found = [result for piece in self._in_parallel(some, levels_of) for _, result in piece]
+        found = [result for result in found if isinstance(result, tuple)]
+        if not found:
+            return np.dtype(np.uint8), (0.0, 255.0, 1.0)
+        low, high, step = zip(*(levels for _, levels in found), strict=True)
+        dtype = max((dtype for dtype, _ in found), key=lambda dtype: (dtype.kind == "f", dtype.itemsize))
+        return dtype, (min(low), max(high), min(step))
 
     def fingerprint(self) -> str | None:
         """Return what changes when the images or their reading do."""
-        return f"{self._content} {self.reading}" if self._content else None
+        return f"{self._content} {self.reading} {self._pixels}" if self._content else None
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the images at these rows; those that are damaged are named."""
-        for start in range(0, len(rows), _CHUNK):
-            X, good, bad = [], [], {}
-            for row, found in self._in_parallel(rows[start : start + _CHUNK], lambda x: decode(x, self.reading)):
-                if isinstance(found, UnreadableImageError):
-                    bad[row] = str(found)
-                else:
-                    X.append(found)
-                    good.append(row)
-            yield Chunk(np.asarray(good, np.int64), np.asarray(X, np.uint8).reshape(-1, *self.sample_shape), bad)
+        for piece in self._in_parallel(rows, lambda encoded: decode(encoded, self.reading, self._pixels)):
+            bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
+            good = [row for row, _ in piece if row not in bad]
+            X = np.asarray([found for row, found in piece if row not in bad], self.dtype)
+            yield Chunk(np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad)
 
-    def _in_parallel(self, rows: NDArray[np.int64], work: Any) -> Iterator[tuple[int, Any]]:
-        """The work's result for each row, or the error of one that could not be read."""
+    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[list[tuple[int, Any]]]:
+        """The work's result for each row, or the error of one that could not be read, some hundred rows at a time."""
 
-        def attempt(item: Encoded) -> Any:
+        def attempt(item: Encoded | UnreadableImageError) -> Any:
             try:
-                return work(item)
+                return item if isinstance(item, UnreadableImageError) else work(item)
             except UnreadableImageError as error:
                 return error
 
         # Threads, since Pillow lets others run while it decodes; the items themselves are fetched in order.
-        with no_bombs(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(rows), _CHUNK):
                 piece = rows[start : start + _CHUNK].tolist()
-                yield from zip(piece, pool.map(attempt, [self._fetch(row) for row in piece]), strict=True)
+                yield list(zip(piece, pool.map(attempt, map(self._item, piece)), strict=True))
 
-
-def nothing_readable(name: str, n: int, first: str, why: str) -> str:
-    """Say that a source has no image that can be read."""
-    return f"none of the {n:,} images in {name} can be read. The first is {first}: {why}."
+    def _item(self, row: int) -> Encoded | UnreadableImageError:
+        """The image of a row, still encoded, or why there is none."""
+        try:
+            return self._fetch(row)
+        except UnreadableImageError as error:
+            return error

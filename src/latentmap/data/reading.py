@@ -7,11 +7,16 @@ What belongs here: the record and the choice of it. Carrying it out is the busin
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from latentmap.checks import check_choice
+from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
 from latentmap.errors import DatasetError
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -36,7 +41,9 @@ class Reading:
     fit : {"crop", "pad", "stretch"}, default "crop"
         How images of another shape came to that size: their middle, with black borders, or distorted.
     low, high : float, optional
-        The pixel values of an array that became 0 and 255; None where they were bytes.
+        The pixel values that became black and white; None where they were bytes.
+    dtype : {"uint8", "float32"}, optional
+        How pixels are held: as bytes, 0 to 255, which None says too, or from 0 to 1 where they have more than 8 bits.
     columns : tuple of str, optional
         The columns of a table that are the features of its vectors, in order.
     label : str, optional
@@ -54,6 +61,7 @@ class Reading:
     fit: Fit = "crop"
     low: float | None = None
     high: float | None = None
+    dtype: Literal["uint8", "float32"] | None = None
     columns: tuple[str, ...] | None = None
     label: str | None = None
     missing: Missing | None = None
@@ -71,26 +79,105 @@ class Reading:
             raise DatasetError("vectors have no height and width.")
         return self.height, self.width, self.channels
 
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """The pixel values that became black and white."""
+        return (0.0, 255.0) if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def pixel_type(self) -> type[np.generic]:
+        """The type in which pixels are held."""
+        return np.float32 if self.dtype == "float32" else np.uint8
+
     def to_config(self) -> dict[str, Any]:
         """Return what JSON can hold of it, nothing that is not known."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Reading:
+    def from_config(cls, config: Mapping[str, Any], sample_shape: tuple[int, ...] | None = None) -> Reading:
         """Return what `to_config` gave.
+
+        Parameters
+        ----------
+        config : mapping
+            What it gave, maybe damaged since.
+        sample_shape : tuple of int, optional
+            The shape of the samples that it must lead to.
 
         Raises
         ------
         DatasetError
-            If it is not that.
+            If it is not that; the entry is named.
         """
-        try:
-            known = dict(config)
-            if known.get("columns") is not None:
-                known["columns"] = tuple(str(name) for name in known["columns"])
-            return cls(**known)
-        except TypeError as error:
-            raise DatasetError(f"the model's record of how its data was read is damaged ({error}).") from error
+        if not isinstance(config, Mapping):
+            raise DatasetError(f"the model's record of how its data was read must be entries, got {config!r:.60}.")
+        names = {field.name for field in fields(cls)}
+        for name, value in config.items():
+            rule, holds = _RULES.get(name, ("", _anything))
+            if name not in names or not (value is None or holds(value)):
+                must = f"must be {rule}, got {value!r:.60}" if name in names else "is unknown"
+                raise DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {must}.")
+        known: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
+        if "columns" in known:
+            known["columns"] = tuple(known["columns"])
+        found = cls(**known)
+        if found.low is not None and found.high is not None and not found.low < found.high:
+            raise DatasetError(
+                f"the model's record of how its data was read is damaged: 'high' must be more than {found.low:g}, "
+                f"which 'low' is, got {found.high:g}."
+            )
+        if sample_shape is not None:
+            found._check_shape(sample_shape)
+        return found
+
+    def _check_shape(self, sample_shape: tuple[int, ...]) -> None:
+        """Refuse a record that does not lead to samples of this shape."""
+        of_images = len(sample_shape) > 1
+        sizes = (*sample_shape, 1)[:3] if of_images else (None, None, None)
+        columns = None if self.columns is None else len(self.columns)
+        wanted = dict(zip(("height", "width", "channels"), sizes, strict=True))
+        wanted["columns"] = None if of_images or columns is None else sample_shape[0]
+        for name, size in wanted.items():
+            value = columns if name == "columns" else getattr(self, name)
+            if value != size:
+                raise DatasetError(
+                    f"the model's record of how its data was read is damaged: {name!r} must be "
+                    f"{'left out' if size is None else size}, for samples of shape {sample_shape}, got {value}."
+                )
+
+
+def _anything(_: object) -> bool:
+    """Take any value."""
+    return True
+
+
+def _is_count(value: object) -> bool:
+    """Whether a value is a whole number of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that floats hold."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text."""
+    return isinstance(value, str)
+
+
+_COUNT, _NUMBER = ("a whole number of at least 1", _is_count), ("a number", _is_number)
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "height": _COUNT,
+    "width": _COUNT,
+    "channels": _COUNT,
+    "fit": (f"one of {', '.join(FITS)}", FITS.__contains__),
+    "low": _NUMBER,
+    "high": _NUMBER,
+    "columns": ("a list of names", lambda value: isinstance(value, (list, tuple)) and all(map(_is_text, value))),
+    "label": ("a name", _is_text),
+}
+"""What each entry of a record must be; None is taken too, and what has no rule."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +276,38 @@ class Wishes:
         if not color and not grey:
             notes.append("colour images are read as grey ones.")
         return Reading(*size, channels=3 if color else 1, fit=self.fit)
+
+    def choose_range(
+        self, chosen: Reading, dtype: np.dtype[Any], levels: Levels, notes: list[str]
+    ) -> tuple[Reading, tuple[float, float]]:
+        """Return how pixels of a type and levels are held, and which of their values are black and white."""
+        low, high, step = levels
+        own = pixel_range(dtype, low, high)
+        said = f"pixels from {range_in_words(own)} are taken as black to white"
+        if self.reading is None:
+            if dtype == np.uint8:
+                return chosen, own
+            deep = not bytes_hold(*own, step)
+            notes.append(f"{said}, with more than 256 levels." if deep else f"{said}.")
+            if own != (0.0, 255.0) or deep:
+                chosen = replace(chosen, low=own[0], high=own[1], dtype="float32" if deep else None)
+            return chosen, own
+        known = chosen.pixel_range
+        # Bytes and bits say their range by their type; so do deeper ones, beside a range that has no unit.
+        if (
+            dtype.kind == "b"
+            or dtype == np.uint8
+            or (dtype.kind in "iu" and known in COMMON_RANGES and high > known[1])
+        ):
+            if own != known and dtype.kind != "b":
+                notes.append(f"{said}, as {range_in_words(known)} were where the model was fitted.")
+            return chosen, own
+        fault = range_mismatch(known, dtype, low, high)
+        if fault:
+            warnings.warn(
+                f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.", stacklevel=2
+            )
+        return chosen, known
 
 
 def _median_side(sizes: Mapping[tuple[int, int], int]) -> int:

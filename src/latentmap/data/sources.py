@@ -14,7 +14,7 @@ from latentmap.data.arrays import ArrayReader, Parts
 from latentmap.data.assembly import Terms, assemble
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
 from latentmap.data.csv_files import read_csv
-from latentmap.data.dataset import Dataset
+from latentmap.data.dataset import Dataset, check_limit
 from latentmap.data.folder import find_images, read_folder
 from latentmap.data.images import SUFFIXES
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
@@ -22,6 +22,7 @@ from latentmap.data.parquet_files import parquet_shards, read_parquet
 from latentmap.data.readers import Reader
 from latentmap.data.reading import Fit, Missing, Reading, Wishes
 from latentmap.data.splits import TEST_FRACTION
+from latentmap.data.store import memory_budget
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def load_dataset(
         The share kept for testing where the source has no splits of its own: drawn once and for all, of each class
         the same share, at most 10,000 samples. 0 keeps none, and everything stays in order in ``train``.
     limit : int, optional
-        The most samples of each split: for a quick look, not for figures to quote.
+        The most samples of each split, evenly spaced and of each class its share: for a quick look, not for figures to
+        quote.
     memory : int or str, optional
         The most bytes of images to hold, such as ``"2GiB"``; by default a third of the memory. More are decoded once
         into the cache and mapped from there.
@@ -108,7 +110,8 @@ def load_dataset(
     Returns
     -------
     Dataset
-        Images as uint8, shape (n, height, width, channels), or vectors as float32, shape (n, n_features).
+        Images, shape (n, height, width, channels), as uint8 or, with more than 8 bits, as float32 from 0 to 1; or
+        vectors as float32, shape (n, n_features).
 
     Raises
     ------
@@ -135,16 +138,20 @@ def load_dataset(
     wishes = Wishes(size, fit, color, label, known, columns, header, missing)
     if not 0 <= test_fraction < 1:
         raise ValueError(f"test_fraction must be at least 0 and less than 1, got {test_fraction!r}.")
-    if limit is not None and limit < 2:
-        raise ValueError(f"limit must be at least 2, got {limit}. Leave it out to use every sample.")
+    if limit is not None:
+        check_limit(limit)
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise DatasetError(f"data_dir must be an existing folder, got {data_dir}. Create it, or leave it out.")
+    if isinstance(source, str) and source in ("", _HUB):
+        raise ValueError(f"source must be a name or a path, got {source!r}. Write . for the present folder.")
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
+    terms = Terms(test_fraction, limit, memory_budget(memory), skip_bad, progress)
     if isinstance(source, str) and source in BUILTIN_NAMES:
-        _check_of_table(wishes, source, Reading(1, 1, 1))
-        dataset = _load_builtin(source, wishes, None if data_dir is None else Path(data_dir), progress)
-        return dataset if limit is None else dataset.limit(limit)
-    terms = Terms(test_fraction, limit, memory, skip_bad, progress)
-    reader = _reader_of(source, labels, wishes)
+        folder = None if data_dir is None else Path(data_dir)
+        reader: Reader = _builtin_reader(source, folder, limit, wishes, progress)
+    else:
+        reader = _reader_of(source, labels, wishes)
     _check_of_table(wishes, reader.known.name, reader.reading)
     return assemble(reader, terms)
 
@@ -179,25 +186,16 @@ def name_of(source: str) -> str:
     return name or "data"
 
 
-def _load_builtin(name: str, wishes: Wishes, data_dir: Path | None, progress: ProgressBar | None) -> Dataset:
-    """A named dataset, brought to the size and channels wanted."""
+def _builtin_reader(name: str, data_dir: Path | None, limit: int | None, wishes: Wishes, bar: Any) -> ArrayReader:
+    """The reader of a named dataset; where there is a limit it applies first, so that a quick look is quick."""
     if wishes.reading is not None and not wishes.reading.is_images:
         raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
-    size = wishes.reading.shape[:2] if wishes.reading else wishes.height_and_width
-    if wishes.size == "auto" and size is None:
-        size = (DEFAULT_SIZE, DEFAULT_SIZE)
-    square = size is None or size[0] == size[1]
-    in_grey = not wishes.color and (wishes.reading is None or wishes.reading.channels == 1)
-    quick = square and in_grey
-    own = (size[0] if size else None) if quick else None
-    loaded = load_digits_dataset(own) if name == "digits" else load_idx_dataset(name, own, data_dir, progress)
-    if quick:
-        height, width, _ = loaded.sample_shape
-        return replace(loaded, reading=Reading(height, width, 1, wishes.fit))
-    parts = Parts(loaded.train.images, loaded.train.labels, loaded.test.images, loaded.test.labels)
-    if wishes.reading is None:
-        wishes = replace(wishes, size=size)
-    return assemble(ArrayReader(name, parts, wishes, class_names=loaded.class_names), Terms(TEST_FRACTION))
+    if wishes.size == "auto":
+        wishes = replace(wishes, size=DEFAULT_SIZE)
+    loaded = load_digits_dataset() if name == "digits" else load_idx_dataset(name, data_dir, bar)
+    loaded = loaded if limit is None else loaded.limit(limit)
+    parts = Parts(loaded.train.X, loaded.train.labels, loaded.test.X, loaded.test.labels)
+    return ArrayReader(name, parts, wishes, class_names=loaded.class_names)
 
 
 def _read_path(path: Path, wishes: Wishes) -> Reader:
@@ -207,6 +205,8 @@ def _read_path(path: Path, wishes: Wishes) -> Reader:
             return _read_folder(path, wishes)
         if not path.exists():
             raise DatasetError(_nothing_there(path))
+        if not path.is_file():  # a pipe would be waited for without end
+            raise DatasetError(f"{path} is no regular file and no folder. Write what it gives to a file first.")
         with path.open("rb") as file:
             is_empty = not file.read(1)
     except PermissionError as error:
@@ -231,9 +231,10 @@ def _read_folder(folder: Path, wishes: Wishes) -> Reader:
     """The reader of a folder: of images, unless it holds IDX or Parquet files and no images."""
     if idx_images(folder, "train") is not None:
         return read_idx_folder(folder, wishes)
-    if not find_images(folder)[0] and parquet_shards(folder):
+    images, notes = find_images(folder)
+    if not images and parquet_shards(folder):
         return read_parquet(folder, wishes)
-    return read_folder(folder, wishes)
+    return read_folder(folder, images, notes, wishes)
 
 
 def _nothing_there(path: Path) -> str:

@@ -41,3 +41,26 @@ def choose_test(n: int, labels: NDArray[np.int64] | None, fraction: float, seed:
         rank[members] = (np.arange(len(members)) + 0.5) / len(members) if len(members) > 1 else 1.0
     is_test[order[np.argsort(rank[order], kind="stable")[:wanted]]] = True
     return is_test
+
+
+def choose_few(n: int, labels: NDArray[np.int64] | None, wanted: int) -> NDArray[np.int64]:
+    """Choose `wanted` of `n` rows, evenly spaced and ascending: of each class its share, and one at least."""
+    if labels is None:
+        return np.linspace(0, n - 1, wanted).astype(np.int64)
+    by_class = np.argsort(labels, kind="stable")
+    _, sizes = np.unique(labels, return_counts=True)
+    starts = np.cumsum(sizes) - sizes
+    # The members of a class come at even steps from 0 to 1, so that the first come from all classes in their shares.
+    rank = (np.arange(n) - np.repeat(starts, sizes)) / np.repeat(sizes, sizes)
+    classes = np.repeat(np.arange(len(sizes)), sizes)[np.argsort(rank, kind="stable")[:wanted]]
+    shares = np.bincount(classes, minlength=len(sizes))
+    found = [
+        start + np.linspace(0, size - 1, share).astype(np.int64)
+        for start, size, share in zip(starts, sizes, shares, strict=True)
+    ]
+    return np.sort(by_class[np.concatenate(found)])
+
+
+def shuffled_rows(n: int) -> NDArray[np.int64]:
+    """Return the order in which `n` test samples are shown and measured, the same every time."""
+    return np.random.default_rng(0).permutation(n)

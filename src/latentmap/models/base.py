@@ -6,12 +6,15 @@ What belongs here: the base class and the rules that all architectures share. On
 from __future__ import annotations
 
 import itertools
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 SampleShape = tuple[int, ...]
 
@@ -119,6 +122,54 @@ class AutoencoderModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstructions of samples: (n, *image_shape) -> (n, *image_shape)."""
         return self.decode(self.encode(x))
+
+
+class _Drawing(TorchFunctionMode):
+    """Layers made inside draw their weights, float32, from a generator of this thread's own, not from PyTorch's."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call one of PyTorch's functions."""
+        kwargs, name = dict(kwargs or {}), function.__name__
+        if "generator" in kwargs or name in _RANDOM:
+            kwargs["generator"] = self.generator
+        if name in _MAKING and kwargs.get("dtype") is None:
+            kwargs["dtype"] = torch.float32
+        return function(*args, **kwargs)
+
+
+_RANDOM = {"uniform_", "normal_", "bernoulli_", "exponential_", "random_", "rand", "randn", "randint", "randperm"}
+_MAKING = {"empty", "zeros", "ones", "rand", "randn"}
+_BYTES_EACH = 16  # of a number that is learned: itself, its gradient, the optimizer's mean, and the best so far
+
+
+def build(architecture: type[AutoencoderModule], seed: int, **arguments: Any) -> AutoencoderModule:
+    """An untrained network whose weights depend on the seed alone, whatever other threads do meanwhile."""
+    _check_memory(arguments.get("latent_dim", 1), arguments)
+    with torch.device("meta"):
+        _check_memory(architecture(**arguments).n_parameters, arguments)
+    with _Drawing(seed):
+        return architecture(**arguments)
+
+
+def _check_memory(n_parameters: int, arguments: Mapping[str, Any]) -> None:
+    """Refuse a network that the machine can't hold: the system would give the memory, and kill who uses it."""
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not everywhere
+        return
+    needed = _BYTES_EACH * n_parameters
+    if needed > there:
+        raise MemoryError(
+            f"a network for samples of shape {arguments['image_shape']} with latent_dim="
+            f"{arguments.get('latent_dim', 'None')} needs {needed / 2**30:.3g} GiB of memory, and there are "
+            f"{there / 2**30:.3g}. Lower latent_dim, or take smaller samples."
+        )
 
 
 def check_sample_shape(shape: SampleShape) -> SampleShape:

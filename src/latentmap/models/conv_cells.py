@@ -24,6 +24,11 @@ from torch.autograd.function import once_differentiable
 _aten = torch.ops.aten
 
 
+def _empty(*shape: int) -> Tensor:
+    """Room for numbers of float32, whatever the default dtype is."""
+    return torch.empty(shape, dtype=torch.float32)
+
+
 def cut(x: Tensor) -> Tensor:
     """Cut images into cells of 4x4 pixels: (n, channels, h, w) -> (16 channels, h / 4, w / 4, n)."""
     n, channels, height, width = x.shape
@@ -43,7 +48,9 @@ class _Window:
 
     def __init__(self, k: int, channels: int, down: int, across: int, n: int) -> None:
         own, side = k * k * channels, k * channels
-        self.all = torch.zeros((k + 1) ** 2 * channels, down * across * n)  # beyond the edge there are zeros, always
+        self.all = _empty(
+            (k + 1) ** 2 * channels, down * across * n
+        ).zero_()  # beyond the edge there are zeros, always
         maps = self.all.view(-1, down, across, n)
         self.own, self.maps = self.all[:own], maps[:own]
         self.cells = self.maps.view(k, k, channels, down, across, n)
@@ -87,8 +94,8 @@ class _Kernels:
             start += small * large * 9
         index = np.concatenate([each.reshape(-1) for each in places])
         self._index = torch.from_numpy(np.where(index < 0, start, index))
-        self._values = torch.zeros(start + 1)  # the last stays zero, for places where no tap is
-        entries, gradients = torch.empty(len(index)), torch.empty(len(index))
+        self._values = _empty(start + 1).zero_()  # the last stays zero, for places where no tap is
+        entries, gradients = _empty(len(index)), _empty(len(index))
         self._entries, self._gradients = entries, gradients.numpy()
         first = 0
         for (small, large), k, each in zip(shapes, cells, places, strict=True):
@@ -142,16 +149,16 @@ class _Norm:
         _, n_rows, length = both.shape
         groups = n_rows // channels
         self._both, self._square, self._count = both, both[1], groups * length
-        self.rows, self.out = both[0], torch.empty(n_rows, length)
-        self._back = torch.empty(2, n_rows, length)
+        self.rows, self.out = both[0], _empty(n_rows, length)
+        self._back = _empty(2, n_rows, length)
         self.grad, self._product = self._back
-        self._sums, self._moments, scales = torch.empty(2, n_rows), torch.empty(2, channels), torch.empty(3, n_rows, 1)
+        self._sums, self._moments, scales = _empty(2, n_rows), _empty(2, channels), _empty(3, n_rows, 1)
         self._np_sums = self._sums.numpy().reshape(2, groups, channels)
         self._np_moments, self._np_scales = self._moments.numpy(), scales.numpy().reshape(3, groups, channels)
         self._mean, self._variance = self._moments
         self._scale, self._slope, self._shift = scales
         self._views = self.rows.view(groups, channels, length), self.out.view(groups, channels, length)
-        self._none = torch.empty(0)
+        self._none = _empty(0)
 
     def forward(self, layer: nn.BatchNorm2d) -> None:
         """Normalize `rows` into `out`, and move the layer's running statistics."""
@@ -161,7 +168,7 @@ class _Norm:
         self._np_moments /= self._count
         variance -= mean * mean
         np.maximum(variance, 0, out=variance)
-        self._weight, self._root = layer.weight.numpy(), 1 / np.sqrt(variance + np.float32(layer.eps))
+        self._weight, self._root = layer.weight.numpy().copy(), 1 / np.sqrt(variance + np.float32(layer.eps))
         running_mean, running_variance = _statistics(layer)
         running_mean += layer.momentum * (mean - running_mean)
         running_variance += layer.momentum * (variance * (self._count / (self._count - 1)) - running_variance)
@@ -215,7 +222,7 @@ class CellNetwork:
         channels, height, width = image_shape
         first, second, third = widths
         h, w = height // 4, width // 4
-        length, empty = h * w * n, torch.empty
+        length, empty = h * w * n, _empty
         image, fine, coarse = (4, channels, h, w, n), (2, first, h, w, n), (2, second, h // 2, w // 2, n)
         shapes = [(first, channels), (second, first), (third, second)]
         self._kernels = _Kernels([*shapes, *shapes[::-1]], (4, 2, 2, 2, 2, 4))
@@ -335,27 +342,35 @@ class _Reconstruct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layers: Sequence[nn.BatchNorm2d], widths: tuple[int, int, int],
                 *parameters: Tensor) -> Tensor:  # fmt: skip
-        key = (tuple(x.shape[1:]), widths, len(x))
-        waiting = _WAITING.get(key)
-        network = waiting.pop() if waiting else CellNetwork(key[0], widths, len(x))  # type: ignore[arg-type]
-        ctx.key, ctx.network = key, network
+        ctx.lent = lent = _Lent((tuple(x.shape[1:]), widths, len(x)))
         kernels = [parameter for parameter in parameters if parameter.ndim == 4]
-        return network.forward(x, kernels, (parameters[7], parameters[15]), layers)
+        return lent.network.forward(x, kernels, (parameters[7], parameters[15]), layers)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        grads = ctx.network.backward(grad)
-        if len(_WAITING) > _MOST_WAITING:
-            _WAITING.clear()
-        _WAITING.setdefault(ctx.key, []).append(ctx.network)
-        return None, None, None, *grads
+        return None, None, None, *ctx.lent.network.backward(grad)
 
 
-# Networks whose buffers are free, to be used again. One that is between its forward and its backward is not here, so
-# that two passes at once do not write over each other.
-_WAITING: dict[tuple[Any, ...], list[CellNetwork]] = {}
-_MOST_WAITING = 4
+class _Lent:
+    """A network and its buffers, for as long as one pass's graph lives: nobody else writes over them meanwhile."""
+
+    def __init__(self, key: tuple[Any, ...]) -> None:
+        self._key = key
+        try:
+            self.network = _FREE[key].pop()
+        except (KeyError, IndexError):  # none is free
+            self.network = CellNetwork(*key)
+
+    def __del__(self) -> None:
+        if hasattr(self, "network"):  # there was memory for it
+            if len(_FREE) > _MOST_FREE:
+                _FREE.clear()
+            _FREE.setdefault(self._key, []).append(self.network)
+
+
+_FREE: dict[tuple[Any, ...], list[CellNetwork]] = {}
+_MOST_FREE = 4
 
 
 def reconstruct(

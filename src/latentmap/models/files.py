@@ -2,18 +2,19 @@
 
 ``model.safetensors`` holds the weights, the preprocessing's numbers and those of the codes' mixture,
 ``config.json`` everything needed to build the network around them, ``history.jsonl`` one line an epoch. Loading trusts
-nothing: the network that the config describes is laid out without memory first, and only a file whose tensors have
-exactly its names, shapes and types is taken.
+nothing: the network that the config describes is laid out without memory first, and only a file whose header states
+tensors of exactly its names, shapes and types is read.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import safetensors
@@ -21,8 +22,9 @@ import safetensors.torch
 import torch
 
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.errors import ModelFileError
-from latentmap.files import new_folder, recover_folder
+from latentmap.data.reading import Reading
+from latentmap.errors import DatasetError, ModelFileError
+from latentmap.files import flush, holds_only, new_folder, read_folder
 from latentmap.models.base import AutoencoderModule
 from latentmap.models.mixture import CodeMixture
 from latentmap.models.registry import MODELS
@@ -32,6 +34,11 @@ _WEIGHTS, _CONFIG, _HISTORY = "model.safetensors", "config.json", "history.jsonl
 _DTYPES = {name: name for name in ("uint8", "float32", "float64")}  # what `fit` may have seen
 _OFFSET, _SCALE = "preprocessing.offset", "preprocessing.scale"
 _MIXTURE = "mixture."
+_MOST_TEXT = 2**26  # bytes of config.json and of history.jsonl: a million names of columns, 400,000 epochs
+_MOST_HEADER = 2**20  # bytes that say which tensors there are; a hundred of them take 20,000
+_MOST_COMPONENTS = 1000  # of a mixture
+_TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_TYPES |= {"I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +70,16 @@ class StoredModel:
 
 
 def is_model_folder(path: Path) -> bool:
-    """Return whether a folder looks like one that `save_model` wrote."""
-    return (path / _WEIGHTS).is_file() and (path / _CONFIG).is_file()
+    """Return whether a folder is one that `save_model` wrote, and nothing else: replacing it loses nothing else."""
+    if not ((path / _WEIGHTS).is_file() and holds_only(path, (_WEIGHTS, _CONFIG, _HISTORY))):
+        return False
+    try:
+        config = json.loads(_read_text(path / _CONFIG))
+    except (ModelFileError, ValueError, RecursionError):
+        return False
+    # Others have files of these names: what they say tells them apart.
+    ours = {"format_version": int, "model": str, "architecture": dict, "preprocessing": dict}
+    return isinstance(config, dict) and all(isinstance(config.get(name), kind) for name, kind in ours.items())
 
 
 def save_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
@@ -79,6 +94,8 @@ def save_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
 
     Raises
     ------
+    TypeError, ValueError
+        If JSON cannot hold what is recorded, or it is too much to be read again; nothing is written then.
     OutputError
         If the folder holds something else, or cannot be written.
     """
@@ -94,11 +111,34 @@ def save_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
         "architecture": stored.module.config,
         "preprocessing": stored.preprocessing.to_config(),
         **stored.info,
+        "metadata": _fitting_metadata(stored),
     }
+    texts = {
+        _CONFIG: json.dumps(config, indent=2) + "\n",
+        _HISTORY: "".join(json.dumps(row) + "\n" for row in stored.history),
+    }
+    if max(map(len, texts.values())) > _MOST_TEXT:
+        raise ValueError(
+            f"metadata must be less than {_MOST_TEXT:,} characters of JSON. Keep it in a file of its own."
+        )
     with new_folder(path, is_ours=is_model_folder) as folder:
         (folder / _WEIGHTS).write_bytes(safetensors.torch.save(tensors))
-        (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (folder / _HISTORY).write_text("".join(json.dumps(row) + "\n" for row in stored.history), encoding="utf-8")
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        for file in folder.iterdir():
+            flush(file)
+
+
+def _fitting_metadata(stored: StoredModel) -> dict[str, Any]:
+    """What the user wants to be remembered, without a record of reading of other samples, which none could load."""
+    metadata = dict(stored.info.get("metadata") or {})
+    if metadata.get("reading") is not None:
+        try:
+            Reading.from_config(metadata["reading"], stored.preprocessing.sample_shape)
+        except DatasetError as error:
+            warnings.warn(f"metadata['reading'] is left out: {error}", stacklevel=4)
+            del metadata["reading"]
+    return metadata
 
 
 def load_model(path: str | os.PathLike[str]) -> StoredModel:
@@ -119,16 +159,24 @@ def load_model(path: str | os.PathLike[str]) -> StoredModel:
     ModelFileError
         If it is no model folder, is of a newer format, or anything in it is not as it was written; by name.
     """
-    folder = Path(path).absolute()
-    recover_folder(folder)
-    if not is_model_folder(folder):
+    return read_folder(path, lambda folder: _load(folder, path))
+
+
+def _load(folder: Path, path: str | os.PathLike[str]) -> StoredModel:
+    """Read a folder, which stands at `path` or waits beside it."""
+    try:
+        is_model = (folder / _WEIGHTS).is_file() and (folder / _CONFIG).is_file()
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not is_model:
         raise ModelFileError(f"{path} is not a model folder: it must hold {_CONFIG} and {_WEIGHTS}.")
     config = _read_config(folder / _CONFIG)
-    tensors = _read_tensors(folder / _WEIGHTS)
-    preprocessing = _build_preprocessing(config, tensors, folder)
+    preprocessing = _build_preprocessing(config, folder)
     module = _build_module(config, preprocessing, folder)
+    tensors = _read_tensors(folder / _WEIGHTS, module, preprocessing)
+    preprocessing = _with_numbers(preprocessing, tensors, folder)
+    _check_reading(config, preprocessing, folder)
     kept = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_MIXTURE)}
-    _check_tensors(tensors, dict(module.state_dict()), folder / _WEIGHTS)
     mixture = _build_mixture(kept, module.latent_dim, folder / _WEIGHTS)
     module.load_state_dict(tensors, assign=True)
     module.eval()
@@ -137,12 +185,35 @@ def load_model(path: str | os.PathLike[str]) -> StoredModel:
     return StoredModel(config["model"], module, preprocessing, info, _read_history(folder / _HISTORY), mixture)
 
 
+def _read_text(path: Path) -> str:
+    """A text file of no more than a sensible size."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_TEXT + 1)
+        if len(content) > _MOST_TEXT:
+            raise ModelFileError(f"{path} is damaged: it is larger than {_MOST_TEXT:,} bytes. Save the model again.")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _one_line(error: BaseException) -> str:
+    """The beginning of another library's message."""
+    return f"{' '.join(str(error).split()) or type(error).__name__:.200}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Some of the names that a file states, so that neither their number nor what is in them makes a page of it."""
+    shown = [name if name.isprintable() and len(name) <= 80 else f"{name!r:.80}" for name in names[:5]]
+    return ", ".join(shown) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     """The config of a format that this version knows."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not JSON: {str(error).splitlines()[0]}. Save the model again.") from error
+        config = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path} is not JSON: {_one_line(error)}. Save the model again.") from error
     if not isinstance(config, dict) or not isinstance(config.get("format_version"), int):
         raise ModelFileError(f"{path} states no format_version; it is not the config of a latentmap model.")
     if not 1 <= config["format_version"] <= FORMAT_VERSION:
@@ -152,7 +223,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         )
     if not isinstance(config.get("model"), str) or config["model"] not in MODELS:
         raise ModelFileError(
-            f"{path} names an unknown architecture {config.get('model')!r}; known are {', '.join(sorted(MODELS))}."
+            f"{path} names an unknown architecture {config.get('model')!r:.60}; known are {', '.join(sorted(MODELS))}."
         )
     for name in ("parameters", "training", "versions", "metadata", "objective_params"):
         if not isinstance(config.get(name, {}), (dict, type(None))):
@@ -163,22 +234,62 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file."""
+def _read_tensors(path: Path, module: AutoencoderModule, preprocessing: Preprocessing) -> dict[str, torch.Tensor]:
+    """The tensors of a file, read only once its header and its size have been found to be what they must be."""
     try:
-        return safetensors.torch.load(path.read_bytes())
-    except (OSError, safetensors.SafetensorError, ValueError, KeyError) as error:
-        detail = str(error).splitlines()[0]
-        raise ModelFileError(f"{path} is truncated or damaged ({detail}). Save the model again.") from error
+        with path.open("rb") as file:
+            stated = _read_header(file)
+            _check_stated(stated, module, preprocessing, path)
+            file.seek(0)
+            tensors = safetensors.torch.load(file.read())
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (safetensors.SafetensorError, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
+        raise ModelFileError(f"{path} is truncated or damaged ({_one_line(error)}). Save the model again.") from error
+    _check_stated(dict(tensors), module, preprocessing, path)  # a header may state a name twice
+    return tensors
 
 
-def _build_preprocessing(config: dict[str, Any], tensors: dict[str, torch.Tensor], folder: Path) -> Preprocessing:
-    """The preprocessing, its numbers taken out of `tensors`."""
-    numbers = []
+def _read_header(file: BinaryIO) -> dict[str, torch.Tensor]:
+    """The tensors that a file states, without memory; `ValueError` where its size is not what they take."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if length > min(_MOST_HEADER, size - 8):
+        raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
+    header = json.loads(file.read(length))
+    if not isinstance(header, dict):
+        raise TypeError("its header is no JSON object")
+    header.pop("__metadata__", None)
+    end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
+    if 8 + length + end != size:
+        raise ValueError(f"it has {size:,} bytes, and its header states {8 + length + end:,}")
+    stated = {}
+    for name, entry in header.items():
+        if entry["dtype"] not in _TYPES or len(entry["shape"]) > 8:
+            raise ValueError(f"tensor {_listed([name])} is of no kind that models have")
+        stated[name] = torch.empty(tuple(entry["shape"]), dtype=_TYPES[entry["dtype"]], device="meta")
+    return stated
+
+
+def _check_stated(
+    stated: dict[str, torch.Tensor], module: AutoencoderModule, preprocessing: Preprocessing, path: Path
+) -> None:
+    """Refuse tensors that are not exactly those of a model, by name."""
+    shape = preprocessing.sample_shape
     for name in (_OFFSET, _SCALE):
-        if name not in tensors:
-            raise ModelFileError(f"{folder / _WEIGHTS} lacks the tensor {name}. Save the model again.")
-        numbers.append(tensors.pop(name).double().numpy())
+        if name not in stated:
+            raise ModelFileError(f"{path} lacks the tensor {name}. Save the model again.")
+        if tuple(stated.pop(name).shape) not in ((), shape):
+            raise ModelFileError(f"{path} has a wrong tensor {name} for samples of shape {shape}.")
+    for name in [name for name in stated if name.startswith(_MIXTURE)]:
+        size = tuple(stated.pop(name).shape)
+        if not size or size[0] > _MOST_COMPONENTS or any(n != module.latent_dim for n in size[1:]) or len(size) > 3:
+            raise ModelFileError(f"{path} has a wrong tensor {_listed([name])}. Save the model again.")
+    _check_tensors(stated, dict(module.state_dict()), path)
+
+
+def _build_preprocessing(config: dict[str, Any], folder: Path) -> Preprocessing:
+    """The preprocessing that the config states, without its numbers."""
     stated = config.get("preprocessing")
     try:
         shape = tuple(int(size) for size in stated["sample_shape"])  # type: ignore[index]
@@ -187,12 +298,33 @@ def _build_preprocessing(config: dict[str, Any], tensors: dict[str, torch.Tensor
         raise ModelFileError(
             f"{folder / _CONFIG} has a damaged entry 'preprocessing'. Save the model again."
         ) from error
-    for name, array in zip((_OFFSET, _SCALE), numbers, strict=True):
-        if array.shape not in ((), shape) or not np.isfinite(array).all():
-            raise ModelFileError(f"{folder / _WEIGHTS} has a wrong tensor {name} for samples of shape {shape}.")
-    if len(shape) not in (1, 2, 3) or min(shape) < 1 or (numbers[1] == 0).any():
-        raise ModelFileError(f"{folder / _CONFIG} has an impossible sample_shape {shape} or a scale of 0.")
-    return Preprocessing(shape, dtype, *numbers)
+    if len(shape) not in (1, 2, 3) or min(shape) < 1:
+        raise ModelFileError(f"{folder / _CONFIG} has an impossible sample_shape {shape}.")
+    return Preprocessing(shape, dtype, np.zeros(()), np.ones(()))
+
+
+def _with_numbers(preprocessing: Preprocessing, tensors: dict[str, torch.Tensor], folder: Path) -> Preprocessing:
+    """The preprocessing with its numbers, which are taken out of `tensors`."""
+    numbers = {name: tensors.pop(name).double().numpy() for name in (_OFFSET, _SCALE)}
+    for name, array in numbers.items():
+        if not np.isfinite(array).all():
+            raise ModelFileError(
+                f"{folder / _WEIGHTS} has a wrong tensor {name} for samples of shape {preprocessing.sample_shape}: it "
+                "must be finite."
+            )
+    if (numbers[_SCALE] == 0).any():
+        raise ModelFileError(f"{folder / _WEIGHTS} has a scale of 0 in {_SCALE}.")
+    return replace(preprocessing, offset=numbers[_OFFSET], scale=numbers[_SCALE])
+
+
+def _check_reading(config: dict[str, Any], preprocessing: Preprocessing, folder: Path) -> None:
+    """Refuse a record of how data is read that does not lead to the samples that the network takes."""
+    reading = (config.get("metadata") or {}).get("reading")
+    if reading is not None:
+        try:
+            Reading.from_config(reading, preprocessing.sample_shape)
+        except DatasetError as error:
+            raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'metadata.reading': {error}") from error
 
 
 def _build_module(config: dict[str, Any], preprocessing: Preprocessing, folder: Path) -> AutoencoderModule:
@@ -201,10 +333,9 @@ def _build_module(config: dict[str, Any], preprocessing: Preprocessing, folder: 
         arguments = dict(config["architecture"])
         arguments["image_shape"] = tuple(arguments["image_shape"])
         with torch.device("meta"):
-            module = MODELS[config["model"]](**arguments)
+            module = MODELS[config["model"]](**arguments).float()  # whatever the default dtype is
     except (TypeError, KeyError, ValueError, RuntimeError, OverflowError) as error:
-        detail = str(error).splitlines()[0]
-        raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({detail}).") from error
+        raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({_one_line(error)}).") from error
     if module.image_shape != preprocessing.tensor_shape:
         raise ModelFileError(
             f"{folder / _CONFIG} contradicts itself: image_shape {module.image_shape} does not fit samples of shape "
@@ -227,9 +358,9 @@ def _build_mixture(tensors: dict[str, torch.Tensor], latent_dim: int, path: Path
 def _check_tensors(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path) -> None:
     """Refuse tensors that are not exactly those wanted, by name."""
     if missing := sorted(wanted.keys() - found.keys()):
-        raise ModelFileError(f"{path} lacks the tensor(s) {', '.join(missing)}. Save the model again.")
+        raise ModelFileError(f"{path} lacks the tensor(s) {_listed(missing)}. Save the model again.")
     if extra := sorted(found.keys() - wanted.keys()):
-        raise ModelFileError(f"{path} has the unexpected tensor(s) {', '.join(extra)}. Is it of another model?")
+        raise ModelFileError(f"{path} has the unexpected tensor(s) {_listed(extra)}. Is it of another model?")
     for name, tensor in found.items():
         if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
             raise ModelFileError(
@@ -243,8 +374,8 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        return [dict(json.loads(line)) for line in _read_text(path).splitlines()]
+    except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} is damaged: a line is not a JSON object. Remove the file or save again."
         ) from error

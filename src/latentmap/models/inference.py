@@ -12,7 +12,7 @@ from latentmap.models.base import AutoencoderModule, lay_out
 
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:
-    """Return a copy of a module for encoding and decoding: batch norm folded into convolutions, channels last.
+    """Return a module for encoding and decoding: batch norm folded into convolutions, channels last.
 
     Parameters
     ----------
@@ -22,8 +22,10 @@ def for_inference(module: AutoencoderModule) -> AutoencoderModule:
     Returns
     -------
     AutoencoderModule
-        Computes the same up to float32 rounding; takes no gradients.
+        Computes the same up to float32 rounding, without gradients; the module itself where it has no convolutions.
     """
+    if not any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in module.modules()):
+        return module
     quick = copy.deepcopy(module).requires_grad_(False).eval()
     for parent in list(quick.modules()):
         if isinstance(parent, nn.Sequential):

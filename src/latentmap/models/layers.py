@@ -108,7 +108,7 @@ def _spread_by_product(small: Tensor, weight: Tensor) -> Tensor:
 @lru_cache(maxsize=64)
 def _selection(columns: int) -> Tensor:
     """Mark which large column (of 2 columns + 1) each tap of each small column meets: (3, 2 columns + 1, columns)."""
-    marks = torch.zeros(3, 2 * columns + 1, columns)
+    marks = torch.zeros(3, 2 * columns + 1, columns, dtype=torch.float32, device="cpu")
     for column in range(columns):
         for tap in range(3):
             marks[tap, 2 * column + tap, column] = 1

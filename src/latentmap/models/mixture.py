@@ -5,7 +5,6 @@ What belongs here: the few numbers of the mixture, how they are found, and drawi
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 MOST_CODES = 5000  # that a mixture is fitted to
 _COMPONENTS = 10  # as in Ghosh et al. 2020
 _CODES_EACH = 20  # codes that a component needs
+_PIECE = 8192  # codes drawn at once
 _NUMBERS_EACH = 5  # codes that a full covariance needs for each number of a code
 
 
@@ -62,7 +62,6 @@ class CodeMixture:
         -------
         CodeMixture
         """
-        from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
         codes = np.asarray(Z, np.float64)
@@ -73,12 +72,17 @@ class CodeMixture:
             return cls(np.ones(1), codes[:1], np.zeros((1, latent_dim, latent_dim)))
         k = max(1, min(_COMPONENTS, n // _CODES_EACH))
         full = n >= k * _NUMBERS_EACH * latent_dim
+        # More iterations than a rough picture ever takes, and a start that can't run short of clusters: no warnings,
+        # which could be silenced for the whole process only.
         mixture = GaussianMixture(
-            k, covariance_type="full" if full else "diag", reg_covar=1e-6, tol=1e-2, random_state=seed % 2**32
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a rough picture does
-            mixture.fit((codes - offset) / scale)
+            k,
+            covariance_type="full" if full else "diag",
+            reg_covar=1e-6,
+            tol=1e-2,
+            max_iter=1000,
+            init_params="k-means++",
+            random_state=seed % 2**32,
+        ).fit((codes - offset) / scale)
         covariances = mixture.covariances_
         factors = np.linalg.cholesky(covariances) if full else np.stack([np.diag(c**0.5) for c in covariances])
         numbers = (mixture.weights_, mixture.means_ * scale + offset, factors * scale)
@@ -87,10 +91,14 @@ class CodeMixture:
     def sample(self, n: int, seed: int) -> NDArray[np.float32]:
         """Return n new codes: float32, shape (n, latent_dim)."""
         rng = np.random.default_rng(seed)
-        which = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
-        noise = rng.standard_normal((n, self.means.shape[1]))
-        codes = self.means[which] + np.einsum("nij,nj->ni", self.factors[which], noise)
-        return np.asarray(codes, np.float32)
+        weights, codes = self.weights / self.weights.sum(), np.empty((n, self.means.shape[1]), np.float32)
+        for piece in (codes[start : start + _PIECE] for start in range(0, n, _PIECE)):
+            which = rng.choice(len(weights), size=len(piece), p=weights)
+            noise = rng.standard_normal(piece.shape)
+            for component in range(len(weights)):
+                rows = which == component
+                piece[rows] = self.means[component] + noise[rows] @ self.factors[component].T
+        return codes
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return the numbers by name."""

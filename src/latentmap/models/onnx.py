@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import mmap
 import os
 import warnings
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.errors import MissingExtraError, ModelFileError
-from latentmap.files import new_folder
+from latentmap.files import holds_only, new_folder, read_folder
 from latentmap.models.base import AutoencoderModule
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -29,6 +30,7 @@ TOLERANCE = 1e-4
 
 _OPSET = 18
 _CHECKED_SAMPLES = 16
+_MARK = "latentmap_version"  # the metadata by which a graph is known as ours
 
 
 class _Graph(nn.Module):
@@ -66,8 +68,18 @@ class _Decoder(_Graph):
 
 
 def is_export_folder(path: Path) -> bool:
-    """Return whether a folder looks like one that `export_onnx` wrote."""
-    return (path / ENCODER).is_file() and (path / DECODER).is_file()
+    """Return whether a folder is one that `export_onnx` wrote, and nothing else: replacing it loses nothing else."""
+    if not holds_only(path, (ENCODER, DECODER, f"{ENCODER}.data", f"{DECODER}.data")):
+        return False
+    return all((path / name).is_file() and _is_marked(path / name) for name in (ENCODER, DECODER))
+
+
+def _is_marked(path: Path) -> bool:
+    """Whether a graph says that it is ours; others give their files the same names."""
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(_MARK.encode()) >= 0
 
 
 def export_onnx(
@@ -109,8 +121,9 @@ def export_onnx(
     runtime = _require_onnx()
     dtype = torch.uint8 if preprocessing.is_raw else torch.float32
     samples = torch.zeros(2, *preprocessing.sample_shape, dtype=dtype)
-    codes = torch.zeros(2, module.latent_dim)
+    codes = torch.zeros(2, module.latent_dim, dtype=torch.float32)
     encoder, decoder = _Encoder(module, preprocessing).eval(), _Decoder(module, preprocessing).eval()
+    metadata = {_MARK: "", **metadata}
     with new_folder(path, is_ours=is_export_folder) as folder:
         _export(folder / ENCODER, encoder, samples, ("samples", "codes"), metadata)
         _export(folder / DECODER, decoder, codes, ("codes", "samples"), metadata)
@@ -133,11 +146,13 @@ class OnnxAutoencoder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        folder = Path(path)
-        if not is_export_folder(folder):
-            raise ModelFileError(f"{path} is not an exported model: it must hold {ENCODER} and {DECODER}.")
-        runtime = _require_onnx()
-        self._encoder, self._decoder = (_session(runtime, folder / name) for name in (ENCODER, DECODER))
+        def read(folder: Path) -> tuple[Any, Any]:
+            if not all((folder / name).is_file() for name in (ENCODER, DECODER)):
+                raise ModelFileError(f"{path} is not an exported model: it must hold {ENCODER} and {DECODER}.")
+            runtime = _require_onnx()
+            return _session(runtime, folder / ENCODER), _session(runtime, folder / DECODER)
+
+        self._encoder, self._decoder = read_folder(path, read)
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return the codes of samples: (n, *sample_shape) -> (n, latent_dim)."""
@@ -174,19 +189,24 @@ def _export(
 ) -> None:
     """Write one graph with a dynamic first axis."""
     # The exporter's own deprecations, and its remarks on packages it does without, are of no use to the user.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            graph,
-            (example,),
-            input_names=[names[0]],
-            output_names=[names[1]],
-            dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
-            opset_version=_OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                graph,
+                (example,),
+                input_names=[names[0]],
+                output_names=[names[1]],
+                dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
     if program is None:
         raise ModelFileError("PyTorch could not export the model to ONNX. Try another version of torch.")
     for name, value in metadata.items():

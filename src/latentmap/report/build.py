@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,33 +19,38 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from latentmap.analysis import OriginalRanks, PcaBaseline, embed_tsne, evaluate, linear_rank, measuring_unit
+from latentmap.analysis import OriginalRanks, PcaBaseline, embed_tsne, evaluate, linear_rank
 from latentmap.data.dataset import Dataset
-from latentmap.errors import DatasetError
-from latentmap.files import new_folder
-from latentmap.report.models import Measured, Model, ModelSpec, default_specs
+from latentmap.errors import CheckpointError, DatasetError, ModelFileError
+from latentmap.estimator import Autoencoder
+from latentmap.files import holds_only, new_folder
+from latentmap.models.files import is_model_folder
+from latentmap.report.models import Measured, Model, ModelSpec, default_specs, most_components
 from latentmap.report.page import render
 from latentmap.report.story import Story, draw, gather
+from latentmap.training.checkpoints import check_settings, remove_checkpoint
 
 if TYPE_CHECKING:
     from latentmap.training import Callback
 
 PAGE, METRICS = "report.html", "metrics.json"
+FIGURES = (
+    "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid", "map",
+)  # fmt: skip
+"""Names of all figures that a report may have."""
 OURS = (
     PAGE,
     METRICS,
-    "figures/*.png",
+    *(f"figures/{name}.png" for name in FIGURES),
     "models/*/model.safetensors",
     "models/*/config.json",
     "models/*/history.jsonl",
-    ".DS_Store",
 )
-"""Every file a report consists of, and one that a Mac adds on its own."""
+"""Every file a report consists of."""
 FEW_COLOURS = {"training", "embedding", "pca", "tsne", "sweep"}
 """Figures of lines and points rather than of images."""
 
-ModelMaker = Callable[[ModelSpec], Model]
-"""Makes the unfitted model of a spec."""
+_CHECKPOINT = ".checkpoint"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +87,12 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside; stages of the same name add up."""
+        """Time what happens inside."""
         if self._progress is not None:
             self._progress(name)
         start = time.perf_counter()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = time.perf_counter() - start
 
     def rounded(self) -> dict[str, float]:
         """Return the seconds of each stage and of everything so far."""
@@ -104,9 +110,11 @@ def build_report(
     specs: Sequence[ModelSpec] | None = None,
     callbacks: Sequence[Callback] = (),
     progress: Callable[[str], None] | None = None,
-    make_model: ModelMaker | None = None,
+    resume: bool = False,
 ) -> ReportResult:
     """Fit autoencoders and PCA to a dataset and write a page that shows what they learned.
+
+    Models are kept in ``OUT_DIR.unfinished`` as they are fitted, until the report is whole.
 
     Parameters
     ----------
@@ -128,8 +136,8 @@ def build_report(
         Told how training goes, for a progress bar.
     progress : callable, optional
         Called with the name of each stage as it begins.
-    make_model : callable, optional
-        Makes the unfitted model of a spec; `latentmap.Autoencoder` by default.
+    resume : bool, default=False
+        Take the models that an interrupted run has kept, where data and settings are the same; fit only the others.
 
     Returns
     -------
@@ -142,6 +150,8 @@ def build_report(
         If there are fewer than 3 samples in a split.
     OutputError
         If `out_dir` holds something that is no report, or cannot be written.
+    TrainingInterrupted
+        If Ctrl-C came while a model was learning; it can be gone on from.
     """
     if min(len(dataset.train), len(dataset.test)) < 3:
         raise DatasetError(
@@ -149,63 +159,106 @@ def build_report(
             "Take more of the data."
         )
     watch = Stopwatch(load_seconds, progress)
-    make_model = make_model or autoencoder_maker(seed, callbacks)
+    unfinished = unfinished_of(out_dir)
     with new_folder(out_dir, is_report) as folder:
-        models = fit_and_measure(
-            dataset, specs or default_specs(dataset.sample_shape, len(dataset.train)), make_model, watch
-        )
-        story = tell(dataset, models, seed, watch)
-        pictures = save_figures(draw_timed(story, watch), folder / "figures", watch)
+        if not resume:
+            discard(unfinished)
+        specs = specs or default_specs(dataset.sample_shape, len(dataset.train))
+        fitted = fit_models(dataset, specs, unfinished, watch, seed=seed, callbacks=callbacks, resume=resume)
+        models = measure(dataset, fitted, watch)
+        longest = max((model for model in models if not model.is_baseline), key=lambda model: model.latent_dim)
+        with watch.stage("tsne"):
+            tsne = embed_tsne(longest.evaluation.Z_test, dataset.test.labels, title=longest.short, seed=seed)
+        with watch.stage("figures"):
+            rank = linear_rank(dataset.train.X, unit=dataset.unit)
+            story = gather(dataset, models, linear_rank=rank, tsne=tsne, seed=seed)
+            pictures = save_figures(draw(story), folder / "figures")
         with watch.stage("page"):
-            save_models(models, folder / "models", dataset.facts)
-            facts = watch.rounded()
-            page = render(story, pictures, seed=seed, command=command, seconds=facts)
+            (folder / "models").mkdir()
+            for model in models:
+                if isinstance(model.model, Autoencoder):
+                    model.model.save(folder / "models" / model.name)
+            page = render(story, pictures, seed=seed, command=command, seconds=watch.rounded())
             (folder / PAGE).write_text(page, encoding="utf-8")
         metrics = collect_metrics(story, watch.rounded())
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    discard(unfinished)
     return ReportResult(folder=Path(out_dir), metrics=metrics, story=story)
 
 
 def is_report(folder: Path) -> bool:
     """Tell whether a folder is a former report and nothing else, so that replacing it loses nothing."""
-    if not ((folder / PAGE).is_file() and (folder / METRICS).is_file()):
+    if not ((folder / PAGE).is_file() and (folder / METRICS).is_file() and holds_only(folder, OURS)):
         return False
-    files = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
-    return all(any(path.match(pattern) for pattern in OURS) for path in files)
+    models = folder / "models"
+    return not models.is_dir() or all(is_model_folder(model) for model in models.iterdir() if model.is_dir())
 
 
-def autoencoder_maker(seed: int, callbacks: Sequence[Callback]) -> ModelMaker:
-    """Return a maker of estimators that all start from one seed."""
-    from latentmap.estimator import Autoencoder
-
-    def make(spec: ModelSpec) -> Model:
-        model: Model = Autoencoder(**spec.params, random_state=seed, callbacks=callbacks)
-        return model
-
-    return make
+def unfinished_of(out_dir: str | Path) -> Path:
+    """Where the models of a report wait until it is whole."""
+    folder = Path(out_dir)
+    return folder.with_name(f"{folder.name}.unfinished")
 
 
-def fit_and_measure(
-    dataset: Dataset, specs: Sequence[ModelSpec], make_model: ModelMaker, watch: Stopwatch
-) -> tuple[Measured, ...]:
-    """Fit the models, then PCA at each of their sizes, and measure all of them on the test split."""
+def discard(unfinished: Path) -> None:
+    """Remove the models and checkpoints of an interrupted run, and nothing else."""
+    for path in unfinished.iterdir() if unfinished.is_dir() else ():
+        if is_model_folder(path):
+            shutil.rmtree(path)
+        elif path.suffix == _CHECKPOINT:
+            remove_checkpoint(path)
+    if unfinished.is_dir() and not any(unfinished.iterdir()):
+        unfinished.rmdir()
+
+
+def fit_models(
+    dataset: Dataset,
+    specs: Sequence[ModelSpec],
+    unfinished: Path,
+    watch: Stopwatch,
+    *,
+    seed: int,
+    callbacks: Sequence[Callback],
+    resume: bool,
+) -> list[tuple[ModelSpec, Model]]:
+    """Fit the models, then PCA at each of their sizes."""
     fitted: list[tuple[ModelSpec, Model]] = []
-    unit = measuring_unit(dataset.train.X)
-
-    def fit(spec: ModelSpec, model: Model) -> None:
-        with watch.stage(f"fit_{spec.name}"):
-            model.fit(dataset.train.X)
-        fitted.append((spec, model))
-
     for spec in specs:
-        fit(spec, make_model(spec))
-    most = min(dataset.train.X.shape[0], dataset.train.X[0].size)
-    for size in sorted({min(model.latent_dim_, most) for _, model in fitted}):
-        about = "the best linear map there is"
-        fit(ModelSpec(f"pca-{size}", {}, about), PcaBaseline(size, unit=unit))
+        stage = f"fit_{spec.name}"
+        with watch.stage(stage):
+            untrained = Autoencoder(**spec.params, random_state=seed, callbacks=callbacks)
+            model = fit_or_load(untrained, dataset, unfinished / spec.name, resume=resume)
+        watch.seconds[stage] = max(watch.seconds[stage], model.history_[-1]["seconds"])  # with those of earlier runs
+        fitted.append((spec, model))
+    for size in sorted({min(model.latent_dim_, most_components(dataset.train.X)) for _, model in fitted}):
+        spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
+        with watch.stage(f"fit_{spec.name}"):
+            fitted.append((spec, PcaBaseline(size, unit=dataset.unit).fit(dataset.train.X)))
+    return fitted
+
+
+def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: bool) -> Autoencoder:
+    """Fit a model and keep it, or take the one kept by a run with the same data and settings."""
+    X, checkpoint = dataset.train.X, kept.with_name(kept.name + _CHECKPOINT)
+    try:
+        if resume and is_model_folder(kept):
+            former = Autoencoder.load(kept)
+            check_settings(kept, former.settings_ or {}, model.settings(X))
+            return former
+        model.fit(X, checkpoint=checkpoint, resume=resume)
+    except (CheckpointError, ModelFileError):  # of other settings, or damaged
+        remove_checkpoint(checkpoint)
+        model.fit(X, checkpoint=checkpoint)
+    model.save(kept, metadata=dataset.facts)
+    remove_checkpoint(checkpoint)
+    return model
+
+
+def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: Stopwatch) -> tuple[Measured, ...]:
+    """Measure the models on the test split."""
     measured = []
     with watch.stage("evaluate"):
-        ranks = OriginalRanks(dataset.test.X, unit=unit)
+        ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
         for spec, model in fitted:
             short = "PCA" if isinstance(model, PcaBaseline) else spec.name
             measured.append(
@@ -215,7 +268,7 @@ def fit_and_measure(
                     short=short,
                     about=spec.about,
                     model=model,
-                    evaluation=evaluate(model, dataset, ranks=ranks, unit=unit),
+                    evaluation=evaluate(model, dataset, ranks=ranks),
                     fit_seconds=watch.seconds[f"fit_{spec.name}"],
                     pictured=spec.pictured,
                     objective=spec.params.get("objective", "reconstruction"),
@@ -225,29 +278,13 @@ def fit_and_measure(
     return tuple(measured)
 
 
-def tell(dataset: Dataset, models: tuple[Measured, ...], seed: int, watch: Stopwatch) -> Story:
-    """Gather what the figures show, t-SNE of the longest codes among it."""
-    longest = max((model for model in models if not model.is_baseline), key=lambda model: model.latent_dim)
-    with watch.stage("tsne"):
-        tsne = embed_tsne(longest.evaluation.Z_test, dataset.test.labels, title=longest.short, seed=seed)
-    with watch.stage("evaluate"):
-        return gather(dataset, models, linear_rank=linear_rank(dataset.train.X), tsne=tsne, seed=seed)
-
-
-def draw_timed(story: Story, watch: Stopwatch) -> dict[str, Figure]:
-    """Draw every figure, on the clock."""
-    with watch.stage("figures"):
-        return draw(story)
-
-
-def save_figures(drawn: dict[str, Figure], folder: Path, watch: Stopwatch) -> dict[str, bytes]:
+def save_figures(drawn: dict[str, Figure], folder: Path) -> dict[str, bytes]:
     """Write each figure as a PNG file, and return the same bytes for the page."""
     pictures = {}
-    with watch.stage("figures"):
-        folder.mkdir()
-        for name, figure in drawn.items():
-            pictures[name] = png(figure, few_colours=name in FEW_COLOURS)
-            (folder / f"{name}.png").write_bytes(pictures[name])
+    folder.mkdir()
+    for name, figure in drawn.items():
+        pictures[name] = png(figure, few_colours=name in FEW_COLOURS)
+        (folder / f"{name}.png").write_bytes(pictures[name])
     return pictures
 
 
@@ -264,17 +301,6 @@ def png(figure: Figure, *, few_colours: bool) -> bytes:
     smaller = io.BytesIO()
     image.save(smaller, format="png", optimize=True)
     return min(smaller.getvalue(), buffer.getvalue(), key=len)
-
-
-def save_models(models: Sequence[Measured], folder: Path, facts: dict[str, Any]) -> None:
-    """Save each model that knows how, in a folder of its name, with what it learned from."""
-    folder.mkdir()
-    for measured in models:
-        save = getattr(measured.model, "save", None)
-        if save is not None:
-            if hasattr(measured.model, "metadata_"):
-                measured.model.metadata_ = facts
-            save(folder / measured.name)
 
 
 def collect_metrics(story: Story, seconds: dict[str, float]) -> dict[str, Any]:

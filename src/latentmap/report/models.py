@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
-from latentmap.analysis import Evaluation, PcaBaseline, Transformer
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.analysis import Evaluation, PcaBaseline
+from latentmap.analysis.baselines import COVARIANCE_LIMIT
+from latentmap.estimator import Autoencoder
 
 History = Sequence[Mapping[str, Any]]
-
-
-class Model(Transformer, Protocol):
-    """What a report asks of a model beyond encoding and decoding: `latentmap.Autoencoder` has it all."""
-
-    n_parameters_: int
-    latent_dim_: int
-
-    def fit(self, X: Any) -> Any:
-        """Learn from samples."""
+Model = Autoencoder | PcaBaseline
 
 
 @dataclass(frozen=True)
@@ -117,6 +113,24 @@ def default_specs(
     return (*specs, map_spec(sample_shape, n_train), linear)
 
 
+_MOST_COMPONENTS = 256
+
+
+def most_components(X: NDArray[Any]) -> int:
+    """How many numbers a PCA baseline may have; where features are too many for their covariance, not too many."""
+    n_features = int(X[0].size)
+    # Beyond, fitting would take minutes and gigabytes: images of 256x256 are given codes of 4,096 numbers.
+    return min(len(X), n_features, n_features if n_features <= COVARIANCE_LIMIT else _MOST_COMPONENTS)
+
+
+def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:
+    """Whether values of the same samples differ by more than noise: twice the standard error of the difference."""
+    if ours is None or theirs is None:
+        return False
+    difference = ours.astype(np.float64) - theirs.astype(np.float64)
+    return bool(abs(difference.mean()) > 2 * difference.std(ddof=1) / np.sqrt(len(difference)))
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """A fitted model with everything measured of it.
@@ -131,7 +145,7 @@ class Measured:
         The same without the size.
     about : str
         What it is, in half a sentence.
-    model : Model
+    model : Autoencoder or PcaBaseline
         The fitted model.
     evaluation : Evaluation
         Its scores and codes.

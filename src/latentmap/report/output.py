@@ -13,11 +13,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.errors import OutputError
-from latentmap.files import new_file, new_folder
+from latentmap.files import holds_only, new_file, new_folder
 
+_MARK = ("Software", "latentmap")
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -55,7 +57,7 @@ def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessi
     Parameters
     ----------
     path : path
-        The folder to make; one that holds nothing but numbered PNG files is replaced.
+        The folder to make; one that holds nothing but what this function wrote is replaced.
     images : ndarray, shape (n, height, width) or (n, height, width, channels)
         In the units that `fit` saw.
     preprocessing : Preprocessing
@@ -73,11 +75,22 @@ def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessi
     if pixels.ndim == 4 and pixels.shape[3] == 1:
         pixels = pixels[..., 0]
     digits = max(5, len(str(len(pixels))))
-    with new_folder(path, is_ours=_holds_numbered_images) as folder:
+    mark = PngInfo()
+    mark.add_text(*_MARK)
+    with new_folder(path, is_ours=_holds_decoded_images) as folder:
         for i, image in enumerate(pixels):
-            Image.fromarray(image).save(folder / f"{i:0{digits}d}.png")
+            Image.fromarray(image).save(folder / f"{i:0{digits}d}.png", pnginfo=mark)
 
 
-def _holds_numbered_images(folder: Path) -> bool:
-    """Whether a folder holds what `write_images` wrote and nothing else."""
-    return all(file.suffix == ".png" and file.stem.isdigit() for file in folder.iterdir())
+def _holds_decoded_images(folder: Path) -> bool:
+    """Whether a folder holds what `write_images` wrote and nothing else; the frames of a film are numbered too."""
+    return holds_only(folder, ["[0-9]*.png"]) and all(map(_is_marked, folder.glob("*.png")))
+
+
+def _is_marked(path: Path) -> bool:
+    """Whether a picture says that we drew it."""
+    try:
+        with Image.open(path, formats=["png"]) as image:
+            return image.info.get(_MARK[0]) == _MARK[1]
+    except (OSError, ValueError, SyntaxError):
+        return False

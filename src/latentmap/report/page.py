@@ -9,20 +9,27 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
 from PIL import Image
 
 import latentmap
-from latentmap.analysis import measuring_unit
 from latentmap.report.figures.canvas import error_text
-from latentmap.report.models import Measured
+from latentmap.report.models import Measured, apart
 from latentmap.report.story import Story
 from latentmap.report.words import captions, numbers, remarks
 
-Value = tuple[str, float | None, int]
-"""A number as written, as measured, and whether more (1) or less (-1) of it is better, or neither (0)."""
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A number as written, whether more (1) or less (-1) of it is better, and what each sample adds to it."""
+
+    text: str
+    better: int = 0
+    samples: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,10 +144,9 @@ def columns(labelled: bool, story: Story) -> list[tuple[str, str]]:
     """Return the headings of the summary table's numbers, each with what it means."""
     error = "mean squared error per pixel of the test images, with pixels from 0 to 1; lower is better"
     if not story.dataset.is_images:
-        apart = np.ndim(measuring_unit(story.dataset.train.X))
         error = (
             "mean squared error per feature of the test samples, each feature in its standard deviations"
-            if apart
+            if np.ndim(story.dataset.unit)
             else "mean squared error per feature of the test samples, in their squared units"
         ) + "; lower is better"
     named = [
@@ -162,16 +168,12 @@ def groups(story: Story) -> list[Group]:
     for size in sorted({model.latent_dim for model in story.models}):
         models = [model for model in story.models if model.latent_dim == size]
         table = [values(model, labelled=story.dataset.test.labels is not None) for model in models]
-        winners = (
-            [best_texts(column) for column in zip(*table, strict=True)]
-            if len(models) > 1
-            else [set() for _ in table[0]]
-        )
+        winners = [best_texts(column) for column in zip(*table, strict=True)]
         rows = [
             Row(
                 model.name,
                 model.about,
-                tuple(Cell(text, text in best) for (text, _, _), best in zip(row, winners, strict=True)),
+                tuple(Cell(value.text, value.text in best) for value, best in zip(row, winners, strict=True)),
             )
             for model, row in zip(models, table, strict=True)
         ]
@@ -180,22 +182,25 @@ def groups(story: Story) -> list[Group]:
 
 
 def best_texts(column: Sequence[Value]) -> set[str]:
-    """Return how the best value of a column is written: what looks equal is equally good."""
-    rated = [(sign * value, text) for text, value, sign in column if value is not None and sign != 0]
-    return {text for value, text in rated if value == max(rated)[0]}
+    """Return how the best values of a column are written: none where all are, as far as the samples can tell."""
+    rated = [value for value in column if value.samples is not None]
+    if not rated or not rated[0].better:
+        return set()
+    best = max(rated, key=lambda value: value.better * np.mean(np.asarray(value.samples), dtype=np.float64))
+    found = {value.text for value in rated if not apart(value.samples, best.samples)}
+    return found if any(value.text not in found for value in rated) else set()
 
 
 def values(model: Measured, *, labelled: bool) -> list[Value]:
     """Return the numbers of one model, in the order of `columns`."""
     scores = model.evaluation
-    knn = (f"{scores.knn_accuracy:.1%}" if scores.knn_accuracy is not None else "–", scores.knn_accuracy, 1)
     trust = scores.trustworthiness
     return [
-        (error_text(scores.test_mse), scores.test_mse, -1),
-        *([knn] if labelled else []),
-        (f"{trust:.3f}" if trust is not None else "–", trust, 1),
-        (f"{model.fit_seconds:.1f}", model.fit_seconds, 0),
-        (f"{model.model.n_parameters_:,}", None, 0),
+        Value(error_text(scores.test_mse), -1, scores.errors),
+        *([Value("–" if scores.hits is None else f"{scores.knn_accuracy:.1%}", 1, scores.hits)] if labelled else []),
+        Value("–" if trust is None else f"{trust:.3f}", 1, scores.trusted),
+        Value(f"{model.fit_seconds:.1f}"),
+        Value(f"{model.model.n_parameters_:,}"),
     ]
 
 

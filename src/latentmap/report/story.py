@@ -22,10 +22,9 @@ from latentmap.analysis import (
     generate,
     interpolate,
     latent_grid,
-    measuring_unit,
     name_nearest,
-    unit_scale,
 )
+from latentmap.analysis.transformers import IntArray
 from latentmap.data.dataset import Dataset
 from latentmap.report import figures
 from latentmap.report.models import Measured
@@ -120,7 +119,7 @@ def gather(
     large = train.X[0].size > LARGE_IMAGE
     is_images = dataset.is_images
     n_cells = 12 if large else 20 if len(flat) == 1 or not is_images else 14  # legible side by side
-    unit = measuring_unit(train.X)
+    unit = dataset.unit
     walks = interpolate(
         {model.title: model.model for model in drawn},
         test.X,
@@ -138,6 +137,7 @@ def gather(
             errors={model.title: model.evaluation.errors for model in pictured},
             labels=test.labels,
             class_names=class_names,
+            unit=unit,
         ),
         generated=tuple(
             generate(
@@ -147,7 +147,7 @@ def gather(
                 train.X,
                 train.labels,
                 class_names,
-                distances_in=None if is_images else unit,
+                unit=unit,
             )
             for model in drawn
         ),
@@ -155,10 +155,7 @@ def gather(
         flat=flat,
         flat_medians=tuple(medians[model.name] for model in flat),
         flat_baseline=next((model for model in models if model.is_baseline and model.latent_dim == 2), None),
-        grids=tuple(
-            latent_grid(model.model, model.evaluation.Z_train, n_cells=n_cells, unit=unit_scale(train.X))
-            for model in flat
-        ),
+        grids=tuple(latent_grid(model.model, model.evaluation.Z_train, n_cells=n_cells, unit=unit) for model in flat),
         tsne=tsne,
         features=None
         if is_images
@@ -205,7 +202,7 @@ def draw(story: Story) -> dict[str, Figure]:
     if maps and story.flat_baseline:
         drawn["pca"] = figures.side_by_side([*maps, code_map(story.flat_baseline)])
     if story.tsne:
-        beside = first_samples(maps[-1], len(story.tsne.Z)) if maps else None
+        beside = some_samples(maps[-1], story.tsne.rows) if maps else None
         drawn["tsne"] = figures.tsne(story.tsne, class_names=class_names, beside=beside)
     if features is None:
         drawn["generated"] = figures.generated(story.generated)
@@ -220,21 +217,20 @@ def draw(story: Story) -> dict[str, Figure]:
         drawn["latent_grid"] = figures.feature_maps(story.grids[-1], features, name=named[-1])
     if maps:
         drawn["map"] = figures.thumbnail_map(
-            maps[-1], test.X if features is None else None, medians=story.flat_medians[-1], unit=unit_scale(test.X)
+            maps[-1], test.X if features is None else None, medians=story.flat_medians[-1], unit=story.dataset.unit
         )
     return drawn
 
 
-def first_samples(codes: figures.CodeMap, n: int) -> figures.CodeMap:
-    """The map of the first samples; scores of all of them would not be those of the picture."""
-    title = f"{codes.title}, the same {n:,} samples" if n < len(codes.Z) else codes.title
-    labels = None if codes.labels is None else codes.labels[:n]
-    whole = n == len(codes.Z)
+def some_samples(codes: figures.CodeMap, rows: IntArray) -> figures.CodeMap:
+    """The map of some of the samples; scores of all of them would not be those of the picture."""
+    if len(rows) == len(codes.Z):
+        return codes
     return replace(
         codes,
-        title=title,
-        Z=codes.Z[:n],
-        labels=labels,
-        knn_accuracy=codes.knn_accuracy if whole else None,
-        trustworthiness=codes.trustworthiness if whole else None,
+        title=f"{codes.title}, the same {len(rows):,} samples",
+        Z=codes.Z[rows],
+        labels=None if codes.labels is None else codes.labels[rows],
+        knn_accuracy=None,
+        trustworthiness=None,
     )

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentmap.report.figures.canvas import error_text
-from latentmap.report.models import Measured
+from latentmap.report.models import Measured, apart, most_components
 from latentmap.report.story import Story
 
 ALL_VARIANCE = 0.999
 """The share of variance from which PCA is said to hold all of it."""
+
+_FEWEST_WITH_OUTLIERS = 20  # of fewer samples the worst may well make half of the error
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,15 @@ def remarks(story: Story) -> list[str]:
         Plain sentences.
     """
     baselines = {model.latent_dim: model for model in story.models if model.is_baseline}
-    said = [
-        against_pca(model, baselines[model.latent_dim], story)
-        for model in story.models
-        if not model.is_baseline and model.latent_dim in baselines
+    ours = [model for model in story.models if not model.is_baseline]
+    said = [against_pca(model, baselines[model.latent_dim], story) for model in ours if model.latent_dim in baselines]
+    said += [
+        f"PCA has no more than {most_components(story.dataset.train.X)} numbers here, for more would take minutes and "
+        f"gigabytes: {model.short} with its {model.latent_dim:,} has no fair match."
+        for model in ours
+        if model.latent_dim > max(baselines, default=model.latent_dim)
     ]
+    said += outlier_remarks(story)
     said += neighbour_remarks(story)
     said += clarity_remarks(story)
     if story.dataset.test.labels is None:
@@ -75,39 +81,78 @@ def against_pca(model: Measured, pca: Measured, story: Story) -> str:
             f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}. No linear map "
             "can do better than PCA on the data it learned from, so the closer, the more the training can be trusted."
         )
-    if ours < 0.995 * theirs:
-        return (
-            f"With {size} to describe {'an image' if story.dataset.is_images else 'a sample'}, {model.short}'s test "
-            f"error is {error_text(ours)} where PCA's is {error_text(theirs)}: {1 - ours / theirs:.0%} lower."
-        )
-    if ours <= 1.005 * theirs:
+    if 0.995 * theirs <= ours <= 1.005 * theirs:
         return (
             f"With {size}, {model.short} and PCA reconstruct equally well: {error_text(ours)} and "
             f"{error_text(theirs)}."
         )
+    if not apart(model.evaluation.errors, pca.evaluation.errors):
+        return (
+            f"With {size}, {len(story.dataset.test):,} test {story.thing}s cannot tell {model.short} and PCA apart: "
+            f"{error_text(ours)} and {error_text(theirs)} differ by less than twice the standard error."
+        )
+    if ours < theirs:
+        return (
+            f"With {size} to describe {'an image' if story.dataset.is_images else 'a sample'}, {model.short}'s test "
+            f"error is {error_text(ours)} where PCA's is {error_text(theirs)}: {1 - ours / theirs:.0%} lower."
+        )
     return (
         f"With {size}, PCA beats {model.short}: its test error is {error_text(theirs)} against {error_text(ours)}. "
-        + why_pca_wins(pca, story)
+        + why_pca_wins(model, pca, story)
     ).strip()
 
 
-def why_pca_wins(pca: Measured, story: Story) -> str:
-    """Explain PCA's victory from the data's own rank, or say that it is not explained."""
-    n_features = story.dataset.train.X[0].size
+def why_pca_wins(model: Measured, pca: Measured, story: Story) -> str:
+    """Explain PCA's victory by what was measured; nothing where that explains nothing."""
     held = getattr(pca.model, "explained_variance_ratio_", 0.0)
     if held >= ALL_VARIANCE:
         share = f"{held:.2%}" if held < 0.9999 else "more than 99.99%"
         if not story.dataset.is_images:
             return f"There is next to nothing left to win: {pca.latent_dim} components hold {share} of the variance."
         return (
-            f"There is next to nothing left to win: though an image has {n_features:,} values, {story.linear_rank} "
-            f"linear directions hold {ALL_VARIANCE:.1%} of the variance of the training images, and {pca.latent_dim} "
-            f"components hold {share}. That is so where images were enlarged from smaller ones, or are very smooth."
+            f"There is next to nothing left to win: though an image has {story.dataset.train.X[0].size:,} values, "
+            f"{story.linear_rank} linear directions hold {ALL_VARIANCE:.1%} of the variance of the training images, "
+            f"and {pca.latent_dim} components hold {share}. That is so where images were enlarged from smaller ones, "
+            "or are very smooth."
         )
-    return (
-        f"Its {pca.latent_dim} components hold {held:.1%} of the variance, and with "
-        f"{len(story.dataset.train):,} training {story.thing}s a network has little to learn the rest from."
-    )
+    ours, theirs = model.evaluation.train_mse, pca.evaluation.train_mse
+    if ours > 1.005 * theirs:
+        return (
+            f"On the training {story.thing}s it does so too, {error_text(theirs)} against {error_text(ours)}: "
+            f"{model.short} underfits. More epochs or a larger network may help, more data will not."
+        )
+    if ours < 0.995 * theirs:
+        return (
+            f"On the training {story.thing}s {model.short} is ahead, {error_text(ours)} against {error_text(theirs)}: "
+            f"{len(story.dataset.train):,} are too few for what it learns from them to hold for others."
+        )
+    return ""
+
+
+def outlier_remarks(story: Story) -> list[str]:
+    """Say where one test sample in a hundred makes more than half of an error."""
+    n = len(story.dataset.test)
+    few = -(-n // 100)
+    parts, first = [], None
+    for model in story.models:
+        errors = np.sort(model.evaluation.errors.astype(np.float64))
+        if n >= _FEWEST_WITH_OUTLIERS and errors[-few:].sum() > 0.5 * errors.sum():
+            share = errors[-few:].sum() / errors.sum()
+            parts.append(f"{share:.1%} under {model.name} ({error_text(errors[:-few].mean())} without)")
+            first = first or model
+    if first is None:
+        return []
+    worst = int(first.evaluation.errors.argmax())
+    which = f"no. {worst:,}"
+    if story.features is not None:
+        x = story.dataset.test.X[worst : worst + 1]
+        x_hat = first.model.inverse_transform(first.evaluation.Z_test[worst : worst + 1])
+        column = int(np.abs((x - x_hat) / story.dataset.unit).argmax())
+        which += f", by its feature {story.features.names[column]}"
+    return [
+        f"Outliers decide the test error: the worst {f'{few:,} samples make' if few > 1 else 'sample makes'} "
+        f"{', '.join(parts)} of all. The very worst is {which}."
+    ]
 
 
 def neighbour_remarks(story: Story) -> list[str]:
@@ -140,8 +185,11 @@ def clarity_remarks(story: Story) -> list[str]:
             parts.append(f"{right} of {len(result.medians.names)} under {result.title}")
     if not parts:
         return []
-    what = "Pictures" if story.dataset.is_images else "Samples"
-    return [f"{what} decoded from the median code of a class look like that class: {', '.join(parts)}."]
+    what = "picture" if story.dataset.is_images else "sample"
+    return [
+        f"Of the {what}s decoded from the median code of a class, so many have that class as the commonest among the "
+        f"10 training {story.thing}s nearest to them: {', '.join(parts)}."
+    ]
 
 
 def numbers(latent_dim: int) -> str:
@@ -178,12 +226,18 @@ def captions(story: Story) -> dict[str, Caption]:
     curves = ", ".join(model.short for model in story.models if model.history)
     thing = story.thing
     per = "pixel" if story.dataset.is_images else "scaled feature"
+    others = [model.short for model in story.models if model.history and not model.loss_is_error]
+    apart_below = (
+        f" What {' and '.join(others)} made small is no such error, and stands below on a scale of its own."
+        if others
+        else ""
+    )
     return {
         "training": Caption(
             "How they learned",
             f"Mean squared error per {per} after each pass over the {n_train} training {thing}s, on a log scale; a "
             "part of them is set aside for validation. The weights of the best epoch (ring) are the ones kept. A "
-            "solid line that turns up while the dashed one falls would mean learning by heart.",
+            f"solid line that turns up while the dashed one falls would mean learning by heart.{apart_below}",
             f"Line chart of training and validation loss per epoch for {curves}.",
         ),
         "reconstructions": Caption(
@@ -246,7 +300,7 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
         )
         found["tsne"] = Caption(
             "t-SNE of the longer codes",
-            f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for the first {len(result.Z):,} test "
+            f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for {len(result.Z):,} of the test "
             f"{thing}s (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. The "
             f"sizes of clusters and the distances between them mean little.{scored}"
             + (f" On the left, the same {thing}s under {story.map.short}, which can decode." if story.map else ""),
@@ -270,8 +324,8 @@ def decoder_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Ca
     if story.features is not None:
         return vector_captions(story, n_train, labelled)
     measure = (
-        "A tick means that most of the 10 training images nearest to the picture are of its class; the number says "
-        "how many have the class named."
+        "A tick means that its class is the commonest among the 10 training images nearest to the picture; the number "
+        "says how many of the 10 have the class named."
         if labelled
         else "There are no labels, so each model's codes are grouped by k-means; n is how many codes a group has."
     )
@@ -311,8 +365,8 @@ def vector_captions(story: Story, n_train: str, labelled: bool) -> dict[str, Cap
     who = " and ".join(result.title for result in story.generated)
     group = "class" if labelled else "k-means group"
     judged = (
-        "A tick means that most of the 10 training samples nearest to it are of its class; then comes the number of "
-        "the nearest."
+        "A tick means that its class is the commonest among the 10 training samples nearest to it; then comes how "
+        "many of the 10 have the class, and the number of the nearest."
         if labelled
         else "Beside it, the number of the nearest training sample; n is how many codes the group has."
     )

@@ -36,7 +36,7 @@ def affine(x: Tensor, generator: torch.Generator) -> Tensor:
         Interpolated linearly.
     """
     n, _, height, width = x.shape
-    angle, shear, *rest = torch.randn(6, n, generator=generator)
+    angle, shear, *rest = torch.randn(6, n, generator=generator, dtype=torch.float32)
     stretch, shift = 1 + _STRETCH * torch.stack(rest[:2]), 2 * _SHIFT * torch.stack(rest[2:])
     cos, sin = torch.cos(_ANGLE * angle), torch.sin(_ANGLE * angle)
     # From places in the new image to places in the old one, both from -1 to 1; a turn is one of pixels, not of these.
@@ -52,9 +52,10 @@ def affine(x: Tensor, generator: torch.Generator) -> Tensor:
 @lru_cache(maxsize=64)
 def _places(height: int, width: int) -> Tensor:
     """Where an image's pixels lie, from -1 to 1 across and down, and a row of ones: (3, height * width)."""
-    across = (2 * torch.arange(width) + 1) / width - 1
-    down = (2 * torch.arange(height) + 1) / height - 1
-    return torch.stack([across.repeat(height), down.repeat_interleave(width), torch.ones(height * width)])
+    across = (2 * torch.arange(width, dtype=torch.float32) + 1) / width - 1
+    down = (2 * torch.arange(height, dtype=torch.float32) + 1) / height - 1
+    places = [across.repeat(height), down.repeat_interleave(width)]
+    return torch.stack([*places, torch.ones_like(places[0])])
 
 
 AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine}

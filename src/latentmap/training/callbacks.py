@@ -35,6 +35,9 @@ class Callback:
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Called once before the first epoch."""
 
+    def on_step_end(self, step: int, n_steps: int) -> None:
+        """Called between steps, ten times a second at most, with the steps done so far and those of all epochs."""
+
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Called after every epoch, with its losses."""
 

@@ -6,25 +6,26 @@ snapshot is the loop's business, and what counts as a setting the caller's.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from latentmap.errors import CheckpointError
-from latentmap.files import new_file
+from latentmap.errors import CheckpointError, OutputError
+from latentmap.files import new_file, writing
 
 FORMAT_VERSION = 2
 _NAME = "checkpoint.safetensors"
 _HEADER = "latentmap"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +48,21 @@ class Snapshot:
         start = f"{prefix}."
         return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
 
+    def fact(self, name: str, kind: type[T]) -> T:
+        """Return a fact, or raise `CheckpointError` by its name where it is missing or of another kind."""
+        value = self.facts.get(name)
+        if kind is float and isinstance(value, int):
+            value = float(value)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise CheckpointError(
+                f"the checkpoint does not fit this run: {name!r} must be {kind.__name__}, got {value!r:.60}. "
+                "Start over."
+            )
+        return value
+
 
 class Checkpoints:
-    """The checkpoint of one run.
+    """The checkpoint of one run; as a context, it keeps other runs from the folder.
 
     Parameters
     ----------
@@ -66,6 +79,18 @@ class Checkpoints:
         self.settings = json.loads(json.dumps(settings))  # as they come back from the file
         self.every = every
         self._last = time.monotonic()
+        self._locked = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Keep other runs from the folder; `OutputError` if one has it, or there is a file we did not write."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(writing(self.path.parent, wait=0))
+            _check_ours(self.path)
+            self._locked = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._locked.close()
 
     @property
     def are_due(self) -> bool:
@@ -123,13 +148,30 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def remove_checkpoint(folder: str | os.PathLike[str]) -> None:
-    """Remove what `Checkpoints` wrote to a folder, and the folder where nothing else is in it."""
+    """Remove what `Checkpoints` wrote to a folder, and the folder where nothing else is in it.
+
+    Raises
+    ------
+    OutputError
+        If another run is writing there, or the file is none of ours.
+    """
     path = Path(folder)
-    (path / _NAME).unlink(missing_ok=True)
-    for left in path.glob(f".{_NAME}-*"):  # of a run that was killed while writing
-        shutil.rmtree(left, ignore_errors=True)
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
+    if not path.is_dir():
+        return
+    with writing(path, wait=0):
+        with writing(path / _NAME, wait=0):  # clears away what a killed run was writing
+            _check_ours(path / _NAME)
+            (path / _NAME).unlink(missing_ok=True)
+        if not path.is_symlink() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse to write over another program's file of the same name; a damaged one may be ours."""
+    if path.is_file():
+        with contextlib.suppress(OSError, safetensors.SafetensorError), safetensors.safe_open(path, "pt") as file:
+            if _HEADER not in (file.metadata() or {}):
+                raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
 
 
 def check_settings(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -156,6 +198,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if not isinstance(header["settings"], dict) or not isinstance(header["facts"], dict):
             raise TypeError("settings or facts are missing")
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        detail = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"{path} is truncated or damaged ({detail}). Start over.") from error
     return header, tensors

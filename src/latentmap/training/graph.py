@@ -103,9 +103,11 @@ class _Reduction:
         x = x.cpu()
         _, _, height, width = x.shape
         soft = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)  # a pixel's neighbours say where it moves
-        down = functional.pad(soft[:, :, 2:] - soft[:, :, :-2], (0, 0, 1, 1))
-        across = functional.pad(soft[:, :, :, 2:] - soft[:, :, :, :-2], (1, 1))
-        y, z = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
+        down, across = torch.zeros_like(soft), torch.zeros_like(soft)  # at the edge, and where there is but one row
+        down[:, :, 1:-1] = soft[:, :, 2:] - soft[:, :, :-2]
+        across[..., 1:-1] = soft[..., 2:] - soft[..., :-2]
+        y, z = (torch.linspace(-1, 1, n, dtype=torch.float32) for n in (height, width))
+        y = y[:, None]
         changes = torch.stack([across, down, z * across, y * down, z * down, y * across], dim=1)
         flat = self.flat(changes.flatten(0, 1))
         return torch.mm(flat, self._components).view(len(x), 6, -1)
@@ -123,7 +125,7 @@ def _nearest(points: Tensor, trained: Tensor, k: int) -> Tensor:
     own = torch.full((len(points),), -1)
     own[trained] = torch.arange(n)
     block = max(1, min(1024, _BLOCK_NUMBERS // (n + padding)))
-    distances = torch.empty(block, n + padding)
+    distances = torch.empty(block, n + padding, dtype=torch.float32)
     within = torch.arange(_GROUP)
     found = []
     for rows in torch.split(torch.arange(len(points)), block):
@@ -177,7 +179,7 @@ def _nearest_by_tangents(
             tangents = reduce.tangents(piece)
             gram = torch.bmm(tangents, tangents.mT)
             size = gram.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None]
-            gram += (_RIDGE * size + 1e-12) * torch.eye(6)
+            gram += (_RIDGE * size + 1e-12) * torch.eye(6, dtype=torch.float32)
             factor = torch.linalg.cholesky(gram)
             along = torch.linalg.solve_triangular(factor, torch.bmm(tangents, difference.mT), upper=False)
             left = difference.square().sum(dim=2) - _FORGIVEN * along.square().sum(dim=1)

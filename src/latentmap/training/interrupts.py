@@ -41,14 +41,16 @@ def deferred_interrupts() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     came: list[int] = []
-    former = {number: signal.getsignal(number) for number in _SIGNALS}
+    # A handler that C code installed is None here, and could not be put back.
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    former = {number: handler for number, handler in found.items() if handler is not None}
 
     def note(number: int, _frame: FrameType | None) -> None:
         came.append(number)
         for each, handler in former.items():
             signal.signal(each, handler)
 
-    for number in _SIGNALS:
+    for number in former:
         signal.signal(number, note)
     try:
         yield lambda: bool(came)

@@ -31,6 +31,7 @@ _LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where
 # In units of the first batch's loss, or of the data's variance where that is more. A batch of the data's worst
 # outliers alone could reach n_batches times that variance; a thousand times that is no data's doing.
 _EXPLODED = 1e3
+_TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost what they tell of
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def train(
     objective: Objective,
     plan: TrainingPlan,
     *,
+    on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     optimizer_state: dict[str, Tensor] | None = None,
     checkpoints: Checkpoints | None = None,
@@ -82,6 +84,8 @@ def train(
         What is to be made small; it has looked at the data already (`Objective.begin`).
     plan : TrainingPlan
         Epochs, learning rate and so on.
+    on_step : callable, optional
+        Told of steps done and steps in all, now and then.
     on_epoch : callable, optional
         Told of each epoch.
     optimizer_state : dict, optional
@@ -106,7 +110,7 @@ def train(
     """
     if plan.epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {plan.epochs}.")
-    training = Training(module, batches, objective, plan, optimizer_state)
+    training = Training(module, batches, objective, plan, optimizer_state, on_step=on_step)
     if snapshot is not None:
         training.restore(snapshot)
     try:
@@ -131,7 +135,7 @@ class Training:
 
     Parameters
     ----------
-    module, batches, objective, plan, optimizer_state
+    module, batches, objective, plan, optimizer_state, on_step
         As for `train`.
     """
 
@@ -142,8 +146,11 @@ class Training:
         objective: Objective,
         plan: TrainingPlan,
         optimizer_state: dict[str, Tensor] | None = None,
+        *,
+        on_step: Callable[[int, int], None] | None = None,
     ) -> None:
         self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
+        self._on_step, self._told = on_step, time.perf_counter()
         self.learned = nn.ModuleDict({"module": module, "objective": objective})
         self.optimizer = self._new_optimizer()
         if optimizer_state is not None:
@@ -207,6 +214,7 @@ class Training:
         for batch in self.batches.epoch(self.epoch, start=self.batch, objective=self.objective):
             pending.append(self._step(batch) * batch.n)
             self.batch += 1
+            self._tell()
             if self.batch % look_every and self.batch < self.batches.n_batches:
                 continue
             self._look_at(pending)
@@ -215,6 +223,12 @@ class Training:
                 checkpoints.save(self.snapshot())
             if stop:
                 raise TrainingInterrupted(self.epoch, self.plan.epochs)
+
+    def _tell(self) -> None:
+        """Tell of the steps done, where that was not just now: no accelerator is waited for."""
+        if self._on_step is not None and time.perf_counter() - self._told >= _TELL_EVERY:
+            self._on_step(self.step, self.n_steps)
+            self._told = time.perf_counter()
 
     def _step(self, batch: Batch) -> Tensor:
         """Go one step down the objective's gradient; the loss before it."""
@@ -283,9 +297,16 @@ class Training:
     def result(self) -> TrainingResult:
         """What is left of the run."""
         early = self.stopped_early and len(self.history) < self.plan.epochs
+        problem = self.problem
+        if problem is None and self.best_epoch == 0:
+            problem = (
+                f"training found nothing to keep: the validation loss was {self.history[-1].loss:g} after each of "
+                f"{len(self.history)} epochs. Look for extreme values in the data, or lower learning_rate (now "
+                f"{self.plan.learning_rate:g})."
+            )
         own = {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
         state = {**self.optimizer.state_dict(), **own}
-        return TrainingResult(tuple(self.history), self.best_epoch, state, early, self.problem)
+        return TrainingResult(tuple(self.history), self.best_epoch, state, early, problem)
 
     def snapshot(self) -> Snapshot:
         """Everything needed to go on from here."""
@@ -309,12 +330,13 @@ class Training:
         """Go back to where a snapshot was taken; `CheckpointError` if it is one of another network."""
         try:
             self._restore_tensors(snapshot)
-            facts = snapshot.facts
-            self.epoch, self.batch, self.loss_sum = facts["epoch"], facts["batch"], facts["loss_sum"]
-            self.first_loss, self.best_epoch = facts["first_loss"], facts["best_epoch"]
-            self.rate_scale, self.last_rate = facts["rate_scale"], facts["last_rate"]
-            self.history = [EpochRecord(**row) for row in facts["history"]]
-            self._seconds, self._start = facts["seconds"], time.perf_counter()
+            self.epoch, self.batch, self.best_epoch = (snapshot.fact(n, int) for n in ("epoch", "batch", "best_epoch"))
+            numbers = ("loss_sum", "first_loss", "rate_scale", "last_rate")
+            self.loss_sum, self.first_loss, self.rate_scale, self.last_rate = (
+                snapshot.fact(n, float) for n in numbers
+            )
+            self.history = [EpochRecord(**row) for row in snapshot.fact("history", list)]
+            self._seconds, self._start = snapshot.fact("seconds", float), time.perf_counter()
         except (KeyError, TypeError, RuntimeError) as error:
             detail = " ".join(str(error).split())
             raise CheckpointError(f"the checkpoint does not fit this run ({detail}). Start over.") from error

@@ -23,6 +23,7 @@ _POLAR_EXPRESS = (
 # Orthogonalizing costs the cube of the smaller side. Larger matrices are orthogonalized block by block of their rows,
 # which learns as well per step and is several times quicker.
 _MOST_ROWS = 64
+_LEAST_SQUARE = 1e-37  # of a row's length, for its squares to be numbers of float32
 # Networks with no more numbers than this in their matrices are held up by the number of operations: see `_Pack`.
 _FEW_NUMBERS = 2**14
 
@@ -172,11 +173,11 @@ class _Pack:
         shapes = [(len(p), p[0].numel()) for p in matrices]
         rows, columns = max(min(shape) for shape in shapes), max(max(shape) for shape in shapes)
         device = matrices[0].device
-        self._momentum = torch.zeros(n, device=device)
-        self._ahead = torch.zeros(n + 1, device=device)  # the last stays zero: it fills gaps
+        self._momentum = torch.zeros(n, device=device, dtype=torch.float32)
+        self._ahead = torch.zeros(n + 1, device=device, dtype=torch.float32)  # the last stays zero: it fills gaps
         self.momenta = [part.view(p.shape) for part, p in zip(self._split(self._momentum), matrices, strict=True)]
         places = torch.full((len(matrices), rows, columns), n)
-        scales = torch.empty(n)
+        scales = torch.empty(n, dtype=torch.float32)
         for place, numbers, scale, (height, width) in zip(
             places, self._split(torch.arange(n)), self._split(scales), shapes, strict=True
         ):
@@ -228,7 +229,8 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (batch, rows, columns)
-        The approximate polar factors. A matrix of zeros stays one.
+        The approximate polar factors. A matrix of zeros stays one, and one whose squares float32 can't hold becomes
+        one: it has no direction that means anything.
 
     References
     ----------
@@ -240,7 +242,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     # The root of the Gram matrix's Frobenius norm is the Schatten 4-norm: an upper bound of the largest singular
     # value, and a closer one than the Frobenius norm. Dividing by the largest entry first, which is on the diagonal,
     # keeps the fourth powers of very small or large gradients inside float32.
-    peak = gram.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp_min_(1e-37)
+    peak = gram.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp_min_(_LEAST_SQUARE)
     gram /= peak
     size = torch.linalg.matrix_norm(gram, keepdim=True).clamp_min_(1e-30).mul_(1.02)
     gram /= size
@@ -251,7 +253,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
         total = factor if total is None else factor @ total
         if i < len(_POLAR_EXPRESS):
             gram = factor @ gram @ factor
-    polar: Tensor = torch.bmm(total.div_(size.sqrt() * peak.sqrt()), matrices)  # type: ignore[union-attr]  # there are three steps
+    polar: Tensor = torch.bmm(total.mul_((peak > _LEAST_SQUARE) / (size.sqrt() * peak.sqrt())), matrices)  # type: ignore[union-attr]  # there are three steps
     return polar
 
 

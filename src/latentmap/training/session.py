@@ -82,7 +82,7 @@ def learn(
     device : torch.device
         Where to train.
     callbacks : sequence of Callback
-        Told of beginning, epochs and end.
+        Told of beginning, steps, epochs and end.
     untrained : bool, default True
         Whether the module may begin by drawing the mean sample.
     optimizer_state : dict, optional
@@ -118,10 +118,14 @@ def learn(
         plan,
         n_train=batches.n_train,
         n_validation=batches.n_validation,
-        epochs_done=0 if snapshot is None else len(snapshot.facts["history"]),
+        epochs_done=0 if snapshot is None else len(snapshot.fact("history", list)),
     )
     for callback in callbacks:
         callback.on_train_begin(plan)
+
+    def on_step(step: int, n_steps: int) -> None:
+        for callback in callbacks:
+            callback.on_step_end(step, n_steps)
 
     def on_epoch(record: EpochRecord) -> None:
         for callback in callbacks:
@@ -136,6 +140,7 @@ def learn(
                 batches,
                 objective,
                 plan,
+                on_step=on_step,
                 on_epoch=on_epoch,
                 optimizer_state=optimizer_state,
                 checkpoints=checkpoints,

@@ -108,7 +108,7 @@ class StreamedBatches(BatchesBase):
             skipped -= len(orders[first])
             first += 1
         held = self._windows(windows[first:])
-        window, order, numbers = torch.empty(0), torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64)
+        window = order = numbers = torch.empty(0, dtype=torch.int64)
         position = 0
         for size in sizes[start:]:
             pieces: list[Tensor] = []

@@ -15,7 +15,9 @@ from latentmap.report.figures.canvas import (
     NEUTRAL,
     WIDTH,
     axes_or_new,
+    choose_fonts,
     class_style,
+    plain,
     title,
     to_rgb,
 )
@@ -33,7 +35,7 @@ def thumbnail_map(
     images: NDArray[Any] | None = None,
     *,
     medians: CodeMedians | None = None,
-    unit: float = 255.0,
+    unit: float | NDArray[Any] = 255.0,
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Figure:
@@ -71,19 +73,20 @@ def thumbnail_map(
     for spine in ax.spines.values():
         spine.set_visible(False)
     shown = f"{len(codes.Z):,} samples"
-    title(ax, f"The map: {codes.title}", " · ".join(filter(None, [shown, codes.scores])))
-    legend(figure, codes, beside=False)
+    title(ax, f"The map: {plain(codes.title, 50)}", " · ".join(filter(None, [shown, codes.scores])))
+    legend(ax, codes, beside=False)
     if medians is not None:
-        mark_medians(ax, medians)
+        mark_medians(ax, medians, codes.style_of(medians.classes))
+    choose_fonts(ax)
     return figure
 
 
-def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float, seed: int) -> None:
+def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float | NDArray[Any], seed: int) -> None:
     """Put thumbnails on axes, as one picture."""
     low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
     side = float(max(high - low)) / _ACROSS or 1.0
     chosen = free_samples(codes.Z, _GAP * side, seed=seed)
-    tiles = thumbnails(images[chosen], unit, None if codes.labels is None else codes.labels[chosen])
+    tiles = thumbnails(images[chosen], unit, codes.style_of(None if codes.labels is None else codes.labels[chosen]))
     height, width = tiles.shape[1:3]
     scale = max(height, width) / side  # canvas pixels per unit of code
     low, high = low - side, high + side
@@ -128,7 +131,9 @@ def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[
     return np.asarray(chosen, dtype=np.int64)
 
 
-def thumbnails(images: NDArray[Any], unit: float, labels: NDArray[np.int64] | None) -> NDArray[np.float32]:
+def thumbnails(
+    images: NDArray[Any], unit: float | NDArray[Any], styles: NDArray[np.int64] | None
+) -> NDArray[np.float32]:
     """Return images as they are stuck on a map.
 
     Parameters
@@ -137,8 +142,8 @@ def thumbnails(images: NDArray[Any], unit: float, labels: NDArray[np.int64] | No
         In units of `unit`.
     unit : float
         Full brightness.
-    labels : ndarray of int64, shape (n,), or None
-        The class of each, for its colour.
+    styles : ndarray of int64, shape (n,), or None
+        The `class_style` of each, for its colour.
 
     Returns
     -------
@@ -147,7 +152,7 @@ def thumbnails(images: NDArray[Any], unit: float, labels: NDArray[np.int64] | No
     """
     pictures = to_rgb(images, unit)
     n, height, width, _ = pictures.shape
-    names = [NEUTRAL] * n if labels is None else [class_style(int(label))[0] for label in labels]
+    names = [NEUTRAL] * n if styles is None else [class_style(int(style))[0] for style in styles]
     colours = np.asarray([colour_to_rgb(name) for name in names], np.float32)
     edge = np.concatenate([pictures[:, [0, -1]].ravel(), pictures[:, :, [0, -1]].ravel()])
     ground = float(np.median(edge))

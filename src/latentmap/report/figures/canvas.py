@@ -1,27 +1,36 @@
 """What all pictures share: paper, letters, colours, and rows of small images.
 
 What belongs here: drawing helpers that know nothing of models. Sizes are in inches and points, colours are those
-that colour-blind people can tell apart.
+that colour-blind people can tell apart, and every text that comes from users (names of classes, columns, models) is
+written through `plain`, `two_lines` or `short_names`.
 """
 
 from __future__ import annotations
 
-import textwrap
+import io
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font, weight_dict
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import NDArray
 
 WIDTH = 8.0
 """Inches: narrow enough for the letters to stay legible when a page shows the figure at 640 pixels."""
 DPI = 160
+NOTEBOOK_DPI = 100
+"""Pixels an inch that a notebook shows a figure at; it has more of them, for sharp screens."""
 TITLE, TEXT, SMALL = 11.0, 9.0, 7.5
 INK, FAINT, WARNING = "#1f2328", "#656d76", "#b3261e"
 NEUTRAL = "#3f6fb5"
@@ -30,28 +39,65 @@ FEWEST_PIXELS, MOST_PIXELS = 24, 96
 """Small images are shown at under 1 inch; more pixels along a side than this cannot be seen."""
 
 
-def palette() -> tuple[str, ...]:
-    """Return ten colours that colour-blind people can tell apart.
-
-    References
-    ----------
-    Petroff, 2021, "Accessible Color Sequences for Data Visualization".
-    """
-    return tuple(to_hex(colour) for colour in mpl.color_sequences["petroff10"])
+PALETTE = (
+    "#00729c",
+    "#e17718",
+    "#b80054",
+    "#9076ff",
+    "#055543",
+    "#6c2c0d",
+    "#81956c",
+    "#2d2ea0",
+    "#b68197",
+    "#7e6304",
+)
+"""Ten colours that stand out from white paper and from each other, for colour-blind people too: decision 0011."""
+REST = "#8b939c"
+"""What has no colour of its own."""
+MOST_CLASSES = 20
+"""Classes that are named and shown one by one; of more, some."""
 
 
 def class_style(index: int) -> tuple[str, str]:
     """Return the colour and the marker of a class: ten colours as circles, then the same ten as triangles, and so on.
 
     No sequence of more than ten colours stays apart for colour-blind people, so beyond ten the shape tells as well.
+    Below 0 stands what has no colour of its own.
     """
-    colours = palette()
-    return colours[index % len(colours)], MARKERS[index // len(colours) % len(MARKERS)]
+    if index < 0:
+        return REST, "o"
+    return PALETTE[index % len(PALETTE)], MARKERS[index // len(PALETTE) % len(MARKERS)]
+
+
+def largest(counts: NDArray[Any], most: int) -> NDArray[np.int64]:
+    """Choose the `most` largest groups, in their own order; of equally large ones some evenly spaced."""
+    if len(counts) <= most:
+        return np.arange(len(counts))
+    threshold = np.sort(counts)[-most]
+    sure, equal = np.flatnonzero(counts > threshold), np.flatnonzero(counts == threshold)
+    spaced = np.linspace(0, len(equal) - 1, most - len(sure)).round().astype(np.int64)
+    return np.sort(np.concatenate([sure, equal[spaced]]))
+
+
+class Picture(Figure):
+    """A figure that shows itself at the end of a notebook's cell, and looks for fonts that have its letters."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw, with the fonts that the texts of this moment need."""
+        choose_fonts(self)
+        super().draw(renderer)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return what a notebook shows: the pixels, and how large to show them."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=DPI)
+        width, height = (self.get_size_inches() * NOTEBOOK_DPI).astype(int)
+        return buffer.getvalue(), {"width": int(width), "height": int(height)}
 
 
 def new_figure(height: float, *, width: float = WIDTH) -> Figure:
     """Return an empty white figure of `width` by `height` inches that belongs to no window."""
-    return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
+    return Picture(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
 
 
 def axes_or_new(ax: Axes | None, height: float, *, width: float = WIDTH) -> tuple[Figure, Axes]:
@@ -87,32 +133,167 @@ def title(ax: Axes, text: str, detail: str = "") -> None:
         )
 
 
-def shorten(name: str, most: int) -> str:
-    """Cut a name to `most` characters, marking the cut."""
-    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+def rule(ax: Axes, *, grid: bool = True) -> None:
+    """Give axes of lines their ticks, rules across and no frame above and to the right."""
+    ax.tick_params(labelsize=SMALL, colors=INK)
+    ax.spines[["top", "right"]].set_visible(False)
+    if grid:
+        ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
 
 
-def two_lines(name: str, most: int) -> str:
-    """Break a name into at most two lines of `most` characters."""
-    lines = textwrap.wrap(name, most) or [""]
-    return "\n".join(lines) if len(lines) <= 2 else f"{lines[0]}\n{shorten(' '.join(lines[1:]), most)}"
+def log_scale(ax: Axes) -> None:
+    """Give axes a log scale with plain numbers at 1, 2, 5, 10, ..."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+
+
+def plain(text: str, most: int | None = None) -> str:
+    """Write a user's text on one line, letter by letter: no formulas, nothing that fonts lack, cut in the middle."""
+    return _cut(_letters(text), most).replace("$", r"\$")
+
+
+def two_lines(text: str, most: int) -> str:
+    """Write a text of users' on at most two lines of `most` characters, as `plain` does."""
+    return _broken(_cut(_letters(text), 2 * most), most).replace("$", r"\$")
+
+
+def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str, ...]:
+    """Write names on one or two lines of `most` characters each, as `plain` does, so that all stay different.
+
+    Where one is too long they are written without the words that all have, or the numbers that begin them.
+    """
+    written = [_letters(name) for name in names]
+    room = most * lines
+    different = len(set(written))
+    if different > 1 and max(map(len, written)) > room:
+        words = [re.findall(r"[^\W\d_]+|\d+|[\W_]+", name) for name in written]
+        shared = {word for word in set.intersection(*map(set, words)) if word.isalnum()}
+        told = ["".join("…" if word in shared else word for word in line) for line in words] if shared else written
+        told = [re.sub(r"[\W_]*…[\W_…]*", "…", name).strip("…") for name in told] if shared else written
+        unnumbered = [re.sub(r"^[^\W_]?\d{4,}[\W_]+", "", name) for name in told]
+        told = unnumbered if len(set(unnumbered)) == different else told
+        written = [new or old for new, old in zip(told, written, strict=True)]
+    meant: dict[str, list[str]] = {}
+    for name, short in zip(names, written, strict=True):
+        meant.setdefault(_cut(short, room), []).append(name)
+    told_apart = {}
+    for short, group in meant.items():
+        for i, name in enumerate(dict.fromkeys(group), start=1):
+            told_apart[name] = short if len(set(group)) == 1 else f"{_cut(short, room - 1 - len(str(i)))}~{i}"
+    return tuple(
+        (_broken(told_apart[name], most) if lines > 1 else told_apart[name]).replace("$", r"\$") for name in names
+    )
+
+
+def _broken(text: str, most: int) -> str:
+    """Break a text of up to two lines, where words end if that can be."""
+    if len(text) <= most:
+        return text
+    places = range(max(1, len(text) - most), min(most, len(text) - 1) + 1)
+    ends = [place for place in places if not text[place - 1].isalnum()] or [places[-1]]
+    place = min(ends, key=lambda place: abs(place - len(text) / 2))
+    return f"{text[:place].rstrip()}\n{text[place:].lstrip()}"
+
+
+def _cut(text: str, most: int | None) -> str:
+    """Cut a text in the middle, marking the cut: what comes last often tells names apart."""
+    if most is None or len(text) <= most:
+        return text
+    tail = (most - 1) * 2 // 5
+    return f"{text[: most - 1 - tail].rstrip()}…{text[len(text) - tail :].lstrip()}"
+
+
+@lru_cache(maxsize=10_000)
+def _letters(text: str) -> str:
+    """Put a text on one line, without invisible marks; what no font has is escaped as in Python's source."""
+    base = _base_fonts()
+
+    def shown(char: str) -> str:
+        if "\udc80" <= char <= "\udcff":  # a byte of a file name that is not UTF-8
+            return f"\\x{ord(char) - 0xDC00:02x}"
+        category = unicodedata.category(char)
+        if category == "Cf" or "\ufe00" <= char <= "\ufe0f":  # directions, joiners, variants
+            return ""
+        return char if category[0] != "C" and _family(char, base) is not None else ascii(char)[1:-1]
+
+    return "".join(map(shown, " ".join(text.split()))) or ascii(text)
+
+
+def _base_fonts() -> tuple[tuple[str, str], ...]:
+    """Return the files, light and bold, of the families that texts are drawn in where nobody says otherwise."""
+
+    def file(family: str, weight: str) -> str:
+        return str(findfont(FontProperties(family=[family], weight=weight)))
+
+    families = FontProperties().get_family()
+    return tuple((file(family, "normal"), file(family, "bold")) for family in families)
+
+
+@cache
+def _family(char: str, base: tuple[tuple[str, str], ...]) -> str | None:
+    """Return which family of fonts has a character: "" where it is of the base, None where no font has it."""
+    code = ord(char)
+    if any(code in _characters(light) and code in _characters(bold) for light, bold in base):
+        return ""
+    return next(
+        (name for name, files in _other_fonts().items() if all(code in _characters(f) for f in files.values())), None
+    )
+
+
+@cache
+def _other_fonts() -> dict[str, dict[int, str]]:
+    """Return the upright fonts of the system by family and weight, those first that look like matplotlib's own."""
+    placeholders_pixels_formulas = re.compile(r"Last ?Resort|Color|^\.|^STIX|^cm[a-z]+\d+$|Math")
+    found: dict[str, dict[int, str]] = {}
+    for font in fontManager.ttflist:
+        weight = weight_dict[font.weight] if isinstance(font.weight, str) else font.weight
+        upright = (font.style, font.stretch) == ("normal", "normal") and weight in {400, 700}
+        if upright and not placeholders_pixels_formulas.search(font.name):
+            found.setdefault(font.name, {})[weight] = font.fname
+    names = sorted(found, key=lambda n: (n != "DejaVu Sans", not re.search("Sans|Gothic", n), "Mono" in n, n))
+    return {name: found[name] for name in names if 400 in found[name]}
+
+
+@cache
+def _characters(file: str) -> frozenset[int]:
+    """Return the characters a font has."""
+    try:
+        return frozenset(get_font(file).get_charmap())
+    except (RuntimeError, OSError):  # gone, or of pixels at fixed sizes
+        return frozenset()
+
+
+def choose_fonts(artist: Artist) -> None:
+    """Name fonts for the letters that the usual one lacks, in all texts of an artist, and keep TeX away from names."""
+    base = _base_fonts()
+    for text in artist.findobj(Text):
+        text.set_usetex(False)
+        found = set(filter(None, (_family(char, base) for char in set(text.get_text()) - {"\n"})))
+        own = text.get_fontfamily()
+        if not found.issubset(own):
+            text.set_fontfamily([*own, *sorted(found)])
+            if any(700 not in _other_fonts()[name] for name in found):  # matplotlib would say that there is no bold
+                text.set_fontweight("normal")
 
 
 LONGEST_NAME = 8
 """Characters of a class name that fit above an image, in letters of ordinary size."""
+LONGEST_ROW = 17
+"""Characters of a model's name that fit to the left of its row."""
 
 
-def name_columns(panel: Tiles, names: Sequence[str]) -> None:
-    """Write names above the columns of a panel: smaller and in two lines where one of them is long."""
-    long = has_long(names)
+def name_columns(panel: Tiles, names: Sequence[str], *, small: bool) -> None:
+    """Write names, shortened, above the columns of a panel."""
     for column, name in enumerate(names):
-        text = two_lines(name, LONGEST_NAME + 2) if long else name
-        panel.write(0, column, text, above=True, fontsize=SMALL if long else TEXT)
+        panel.write(0, column, name, above=True, fontsize=SMALL if small else TEXT)
 
 
-def has_long(names: Sequence[str]) -> bool:
-    """Tell whether any name needs two lines above an image."""
-    return max(map(len, names), default=0) > LONGEST_NAME
+def column_names(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """Return names to write above columns, and whether they need small letters and two lines."""
+    short = short_names(names, LONGEST_NAME + 2, lines=2)
+    return short, any("\n" in name or len(name) > LONGEST_NAME for name in short)
 
 
 def error_text(error: float) -> str:
@@ -122,7 +303,7 @@ def error_text(error: float) -> str:
     return f"{error:.5f}" if error >= 0.0001 else f"{error:.1e}".replace("e-0", "e-")
 
 
-def to_rgb(images: NDArray[Any], unit: float) -> NDArray[np.float32]:
+def to_rgb(images: NDArray[Any], unit: float | NDArray[Any]) -> NDArray[np.float32]:
     """Turn images of any number of channels into colours to draw.
 
     Parameters
@@ -250,27 +431,29 @@ class Tiles:
         self.rows, self.columns = rows, columns
         self.height, self.width = height / (height + below), width / (width + right)
 
-    def write(self, row: int, column: int, text: str, *, above: bool = False, **style: Any) -> None:
-        """Write centred below (or above) one image."""
+    def write(
+        self, row: int, column: int, text: str, *, above: bool = False, side: str = "center", **style: Any
+    ) -> None:
+        """Write below (or above) one image: centred, or from its left or its right edge."""
         y = row if above else row + self.height
         self.ax.annotate(
             text,
-            (column + self.width / 2, y),
+            (column + self.width * {"left": 0, "center": 0.5, "right": 1}[side], y),
             xytext=(0, 2 if above else -2),
             textcoords="offset points",
-            ha="center",
+            ha=side,
             va="bottom" if above else "top",
             annotation_clip=False,
             **{"fontsize": SMALL, "color": INK, "linespacing": 1.05, **style},
         )
 
     def name_row(self, row: int, text: str, detail: str = "") -> None:
-        """Write to the left of a row, with a fainter second line."""
+        """Write a name to the left of a row, with a fainter second line."""
         middle = row + self.height / 2
         style: dict[str, Any] = {"ha": "right", "annotation_clip": False, "textcoords": "offset points"}
         shift = 1 if detail else 0
         self.ax.annotate(
-            text,
+            two_lines(text, LONGEST_ROW),
             (0, middle),
             xytext=(-6, shift),
             va="bottom" if detail else "center",

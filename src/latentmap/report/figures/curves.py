@@ -8,18 +8,22 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from latentmap.analysis import Sweep
 from latentmap.report.figures.canvas import (
     FAINT,
     INK,
+    PALETTE,
     SMALL,
     TEXT,
     axes_or_new,
+    choose_fonts,
     error_text,
+    log_scale,
     new_figure,
-    palette,
+    plain,
+    rule,
     title,
 )
 
@@ -68,7 +72,7 @@ def training(
         ax, *below = figure.subplots(1 + len(others), 1, height_ratios=[3.6, *[1.5] * len(others)])
     else:
         figure, ax = axes_or_new(ax, 4.2)
-    colours = palette() * (len(histories) + len(below))
+    colours = PALETTE * (len(histories) + len(below))
     for panel, (name, history), colour in zip(below, (others or {}).items(), colours[len(histories) :], strict=False):
         _draw_other(panel, name, history, colour)
     longest = 1.0
@@ -84,24 +88,20 @@ def training(
             ax.plot(epochs, valid, color=colour, lw=1.8, marker=dots)
             best = int(np.nanargmin(valid))
             ax.plot(epochs[best], valid[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5)
-            shown, note = valid, f"{name}\nbest {error_text(valid[best])}, epoch {epochs[best]:.0f}"
+            shown, note = valid, f"best {error_text(valid[best])}, epoch {epochs[best]:.0f}"
         else:
-            note = f"{name}\n{error_text(train[-1])}"
+            note = error_text(train[-1])
         longest = max(longest, float(epochs[-1]))
-        ends.append((float(epochs[-1]), float(shown[np.isfinite(shown)][-1]), note, colour))
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+        ends.append((float(epochs[-1]), float(shown[np.isfinite(shown)][-1]), f"{plain(name, 26)}\n{note}", colour))
+    log_scale(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(min(1.0, longest - 0.5), longest * 1.01 if longest > 1 else 1.5)
     write_at_ends(ax, ends)
     ax.set_xlabel("epoch", fontsize=TEXT)
     ax.set_ylabel(f"mean squared error per {per}, log scale", fontsize=TEXT)
-    ax.tick_params(labelsize=SMALL, colors=INK)
-    ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
-    ax.spines[["top", "right"]].set_visible(False)
+    rule(ax)
     title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
+    choose_fonts(ax)
     return figure
 
 
@@ -114,17 +114,12 @@ def _draw_other(ax: Axes, name: str, history: History, colour: str) -> None:
     shown = valid if np.isfinite(valid).any() else train
     best = int(np.nanargmin(shown))
     ax.plot(epochs[best], shown[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5)
-    ax.annotate(
-        f"{name}\nbest in epoch {epochs[best]:.0f}", (1, 0.5), xycoords="axes fraction", xytext=(8, 0),
-        textcoords="offset points", va="center", fontsize=SMALL, color=colour, annotation_clip=False,
-    )  # fmt: skip
+    _write_beside(ax, 0.5, f"{plain(name, 26)}\nbest in epoch {epochs[best]:.0f}", colour)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(min(1.0, epochs[-1] - 0.5), epochs[-1] * 1.01 if len(epochs) > 1 else 1.5)
     ax.set_xlabel("epoch", fontsize=TEXT)
     ax.set_ylabel("its own loss", fontsize=TEXT)
-    ax.tick_params(labelsize=SMALL, colors=INK)
-    ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
-    ax.spines[["top", "right"]].set_visible(False)
+    rule(ax)
 
 
 def sweep(result: Sweep) -> Figure:
@@ -147,37 +142,33 @@ def sweep(result: Sweep) -> Figure:
     panels = [("test error", "mean squared error, log scale", "test_mse")]
     panels += [("kNN accuracy", "10 nearest neighbours, test split", "knn_accuracy")] if scored else []
     for ax, (heading, what, field) in zip(axes, panels, strict=True):
-        for (name, scores), colour, style in zip(named.items(), palette(), ("-", (0, (4, 2))), strict=False):
+        for scores, colour, style in zip(named.values(), PALETTE, ("-", (0, (4, 2))), strict=False):
             sizes = [one.latent_dim for one in scores]
-            ax.plot(sizes, [getattr(one, field) for one in scores], "o", ls=style, ms=4, color=colour, label=name)
-        ax.axvline(result.recommended, color=FAINT, lw=0.8, ls=":", zorder=0)
-        high = field == "test_mse"  # errors fall, so there is room at the top; accuracies rise
-        ax.annotate(
-            f"recommended: {result.recommended}",
-            (result.recommended, 1 if high else 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(3, -4 if high else 4),
-            textcoords="offset points",
-            fontsize=SMALL,
-            color=FAINT,
-            rotation=90,
-            va="top" if high else "bottom",
-        )
+            ax.plot(sizes, [getattr(one, field) for one in scores], "o", ls=style, ms=4, color=colour)
+        if result.recommended is not None:
+            ax.axvline(result.recommended, color=FAINT, lw=0.8, ls=":", zorder=0)
+            high = field == "test_mse"  # errors fall, so there is room at the top; accuracies rise
+            ax.annotate(
+                f"recommended: {result.recommended}",
+                (result.recommended, 1 if high else 0),
+                xycoords=("data", "axes fraction"),
+                xytext=(3, -4 if high else 4),
+                textcoords="offset points",
+                fontsize=SMALL,
+                color=FAINT,
+                rotation=90,
+                va="top" if high else "bottom",
+            )
         ax.set_xscale("log", base=2)
         ax.set_xticks([one.latent_dim for one in result.model], [f"{one.latent_dim}" for one in result.model])
         ax.minorticks_off()
         ax.set_xlabel("numbers a code (latent_dim)", fontsize=TEXT)
-        ax.tick_params(labelsize=SMALL, colors=INK)
-        ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
-        ax.spines[["top", "right"]].set_visible(False)
+        rule(ax)
         title(ax, heading, what)
-    axes[0].set_yscale("log")
-    axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[0].yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    log_scale(axes[0])
     if scored:
         axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes[0].legend(frameon=False, fontsize=TEXT)
+    axes[0].legend(axes[0].lines[: len(named)], [plain(name, 24) for name in named], frameon=False, fontsize=TEXT)
     return figure
 
 
@@ -192,14 +183,16 @@ def write_at_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> No
     for _, y, note, colour in sorted(ends, key=lambda end: end[1]):
         height = max(np.log(y / low) / span, lowest_free)
         lowest_free = height + 0.11
-        ax.annotate(
-            note,
-            (1, height),
-            xycoords="axes fraction",
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-            color=colour,
-            annotation_clip=False,
-        )
+        _write_beside(ax, height, note, colour)
+
+
+def _write_beside(ax: Axes, height: float, note: str, colour: str) -> None:
+    """Write in ink to the right of axes, behind a stroke in the colour of the curve."""
+    ax.annotate(
+        "", (1, height), xycoords="axes fraction", xytext=(17, 0), textcoords="offset points", annotation_clip=False,
+        arrowprops={"arrowstyle": "-", "color": colour, "lw": 2.5, "shrinkA": 0, "shrinkB": 6},
+    )  # fmt: skip
+    ax.annotate(
+        note, (1, height), xycoords="axes fraction", xytext=(21, 0), textcoords="offset points", va="center",
+        fontsize=SMALL, color=INK, annotation_clip=False,
+    )  # fmt: skip

@@ -14,19 +14,22 @@ from latentmap.analysis import Generated, Interpolation, LatentGrid
 from latentmap.report.figures.canvas import (
     FAINT,
     LONGEST_NAME,
+    MOST_CLASSES,
     SMALL,
     TEXT,
     WARNING,
     WIDTH,
     Panel,
     Tiles,
-    has_long,
+    column_names,
+    largest,
     name_columns,
     new_figure,
+    plain,
+    short_names,
     tile_sheet,
     title,
     to_rgb,
-    two_lines,
 )
 
 COLUMNS = 10
@@ -44,37 +47,41 @@ def generated(results: Sequence[Generated]) -> Figure:
     Returns
     -------
     Figure
-        A row per model, in bands of ten classes; under each picture what it looks like to its 10 nearest training
-        samples, or for k-means groups how many codes the group has.
+        A row per model, in bands of ten classes, of more than 20 classes 20; under each picture what it looks like to
+        its 10 nearest training samples, or for k-means groups how many codes the group has.
     """
     by_class = results[0].medians.by_class
-    n_groups = max(len(result.medians.names) for result in results)
-    starts = range(0, n_groups, COLUMNS)
-    names = max((result.medians.names for result in results), key=len)
-    long = by_class and has_long(names)
+    medians = max((result.medians for result in results), key=lambda one: len(one.names))
+    shown = largest(medians.counts, MOST_CLASSES)
+    names, long = column_names([medians.names[group] for group in shown])
+    long = long and by_class
+    classes = short_names(results[0].class_names or (), LONGEST_NAME + 1, lines=2)
+    bands = [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
     panels = []
-    for start in starts:
-        width = min(COLUMNS, n_groups - start)
-        rows = [to_rgb(result.pictures[start : start + width], result.unit) for result in results]
-        cells = np.full((len(rows), width, *rows[0].shape[1:]), np.nan, dtype=np.float32)
+    for band in bands:
+        rows = [to_rgb(result.pictures[band[band < len(result.pictures)]], result.unit) for result in results]
+        cells = np.full((len(rows), len(band), *rows[0].shape[1:]), np.nan, dtype=np.float32)
         for row, pictures in enumerate(rows):
             cells[row, : len(pictures)] = pictures
         panels.append(Panel(cells, lines=3 if long else 1, head=0.34 if long else 0.22))
-    detail = "below: the class that most of the 10 nearest training samples have, and how many of them"
+    detail = "below: the commonest class among the 10 nearest training samples, and how many have it"
     if not by_class:
         detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
-    what = "class" if by_class else "k-means group"
-    figure, tiles = tile_sheet(panels, left=1.15, heading=(f"The median code of each {what}, decoded", detail))
-    for start, panel in zip(starts, tiles, strict=True):
+    of = f"each {'class' if by_class else 'k-means group'}"
+    if len(shown) < len(medians.names):
+        of = f"{len(shown)} of {len(medians.names):,} {'classes' if by_class else 'k-means groups'}"
+    heading = f"The median code of {of}, decoded"
+    figure, tiles = tile_sheet(panels, left=1.15, heading=(heading, detail))
+    for number, (band, panel) in enumerate(zip(bands, tiles, strict=True)):
         for row, result in enumerate(results):
             panel.name_row(row, result.title)
-            for column in range(min(panel.columns, len(result.medians.names) - start)):
-                write_clarity(panel, row, column, result, start + column)
-        name_columns(panel, names[start : start + panel.columns])
+            for column, group in enumerate(band[band < len(result.pictures)]):
+                write_clarity(panel, row, column, result, int(group), classes)
+        name_columns(panel, names[number * COLUMNS : (number + 1) * COLUMNS], small=long)
     return figure
 
 
-def write_clarity(panel: Tiles, row: int, column: int, result: Generated, group: int) -> None:
+def write_clarity(panel: Tiles, row: int, column: int, result: Generated, group: int, classes: Sequence[str]) -> None:
     """Write under one picture what it looks like, or how large its group is."""
     if result.clarity is None or result.medians.classes is None:
         panel.write(row, column, f"n = {result.medians.counts[group]:,}", color=FAINT)
@@ -84,9 +91,8 @@ def write_clarity(panel: Tiles, row: int, column: int, result: Generated, group:
     if looks_like == result.medians.classes[group]:
         panel.write(row, column, f"✓ {votes}")
         return
-    name = result.class_names[looks_like] if result.class_names else str(looks_like)
-    text = f"✗ {name}: {votes}" if len(name) <= 3 else f"{two_lines(f'✗ {name}', LONGEST_NAME + 2)}\n{votes}"
-    panel.write(row, column, text, color=WARNING)
+    name = classes[looks_like] if classes else str(looks_like)
+    panel.write(row, column, f"✗ {name}: {votes}" if len(name) <= 3 else f"✗ {name}\n{votes}", color=WARNING)
 
 
 def interpolation(walks: Interpolation) -> Figure:
@@ -120,8 +126,9 @@ def interpolation(walks: Interpolation) -> Figure:
             panel.name_row(row, name)
             panel.box(row, 0)
             panel.box(row, panel.columns - 1)
-        panel.write(0, 0, two_lines(ends[0], 14), above=True, fontsize=TEXT)
-        panel.write(0, panel.columns - 1, two_lines(ends[1], 14), above=True, fontsize=TEXT)
+        half = 5 * panel.columns  # characters that fit above half of a row
+        panel.write(0, 0, plain(ends[0], half), above=True, side="left", fontsize=TEXT)
+        panel.write(0, panel.columns - 1, plain(ends[1], half), above=True, side="right", fontsize=TEXT)
     return figure
 
 
@@ -151,7 +158,7 @@ def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figu
     figure, _ = tile_sheet(
         [Panel(cells.reshape(rows, columns, *colours.shape[1:]))],
         left=0.1,
-        heading=(f"{len(colours):,} new {plural}", detail),
+        heading=(f"{len(colours):,} new {plural}", plain(detail, 110) if detail else ""),
     )
     return figure
 
@@ -204,4 +211,4 @@ def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
     ax.spines[:].set_color("#c5cad0")
     detail = "faded: no training code within a cell's width"
     heading = "The latent space, decoded" if alone else ""
-    title(ax, " · ".join(filter(None, [heading, name])), detail)
+    title(ax, " · ".join(filter(None, [heading, name and plain(name, 50)])), detail)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,20 +17,25 @@ from numpy.typing import NDArray
 from latentmap.analysis import CodeMedians, TsneResult
 from latentmap.report.figures.canvas import (
     INK,
+    MOST_CLASSES,
     NEUTRAL,
     SMALL,
     TEXT,
     WIDTH,
+    Picture,
     axes_or_new,
+    choose_fonts,
     class_style,
+    largest,
     new_figure,
-    shorten,
+    plain,
+    short_names,
     title,
 )
 from latentmap.report.figures.medians import mark_medians
 
-MOST_NAMED = 60
-"""Classes a legend can name before it is larger than the picture."""
+MOST_COLOURS = 10
+"""Colours where there are more classes than can be named: of groups, or of some classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +73,39 @@ class CodeMap:
             parts.append(f"trustworthiness {self.trustworthiness:.3f}")
         return " · ".join(parts)
 
+    def style_of(self, classes: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+        """Return the `class_style` of some classes; None without labels."""
+        if classes is None or self.labels is None:
+            return None
+        styles, _, others = self._styles
+        return np.asarray([styles.get(int(c), int(c) if others else -1) for c in classes], dtype=np.int64)
+
+    @property
+    def style_names(self) -> dict[int, str]:
+        """What the legend says of each style."""
+        return self._styles[1]
+
+    @cached_property
+    def _styles(self) -> tuple[dict[int, int], dict[int, str], bool]:
+        """A style a class, their names, and whether classes without samples have one too.
+
+        Where there are too many classes to be told apart, a style a first word of their names, or of some classes.
+        """
+        if self.labels is None:
+            return {}, {}, False
+        present, counts = np.unique(self.labels, return_counts=True)
+        named = {int(c): self.class_names[c] if self.class_names else str(c) for c in present}
+        if len(present) <= MOST_CLASSES:
+            return {c: c for c in named}, dict(zip(named, short_names(list(named.values()), 18), strict=True)), True
+        words = {c: re.split(r"[\W\d_]", name, maxsplit=1)[0] for c, name in named.items()}
+        groups = sorted(set(words.values()))
+        if 1 < len(groups) <= MOST_COLOURS and "" not in groups:
+            return {c: groups.index(w) for c, w in words.items()}, dict(enumerate(short_names(groups, 18))), False
+        chosen = [int(c) for c in present[largest(counts, MOST_COLOURS)]]
+        legend = dict(enumerate(short_names([named[c] for c in chosen], 18)))
+        styles = {c: i for i, c in enumerate(chosen)}
+        return styles, {**legend, -1: f"{len(present) - len(chosen)} other classes"}, False
+
 
 def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | None = None) -> Figure:
     """Draw codes of 2 numbers as points in the latent space, coloured by class.
@@ -86,12 +126,13 @@ def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | 
     """
     figure, ax = axes_or_new(ax, panel_height(codes.Z, 6.6))
     scatter(ax, codes)
-    if medians is not None:
-        mark_medians(ax, medians)
     ax.set_xlabel("z1", fontsize=TEXT)
     ax.set_ylabel("z2", fontsize=TEXT)
-    legend(figure, codes, beside=True)
-    title(ax, codes.title, " · ".join(filter(None, [f"{len(codes.Z):,} samples", codes.scores])))
+    legend(ax, codes, beside=True)
+    title(ax, plain(codes.title, 60), " · ".join(filter(None, [f"{len(codes.Z):,} samples", codes.scores])))
+    if medians is not None:
+        mark_medians(ax, medians, codes.style_of(medians.classes))
+    choose_fonts(ax)
     return figure
 
 
@@ -110,7 +151,7 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
     Figure
         Panels of the same points in the same colours, each with its scores.
     """
-    n_rows = 0 if codes[0].labels is None else -(-len(np.unique(codes[0].labels)) // 10)
+    n_rows = -(-len(codes[0].style_names) // legend_columns(codes[0]))
     figure = new_figure(WIDTH / len(codes) + 0.6 + 0.25 * n_rows)
     axes = figure.subplots(1, len(codes), squeeze=False)[0]
     for ax, one in zip(axes, codes, strict=True):
@@ -120,10 +161,11 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
         ax.set_box_aspect(1)
         ax.set_xlabel("z1", fontsize=TEXT)
         ax.set_ylabel("z2", fontsize=TEXT, labelpad=1)
-        title(ax, one.title, one.scores if len(codes) < 3 else one.scores.replace(" · ", "\n"))
-    legend(figure, codes[0], beside=False)
-    for ax, marks in zip(axes, medians, strict=False):
-        mark_medians(ax, marks)
+        name = plain(one.title, 80 // len(codes))
+        title(ax, name, one.scores if len(codes) < 3 else one.scores.replace(" · ", "\n"))
+    legend(axes[0], codes[0], beside=False)
+    for ax, one, marks in zip(axes, codes, medians, strict=False):
+        mark_medians(ax, marks, one.style_of(marks.classes))
     return figure
 
 
@@ -165,7 +207,7 @@ def tsne(
         ax.set_box_aspect(1)
         left.set_xlabel("z1", fontsize=TEXT)
         left.set_ylabel("z2", fontsize=TEXT, labelpad=1)
-        title(left, beside.title, beside.scores)
+        title(left, plain(beside.title, 40), beside.scores)
     else:
         figure, ax = axes_or_new(ax, 6.8)
     scatter(ax, codes)
@@ -174,10 +216,11 @@ def tsne(
     settings = f"n = {len(result.Z):,} · perplexity {result.perplexity:g} · seed {result.seed}"
     if result.knn_accuracy is not None:
         settings += f" · kNN accuracy {result.knn_accuracy:.1%} (cross-validated)"
-    legend(figure, codes, beside=beside is None)
-    title(ax, codes.title, settings if beside is None else settings.replace(" · kNN", "\nkNN"))
+    legend(ax, codes, beside=beside is None)
+    title(ax, plain(codes.title, 60), settings if beside is None else settings.replace(" · kNN", "\nkNN"))
     warning = "Sizes of clusters and distances between them mean little:"
     ax.set_xlabel(f"{warning}{' ' if beside is None else chr(10)}trust who is near whom.", fontsize=TEXT)
+    choose_fonts(ax)
     return figure
 
 
@@ -187,15 +230,18 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
     size = float(np.clip(320 / np.sqrt(n), 2.5, 40))
     alpha = float(np.interp(np.log10(n), [2, 4], [0.9, 0.55])) if alpha is None else alpha
     style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "rasterized": True}
-    if codes.labels is None:
+    index = codes.style_of(codes.labels)
+    if index is None:
         ax.scatter(codes.Z[:, 0], codes.Z[:, 1], color=NEUTRAL, **style)
     else:
-        styles = [class_style(index) for index in range(int(codes.labels.max()) + 1)]
-        colours = np.asarray([colour for colour, _ in styles])[codes.labels]
-        markers = np.asarray([marker for _, marker in styles])[codes.labels]
-        for marker in dict.fromkeys(marker for _, marker in styles):
-            chosen = markers == marker
-            ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
+        styles = [class_style(i) for i in range(-1, int(index.max(initial=-1)) + 1)]
+        colours = np.asarray([colour for colour, _ in styles])[index + 1]
+        markers = np.asarray([marker for _, marker in styles])[index + 1]
+        for named in (False, True):  # the grey ones below
+            for marker in dict.fromkeys(marker for _, marker in styles):
+                chosen = (markers == marker) & ((index >= 0) == named)
+                if chosen.any():
+                    ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
     ax.set_aspect("equal")
     ax.margins(0.03)
     ax.tick_params(labelsize=SMALL, colors=INK)
@@ -203,29 +249,34 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
         spine.set_color("#c5cad0")
 
 
-def legend(figure: Figure, codes: CodeMap, *, beside: bool) -> None:
-    """Name the classes, to the right of the panels or below them."""
-    if codes.labels is None:
+def legend_columns(codes: CodeMap) -> int:
+    """How many names fit beside each other below the panels."""
+    longest = max(map(len, codes.style_names.values()), default=0)
+    return max(1, min(len(codes.style_names), max(2, 100 // (longest + 7))))
+
+
+def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
+    """Name the colours, to the right of the panels or below them."""
+    if not codes.style_names:
         return
-    present = np.unique(codes.labels)
     handles = []
-    for index in present[:MOST_NAMED]:
-        colour, marker = class_style(int(index))
-        name = codes.class_names[index] if codes.class_names else str(index)
-        handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=6, label=shorten(name, 18)))
-    if len(present) > MOST_NAMED:
-        handles.append(Line2D([], [], ls="", label=f"and {len(present) - MOST_NAMED} more"))
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = -(-len(handles) // 30) if beside else min(len(handles), max(2, 100 // (longest + 7)))
-    figure.legend(
-        handles=handles,
-        loc="outside right upper" if beside else "outside lower center",
-        ncols=columns,
-        fontsize=SMALL if len(handles) > 10 else TEXT,
-        frameon=False,
-        handletextpad=0.1,
-        columnspacing=1.0,
-    )
+    for index in codes.style_names:
+        colour, marker = class_style(index)
+        handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=6))
+    labels = list(codes.style_names.values())
+    columns = 1 if beside else legend_columns(codes)
+    style: dict[str, Any] = {
+        "ncols": columns,
+        "fontsize": SMALL if len(handles) > 10 else TEXT,
+        "frameon": False,
+        "handletextpad": 0.1,
+        "columnspacing": 1.0,
+    }
+    figure = ax.get_figure(root=True)
+    if isinstance(figure, Picture):
+        figure.legend(handles, labels, loc="outside right upper" if beside else "outside lower center", **style)
+    else:  # the rest of the figure is not ours
+        ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), **{**style, "ncols": 1})
 
 
 def panel_height(Z: NDArray[Any], width: float) -> float:

@@ -12,14 +12,17 @@ from latentmap.analysis import Comparison
 from latentmap.report.figures.canvas import (
     FAINT,
     INK,
+    MOST_CLASSES,
     SMALL,
     TEXT,
     TITLE,
     Panel,
     Tiles,
+    column_names,
     error_text,
-    has_long,
+    largest,
     name_columns,
+    plain,
     tile_sheet,
     to_rgb,
 )
@@ -41,13 +44,15 @@ def reconstructions(comparison: Comparison) -> Figure:
     -------
     Figure
         The originals in the top row, a row per model with each reconstruction's error under it (in bands of ten
-        samples), and below, for each model, three pairs of original and reconstruction.
+        samples, of more than 20 samples 20), and below, for each model, three pairs of original and reconstruction.
     """
-    rows = [to_rgb(comparison.X, comparison.unit)]
-    rows += [to_rgb(model.X_hat, comparison.unit) for model in comparison.models]
+    chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES)
+    rows = [to_rgb(comparison.X[chosen], comparison.unit)]
+    rows += [to_rgb(model.X_hat[chosen], comparison.unit) for model in comparison.models]
     samples = np.stack(rows)
-    starts = range(0, len(comparison.X), COLUMNS)
-    head = 0.34 if has_long(comparison.names) else 0.22
+    starts = range(0, len(chosen), COLUMNS)
+    names, long = column_names([comparison.names[i] for i in chosen])
+    head = 0.34 if long else 0.22
     bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=head) for start in starts]
     pairs = extreme_pairs(comparison)
     extremes = [
@@ -55,27 +60,28 @@ def reconstructions(comparison: Comparison) -> Figure:
         for start in range(0, pairs.shape[1], COLUMNS)
     ]
     each = "one" if len(set(comparison.names)) == len(comparison.names) else "some"
-    kind = f"{each} of each class" if not comparison.names[0].startswith("no. ") else "evenly spaced"
+    classes = "each class" if len(chosen) == len(comparison.X) else f"{len(chosen)} classes"
+    kind = f"{each} of {classes}" if not comparison.names[0].startswith("no. ") else "evenly spaced"
     figure, tiles = tile_sheet(
         [*bands, *extremes],
         left=NAME_INCHES,
         heading=("Originals and reconstructions", f"test samples, {kind}; under each its mean squared error"),
     )
     for start, band in zip(starts, tiles, strict=False):
-        write_band(band, comparison, start)
+        write_band(band, comparison, chosen[start : start + COLUMNS])
+        name_columns(band, names[start : start + COLUMNS], small=long)
     for number, panel in enumerate(tiles[len(bands) :]):
         write_extremes(panel, comparison, number * COLUMNS // 2, heading=number == 0)
     return figure
 
 
-def write_band(band: Tiles, comparison: Comparison, start: int) -> None:
-    """Name the rows and columns of one band of samples, and write each reconstruction's error under it."""
+def write_band(band: Tiles, comparison: Comparison, chosen: NDArray[np.int64]) -> None:
+    """Name the rows of one band of samples, and write each reconstruction's error under it."""
     band.name_row(0, "original")
-    name_columns(band, comparison.names[start : start + band.columns])
     for row, model in enumerate(comparison.models, start=1):
         band.name_row(row, model.title)
-        for column in range(band.columns):
-            band.write(row, column, error_text(model.errors[start + column]))
+        for column, i in enumerate(chosen):
+            band.write(row, column, error_text(model.errors[i]))
 
 
 def extreme_pairs(comparison: Comparison) -> NDArray[np.float32]:
@@ -99,7 +105,7 @@ def write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, he
             "textcoords": "offset points",
             "annotation_clip": False,
         }
-        panel.ax.annotate(model.title, (middle, 0), xytext=(0, 3), fontsize=TEXT, color=INK, **place)
+        panel.ax.annotate(plain(model.title, 24), (middle, 0), xytext=(0, 3), fontsize=TEXT, color=INK, **place)
         for row, error in enumerate(model.extremes_errors):
             panel.write(row, 2 * number + 1, error_text(error))
             panel.write(row, 2 * number, f"no. {model.extremes[row]:,}", color=FAINT, fontsize=SMALL - 0.5)

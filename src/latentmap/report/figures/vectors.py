@@ -22,14 +22,18 @@ from latentmap.data.preprocessing import Preprocessing
 from latentmap.report.figures.canvas import (
     FAINT,
     INK,
+    MOST_CLASSES,
+    PALETTE,
     SMALL,
     TEXT,
     TITLE,
     WARNING,
     error_text,
+    largest,
     new_figure,
-    palette,
-    shorten,
+    plain,
+    rule,
+    short_names,
 )
 
 _MOST_NAMED = 16  # features whose names fit below an axis
@@ -73,6 +77,10 @@ class Features:
         spread = self.standardize(X).reshape(-1, len(self.names)).std(axis=0)
         return np.sort(np.argsort(-spread, kind="stable")[:most])
 
+    def short(self, shown: NDArray[np.int64], most: int) -> tuple[str, ...]:
+        """Return the names of some features, to be drawn in at most so many characters."""
+        return short_names([self.names[j] for j in shown], most)
+
 
 def vector_reconstructions(comparison: Comparison, features: Features) -> Figure:
     """Draw samples as lines over their features, with what each model makes of them.
@@ -87,39 +95,42 @@ def vector_reconstructions(comparison: Comparison, features: Features) -> Figure
     Returns
     -------
     Figure
-        A small plot per sample, then for each model those of its best, median and worst sample.
+        A small plot per sample (of more than 20 samples 20), then for each model those of its best, median and worst
+        sample.
     """
-    columns = min(_COLUMNS, max(len(_EXTREMES), len(comparison.X)))
-    n_bands = -(-len(comparison.X) // columns)
+    chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES)
+    columns = min(_COLUMNS, max(len(_EXTREMES), len(chosen)))
+    n_bands = -(-len(chosen) // columns)
     figure = new_figure(1.5 * (n_bands + len(comparison.models)) + 1.2)
     shown = features.most_varied(comparison.X, _MOST_SHOWN)
     axes = figure.subplots(n_bands + len(comparison.models), columns, sharex=True, sharey=True, squeeze=False)
-    colours = palette()
+    colours = PALETTE * len(comparison.models)
     for ax in axes.flat:
         ax.set_axis_off()
 
-    def line(ax: Axes, x: NDArray[Any], colour: str, name: str, **style: Any) -> None:
-        ax.plot(features.standardize(x)[shown], color=colour, label=name, **{"lw": 1.2, **style})
+    def line(ax: Axes, x: NDArray[Any], colour: str, **style: Any) -> None:
+        ax.plot(features.standardize(x)[shown], color=colour, **{"lw": 1.2, **style})
 
-    for i, (x, name) in enumerate(zip(comparison.X, comparison.names, strict=True)):
-        ax = axes[i // columns, i % columns]
-        _frame(ax, [features.names[j] for j in shown])
-        ax.set_title(shorten(name, 20), fontsize=TEXT, color=INK, pad=3)
-        line(ax, x, INK, "original", lw=2.2, alpha=0.55, marker="o", ms=2.5)
+    names = short_names([comparison.names[i] for i in chosen], 20)
+    for place, (i, name) in enumerate(zip(chosen, names, strict=True)):
+        ax = axes[place // columns, place % columns]
+        _frame(ax, features.short(shown, 16))
+        ax.set_title(name, fontsize=TEXT, color=INK, pad=3)
+        line(ax, comparison.X[i], INK, lw=2.2, alpha=0.55, marker="o", ms=2.5)
         for model, colour in zip(comparison.models, colours, strict=False):
-            line(ax, model.X_hat[i], colour, model.title)
+            line(ax, model.X_hat[i], colour)
     for row, (model, colour) in enumerate(zip(comparison.models, colours, strict=False), n_bands):
         for column, kind in enumerate(_EXTREMES):
             ax = axes[row, column]
-            _frame(ax, [features.names[j] for j in shown])
+            _frame(ax, features.short(shown, 16))
             ax.set_title(f"{kind}, {error_text(model.extremes_errors[column])}", fontsize=SMALL, color=INK, pad=3)
             if column == 0:
-                ax.set_ylabel(model.title, fontsize=TEXT, color=INK)
-            line(ax, model.extremes_X[column], INK, "original", lw=2.2, alpha=0.55, marker="o", ms=2.5)
-            line(ax, model.extremes_X_hat[column], colour, model.title)
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=TEXT, frameon=False
-    )
+                ax.set_ylabel(plain(model.title, 20), fontsize=TEXT, color=INK)
+            line(ax, model.extremes_X[column], INK, lw=2.2, alpha=0.55, marker="o", ms=2.5)
+            line(ax, model.extremes_X_hat[column], colour)
+    lines = axes[0, 0].lines[1:]  # the first is the rule at 0
+    named = ["original", *(plain(model.title, 24) for model in comparison.models)]
+    figure.legend(lines, named, loc="outside lower center", ncols=4, fontsize=TEXT, frameon=False)
     figure.suptitle("Originals and reconstructions", x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
     figure.supylabel("standard deviations from the mean", fontsize=TEXT, color=FAINT)
     return figure
@@ -129,10 +140,10 @@ def _frame(ax: Axes, names: Sequence[str]) -> None:
     """Give a small plot its axes."""
     ax.set_axis_on()
     ax.axhline(0, color="#d0d7de", lw=0.8, zorder=0)
-    ax.spines[["top", "right"]].set_visible(False)
+    rule(ax, grid=False)
     ax.tick_params(labelsize=SMALL - 1, length=2, colors=FAINT)
     if len(names) <= _MOST_NAMED:
-        ax.set_xticks(range(len(names)), [shorten(name, 16) for name in names], rotation=90)
+        ax.set_xticks(range(len(names)), names, rotation=90)
     else:
         ax.set_xticks([])
 
@@ -150,28 +161,31 @@ def vector_table(results: Sequence[Generated], features: Features) -> Figure:
     Returns
     -------
     Figure
-        A table per model: blue is below the mean, red above.
+        A table per model, of more than 20 classes 20: blue is below the mean, red above.
     """
-    heights = [len(result.pictures) for result in results]
+    groups = [largest(result.medians.counts, MOST_CLASSES) for result in results]
+    heights = [len(rows) for rows in groups]
     shown = features.most_varied(np.concatenate([result.pictures for result in results]), _MOST_SHOWN)
     named = len(shown) <= _MOST_NAMED
     figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + (1.9 if named else 1.2))
     axes = figure.subplots(len(results), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for ax, result in zip(axes, results, strict=True):
-        image = _heat(ax, features, result.pictures, shown)
-        ax.set_title(result.title, loc="left", fontsize=TEXT, color=INK)
+    for ax, result, rows in zip(axes, results, groups, strict=True):
+        image = _heat(ax, features, result.pictures[rows], shown)
+        ax.set_title(plain(result.title, 60), loc="left", fontsize=TEXT, color=INK)
         ax.set_yticks(
-            range(len(result.pictures)), [shorten(name, 18) for name in result.medians.names], fontsize=SMALL
+            range(len(rows)), short_names([result.medians.names[group] for group in rows], 18), fontsize=SMALL
         )
-        for row in range(len(result.pictures)):
-            text, colour = _verdict(result, row)
+        for row, group in enumerate(rows):
+            text, colour = _verdict(result, int(group))
             ax.annotate(
                 text, (1, row), xytext=(5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                 va="center", fontsize=SMALL, color=colour, annotation_clip=False,
             )  # fmt: skip
         _name_features(ax, features, shown, last=ax is axes[-1])
     what = "class" if results[0].medians.by_class else "k-means group"
-    _finish(figure, axes, image, f"The median code of each {what}, decoded")
+    n_groups = len(results[0].medians.names)
+    some = f"{heights[0]} of {n_groups:,} classes" if heights[0] < n_groups else f"each {what}"
+    _finish(figure, axes, image, f"The median code of {some}, decoded")
     return figure
 
 
@@ -185,7 +199,7 @@ def _verdict(result: Generated, row: int) -> tuple[str, str]:
     if looks_like == result.medians.classes[row]:
         return f"✓ {votes}, {near}", INK
     name = result.class_names[looks_like] if result.class_names else str(looks_like)
-    return f"✗ {shorten(name, 12)} {votes}, {near}", WARNING
+    return f"✗ {plain(name, 12)} {votes}, {near}", WARNING
 
 
 def vector_walks(walks: Interpolation, features: Features) -> Figure:
@@ -212,13 +226,14 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
     for pair, row in enumerate(axes):
         for column, (ax, (name, values)) in enumerate(zip(row, steps, strict=True)):
             image = _heat(ax, features, values[pair], shown)
-            start, end = (shorten(end, 14) for end in walks.names[pair])
-            ax.set_title(f"{name}: {start} to {end}" if column == 0 else name, loc="left", fontsize=SMALL, color=INK)
-            nearest = walks.nearest[name][pair] if walks.nearest else ["" for _ in range(n_steps)]
+            start, end = (plain(end, 14) for end in walks.names[pair])
+            heading = f"{plain(name, 24)}: {start} to {end}" if column == 0 else plain(name, 24)
+            ax.set_title(heading, loc="left", fontsize=SMALL, color=INK)
+            nearest = walks.nearest[name][pair] if walks.nearest else ()
             ax.set_yticks([])
             for step, text in enumerate(nearest):
                 ax.annotate(
-                    shorten(text, 12), (1, step), xytext=(3, 0), xycoords=("axes fraction", "data"),
+                    plain(text, 12), (1, step), xytext=(3, 0), xycoords=("axes fraction", "data"),
                     textcoords="offset points", va="center", fontsize=SMALL - 1, color=FAINT, annotation_clip=False,
                 )  # fmt: skip
             _name_features(ax, features, shown, last=pair == len(axes) - 1)
@@ -252,18 +267,20 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
     image = ScalarMappable(Normalize(-_LIMIT, _LIMIT), _DIVERGING)
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, j in zip(axes.flat, shown, strict=False):
+    for ax, j, feature in zip(axes.flat, shown, features.short(shown, 26), strict=False):
         ax.set_axis_on()
         colours = image.to_rgba(values[..., j])[..., :3]
         opacity = 0.15 + 0.85 * grid.nearness[..., None]
         ax.imshow(
             colours * opacity + 1 - opacity, origin="lower", aspect="auto", extent=(0, len(grid.z1), 0, len(grid.z2))
         )
-        ax.set_title(shorten(features.names[j], 26), fontsize=SMALL, color=INK, pad=3)
+        ax.set_title(feature, fontsize=SMALL, color=INK, pad=3)
         ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 4).round().astype(int))
         ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
         ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
-    _finish(figure, axes, image, " · ".join(filter(None, ["Features over the latent space", name])))
+    _finish(
+        figure, axes, image, " · ".join(filter(None, ["Features over the latent space", name and plain(name, 50)]))
+    )
     figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)
     figure.supylabel("z2, at quantiles of the codes", fontsize=TEXT)
     return figure
@@ -280,7 +297,7 @@ def _heat(ax: Axes, features: Features, X: NDArray[Any], shown: NDArray[np.int64
 def _name_features(ax: Axes, features: Features, shown: NDArray[np.int64], *, last: bool) -> None:
     """Name the columns of a table below the last of them, where there are not too many."""
     if last and len(shown) <= _MOST_NAMED:
-        ax.set_xticks(range(len(shown)), [shorten(features.names[j], 18) for j in shown], rotation=90, fontsize=SMALL)
+        ax.set_xticks(range(len(shown)), features.short(shown, 18), rotation=90, fontsize=SMALL)
         return
     ax.set_xticks([])
     if last:

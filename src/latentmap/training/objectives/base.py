@@ -76,4 +76,4 @@ class Objective(nn.Module):
 
 def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
     """Return Gaussian noise in the shape of `x`, where `x` is."""
-    return torch.randn(x.shape, generator=generator).to(x.device)
+    return torch.randn(x.shape, generator=generator, dtype=torch.float32).to(x.device)

@@ -45,7 +45,7 @@ class Denoising(Objective):
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return samples under noise."""
         noisy = x + self.noise * self._deviation * noise_like(x, generator)
-        kept = torch.rand(x.shape, generator=generator) >= self.masking
+        kept = torch.rand(x.shape, generator=generator, dtype=torch.float32) >= self.masking
         return noisy * kept.to(x.device)
 
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002

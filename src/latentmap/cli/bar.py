@@ -1,0 +1,165 @@
+"""The one bar that says what goes on, and the lines beside it. Imports nothing heavy, so that it is there at once.
+
+On a terminal the bar goes when it is done, and only lines stay. Elsewhere a line is written every ten seconds, then
+ever more rarely.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_FIRST, _SLOWEST = 10.0, 80.0  # seconds before and between lines where there is no terminal
+_shown: Bar | None = None
+
+
+class Bar:
+    """Something that goes on, and how far it is; shown from now on in place of what went on before."""
+
+    def __init__(self, what: str, share: float | None = None, *, elsewhere: bool = True) -> None:
+        global _shown  # noqa: PLW0603  # a terminal has one last line
+        clear()
+        _shown = self
+        self.what, self.detail = what, ""
+        self._start = time.perf_counter()
+        self._stopped = threading.Event()
+        self._progress = _progress(what, share)
+        if self._progress is not None:
+            self._progress.start()
+        elif elsewhere:
+            threading.Thread(target=self._write_now_and_then, daemon=True).start()
+
+    def update(self, share: float | None, detail: str | None = None) -> None:
+        """Say how far it is, from 0 to 1, and what else there is to say."""
+        self.detail = self.detail if detail is None else detail
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=share, detail=self.detail)
+
+    def close(self) -> None:
+        """Leave no trace."""
+        global _shown  # noqa: PLW0603
+        if _shown is self:
+            _shown = None
+        self._stopped.set()
+        if self._progress is not None:
+            self._progress.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Make room for a line."""
+        if self._progress is None:
+            yield
+            return
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
+    def line(self) -> str:
+        """The bar as a line of text."""
+        seconds = f"{time.perf_counter() - self._start:.0f} s"
+        return f"{self.what}: {', '.join(filter(None, [self.detail, seconds]))}"
+
+    def _write_now_and_then(self) -> None:
+        """Write a line every ten seconds, then ever more rarely."""
+        pause = _FIRST
+        while not self._stopped.wait(pause):
+            note(self.line())
+            pause = min(1.5 * pause, _SLOWEST)
+
+
+class DataBar:
+    """A bar of bytes downloaded, or of samples decoded into the cache, in the form that pooch takes.
+
+    Parameters
+    ----------
+    reading : str
+        What the user waits for before and after.
+    """
+
+    total: int = 0
+    kind: str = "downloading"
+
+    def __init__(self, reading: str) -> None:
+        self._reading = f"reading {reading}"
+        Bar(self._reading)
+        self._bar: Bar | None = None
+        self._done = 0
+
+    def update(self, n: int) -> None:
+        """Move on by so many; the first call shows the bar."""
+        if self._bar is None:
+            self._bar = Bar(self.kind, 0.0)
+        self._done += n
+        done, total = self._done, max(self.total, 1)
+        mib = f"{done / 2**20:,.1f} of {total / 2**20:,.1f} MiB"
+        self._bar.update(done / total, mib if self.kind == "downloading" else f"{done:,} of {total:,}")
+
+    def reset(self) -> None:
+        """Start again from nothing: pooch calls it at the end, before it fills the bar."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Go back to reading."""
+        self._done = 0
+        if self._bar is not None:
+            Bar(self._reading)
+            self._bar = None
+
+
+def _progress(what: str, share: float | None) -> Progress | None:
+    """A bar for the terminal; None where standard error is none, or one that cannot draw."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not (sys.stderr.isatty() and console.is_interactive):
+        return None
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    left = TimeElapsedColumn() if share is None else TimeRemainingColumn(compact=True)
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[detail]}", markup=False),
+        left,
+        console=console,
+        transient=True,
+        refresh_per_second=5,
+        redirect_stdout=sys.stdout.isatty(),  # never where results are piped: the bar would take them along
+    )
+    task = progress.add_task(what, total=None if share is None else 1.0, detail="")
+    progress.update(task, completed=share)
+    return progress
+
+
+def starting() -> None:
+    """Show on a terminal that libraries are loaded."""
+    Bar("starting", elsewhere=False)
+
+
+def clear() -> None:
+    """Show nothing any more."""
+    if _shown is not None:
+        _shown.close()
+
+
+def note(text: str) -> None:
+    """Write one line to standard error."""
+    with _shown.paused() if _shown is not None else nullcontext():
+        sys.stderr.write(f"latentmap: {' '.join(text.split())}\n")
+
+
+def answer(text: object) -> None:
+    """Write a command's result to standard output; nothing goes on any more."""
+    clear()
+    typer.echo(text)

@@ -1,0 +1,119 @@
+"""What is seen while a command runs: on a terminal, and where there is none."""
+
+import io
+import re
+import sys
+
+import pytest
+
+from latentmap.cli import bar
+from latentmap.cli.bar import Bar, DataBar, note
+from latentmap.cli.progress import TrainingBar, show_stage
+from latentmap.training import EpochRecord, TrainingPlan
+
+
+def screen(written: str) -> list[str]:
+    """The lines that a terminal shows in the end."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part.endswith("A") and part.startswith("\x1b"):
+            row -= int(part[2:-1] or 1)
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part[0] not in "\x1b\r":
+            lines[row] += part
+    return [line for line in lines if line.strip()]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Make standard error a terminal."""
+
+    def make():
+        monkeypatch.setattr(sys, "stderr", stream := Terminal())
+        return stream
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    yield make
+    bar.clear()
+
+
+def train(epochs=2):
+    """What a callback is told of a training."""
+    shown = TrainingBar()
+    shown.on_train_begin(TrainingPlan("dense", epochs, 10, 0.1))
+    for epoch in range(1, epochs + 1):
+        shown.on_step_end(5 * epoch, 5 * epochs)
+        shown.on_epoch_end(EpochRecord(epoch, 0.5 / epoch, 0.25 / epoch, 0.1, 1.4 * epoch))
+    shown.on_train_end()
+
+
+def test_on_a_terminal_lines_stay_once_and_bars_go(terminal):
+    stream = terminal()
+    data = DataBar("photos")
+    data.total = 3
+    data.update(2)
+    note("one\n  note")
+    data.close()
+    for name in ("fit_dense", "fit_dense", "evaluate", "evaluate"):
+        show_stage(name)
+        if name.startswith("fit"):
+            train()
+    bar.clear()
+    line = "latentmap: dense: validation loss 0.125 after 2 epochs in 3 s"
+    assert screen(stream.getvalue()) == ["latentmap: one note", line, line]
+
+
+def test_on_a_terminal_the_bar_says_how_far_it_is(terminal):
+    stream = terminal()
+    Bar("encoding [bold]", 0.5).update(0.5, "4 of 8")
+    bar._shown._progress.refresh()
+    line = screen(stream.getvalue())[-1]
+    assert line.startswith("encoding [bold] ━━━━━━")
+    assert "4 of 8" in line
+
+
+def test_elsewhere_a_line_is_written_ever_more_rarely(capsys):
+    class Waits:
+        asked = ()
+
+        def wait(self, seconds):
+            self.asked += (seconds,)
+            return len(self.asked) > 7
+
+        def set(self):
+            pass
+
+    shown = Bar("reading photos")
+    shown._stopped.set()
+    shown._stopped = waits = Waits()
+    shown._write_now_and_then()
+    bar.clear()
+    assert capsys.readouterr() == ("", 7 * "latentmap: reading photos: 0 s\n")
+    assert waits.asked[:3] == (10, 15, 22.5)
+    assert waits.asked[-2:] == (80, 80)
+
+
+def test_elsewhere_only_what_was_reached_is_written_of_a_short_training(capsys):
+    train()
+    show_stage("figures")
+    bar.clear()
+    assert capsys.readouterr() == ("", "latentmap: dense: validation loss 0.125 after 2 epochs in 3 s\n")
+
+
+def test_nothing_is_said_of_training_that_was_broken_off(capsys):
+    shown = TrainingBar()
+    shown.on_train_begin(TrainingPlan("dense", 5, 10, 0.1))
+    shown.on_epoch_end(EpochRecord(1, 0.5, None, 0.1, 1.0))
+    shown.on_train_end()
+    bar.clear()
+    assert capsys.readouterr() == ("", "")
