@@ -15,6 +15,8 @@ from PIL import Image
 from latentmap import Autoencoder, load_dataset
 from latentmap.errors import DatasetError
 
+from .test_idx import peak_memory
+
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 9, 10), dtype=np.uint8)
 VECTORS = RNG.normal(size=(40, 6)) * 100
@@ -387,6 +389,46 @@ def test_idx_files_alone_with_labels_and_as_a_folder(tmp_path, suffix):
     dataset = load_dataset(tmp_path)
     assert (len(dataset.train), len(dataset.test)) == (40, 7)
     assert dataset.test.labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("kind", ["npz", "npz split", "gz"])
+def test_compressed_files_larger_than_the_memory_allowed_are_refused_by_their_header(tmp_path, kind):
+    images = np.zeros((300, 256, 256), np.uint8)  # 18.75 MiB
+    path = tmp_path / ("x.npz" if "npz" in kind else "train-images-idx3-ubyte.gz")
+    if kind == "gz":
+        write_idx(path, images)
+    else:
+        names = ("x_train", "x_test") if "split" in kind else ("X", "images")
+        np.savez_compressed(path, **{names[0]: images, names[1]: images[:200]})
+    takes = "31.2" if "split" in kind else "18.8"
+    way = "Uncompress it, and it is read" if kind == "gz" else r"Save its arrays as \.npy, which is read"
+    message = rf"must be held as a whole, and takes {takes} MiB, more than the 18\.0 MiB allowed\. {way} .* --memory"
+
+    def refused():
+        with pytest.raises(DatasetError, match=message):
+            load_dataset(path, memory="18MiB")
+
+    assert peak_memory(refused) < 2 * 2**20
+
+
+def test_a_plain_idx_file_is_read_piece_by_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.arrays._CHUNK_BYTES", 2**20)
+    images = np.zeros((300, 256, 256), np.uint8)
+    images[::7] = 9
+    write_idx(tmp_path / "train-images-idx3-ubyte", images)
+    held = []
+    assert peak_memory(lambda: held.append(load_dataset(tmp_path, memory="2MiB"))) < 6 * 2**20
+    assert isinstance(held[0].train.X, np.memmap)
+    assert (held[0].train.X[:, 0, 0, 0] == 9).sum() + (held[0].test.X[:, 0, 0, 0] == 9).sum() == 43
+
+
+def test_changed_test_images_of_an_idx_folder_are_decoded_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
+    for test in (IMAGES[:7], 255 - IMAGES[:7]):
+        write_idx(tmp_path / "t10k-images-idx3-ubyte", test)
+        np.testing.assert_array_equal(load_dataset(tmp_path, memory=100).test.images[..., 0], test)
 
 
 # ---- what is refused -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -18,6 +19,16 @@ def idx_bytes(array, code=None):
     code = CODES[big.str.replace("|", "")] if code is None else code
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
     return header + array.astype(big).tobytes()
+
+
+def peak_memory(work):
+    """The most bytes that something held at once."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "float32", "float64"])
@@ -90,6 +101,40 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path):
         read_content(tmp_path / "gone")
     with pytest.raises(DatasetError, match=r"cannot be read: Is a directory"):
         read_content(tmp_path)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(("content", "message"), [
+    (GOOD[:-1], r"is truncated: dimensions \(2, 3, 4\) need 40 bytes, got 39"),
+    (GOOD + b"\0", r"is longer than its header says: dimensions \(2, 3, 4\) need 40 bytes, got 41"),
+    (GOOD[:9], "is truncated: its header needs 16 bytes, got 9"),
+    (b"\0\0\x08\x46" + b"\0\0\0\x01" * 70, "must have at most 32 dimensions, got 70"),
+    (b"\0\0\x0e\x04" + b"\xff" * 160, "is truncated: dimensions|which no memory holds"),
+])  # fmt: skip
+def test_a_damaged_file_is_refused_as_its_content_is(tmp_path, compressed, content, message):
+    path = tmp_path / "x-ubyte"
+    path.write_bytes(gzip.compress(content) if compressed else content)
+    with pytest.raises(DatasetError, match=message) as caught:
+        read_idx(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plain_file_is_mapped_and_a_compressed_one_stops_where_its_header_says(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    (tmp_path / "plain").write_bytes(idx_bytes(values))
+    mapped = read_idx(tmp_path / "plain")
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, values)
+    (tmp_path / "zipped").write_bytes(gzip.compress(idx_bytes(values)))
+    assert read_idx(tmp_path / "zipped").dtype == np.float32
+    (tmp_path / "endless").write_bytes(gzip.compress(idx_bytes(values) + bytes(20_000_000), 1))
+
+    def refused():
+        with pytest.raises(DatasetError, match="longer than its header says"):
+            read_idx(tmp_path / "endless")
+
+    assert peak_memory(refused) < 2**20
+    assert peak_memory(lambda: read_content(tmp_path / "endless", 100)) < 2**20
 
 
 @settings(max_examples=100, deadline=None)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any, cast
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.arrays import ArrayReader, Parts
-from latentmap.data.idx import read_idx
+from latentmap.data.idx import check_budget, read_idx
 from latentmap.data.reading import Wishes
 from latentmap.errors import DatasetError
 
@@ -29,7 +32,7 @@ def read_npy(path: Path, wishes: Wishes) -> ArrayReader:
     DatasetError
         If it is damaged or holds objects, which would have to be unpickled.
     """
-    return ArrayReader(path.stem, Parts(_load(path, mmap=True)), wishes, content=file_state(path))
+    return ArrayReader(path.stem, Parts(_load(path)), wishes, content=file_state(path))
 
 
 def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
@@ -40,7 +43,7 @@ def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
     Raises
     ------
     DatasetError
-        If it is damaged, holds objects, or has no such arrays.
+        If it is damaged, holds objects, has no such arrays, or has larger ones than may be held.
     """
     archive = _load(path)
     if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -48,21 +51,24 @@ def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
     with archive:
         names = archive.files
 
-        def take(*wanted: str) -> NDArray[Any] | None:
-            found = next((name for name in wanted if name in names), None)
-            return None if found is None else _member(archive, found, path)
+        def find(*wanted: str) -> str | None:
+            return next((name for name in wanted if name in names), None)
 
-        split = {f"{kind}_{part}" for kind in ("x", "X") for part in ("train", "test")} & set(names)
-        if len(split) == 2:
-            X, X_test = take("x_train", "X_train"), take("x_test", "X_test")
-            parts = Parts(cast("NDArray[Any]", X), take("y_train"), X_test, take("y_test"))
+        X, X_test = find("x_train", "X_train"), find("x_test", "X_test")
+        if X is not None and X_test is not None:
+            chosen = [X, find("y_train"), X_test, find("y_test")]
+        elif len(names) == 1:
+            chosen = [names[0]]
         else:
-            X = take(*_X_NAMES) if len(names) > 1 else take(*names)
-            if X is None:
-                raise DatasetError(
-                    f"{path} must hold one of {', '.join(_X_NAMES)} (and y or labels), got {', '.join(names) or '-'}."
-                )
-            parts = Parts(X, take(*_Y_NAMES) if len(names) > 1 else None)
+            chosen = [find(*_X_NAMES), find(*_Y_NAMES)]
+        if chosen[0] is None:
+            raise DatasetError(
+                f"{path} must hold one of {', '.join(_X_NAMES)} (and y or labels), got {', '.join(names) or '-'}."
+            )
+        n_bytes = sum(_member_bytes(archive, name, path) for name in chosen if name is not None)
+        check_budget(path, n_bytes, wishes.budget, "Save its arrays as .npy, which is read piece by piece")
+        arrays = [None if name is None else _member(archive, name, path) for name in chosen]
+        parts = Parts(cast("NDArray[Any]", arrays[0]), *arrays[1:])
     return ArrayReader(path.stem, parts, wishes, content=file_state(path))
 
 
@@ -74,7 +80,7 @@ def read_idx_file(path: Path, wishes: Wishes) -> ArrayReader:
     DatasetError
         If it is damaged.
     """
-    parts = Parts(read_idx(path), _labels_beside(path))
+    parts = Parts(read_idx(path, budget=wishes.budget), _labels_beside(path, wishes))
     return ArrayReader(path.name.split(".")[0], parts, wishes, content=file_state(path))
 
 
@@ -83,13 +89,11 @@ def read_idx_folder(folder: Path, wishes: Wishes) -> ArrayReader:
     train, test = idx_images(folder, "train"), idx_images(folder, "t10k")
     if train is None:
         raise DatasetError(f"{folder} has no train-images IDX file.")
-    parts = Parts(
-        read_idx(train),
-        _labels_beside(train),
-        None if test is None else read_idx(test),
-        None if test is None else _labels_beside(test),
-    )
-    return ArrayReader(folder.resolve().name, parts, wishes, content=file_state(train))
+    parts, content = Parts(read_idx(train, budget=wishes.budget), _labels_beside(train, wishes)), file_state(train)
+    if test is not None:
+        parts = replace(parts, X_test=read_idx(test, budget=wishes.budget), y_test=_labels_beside(test, wishes))
+        content += file_state(test)
+    return ArrayReader(folder.resolve().name, parts, wishes, content=content)
 
 
 def idx_images(folder: Path, part: str) -> Path | None:
@@ -97,10 +101,10 @@ def idx_images(folder: Path, part: str) -> Path | None:
     return next((path for path in sorted(folder.glob(f"{part}-images*idx3-ubyte*")) if path.is_file()), None)
 
 
-def _labels_beside(path: Path) -> NDArray[Any] | None:
+def _labels_beside(path: Path, wishes: Wishes) -> NDArray[Any] | None:
     """The labels of an IDX file of images, where MNIST's naming leads to a file."""
     labels = path.with_name(path.name.replace("-images", "-labels").replace("idx3", "idx1"))
-    return read_idx(labels, n_dims=1) if labels != path and labels.is_file() else None
+    return read_idx(labels, 1, wishes.budget) if labels != path and labels.is_file() else None
 
 
 def file_state(path: Path) -> str:
@@ -111,12 +115,24 @@ def file_state(path: Path) -> str:
     ).hexdigest()
 
 
-def _load(path: Path, *, mmap: bool = False) -> Any:
-    """What a NumPy file holds, never unpickled."""
+def _load(path: Path) -> Any:
+    """What a NumPy file holds, mapped or to be taken from an archive, never unpickled."""
     try:
-        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header can make its reader fail in any way
         raise _unreadable(path, error) from error
+
+
+def _member_bytes(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> int:
+    """The bytes that an array of an ``.npz`` file takes once uncompressed, by its header."""
+    try:
+        with cast("ZipFile", archive.zip).open(f"{name}.npy") as file:
+            is_first = np.lib.format.read_magic(file) == (1, 0)
+            read_header = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read_header(file)
+    except Exception as error:  # as below
+        raise _unreadable(path, error) from error
+    return prod(shape) * int(dtype.itemsize)
 
 
 def _member(archive: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:

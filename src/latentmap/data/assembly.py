@@ -183,6 +183,7 @@ def _check_enough(train: Split, name: str, *, alone: bool) -> None:
             f"{name} must have at least 3 samples, 2 to learn from and 1 to test by, got {len(train)} to learn from."
         )
     first = train.X[:1]
-    if all((train.X[i : i + 4096] == first).all() for i in range(0, len(train), 4096)):
+    step = max(1, 2**20 // first.size)
+    if all((train.X[i : i + step] == first).all() for i in range(0, len(train), step)):
         what = "images" if train.X.ndim == 4 else "samples"
         raise DatasetError(f"all {len(train):,} training {what} in {name} are the same: there is nothing to learn.")

@@ -127,7 +127,7 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
     notes: list[str] = []
     labels: dict[int, Any] = {}
     held: dict[int, Any] = {}
-    room = memory_budget(None) // 2
+    room = (memory_budget(None) if wishes.budget is None else wishes.budget) // 2
 
     def fetch(row: int) -> Any:
         """The sample of a row; its label is noted. What fits in memory is asked for once."""

@@ -6,6 +6,7 @@ Splitting, holding and storing what is read is the business of ``assembly`` and 
 
 from __future__ import annotations
 
+import itertools
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -24,6 +25,7 @@ from latentmap.errors import DatasetError
 
 _CHUNK = 256  # images decoded between two looks at what is done
 _LOOKED_AT = 4096  # of images with more than 8 bits, evenly spaced, to find the range of their pixels
+_BATCH = 16  # of them at once by one thread
 
 
 @dataclass(eq=False)
@@ -172,17 +174,23 @@ class EncodedImages(Reader):
     def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[list[tuple[int, Any]]]:
         """The work's result for each row, or the error of one that could not be read, some hundred rows at a time."""
 
-        def attempt(item: Encoded | UnreadableImageError) -> Any:
-            try:
-                return item if isinstance(item, UnreadableImageError) else work(item)
-            except UnreadableImageError as error:
-                return error
+        def attempt(items: list[Encoded | UnreadableImageError]) -> list[Any]:
+            found: list[Any] = []
+            for item in items:
+                try:
+                    found.append(item if isinstance(item, UnreadableImageError) else work(item))
+                except UnreadableImageError as error:
+                    found.append(error)
+            return found
 
         # Threads, since Pillow lets others run while it decodes; the items themselves are fetched in order.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(rows), _CHUNK):
                 piece = rows[start : start + _CHUNK].tolist()
-                yield list(zip(piece, pool.map(attempt, map(self._item, piece)), strict=True))
+                items = [self._item(row) for row in piece]
+                # Several at once: handing over a small image takes a thread longer than its work.
+                batches = [items[i : i + _BATCH] for i in range(0, len(items), _BATCH)]
+                yield list(zip(piece, itertools.chain.from_iterable(pool.map(attempt, batches)), strict=True))
 
     def _item(self, row: int) -> Encoded | UnreadableImageError:
         """The image of a row, still encoded, or why there is none."""

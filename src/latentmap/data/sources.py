@@ -135,7 +135,8 @@ def load_dataset(
     known = reading if isinstance(reading, Reading) or reading is None else Reading.from_config(reading)
     if isinstance(columns, str):
         raise TypeError(f"columns must be a sequence of names, got {columns!r}. Put it into a list.")
-    wishes = Wishes(size, fit, color, label, known, columns, header, missing)
+    budget = memory_budget(memory)
+    wishes = Wishes(size, fit, color, label, known, columns, header, missing, budget)
     if not 0 <= test_fraction < 1:
         raise ValueError(f"test_fraction must be at least 0 and less than 1, got {test_fraction!r}.")
     if limit is not None:
@@ -146,7 +147,7 @@ def load_dataset(
         raise ValueError(f"source must be a name or a path, got {source!r}. Write . for the present folder.")
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
-    terms = Terms(test_fraction, limit, memory_budget(memory), skip_bad, progress)
+    terms = Terms(test_fraction, limit, budget, skip_bad, progress)
     if isinstance(source, str) and source in BUILTIN_NAMES:
         folder = None if data_dir is None else Path(data_dir)
         reader: Reader = _builtin_reader(source, folder, limit, wishes, progress)
