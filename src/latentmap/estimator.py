@@ -903,7 +903,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                     validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=least)
                 )
         except (ValueError, TypeError) as error:
-            raise _in_one_line(name_first_gap(error, X) if isinstance(error, ValueError) else error) from error
+            raise _in_one_line(name_first_gap(error, X)) from error
         _check_size(samples, None if reset else self.preprocessing_)
         return samples
 

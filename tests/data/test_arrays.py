@@ -1,14 +1,18 @@
 """Arrays, tensors, frames, PyTorch's datasets, and the files of arrays."""
 
+import datetime
 import gzip
+import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from PIL import Image
 
-from latentmap import load_dataset
+from latentmap import Autoencoder, load_dataset
 from latentmap.errors import DatasetError
 
 from .test_idx import peak_memory
@@ -238,6 +242,38 @@ def test_a_frame_gives_its_numbers_and_names_the_class():
     np.testing.assert_array_equal(again.train.X, dataset.train.X)
     with pytest.raises(DatasetError, match=r"the data frame lacks the column\(s\) 'a'"):
         load_dataset(frame[list("bcdef")], reading=dataset.reading)
+
+
+def test_a_model_says_the_same_of_a_frames_columns():
+    frame = pd.DataFrame(VECTORS, columns=list("abcdef"))
+    others = frame.assign(kind=["x", "y"] * 20, when=pd.date_range("2024-01-01", periods=40))
+    dates = "1 columns that hold dates: 'when'. Leave them out, or read X by load_dataset"
+    for one, said in (
+        (others, f"1 columns that hold no numbers: 'kind'; {dates}"),
+        (others.drop(columns="kind"), dates),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"X must hold numbers, got {said}")):
+            Autoencoder("linear", 2, epochs=1).fit(one)
+    frame["b"] = pd.array([1, None] * 20, dtype="Int64")
+    with pytest.raises(ValueError, match=r"^Input X contains NaN\. The first is in row 1, column 'b'\. Fill it in"):
+        Autoencoder("linear", 2, epochs=1).fit(frame)
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_frames_of_objects_are_judged_by_their_values(library):
+    frame = library({
+        "a": [1.5, 2.5, None, 4.0], "flag": [True, None, False, True], "when": [datetime.date(2024, 1, 2)] * 4,
+        "word": ["x", None, "y", "z"], "none": [None] * 4, "big": [Decimal("1.25")] * 4,
+    })  # fmt: skip
+    dataset = load_dataset(frame, missing="drop", test_fraction=0)
+    assert dataset.reading.columns == ("a", "flag", "big")
+    assert dataset.train.X.tolist() == [[1.5, 1, 1.25], [4, 1, 1.25]]
+    assert [note.split(":")[1].split(".")[0] for note in dataset.notes[:3]] == [" 'word'", " 'when'", " 'none'"]
+
+
+def test_two_columns_of_a_name_are_refused():
+    with pytest.raises(DatasetError, match="the data frame has more than one column 'a'"):
+        load_dataset(pd.DataFrame(VECTORS[:, :2], columns=["a", "a"]))
 
 
 def test_a_likely_class_is_pointed_out():

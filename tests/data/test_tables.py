@@ -90,8 +90,32 @@ def test_what_the_first_line_is_can_be_said_and_is_kept_with_a_model(tmp_path):
     again = load_dataset(tmp_path / "new.csv", reading=named.reading.to_config(), test_fraction=0)
     assert again.train.X.tolist() == [[4, 3]]
     nameless = load_dataset(tmp_path / "x.csv", test_fraction=0).reading
-    (tmp_path / "new.csv").write_text("1,2,x\n")
-    assert load_dataset(tmp_path / "new.csv", reading=nameless, test_fraction=0).train.X.tolist() == [[1, 2]]
+    for text in ("1,2,x\n", "a,b,c\n1,2,x\n"):
+        (tmp_path / "new.csv").write_text(text)
+        assert load_dataset(tmp_path / "new.csv", reading=nameless, test_fraction=0).train.X.tolist() == [[1, 2]]
+
+
+def test_many_columns(tmp_path):
+    X = RNG.normal(size=(6, 5000)).round(2)
+    names = [f"g{i}" for i in range(5000)]
+    write_csv(tmp_path / "x.csv", ([f"s{i}", *row] for i, row in enumerate(X)), ["", *names])
+    pq.write_table(pa.table(dict(zip(names, X.T, strict=True))), tmp_path / "x.parquet")
+    for source in (tmp_path / "x.csv", tmp_path / "x.parquet", pd.DataFrame(X, columns=names)):
+        dataset = load_dataset(source, test_fraction=0)
+        assert dataset.reading.columns == tuple(names)
+        np.testing.assert_allclose(dataset.train.X, X, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("a,b\n1," + "9" * 200_000 + "\n", "cannot be read as CSV: field larger than field limit"),
+    ("a,b\n1,2\n1,2\0\n3,4\n", r"line 3, column 'b': '2\\x00' in place of a number"),
+    ('a,b\n1,2\n"3,4\n5,6\n', "line 4: 1 values in place of 2"),
+])  # fmt: skip
+def test_damaged_cells_are_one_line(tmp_path, text, message):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_dataset(tmp_path / "x.csv")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("column", "values", "note"), [

@@ -226,7 +226,7 @@ def _without_gaps(parts: Parts, name: str, notes: list[str]) -> tuple[Parts, tup
 def _check_means(means: Sequence[float] | None, n_features: int, name: str, wishes: Wishes) -> None:
     """Refuse to fill in what a model does not know the means of."""
     if wishes.reading is not None and means is None:
-        raise DatasetError(f"{name}: the model keeps no means to fill in, for it was fitted without missing='mean'.")
+        raise DatasetError(f"{name}: the model keeps no means to fill in. Fit it with missing='mean'.")
     if means is not None and len(means) != n_features:
         raise DatasetError(f"{name} holds vectors of {n_features} numbers; the model was fitted on {len(means)}.")
 

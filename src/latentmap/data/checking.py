@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from latentmap.data.objects import as_numbers, kind_of_values
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
+from latentmap.data.tables import describe_others
 
 
 def check_images(X: Any, known: Preprocessing | None = None) -> NDArray[Any]:
@@ -60,21 +62,31 @@ def check_images(X: Any, known: Preprocessing | None = None) -> NDArray[Any]:
     return images
 
 
-def name_first_gap(error: ValueError, X: Any) -> ValueError:
-    """Add the place of the first NaN or infinity to scikit-learn's error about it; other errors stay as they are.
+def name_first_gap(error: Exception, X: Any) -> Exception:
+    """Say where samples hold no numbers, where an error of scikit-learn's does not; other errors stay as they are.
 
     Parameters
     ----------
-    error : ValueError
+    error : Exception
         From a check of `X`.
     X : array or data frame
         What was checked.
 
     Returns
     -------
-    ValueError
+    Exception
         In one line where a place is named.
     """
+    names = None
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        columns = {name: np.asarray(X[name]) for name in X.columns}
+        others = describe_others({str(name): kind_of_values(values) for name, values in columns.items()})
+        if others:
+            return ValueError(
+                f"X must hold numbers, got {'; '.join(others)}. Leave them out, or read X by load_dataset, which "
+                "passes over them."
+            )
+        names, X = list(columns), np.column_stack([as_numbers(values) for values in columns.values()])
     if "NaN" not in str(error) and "infinity" not in str(error):
         return error
     try:
@@ -84,7 +96,6 @@ def name_first_gap(error: ValueError, X: Any) -> ValueError:
     if finite.ndim != 2 or finite.all():
         return error
     row, column = (int(i) for i in np.argwhere(~finite)[0])
-    names = getattr(X, "columns", None)
     where = f"column {names[column]!r}" if names is not None else f"column {column}"
     first = " ".join(str(error).splitlines()[0].split()).rstrip(".")
     return ValueError(f"{first}. The first is in row {row}, {where}. Fill it in, or leave the row out.")

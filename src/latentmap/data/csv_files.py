@@ -193,10 +193,10 @@ class _Cells:
             header, plain = self._wishes.header, True
         elif known is not None and set(known) <= set(cells):
             header, plain = True, True
-        elif known is not None and all(re.fullmatch(r"column \d+", column) for column in known):
-            header, plain = False, True
         else:
             header, plain = has_header(cells, [row for _, row in sampled])
+        if known is not None and all(re.fullmatch(r"column \d+", column) for column in known):
+            plain, cells = True, [""] * len(cells)  # the model knows them by their places
         if header and not plain:
             self._notes.append("the first line is taken as the names of the columns. If it is data, add --no-header.")
         elif not header and not plain:

@@ -69,7 +69,7 @@ def _read_frame(frame: Any, y: Any, wishes: Wishes) -> ArrayReader:
     columns = {name: np.asarray(frame[place]) for name, place in names.items()}
 
     def take(wanted: Sequence[str]) -> NDArray[np.float64]:
-        return np.column_stack([_as_numbers(columns[name]) for name in wanted])
+        return np.column_stack([as_numbers(columns[name]) for name in wanted])
 
     kinds = {name: kind_of_values(values) for name, values in columns.items()}
     return read_table(Table("the data", "the data frame", kinds, take, columns.__getitem__), wishes, y)
@@ -87,7 +87,7 @@ def kind_of_values(values: NDArray[Any]) -> Kind:
     return "date" if all(issubclass(one, (datetime.date, datetime.time)) for one in found) else "text"
 
 
-def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+def as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     """A column of a data frame as numbers; NaN where there is no value."""
     if values.dtype.kind == "O":
         values = np.where(missing_cells(values), np.nan, values)
@@ -127,7 +127,7 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
     notes: list[str] = []
     labels: dict[int, Any] = {}
     held: dict[int, Any] = {}
-    room = memory_budget(None) // 2
+    room = (memory_budget(None) if wishes.budget is None else wishes.budget) // 2
 
     def fetch(row: int) -> Any:
         """The sample of a row; its label is noted. What fits in memory is asked for once."""

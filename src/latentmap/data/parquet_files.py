@@ -67,6 +67,8 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
     shards = [path] if path.is_file() else parquet_shards(path)
     files = []
     for shard in shards:
+        if not shard.is_file():  # a named pipe would be waited for
+            raise DatasetError(f"{shard} is no regular file. Remove it, or mend the link.")
         try:
             files.append(parquet.ParquetFile(shard))
         except Exception as error:

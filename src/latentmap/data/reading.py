@@ -118,8 +118,8 @@ class Reading:
                 must = f"must be {rule}, got {value!r:.60}" if name in names else "is unknown"
                 raise DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {must}.")
         known: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
-        if "columns" in known:
-            known["columns"] = tuple(known["columns"])
+        for name in {"columns", "means"} & known.keys():
+            known[name] = tuple(known[name])
         found = cls(**known)
         if found.low is not None and found.high is not None and not found.low < found.high:
             raise DatasetError(
@@ -134,11 +134,12 @@ class Reading:
         """Refuse a record that does not lead to samples of this shape."""
         of_images = len(sample_shape) > 1
         sizes = (*sample_shape, 1)[:3] if of_images else (None, None, None)
-        columns = None if self.columns is None else len(self.columns)
         wanted = dict(zip(("height", "width", "channels"), sizes, strict=True))
-        wanted["columns"] = None if of_images or columns is None else sample_shape[0]
+        for name in ("columns", "means"):
+            wanted[name] = None if of_images or getattr(self, name) is None else sample_shape[0]
         for name, size in wanted.items():
-            value = columns if name == "columns" else getattr(self, name)
+            value = getattr(self, name)
+            value = len(value) if isinstance(value, tuple) else value
             if value != size:
                 raise DatasetError(
                     f"the model's record of how its data was read is damaged: {name!r} must be "
@@ -176,6 +177,8 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "high": _NUMBER,
     "columns": ("a list of names", lambda value: isinstance(value, (list, tuple)) and all(map(_is_text, value))),
     "label": ("a name", _is_text),
+    "missing": (f"one of {', '.join(MISSING)}", MISSING.__contains__),
+    "means": ("a list of numbers", lambda value: isinstance(value, (list, tuple)) and all(map(_is_number, value))),
 }
 """What each entry of a record must be; None is taken too, and what has no rule."""
 

@@ -136,6 +136,16 @@ def listed(names: Collection[str], most: int = 8) -> str:
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
+def describe_others(kinds: Mapping[str, Kind], done: str = "", *, end: bool = False) -> list[str]:
+    """Which columns are of no use as they are, those of a kind together; with what became of them, and the way out."""
+    lines = []
+    for kind, (what, way) in _PASSED_OVER.items():
+        names = [name for name, found in kinds.items() if found == kind]
+        if names:
+            lines.append(f"{len(names):,} columns that {what}{done}: {listed(names)}{'.' + way if end else ''}")
+    return lines
+
+
 def _likely_class(names: Collection[str]) -> str | None:
     """The column that by its name is probably no feature."""
     return next((name for name in names if name.lower() in CLASS_LIKE), None)
@@ -170,10 +180,7 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
         counts[:] = False  # there is nothing else
     for i in np.flatnonzero(empty):
         others[columns[i]] = "empty"
-    for kind, (what, way) in _PASSED_OVER.items():
-        passed = [name for name, found in others.items() if found == kind]
-        if passed:
-            notes.append(f"{len(passed):,} columns that {what} are passed over: {listed(passed)}.{way}")
+    notes += describe_others(others, " are passed over", end=True)
     if counts.any():
         passed = [columns[i] for i in np.flatnonzero(counts)]
         notes.append(
