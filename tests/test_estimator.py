@@ -3,6 +3,7 @@ import json
 import os
 import pickle
 import signal
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -380,7 +381,12 @@ def test_the_layout_in_memory_makes_no_difference(small, vectors, tmp_path, layo
 
 
 def test_what_goes_in_is_never_changed(small, vectors):
-    for X in (small.train.images.copy(), vectors.copy(), small.train.images / 255):
+    for X in (
+        small.train.images.copy(),
+        vectors.copy(),
+        small.train.images / 255,
+        small.train.images / np.float32(255),
+    ):
         before = X.copy()
         ae = quick().fit(X)
         ae.partial_fit(X)
@@ -870,13 +876,54 @@ def test_nothing_warns_in_ordinary_use(small, vectors):
             ae.inverse_transform(ae.transform(X))
 
 
-def test_images_in_other_units_than_those_of_fit_are_noticed(digits):
-    X = digits.train.images[:60]
-    by_bytes = Autoencoder(epochs=1, random_state=0).fit(X)
-    with pytest.warns(UserWarning, match="Multiply X by 255"):
-        by_bytes.transform(X / 255)
+@pytest.mark.parametrize("method", ["transform", "score", "partial_fit"])
+@pytest.mark.parametrize(("fitted", "given", "message"), [
+    ("bytes", "unit", r"0 to 255, got 0 to 1: these are taken as almost black images\. Multiply X by 255\."),
+    ("unit", "255", r"0 to 1, got 0 to 255: codes of what lies far outside mean nothing\. Divide X by 255\."),
+    ("12 bits", "unit", r"0 to 4,095, got 0 to 1: these are taken as almost black images\."),
+    ("12 bits", "bytes", r"0 to 4,095, got uint8: these are taken as almost black images\. Bring X to the range"),
+    ("bytes", "12 bits", r"0 to 255, got 0 to 4,095: codes of what lies far outside mean nothing\."),
+])  # fmt: skip
+def test_images_in_other_units_than_those_of_fit_are_noticed(small, fitted, given, message, method):
+    X = small.train.images[:60]
+    kinds = {"bytes": X, "unit": X / 255, "255": X.astype(np.float32), "12 bits": X.astype(np.uint16) * 16}
+    ae = quick("linear").partial_fit(kinds[fitted])
+    with pytest.warns(UserWarning, match=f"^X must be in the units that fit saw, {message}") as caught:
+        getattr(ae, method)(kinds[given])
+    assert len(caught) == 1
+
+
+def test_images_in_the_units_of_fit_are_taken_in_silence(small):
+    X = small.train.images[:60]
+    for fitted, given in ((X, X.astype(int)), (X / 255, X[:5] / 300 - 0.01), (X.astype(np.uint16) * 16, X[:1] * 0.5)):
+        quick("linear").fit(fitted).transform(given)
     with pytest.raises(ValueError, match="Divide it by 255"):
-        Autoencoder(epochs=1, random_state=0).fit(X / 255).transform(X)
+        quick("linear").fit(X / 255).transform(X)
+
+
+def test_tensors_may_have_their_channels_first(small):
+    colour = np.repeat(small.train.images, 3, axis=3) // np.array([1, 2, 3], np.uint8)
+    first = torch.from_numpy(colour).permute(0, 3, 1, 2)
+    ae = quick("linear").fit(first)
+    Z = quick("linear").fit(colour).transform(colour)
+    np.testing.assert_array_equal(ae.transform(first), Z)
+    np.testing.assert_array_equal(
+        ae.transform(first.float().requires_grad_()), ae.transform(colour.astype(np.float32))
+    )
+    assert ae.inverse_transform(Z).shape == colour.shape
+    with pytest.raises(ValueError, match=r"Move the channels to the end: X\.transpose\(0, 2, 3, 1\)\."):
+        ae.transform(first.numpy())
+
+
+def test_fit_holds_one_copy_of_float_images_at_most():
+    X = RNG.random((1500, 24, 24))
+    ae = Autoencoder("linear", epochs=1, random_state=0)
+    ae.fit(X[:50])
+    tracemalloc.start()
+    ae.fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * X.nbytes * 1.2 + 2**21  # half: the copy is of float32
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -374,7 +374,7 @@ def _swap(one: Path, other: Path) -> bool:
 def _standing(folder: Path) -> Path:
     """Where a folder is to be read: at its name, or where the old one waits between two renames."""
     for _ in range(3):  # once it has been looked for in both places it may have come back to the first
-        if folder.exists():
+        if os.path.exists(folder):  # noqa: PTH110  # which is quiet about names that are too long
             return folder
         target = Path(os.path.realpath(folder))
         waiting = [left / _OLD for left in (_left(target) if target.name else []) if (left / _OLD).is_dir()]

@@ -376,3 +376,50 @@ def test_a_sweep_prints_a_table_and_a_recommendation_and_draws(latentmap, tmp_pa
 def test_sizes_must_be_a_list_of_whole_numbers(latentmap, sizes):
     refusal = latentmap("sweep", "digits", "--latent-dims", sizes)
     assert refused(refusal, 2, "--latent-dims must be whole numbers of at least 1 with commas between")
+
+
+# ---- units ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["bytes", "0 to 1", "-1000 to 3000"])
+def test_a_model_fitted_in_python_is_used_in_its_own_units(latentmap, digits8, kind):
+    images = digits8.train.images[:60, ..., 0]
+    X = {"bytes": images, "0 to 1": images / 255, "-1000 to 3000": images / 255 * 4000 - 1000}[kind]
+    ae = Autoencoder("linear", epochs=1, random_state=0).fit(X)
+    ae.save("m")
+    Path("photos").mkdir()
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(f"photos/{i}.png")
+    np.save("x.npy", X)
+    for source in ("photos", "x.npy"):
+        done = latentmap("encode", "m", source, "-o", "z.npy", "--force")
+        assert done.status == 0
+        np.testing.assert_allclose(np.load("z.npy"), ae.transform(X), rtol=1e-3, atol=1e-3)
+    assert latentmap("encode", "m", "digits", "-o", "d.npy").status == 0
+    done = latentmap("interpolate", "m", "x.npy", "--from", 0, "--to", 1, "-o", "walk.png")
+    assert done.status == 0
+    done = latentmap("evaluate", "m", "photos", "--json")
+    assert json.loads(done.out)["linear"]["test_mse"] < 1  # with pixels from 0 to 1
+    note = "pixels from 0 to 255 are taken as black to white, as"
+    assert (note in done.err) == (kind != "bytes")
+
+
+def test_every_command_takes_images_of_more_than_8_bits(latentmap, digits8):
+    images = digits8.train.images[:40].astype(np.uint16) * 16
+    for image, label in zip(images, digits8.train.labels, strict=False):
+        Path("deep", str(label % 2)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(f"deep/{label % 2}/{len(list(Path('deep').rglob('*.png')))}.png")
+    fit = ("fit", "deep", "-o", "m", "--model", "linear", "--epochs", 1)
+    done = latentmap(*fit)
+    said = "latentmap: pixels from 0 to 4,095 are taken as black to white, with more than 256 levels.\n"
+    assert (done.status, done.err) == (0, said)
+    assert latentmap("encode", "m", "deep", "-o", "z.npy").status == 0
+    assert latentmap("decode", "m", "z.npy", "-o", "decoded").status == 0
+    decoded = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("decoded").iterdir())])
+    assert decoded.shape == (40, 8, 8)
+    assert decoded.dtype == np.uint8
+    assert 0 < decoded.mean() < 255
+    assert latentmap("generate", "m", "deep", "-o", "medians.png").status == 0
+    assert latentmap("generate", "m", "--samples", 4, "-o", "new.png").status == 0
+    assert latentmap("interpolate", "m", "deep", "--from", 0, "--to", 1, "-o", "walk.png").status == 0
+    assert json.loads(latentmap("evaluate", "m", "deep", "--json").out)["linear"]["test_mse"] < 0.2

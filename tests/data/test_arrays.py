@@ -106,6 +106,21 @@ def test_new_images_are_taken_in_the_units_of_the_first():
     assert bytes_.reading == first.reading
 
 
+def test_a_reading_that_says_no_type_gives_bytes():
+    reading = {"height": 8, "width": 8, "channels": 1, "low": 0.0, "high": 1.0}  # as models of version 0.1.0 have it
+    images = RNG.random((5, 8, 8))
+    found = load_dataset(images, reading=reading, test_fraction=0).train.X
+    np.testing.assert_array_equal(found[..., 0], np.round(images * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-9, 1e30])
+def test_pixels_of_any_size_keep_their_levels(scale):
+    images = RNG.random((5, 8, 8))
+    images[0, 0, :2] = 0, 1
+    found = load_dataset(images * scale, test_fraction=0)
+    np.testing.assert_allclose(found.train.X[..., 0], images, atol=1e-6)
+
+
 @pytest.mark.parametrize(("fitted", "given", "fault"), [
     ("0 to 1", "0 to 255", "0 to 1, got 0 to 255: codes of what lies far outside mean nothing"),
     ("0 to 255", "0 to 1", "0 to 255, got 0 to 1: these are taken as almost black images"),
@@ -446,6 +461,7 @@ def test_changed_test_images_of_an_idx_folder_are_decoded_anew(tmp_path, monkeyp
         (np.zeros((5, 0, 4), np.uint8), "is empty"),
         (np.zeros((5, 9, 9, 7), np.uint8), "must have 1, 3 or 4 channels in its last axis"),
         ([[1, 2], [3]], "must be an array of numbers"),
+        (np.array([-1e308, 1e308] * 8).reshape(4, 2, 2), "must be numbers whose squares can be added up"),
         (np.array([[1, 2], [3, np.nan], [4, 5]] * 3), r"has nan in row 1, column 1\. Fill it in"),
         (np.array([[1, 2], [3, 1], [np.inf, 5]] * 3), "has inf in row 2, column 0"),
         (np.array([[1e300, 2.0]] * 9), "has inf in row 0, column 0"),

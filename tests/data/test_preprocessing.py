@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from latentmap.data.preprocessing import Preprocessing, find_levels, pixel_range
+from latentmap.data.preprocessing import Preprocessing, bytes_hold, find_levels, pixel_range
 
 RNG = np.random.default_rng(0)
 
@@ -114,6 +114,23 @@ def test_one_pixel_just_above_1_changes_nothing():
 )
 def test_levels_are_those_of_all_pieces(pieces, wanted):
     assert find_levels(pieces) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("levels", "enough"),
+    [((0, 255, 1), True), ((0, 1, 1 / 255), True), ((0, 16, 1), True), ((-100, 100, 1), True), ((0, 255, 0), False),
+     ((0, 1023, 1), False), ((0, 255, 1 / 255), False), ((0, 1e-6, 1), False), ((0, 1, 0), False)],
+)  # fmt: skip
+def test_bytes_hold_what_has_at_most_256_levels(levels, enough):
+    assert bytes_hold(*levels) == enough
+
+
+@pytest.mark.parametrize("largest", [1e160, 1e308])
+def test_images_too_bright_for_an_error_are_refused(largest):
+    X = np.ones((3, 4, 4))
+    X[1, 1, 1] = largest
+    with pytest.raises(ValueError, match="squares can be added up, got larger ones"):
+        Preprocessing.fit(X)
 
 
 def test_one_copy_of_float_images_is_held_at_most():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentmap import load_dataset
+from latentmap import Autoencoder, load_dataset
 from latentmap.data import store as store_module
 from latentmap.data.readers import EncodedImages
 from latentmap.data.regions import file_region
@@ -54,6 +54,18 @@ def test_what_is_read_from_the_cache_is_what_memory_would_hold(photos):
     assert mapped.test.names == held.test.names
     np.testing.assert_array_equal(mapped.test.X, held.test.X)
     assert any("are read from the cache" in note for note in mapped.notes)
+
+
+def test_deep_images_are_read_from_the_cache_with_all_their_levels(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for i, image in enumerate(IMAGES[..., 0]):
+        Image.fromarray(image.astype(np.uint16) * 16 + 3).save(tmp_path / "deep" / f"{i}.png")
+    held, mapped = load_dataset(tmp_path / "deep"), load_dataset(tmp_path / "deep", memory=1000)
+    assert isinstance(mapped.train.X, np.memmap)
+    assert mapped.train.X.dtype == held.train.X.dtype == np.float32
+    np.testing.assert_array_equal(mapped.train.X, held.train.X)
+    ae = Autoencoder("linear", epochs=1, random_state=0).fit(mapped.train.X)
+    np.testing.assert_array_equal(ae.transform(mapped.train.X), ae.transform(held.train.X))
 
 
 def test_it_is_decoded_once(photos, monkeypatch):

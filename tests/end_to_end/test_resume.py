@@ -74,6 +74,10 @@ def test_a_process_killed_again_and_again_ends_with_the_same_bits(tmp_path, whol
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, whole):
     process = start(tmp_path, "m")
     wait_for_a_new_checkpoint(process, tmp_path, "m")
+    for option in ("--force", "--resume"):  # another run of the same output destroys nothing
+        status, _, err = run(tmp_path, "m", option)
+        assert (status, err.count("\n")) == (1, 1)
+        assert "another run is writing m. Wait for it to end, or choose another name." in err
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -94,7 +98,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, whole):
 
 def test_resuming_what_is_finished_says_so_and_changes_nothing(whole):
     before = weights(whole)
+    (whole.parent / "m.unfinished").mkdir()  # killed after the last checkpoint went, and before its folder did
     status, out, err = run(whole.parent, "m", "--resume")
+    assert [path.name for path in whole.parent.iterdir()] == ["m"]
     assert (status, out) == (0, "m\n")
     assert err == "latentmap: m is finished already, there is nothing to resume.\n"
     status, _, err = run(whole.parent, "m", "--resume", "--batch-size", "32")

@@ -11,6 +11,7 @@
     np.save('tests/models/data/format-1-codes.npy', ae.transform(images[:20]))"
 """
 
+import copy
 import functools
 import json
 import operator
@@ -19,6 +20,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,8 @@ from hypothesis import strategies as st
 
 from latentmap import Autoencoder, LatentmapError
 from latentmap.errors import ModelFileError, OutputError
-from latentmap.models.files import FORMAT_VERSION, load_model
+from latentmap.models.files import FORMAT_VERSION, is_model_folder, load_model
+from tests.test_files import in_a_child, killed_everywhere
 
 DATA = Path(__file__).parent / "data"
 
@@ -232,7 +235,7 @@ def test_missing_preprocessing(saved, name):
 
 def test_an_extra_tensor(saved):
     edit_tensors(saved, lambda tensors: tensors.update(surprise=torch.zeros(2)))
-    refused(saved, r"has the unexpected tensor\(s\) surprise. Is it of another model\?")
+    refused(saved, r"has the unexpected tensor\(s\) surprise. Is it of another model than config.json\?")
 
 
 def test_a_tensor_of_another_shape(saved):
@@ -254,7 +257,7 @@ def test_wrong_preprocessing(saved, name, value):
 
 def test_a_scale_of_zero(saved):
     edit_tensors(saved, lambda tensors: tensors.update({"preprocessing.scale": torch.tensor(0.0).double()}))
-    refused(saved, "or a scale of 0")
+    refused(saved, "has a scale of 0 in preprocessing.scale")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, -1, -1000])
@@ -262,6 +265,126 @@ def test_a_truncated_file(saved, keep):
     path = saved / "model.safetensors"
     path.write_bytes(path.read_bytes()[:keep])
     refused(saved, r"model\.safetensors is truncated or damaged \(.*\)\. Save the model again")
+
+
+def edit_header(folder, change):
+    """Change what model.safetensors states, its data staying as they are."""
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[end:])
+
+
+@pytest.mark.parametrize(
+    "change", [{"dtype": "F128"}, {"shape": [1] * 70}, {"shape": [-1]}, {"shape": "x"}, {"shape": 3}]
+)
+def test_a_tensor_of_no_kind_that_models_have(saved, change):
+    edit_header(saved, lambda header: header["encoder.1.bias"].update(change))
+    refused(saved, r"model\.safetensors is truncated or damaged \(.*\)\. Save the model again")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 10_000, "\x1b[31m"])
+def test_a_tensor_of_a_wild_name(saved, name):
+    edit_tensors(saved, lambda tensors: tensors.update({name: torch.zeros(2)}))
+    refused(saved, r"has the unexpected tensor\(s\) '.{,80}\. Is it of another model than config")
+
+
+def test_many_tensors_of_others(saved):
+    edit_tensors(saved, lambda tensors: tensors.update({f"t{i}": torch.zeros(1) for i in range(1000)}))
+    refused(saved, r"has the unexpected tensor\(s\) t0, t1, t10, t100, t101 and 995 more\. Is")
+
+
+def grown(path, size=6 * 2**30):
+    """Let a file seem to be large; on the disk it takes nothing more."""
+    os.truncate(path, size)
+
+
+def wide(header):
+    """State a tensor as large as the file is to be."""
+    header["encoder.1.bias"] = {"dtype": "U8", "shape": [6 * 2**30], "data_offsets": [0, 6 * 2**30]}
+
+
+@pytest.mark.parametrize("name", ["config.json", "history.jsonl", "model.safetensors", "a wide tensor"])
+def test_a_large_file_is_refused_before_it_is_read(saved, name):
+    path = saved / ("model.safetensors" if name == "a wide tensor" else name)
+    if name == "a wide tensor":
+        edit_header(saved, wide)
+        start = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+        grown(path, start + 6 * 2**30)
+    else:
+        grown(path)
+    tracemalloc.start()
+    try:
+        refused(saved, "is damaged: it is larger than|has a wrong tensor|its header states")
+        assert tracemalloc.get_traced_memory()[1] < 3 * 2**26
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("height", 100_000),
+        ("height", 0),
+        ("height", "8"),
+        ("height", 8.0),
+        ("height", True),
+        ("width", 7),
+        ("width", ...),
+        ("channels", 2),
+        ("fit", "x"),
+        ("fit", ["crop"]),
+        ("low", "a"),
+        ("low", float("nan")),
+        ("high", -3),
+        ("label", 5),
+        ("columns", ["a"]),
+        ("columns", "a"),
+        ("colour", 1),
+    ],
+)
+def test_a_record_of_reading_that_does_not_lead_to_these_samples(saved, entry, value):
+    reading = {"height": 8, "width": 8, "channels": 1, "fit": "crop", "low": 0.0, "high": 1.0, entry: value}
+    edit_config(saved, metadata={"reading": {name: value for name, value in reading.items() if value is not ...}})
+    refused(saved, rf"config\.json has a damaged entry 'metadata\.reading': .*'{entry}'")
+
+
+@pytest.mark.parametrize("reading", [3, [], "x"])
+def test_a_record_of_reading_that_is_none(saved, reading):
+    edit_config(saved, metadata={"reading": reading})
+    refused(saved, "has a damaged entry 'metadata.reading': .* must be entries, got")
+
+
+@pytest.mark.parametrize("columns", [["a", "b"], ["a"] * 6 + [3]])
+def test_a_record_of_other_columns(vectors, tmp_path, columns):
+    Autoencoder("linear", 2, epochs=1, random_state=0).fit(vectors).save(tmp_path / "model")
+    edit_config(tmp_path / "model", metadata={"reading": {"columns": list("abcdef")}})
+    Autoencoder.load(tmp_path / "model")
+    edit_config(tmp_path / "model", metadata={"reading": {"columns": columns}})
+    refused(tmp_path / "model", "has a damaged entry 'metadata.reading': .*'columns'")
+
+
+@pytest.mark.parametrize("path", ["n" * 300, "/".join(["folder"] * 800), "/", "file/model", "loop"], ids=range(5))
+def test_a_path_that_cannot_be_a_model(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    refused(path, "is not a model folder|cannot be read: ")
+
+
+def test_a_config_that_names_another_architecture(saved, fitted_models, tmp_path):
+    fitted_models["conv"].save(tmp_path / "conv")
+    architecture = json.loads((tmp_path / "conv" / "config.json").read_text())["architecture"]
+    edit_config(saved, model="conv", architecture=architecture)
+    refused(
+        saved,
+        r"model\.safetensors lacks the tensor\(s\) decoder\.3\..* and 19 more\. Is it of another model than config",
+    )
+    edit_config(saved, model="linear")
+    refused(saved, "damaged entry 'architecture'|tensor")
 
 
 def test_weights_of_another_model(saved, fitted_models, tmp_path):
@@ -419,19 +542,47 @@ def test_missing_parents_are_made(fitted_models, tmp_path):
     assert Autoencoder.load(tmp_path / "a" / "b" / "model").model == "linear"
 
 
-@pytest.mark.parametrize("kind", ["folder", "file"])
-def test_what_we_did_not_write_is_not_overwritten(fitted_models, tmp_path, kind):
+THEIRS = {
+    "a thesis": {"chapter1.tex": "years of work"},
+    "a model of others": {"model.safetensors": "{}", "config.json": '{"model_type": "bert"}'},
+    "a model of others, and more": {"model.safetensors": "{}", "config.json": "{}", "notes/thesis.docx": "years"},
+    "a damaged config": {"config.json": "{"},
+    "a version of others": {"config.json": '{"format_version": 1, "model": "bert"}'},
+    "a model of ours, and more": {"notes.txt": "mine"},
+    "a model of ours, and a folder": {"notes/history.jsonl": "mine"},
+}
+
+
+@pytest.mark.parametrize("what", THEIRS)
+def test_what_we_did_not_write_is_not_overwritten(fitted_models, tmp_path, what):
     target = tmp_path / "thesis"
-    if kind == "folder":
-        target.mkdir()
-        (target / "chapter1.tex").write_text("years of work")
-    else:
-        target.write_text("years of work")
+    if "ours" in what or "config" in what or "version" in what:
+        fitted_models["linear"].save(target)
+    for name, text in THEIRS[what].items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_text(text)
+    before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    assert not is_model_folder(target)
     with pytest.raises(
         OutputError, match=r"thesis exists and was not written by latentmap. Choose another name or rem"
     ):
         fitted_models["linear"].save(target)
-    assert (target / "chapter1.tex" if kind == "folder" else target).read_text() == "years of work"
+    assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
+
+
+def test_a_file_is_not_overwritten(fitted_models, tmp_path):
+    (tmp_path / "thesis").write_text("years of work")
+    with pytest.raises(OutputError, match=r"thesis exists and was not written by latentmap"):
+        fitted_models["linear"].save(tmp_path / "thesis")
+    assert (tmp_path / "thesis").read_text() == "years of work"
+
+
+def test_weights_that_lie_elsewhere_are_not_lost(saved, fitted_models, tmp_path):
+    (saved / "model.safetensors").rename(tmp_path / "weights")
+    (saved / "model.safetensors").symlink_to(tmp_path / "weights")
+    assert Autoencoder.load(saved).model == "dense"
+    with pytest.raises(OutputError, match="was not written by latentmap"):
+        fitted_models["linear"].save(saved)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "history.jsonl"])
@@ -455,40 +606,64 @@ def test_a_failure_while_saving_leaves_the_old_model_whole(saved, fitted_models,
 
 def test_metadata_that_json_cannot_hold_leaves_the_old_model_whole(saved, fitted_models):
     before = contents(saved)
+    loaded = Autoencoder.load(saved)
     with pytest.raises(TypeError, match=r"not JSON serializable"):
-        Autoencoder.load(saved).save(saved, metadata={"when": object()})
+        loaded.save(saved, metadata={"when": object()})
+    with pytest.raises(ValueError, match=r"metadata must be less than 67,108,864 characters of JSON"):
+        loaded.save(saved, metadata={"notes": "x" * 2**26})
+    assert contents(saved) == before
+    loaded.save(saved)  # nothing is left of it in the estimator
     assert contents(saved) == before
 
 
-KILLED = """
-import os
-from pathlib import Path
-from latentmap import Autoencoder
-
-def contents():
-    return {path.name: path.read_bytes() for path in Path("model").iterdir()}
-
-before, rename = contents(), Path.rename
-for when in (1, 2):
-    if os.fork() == 0:
-        ae, times = Autoencoder.load("model"), 0
-        def die(path, target):
-            global times
-            times += 1
-            if times == when:
-                os._exit(9)
-            return rename(path, target)
-        Path.rename = die
-        ae.save("model", metadata={"new": 1})
-    assert os.waitstatus_to_exitcode(os.wait()[1]) == 9
-    Autoencoder.load("model")
-    assert contents() == before, when
-"""
+@pytest.mark.parametrize("reading", ["my own", {"height": 9, "width": 8, "channels": 1}, {"columns": ["a"]}])
+def test_a_reading_of_other_samples_is_left_out(fitted_models, tmp_path, reading):
+    ae = copy.deepcopy(fitted_models["linear"])
+    with pytest.warns(UserWarning, match=r"metadata\['reading'\] is left out: the model's record"):
+        ae.save(tmp_path / "model", metadata={"reading": reading, "note": 1})
+    assert Autoencoder.load(tmp_path / "model").metadata_ == {"note": 1}
 
 
-def test_a_process_killed_while_saving_leaves_the_old_model_whole(saved):
-    """Killed before the first rename, and between the two."""
-    subprocess.run([sys.executable, "-c", KILLED], cwd=saved.parent, check=True, timeout=120)
+def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(saved, fitted_models):
+    old = fitted_models["linear"]
+    old.save(saved)
+    wanted = [old.metadata_, {"new": 1}]
+    for _ in killed_everywhere(lambda: old.save(saved, metadata={"new": 1})):
+        assert Autoencoder.load(saved).metadata_ in wanted
+        old.save(saved)
+        assert [path.name for path in saved.parent.iterdir()] == ["model"]
+
+
+def test_who_loads_while_another_saves_gets_the_old_or_the_new(saved, fitted_models):
+    models = [fitted_models[name] for name in ("linear", "dense")]
+
+    def save():
+        for i in range(20):
+            models[i % 2].save(saved)
+
+    child, n = in_a_child(save), 0
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        assert Autoencoder.load(saved).model in ("linear", "dense")
+        n += 1
+    assert n
+
+
+def test_a_model_caught_between_two_renames_loads_and_nothing_is_written(saved):
+    waiting = saved.with_name(".model.latentmap-12345678") / "old"
+    waiting.parent.mkdir()
+    saved.rename(waiting)
+    assert Autoencoder.load(saved).model == "dense"
+    assert not saved.exists()
+    assert waiting.exists()
+
+
+def test_a_link_to_a_model_stays_and_can_be_saved_to_again(saved, fitted_models, tmp_path):
+    (tmp_path / "link").symlink_to("model")
+    for name in ("conv", "linear"):
+        fitted_models[name].save(tmp_path / "link")
+        assert Autoencoder.load(saved).model == Autoencoder.load(tmp_path / "link").model == name
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "model"]
 
 
 def test_an_unfitted_estimator_has_nothing_to_save(tmp_path):

@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import numpy as np
@@ -118,3 +119,22 @@ def test_a_folder_without_graphs_is_refused(tmp_path):
         ModelFileError, match=r"is not an exported model: it must hold encoder\.onnx and decoder\.onnx"
     ):
         onnx.OnnxAutoencoder(tmp_path)
+
+
+@pytest.mark.parametrize("foreign", ["notes.txt", "encoder.onnx"])
+def test_only_an_export_of_ours_is_replaced(exported, fitted_models, tmp_path, foreign):
+    folder = tmp_path / "export"
+    shutil.copytree(exported["linear"][0], folder)
+    (folder / foreign).write_text("mine")
+    with pytest.raises(OutputError, match="export exists and was not written by latentmap"):
+        fitted_models["linear"].export_onnx(folder)
+    assert (folder / foreign).read_text() == "mine"
+
+
+def test_an_export_behind_a_link_is_replaced(exported, fitted_models, tmp_path):
+    shutil.copytree(exported["linear"][0], tmp_path / "export")
+    (tmp_path / "link").symlink_to("export")
+    fitted_models["conv"].export_onnx(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "link"]
+    assert onnx.OnnxAutoencoder(tmp_path / "link").transform(np.zeros((1, 8, 8, 1), np.uint8)).shape == (1, 3)

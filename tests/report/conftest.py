@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from latentmap.data.dataset import Dataset, Split
 from latentmap.report import ModelSpec, build, build_report
@@ -81,9 +82,12 @@ def drawn(report):
 
 @pytest.fixture(scope="session")
 def nasty_report(tmp_path_factory):
-    """A report of data whose name and classes are not to be trusted."""
+    """A report of data whose name and classes are not to be trusted, its figures left empty."""
     dataset = replace(
         small_dataset("3 classes"), name="<script>alert('x')</script>", class_names=("<b>", "$x$", "&amp;")
     )
     folder = tmp_path_factory.mktemp("reports") / "nasty"
-    return make_report(dataset, folder, command='latentmap report "<i>"')
+    with pytest.MonkeyPatch.context() as patch:
+        names = ("training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "map")
+        patch.setattr(build, "draw", lambda _: {name: Figure((8, 5)) for name in names})
+        return make_report(dataset, folder, command='latentmap report "<i>"')

@@ -6,10 +6,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from latentmap import Autoencoder
 from latentmap.errors import CheckpointError, OutputError
 from latentmap.models import MODELS
-from latentmap.training import OBJECTIVES, TrainingInterrupted, TrainingPlan, train
+from latentmap.training import OBJECTIVES, Callback, TrainingInterrupted, TrainingPlan, train
 from latentmap.training.checkpoints import Checkpoints, Snapshot, has_checkpoint, read_settings, remove_checkpoint
+from tests.test_files import in_another_thread
 from tests.training.test_loop import make_batches
 
 SETTINGS = {"epochs": 5, "seed": 0, "digest": "abc"}
@@ -163,3 +165,82 @@ def test_removing_a_checkpoint_leaves_what_is_not_ours(tmp_path):
     remove_checkpoint(folder)
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
     remove_checkpoint(tmp_path / "never")
+
+
+def test_another_run_is_refused_and_destroys_nothing(tmp_path):
+    folder = tmp_path / "run"
+    with Checkpoints(folder, SETTINGS) as checkpoints:
+        checkpoints.save(SNAPSHOT)
+        others = folder / ".checkpoint.safetensors.latentmap-12345678"  # what it is about to save
+        others.mkdir()
+        for work in (lambda: Checkpoints(folder, SETTINGS).__enter__(), lambda: remove_checkpoint(folder)):
+            (message,) = in_another_thread(work)
+            assert message == f"another run is writing {folder}. Wait for it to end, or choose another name."
+        assert others.exists()
+        assert checkpoints.load() is not None
+    remove_checkpoint(folder)  # its lock is gone, and so is what it left
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fit_keeps_other_runs_from_its_checkpoint(small, tmp_path):
+    class Rival(Callback):
+        def on_epoch_end(self, _):
+            (message,) = in_another_thread(
+                lambda: Autoencoder("linear", 2, epochs=1).fit(small.train.images, checkpoint=tmp_path / "run")
+            )
+            assert "another run is writing" in message
+
+    Autoencoder("linear", 2, epochs=1, callbacks=[Rival()]).fit(small.train.images, checkpoint=tmp_path / "run")
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "checkpoint.safetensors"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_stays_and_what_it_points_at_is_written(kind, tmp_path):
+    (tmp_path / "disk").mkdir()
+    if kind == "folder":
+        (tmp_path / "run").symlink_to("disk")
+    else:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "checkpoint.safetensors").symlink_to("../disk/checkpoint.safetensors")
+    for _ in range(2):
+        with Checkpoints(tmp_path / "run", SETTINGS) as checkpoints:
+            checkpoints.save(SNAPSHOT)
+            assert checkpoints.load() is not None
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["checkpoint.safetensors"]
+    remove_checkpoint(tmp_path / "run")
+    assert not has_checkpoint(tmp_path / "run")
+
+
+def test_another_programs_file_is_left_alone(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    safetensors.torch.save_file({"theirs": torch.zeros(2)}, path)
+    before = path.read_bytes()
+    for work in (Checkpoints(tmp_path, SETTINGS).__enter__, lambda: remove_checkpoint(tmp_path)):
+        with pytest.raises(OutputError, match=r"checkpoint\.safetensors exists and was not written by latentmap"):
+            work()
+    assert path.read_bytes() == before
+    path.write_bytes(before[:-1])  # damaged: it may be ours, and a run begins again
+    with Checkpoints(tmp_path, SETTINGS) as checkpoints:
+        checkpoints.save(SNAPSHOT)
+
+
+def test_removing_clears_what_a_killed_run_left(tmp_path):
+    (tmp_path / "run" / ".checkpoint.safetensors.latentmap-12345678").mkdir(parents=True)
+    remove_checkpoint(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [..., None, "3", [], {}])
+def test_a_checkpoint_without_a_fact_is_refused_by_name(small, tmp_path, value):
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(small.train.images, checkpoint=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    with safetensors.safe_open(path, "pt") as file:
+        header, tensors = json.loads(file.metadata()["latentmap"]), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    for name in header["facts"]:
+        facts = header["facts"] | {name: value}
+        kept = {key: fact for key, fact in facts.items() if fact is not ...}
+        if name == "history" and value == []:
+            continue
+        path.write_bytes(safetensors.torch.save(tensors, {"latentmap": json.dumps(header | {"facts": kept})}))
+        with pytest.raises(CheckpointError, match=f"does not fit this run: '{name}' must be .*Start over"):
+            ae.fit(small.train.images, checkpoint=tmp_path, resume=True)

@@ -7,7 +7,7 @@ import torch
 from latentmap import Autoencoder
 from latentmap import estimator as estimator_module
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.regions import file_region
+from latentmap.data.regions import FileRegion, file_region
 from latentmap.training import streamed
 from latentmap.training.objectives import Objective
 from latentmap.training.streamed import StreamedBatches
@@ -90,6 +90,17 @@ def test_an_estimator_fitted_on_a_mapped_file_learns_as_from_memory(tmp_path, mo
     np.testing.assert_array_equal(fitted.score_samples(mapped), fitted.score_samples(images))
     assert fitted.settings(mapped) == fitted.settings(images)
     assert fitted.score(digits.test.images) > 1.25 * held.score(digits.test.images)
+
+
+def test_floats_from_0_to_1_are_read_from_a_mapped_file_as_bytes_are(tmp_path, monkeypatch, digits):
+    images = digits.train.images[:200] / np.float32(255)
+    np.save(tmp_path / "x.npy", images)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    monkeypatch.setattr(estimator_module, "_STREAMED_FROM", 1)
+    fitted = Autoencoder("linear", epochs=1, random_state=0).fit(mapped)
+    assert isinstance(fitted._streamed_or_held(mapped), FileRegion)
+    np.testing.assert_array_equal(fitted.transform(mapped), fitted.transform(images))
+    np.testing.assert_array_equal(fitted.score_samples(mapped), fitted.score_samples(images))
 
 
 def test_a_streamed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, digits):

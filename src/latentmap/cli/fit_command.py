@@ -127,8 +127,8 @@ def fit(
     from latentmap.training.checkpoints import remove_checkpoint
 
     check_folder(output, is_model_folder)
-    check_output(output, force=force or resume)
     context.with_resource(writing(output, wait=0))
+    check_output(output, force=force or resume)
     unfinished = output.with_name(f"{output.name}.unfinished")
     _settle_checkpoint(unfinished, resume=resume, force=force)
     callbacks: list[Callback] = [

@@ -81,12 +81,13 @@ class Preprocessing:
         if X.ndim > 2:
             extremes = (0.0, 255.0) if X.dtype == np.uint8 else (float(X.min()), float(X.max()))
             low, high = pixel_range(X.dtype, *extremes)
+            with np.errstate(over="ignore"):
+                _check_squares(np.square(np.asarray([low, high])) * X[0].size)
             return cls(X.shape[1:], dtype, np.float64(low), np.float64(high - low))  # type: ignore[arg-type]
         with np.errstate(over="ignore", invalid="ignore"):
             offset = X.mean(axis=0, dtype=np.float64)
             deviation = X.std(axis=0, dtype=np.float64)
-        if not np.isfinite(deviation).all():
-            raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
+        _check_squares(deviation)
         # A constant feature has no scale of its own; rounding in the mean leaves a little deviation behind.
         varies = deviation > 10 * np.finfo(np.float64).eps * np.abs(offset)
         if scaling == "auto":
@@ -204,6 +205,12 @@ class Preprocessing:
         return prod(self.sample_shape)
 
 
+def _check_squares(numbers: NDArray[np.float64]) -> None:
+    """Refuse samples whose squares overflowed."""
+    if not np.isfinite(numbers).all():
+        raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
+
+
 def pixel_range(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float]:
     """Return which values are black and white in images of a type, of which all lie from low to high."""
     if dtype.kind == "b":
@@ -241,13 +248,14 @@ def _are_whole(pixels: NDArray[Any], factor: int) -> bool:
     """Whether pixels times a factor are whole numbers, but for rounding."""
     if pixels.dtype.kind != "f":
         return True
-    scaled = pixels * pixels.dtype.type(factor)
-    return bool((np.abs(scaled - np.round(scaled)) < 1e-3).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = pixels * pixels.dtype.type(factor)
+        return bool((np.abs(scaled - np.round(scaled)) < 1e-3).all())
 
 
 def bytes_hold(low: float, high: float, step: float) -> bool:
     """Return whether 256 values tell apart all that images from low to high have, which lie so far apart."""
-    return high - low <= 255 * step * (1 + 1e-9)
+    return step * (1 - 1e-9) <= high - low <= 255 * step * (1 + 1e-9)
 
 
 def range_in_words(pixels: tuple[float, float]) -> str:

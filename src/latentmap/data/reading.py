@@ -289,6 +289,10 @@ class Wishes:
         """Return how pixels of a type and levels are held, and which of their values are black and white."""
         low, high, step = levels
         own = pixel_range(dtype, low, high)
+        if not own[1] - own[0] < np.inf:
+            raise DatasetError(
+                "pixels must be numbers whose squares can be added up, got larger ones. Divide them first."
+            )
         said = f"pixels from {range_in_words(own)} are taken as black to white"
         if self.reading is None:
             if dtype == np.uint8:

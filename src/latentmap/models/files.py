@@ -358,9 +358,11 @@ def _build_mixture(tensors: dict[str, torch.Tensor], latent_dim: int, path: Path
 def _check_tensors(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path) -> None:
     """Refuse tensors that are not exactly those wanted, by name."""
     if missing := sorted(wanted.keys() - found.keys()):
-        raise ModelFileError(f"{path} lacks the tensor(s) {_listed(missing)}. Save the model again.")
+        raise ModelFileError(f"{path} lacks the tensor(s) {_listed(missing)}. Is it of another model than {_CONFIG}?")
     if extra := sorted(found.keys() - wanted.keys()):
-        raise ModelFileError(f"{path} has the unexpected tensor(s) {_listed(extra)}. Is it of another model?")
+        raise ModelFileError(
+            f"{path} has the unexpected tensor(s) {_listed(extra)}. Is it of another model than {_CONFIG}?"
+        )
     for name, tensor in found.items():
         if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
             raise ModelFileError(

@@ -73,7 +73,7 @@ _SPECS = (
 )
 """Of images, beside the map; the baselines follow from the sizes of these."""
 
-_VECTOR_CODE = 8
+_VECTOR_CODE, _COLOUR_CODE = 8, 32
 
 
 def default_specs(
@@ -99,6 +99,9 @@ def default_specs(
     tuple of ModelSpec
     """
     dense, conv, linear = _SPECS
+    if sample_shape[-1] == 3 and len(sample_shape) > 1:
+        # Of a photograph 2 numbers leave a smear of its mean colours.
+        dense = replace(dense, params={**dense.params, "latent_dim": _COLOUR_CODE})
     if len(sample_shape) == 1:
         n_features = sample_shape[0]
         flat = min(2, n_features)
