@@ -960,7 +960,7 @@ def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
     if samples.dtype.kind != "f":
         return
     low, high = samples.min(axis=0), samples.max(axis=0)
-    fits = max(-low.min(), high.max()) <= _LARGEST
+    fits = max(-float(low.min()), float(high.max())) <= _LARGEST
     if fits and known is not None:
         most = _LARGEST_INPUT * known.scale
         fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())

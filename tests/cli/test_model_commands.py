@@ -34,7 +34,7 @@ def test_fit_writes_the_model_that_the_estimator_would(latentmap, tmp_path, digi
     )  # fmt: skip
     assert (done.status, done.out) == (0, "models/m\n")
     loaded = Autoencoder.load(tmp_path / "models" / "m")
-    wanted = Autoencoder("linear", 3, epochs=2, random_state=5).fit(digits8.train.images[:300])
+    wanted = Autoencoder("linear", 3, epochs=2, random_state=5).fit(digits8.limit(300).train.images)
     np.testing.assert_array_equal(loaded.transform(digits8.test.images), wanted.transform(digits8.test.images))
     assert re.fullmatch(
         f"latentmap: linear with 3 numbers: validation loss {loaded.history_[1]['valid_loss']:.4g} after 2 epochs in "
@@ -158,7 +158,7 @@ def test_decode_writes_a_picture_per_code(latentmap, tmp_path, model, ae, digits
     paths = sorted((tmp_path / "pictures").glob("*.png"))
     assert len(paths) == 12
     pixels = np.array([np.asarray(Image.open(path).convert("L")) for path in paths], float)
-    wanted = ae.inverse_transform(ae.transform(digits8.test.images[:12]))[..., 0]
+    wanted = ae.inverse_transform(ae.transform(digits8.limit(12).test.images))[..., 0]
     assert np.abs(pixels - wanted).max() <= 1
 
 

@@ -67,6 +67,8 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
     shards = [path] if path.is_file() else parquet_shards(path)
     files = []
     for shard in shards:
+        if not shard.is_file():  # a named pipe would be waited for
+            raise DatasetError(f"{shard} is no regular file. Remove it, or mend the link.")
         try:
             files.append(parquet.ParquetFile(shard))
         except Exception as error:
@@ -137,7 +139,7 @@ def arrow_numbers(tables: Iterable[Any], columns: Sequence[str]) -> NDArray[np.f
 
 def parquet_shards(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder, all the way down, in order of their names."""
-    files = (file.relative_to(folder) for file in folder.rglob("*.parquet") if file.is_file())
+    files = (file.relative_to(folder) for file in folder.rglob("*.parquet"))
     return [folder / file for file in sorted(files) if not any(part.startswith(".") for part in file.parts)]
 
 

@@ -125,14 +125,13 @@ class EncodedImages(Reader):
         grey = True
         depths: dict[str, list[int]] = {}
         self.unreadable: dict[int, str] = {}
-        for piece in self._in_parallel(np.arange(known.n), probe):
-            for row, found in piece:
-                if isinstance(found, UnreadableImageError):
-                    self.unreadable[row] = str(found)
-                else:
-                    sizes[found[0]] += 1
-                    grey = grey and found[1]
-                    depths.setdefault(found[2], []).append(row)
+        for row, found in self._in_parallel(np.arange(known.n), probe):
+            if isinstance(found, UnreadableImageError):
+                self.unreadable[row] = str(found)
+            else:
+                sizes[found[0]] += 1
+                grey = grey and found[1]
+                depths.setdefault(found[2], []).append(row)
         self.known = known
         if not sizes:
             raise DatasetError(
@@ -151,8 +150,7 @@ class EncodedImages(Reader):
     def _find_levels(self, rows: list[int]) -> tuple[np.dtype[Any], Levels]:
         """The type and the levels of the pixels of deep images; of bytes where there are none."""
         some = np.asarray(rows, np.int64)[:: max(1, -(-len(rows) // _LOOKED_AT))]
-        found = [result for piece in self._in_parallel(some, levels_of) for _, result in piece]
-        found = [result for result in found if isinstance(result, tuple)]
+        found = [result for _, result in self._in_parallel(some, levels_of) if isinstance(result, tuple)]
         if not found:
             return np.dtype(np.uint8), (0.0, 255.0, 1.0)
         low, high, step = zip(*(levels for _, levels in found), strict=True)
@@ -165,14 +163,15 @@ class EncodedImages(Reader):
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """Yield the images at these rows; those that are damaged are named."""
-        for piece in self._in_parallel(rows, lambda encoded: decode(encoded, self.reading, self._pixels)):
+        results = self._in_parallel(rows, lambda encoded: decode(encoded, self.reading, self._pixels))
+        while piece := list(itertools.islice(results, _CHUNK)):
             bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
             good = [row for row, _ in piece if row not in bad]
             X = np.asarray([found for row, found in piece if row not in bad], self.dtype)
             yield Chunk(np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad)
 
-    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[list[tuple[int, Any]]]:
-        """The work's result for each row, or the error of one that could not be read, some hundred rows at a time."""
+    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[tuple[int, Any]]:
+        """The work's result for each row, or the error of one that could not be read."""
 
         def attempt(items: list[Encoded | UnreadableImageError]) -> list[Any]:
             found: list[Any] = []
@@ -190,7 +189,7 @@ class EncodedImages(Reader):
                 items = [self._item(row) for row in piece]
                 # Several at once: handing over a small image takes a thread longer than its work.
                 batches = [items[i : i + _BATCH] for i in range(0, len(items), _BATCH)]
-                yield list(zip(piece, itertools.chain.from_iterable(pool.map(attempt, batches)), strict=True))
+                yield from zip(piece, itertools.chain.from_iterable(pool.map(attempt, batches)), strict=True)
 
     def _item(self, row: int) -> Encoded | UnreadableImageError:
         """The image of a row, still encoded, or why there is none."""
