@@ -909,7 +909,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_images(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         """Return images as an array of numbers, of the shape that `fit` saw."""
-        images = check_images(X, None if reset else self.preprocessing_)
+        images = check_images(np.asarray(X), None if reset else self.preprocessing_)
         if reset:
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.__dict__.pop("feature_names_in_", None)
@@ -960,7 +960,7 @@ def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
     if samples.dtype.kind != "f":
         return
     low, high = samples.min(axis=0), samples.max(axis=0)
-    fits = max(-low.min(), high.max()) <= _LARGEST
+    fits = max(-float(low.min()), float(high.max())) <= _LARGEST
     if fits and known is not None:
         most = _LARGEST_INPUT * known.scale
         fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())

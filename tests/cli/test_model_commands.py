@@ -412,7 +412,8 @@ def test_every_command_takes_images_of_more_than_8_bits(latentmap, digits8):
     fit = ("fit", "deep", "-o", "m", "--model", "linear", "--epochs", 1)
     done = latentmap(*fit)
     said = "latentmap: pixels from 0 to 4,095 are taken as black to white, with more than 256 levels.\n"
-    assert (done.status, done.err) == (0, said)
+    assert done.status == 0
+    assert done.err.startswith(said)
     assert latentmap("encode", "m", "deep", "-o", "z.npy").status == 0
     assert latentmap("decode", "m", "z.npy", "-o", "decoded").status == 0
     decoded = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("decoded").iterdir())])
