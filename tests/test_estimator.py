@@ -3,8 +3,10 @@ import json
 import os
 import pickle
 import signal
+import threading
 import tracemalloc
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -20,9 +22,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from latentmap import Autoencoder
+from latentmap.data.preprocessing import measuring_unit
 from latentmap.errors import CheckpointError, TrainingError
 from latentmap.models import MODELS
 from latentmap.training import OBJECTIVES, Callback
+from latentmap.training.loop import Training
 
 ALL = pytest.mark.parametrize("model", sorted(MODELS))
 RNG = np.random.default_rng(0)
@@ -138,20 +142,42 @@ def test_a_rate_that_blows_up_says_so(vectors):
         ae.transform(vectors)
 
 
-def test_training_survives_one_divergence(vectors):
-    class Spoiler(Callback):
-        """Spoils the weights after the second epoch."""
+def test_training_survives_one_divergence(vectors, monkeypatch):
+    spoiled = []
+    end_epoch = Training.end_epoch
 
-        def on_epoch_end(self, record):
-            if record.epoch == 2:
-                with torch.no_grad():
-                    next(ae.module_.parameters()).fill_(np.nan)
+    def spoil(training):
+        end_epoch(training)
+        if len(training.history) == 2 and not spoiled:
+            with torch.no_grad():
+                spoiled.append(next(training.module.parameters()).fill_(np.nan))
 
-    ae = quick(epochs=4, callbacks=[Spoiler()])
+    monkeypatch.setattr(Training, "end_epoch", spoil)
+    ae = quick(epochs=4)
     with pytest.warns(UserWarning, match="diverged in epoch 3: the loss is nan; going on from the weights of epoch"):
         ae.fit(vectors)
     assert len(ae.history_) == 4
     assert np.isfinite(ae.transform(vectors)).all()
+
+
+def test_training_whose_every_validation_loss_is_infinite_says_so(vectors, monkeypatch):
+    monkeypatch.setattr("latentmap.training.loop.validate", lambda *_: float("inf"))
+    with pytest.raises(TrainingError, match=r"the validation loss was inf after each of 2 epochs\. Look for extreme"):
+        quick(epochs=2).fit(vectors)
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("case", ["all constant", "all black", "1e-200", "denormal"])
+def test_data_without_variation_does_not_diverge(objective, case, vectors):
+    X = {
+        "all constant": np.full((60, 6), 1234.5),
+        "all black": np.zeros((60, 6, 6), np.uint8),
+        "1e-200": vectors[:60] * 1e-200,
+        "denormal": vectors[:60] * 1e-310,
+    }[case]
+    ae = quick("residual", objective=objective).fit(X)
+    assert np.isfinite(ae.transform(X)).all()
+    assert np.isfinite(ae.score_samples(X)).all()
 
 
 @pytest.mark.filterwarnings("ignore:training diverged")
@@ -281,6 +307,165 @@ def test_ctrl_c_without_a_checkpoint_stops_at_once_and_leaves_nothing_fitted(sma
         ae.transform(small.test.images)
 
 
+class Interrupting(Callback):
+    """Ctrl-C when training tells of something."""
+
+    def __init__(self, moment):
+        setattr(self, moment, self.interrupt)
+
+    def interrupt(self, *_):
+        raise KeyboardInterrupt
+
+
+PLACES = [
+    "latentmap.estimator.Preprocessing.fit",
+    "latentmap.estimator.Preprocessing.hold",
+    "latentmap.estimator.build",
+    "latentmap.estimator.Autoencoder._plan",
+    "latentmap.training.session.train",
+    "latentmap.training.loop.Training.end_epoch",
+    "latentmap.training.optimizer.Muon.step",
+    "latentmap.estimator.for_inference",
+    "latentmap.estimator.platform.python_version",
+    "on_train_begin",
+    "on_epoch_end",
+    "on_train_end",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_ctrl_c_anywhere_leaves_what_was_there_before(place, small, vectors, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    fitted, unfitted = quick().partial_fit(vectors), quick()
+    before, facts = dict(vars(fitted)), fitted.describe()
+    Z, state = fitted.transform(vectors), copy.deepcopy(fitted.module_.state_dict())
+    if place.startswith("on_"):
+        for ae in (fitted, unfitted):
+            ae.set_params(callbacks=[Interrupting(place)])
+        before["callbacks"] = fitted.callbacks
+    else:
+        monkeypatch.setattr(place, interrupt)
+    for ae, method, X in [(fitted, "fit", small.train.images), (unfitted, "fit", vectors), (fitted, "fit", vectors)]:
+        with pytest.raises(KeyboardInterrupt):
+            getattr(ae, method)(X)
+    if place not in PLACES[:3:2]:  # what later pieces don't call
+        with pytest.raises(KeyboardInterrupt):
+            fitted.partial_fit(vectors)
+    monkeypatch.undo()
+    assert vars(fitted).keys() == before.keys()
+    assert all(vars(fitted)[name] is value for name, value in before.items())
+    assert all(torch.equal(value, state[name]) for name, value in fitted.module_.state_dict().items())
+    assert fitted.describe() == facts
+    np.testing.assert_array_equal(fitted.transform(vectors), Z)
+    fitted.save(tmp_path / "m")
+    with pytest.raises(NotFittedError):
+        unfitted.transform(vectors)
+
+
+def test_a_refused_fit_leaves_what_was_there_before(vectors):
+    ae = quick().fit(pd.DataFrame(vectors, columns=list("abcdef")))
+    Z = ae.transform(pd.DataFrame(vectors, columns=list("abcdef")))
+    for wrong in (np.hstack([vectors, vectors]) * 1e200, np.zeros((3, 4, 4, 2)), [["a"], ["b"]]):
+        with pytest.raises(ValueError, match=r"X must|could not|dtype='numeric'"):
+            ae.fit(wrong)
+    assert list(ae.feature_names_in_) == list("abcdef")
+    np.testing.assert_array_equal(ae.transform(pd.DataFrame(vectors, columns=list("abcdef"))), Z)
+
+
+def test_what_is_saved_is_what_was_fitted_whatever_parameters_say_since(small, tmp_path):
+    ae = quick("dense", 3).fit(small.train.images)
+    ae.set_params(model="conv", latent_dim=5, objective="variational", scaling="global")
+    ae.save(tmp_path / "m")
+    loaded = Autoencoder.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.transform(small.test.images), ae.transform(small.test.images))
+    assert (loaded.model, loaded.latent_dim, loaded.objective) == ("dense", 3, "reconstruction")
+    assert ae.describe() == loaded.describe()
+    ae.partial_fit(small.train.images)  # goes on with the network that there is
+    assert ae.describe()["model"] == "dense"
+
+
+# ---- threads, processes and modes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["conv", "dense", "residual"])
+def test_fits_in_threads_are_those_alone(model, small):
+    latent_dim, X = None if model == "conv" else 2, small.train.images[:60]
+    n_threads, stop = torch.get_num_threads(), threading.Event()
+    n_used = 1 if model == "residual" else 2  # threads of threads take long where processors are few
+    torch.set_num_threads(n_used)
+    others = threading.Thread(target=lambda: [torch.rand(9) for _ in iter(stop.is_set, True)])
+    try:
+        wanted = quick(model, latent_dim).fit(X).transform(X)
+        others.start()
+        with ThreadPoolExecutor(5) as pool:
+            fits = [pool.submit(quick(model, latent_dim).fit, X) for _ in range(5)]
+        for fit in fits:
+            np.testing.assert_array_equal(fit.result().transform(X), wanted)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == n_used
+    finally:
+        stop.set()
+        others.join()
+        torch.set_num_threads(n_threads)
+
+
+MODES = {
+    "float64": (lambda: torch.set_default_dtype(torch.float64), lambda: torch.set_default_dtype(torch.float32)),
+    "float16": (lambda: torch.set_default_dtype(torch.float16), lambda: torch.set_default_dtype(torch.float32)),
+    "meta": (lambda: torch.set_default_device("meta"), lambda: torch.set_default_device(None)),
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("model", "objective"), [*zip(sorted(MODELS), sorted(OBJECTIVES), strict=True)])
+def test_modes_of_pytorch_that_the_caller_set_make_no_difference(mode, model, objective, small, tmp_path):
+    X = small.train.images[:40]
+
+    def results():
+        ae = quick(model, 4, objective=objective).fit(X)
+        ae.save(tmp_path / "m")
+        loaded = pickle.loads(pickle.dumps(Autoencoder.load(tmp_path / "m")))  # noqa: S301
+        Z = loaded.transform(X)
+        drawn = loaded.sample(3, random_state=0)
+        return Z, loaded.inverse_transform(Z), ae.score_samples(X), drawn, loaded.partial_fit(X).transform(X)
+
+    wanted, setting = results(), MODES[mode]
+    if isinstance(setting, tuple):
+        setting[0]()
+        try:
+            found = results()
+        finally:
+            setting[1]()
+    else:
+        with setting():
+            found = results()
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_forked_after_fit_can_go_on(digits):
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        ae = quick().fit(digits.train.images[:100])  # large enough that threads take part
+        Z = ae.transform(digits.test.images)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # ends it if it waits for threads that are not there
+            same = np.allclose(ae.transform(digits.test.images), Z, rtol=1e-4, atol=1e-4)
+            os._exit(0 if same else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 # ---- shapes and units ----------------------------------------------------------------------------------------------
 
 
@@ -343,6 +528,74 @@ def test_reconstructions_are_inverse_transform_of_transform(fitted, small):
     X_hat = fitted.inverse_transform(fitted.transform(X))
     by_hand = -np.mean((X - X_hat.astype(np.float64)).reshape(len(X), -1) ** 2, axis=1)
     np.testing.assert_allclose(fitted.score_samples(X), by_hand, rtol=1e-4)
+
+
+def test_errors_of_vectors_in_different_units_count_in_standard_deviations(tmp_path):
+    from sklearn.datasets import load_breast_cancer
+
+    X = load_breast_cancer().data
+    unit = measuring_unit(X)
+    np.testing.assert_allclose(unit, X.std(axis=0))
+    for scaling in ("auto", "standard", "global"):
+        ae = quick("linear", 5, epochs=5, scaling=scaling).fit(X)
+        ae.save(tmp_path / "m")
+        errors = (X - ae.inverse_transform(ae.transform(X))) / unit
+        for each in (ae, Autoencoder.load(tmp_path / "m"), copy.deepcopy(ae).partial_fit(X[:5])):
+            assert np.isclose(each._error_unit, unit).all()
+        np.testing.assert_allclose(ae.score_samples(X), -np.mean(errors**2, axis=1), rtol=1e-3)
+        np.testing.assert_allclose(ae.anomaly_score(X), np.mean(errors**2, axis=1), rtol=1e-3)
+    search = GridSearchCV(quick("linear", epochs=5), {"latent_dim": [1, 5]}, cv=2, refit=True).fit(X)
+    assert search.best_params_ == {"latent_dim": 5}
+    errors = ((X - search.best_estimator_.inverse_transform(search.transform(X))) / unit) ** 2
+    assert np.sort(errors.mean(axis=0))[-2:].sum() < 0.4 * errors.mean(axis=0).sum()  # two do not decide
+    assert -1 < search.best_score_ < 0
+
+
+def test_errors_of_vectors_in_one_unit_count_in_it(vectors):
+    for scaling in ("auto", "standard", "global"):
+        ae = quick(scaling=scaling).fit(vectors)
+        errors = np.mean((vectors - ae.inverse_transform(ae.transform(vectors))) ** 2, axis=1)
+        np.testing.assert_allclose(ae.score_samples(vectors), -errors, rtol=1e-6)
+
+
+def test_samples_after_pieces_are_of_all_pieces(vectors, monkeypatch):
+    pieces = [vectors + 100, vectors, vectors - 100]
+    ae = quick("linear", learning_rate=1e-3)
+    monkeypatch.setattr(Autoencoder, "_encode_some", None)  # no piece pays for it
+    for piece in pieces:
+        ae.partial_fit(piece)
+    monkeypatch.undo()
+    again = pickle.loads(pickle.dumps(ae))  # noqa: S301
+    assert again._some is None
+    np.testing.assert_array_equal(again.sample(9, random_state=0), ae.sample(9, random_state=0))
+    drawn = ae._code_mixture().sample(900, 0)
+    for piece in pieces:
+        Z = ae.transform(piece)
+        assert 0.28 < np.mean((np.abs(drawn - Z.mean(axis=0)) < 6 * Z.std(axis=0)).all(axis=1)) < 0.39
+
+
+def test_what_is_kept_of_pieces_is_an_even_draw_and_bounded(small, monkeypatch):
+    monkeypatch.setattr("latentmap.estimator._KEPT_BYTES", 64 * 50)
+    ae = quick("linear")
+    for brightness in range(8):
+        ae.partial_fit(np.full((100, 8, 8), brightness * 30, np.uint8))
+    kept = ae._some[0][:, 0, 0] // 30
+    assert len(kept) == 50
+    assert len(set(kept)) > 5
+
+
+@pytest.mark.parametrize("kind", ["requires_grad", "channels first", "bfloat16"])
+def test_tensors_are_taken(kind, small, vectors):
+    X, given = {
+        "requires_grad": (vectors, torch.tensor(vectors, requires_grad=True)),
+        "channels first": (small.train.images, torch.tensor(small.train.images).permute(0, 3, 1, 2)),
+        "bfloat16": (np.round(vectors).astype(np.float32), torch.tensor(np.round(vectors)).bfloat16()),
+    }[kind]
+    ae = quick().fit(X)
+    np.testing.assert_array_equal(quick().fit(given).transform(given), ae.transform(X))
+    assert ae.settings(given) == ae.settings(X)
+    Z = torch.tensor(ae.transform(X), requires_grad=True)
+    np.testing.assert_array_equal(ae.inverse_transform(Z), ae.inverse_transform(Z.detach().numpy()))
 
 
 @pytest.mark.parametrize("as_what", ["float64", "list", "pandas", "polars", "fortran", "flipped", "read-only"])
@@ -440,7 +693,7 @@ def test_hard_vectors_are_learned_from(model, case, vectors):
         X *= 1e-12
     elif case == "two samples":
         X = X[:2]
-    ae = Autoencoder(model, 3, random_state=0).fit(X)
+    ae = Autoencoder(model, 3, epochs=30 if model == "residual" else "auto", random_state=0).fit(X)
     X_hat = ae.inverse_transform(ae.transform(X))
     assert X_hat.dtype == np.float64
     assert np.isfinite(X_hat).all()
@@ -574,7 +827,7 @@ def test_names_of_features_and_codes(vectors):
     ae = quick(latent_dim=3).fit(pd.DataFrame(vectors, columns=list("abcdef")))
     np.testing.assert_array_equal(ae.feature_names_in_, list("abcdef"))
     assert ae.n_features_in_ == 6
-    np.testing.assert_array_equal(ae.get_feature_names_out(), ["autoencoder0", "autoencoder1", "autoencoder2"])
+    np.testing.assert_array_equal(ae.get_feature_names_out(), ["z1", "z2", "z3"])
     ae.fit(vectors)
     assert not hasattr(ae, "feature_names_in_")
 
@@ -587,7 +840,7 @@ def test_frames_in_and_frames_out(vectors, library):
     ae = quick().set_output(transform=library).fit(frame)
     out = ae.transform(frame)
     assert type(out) is type(frame)
-    assert list(out.columns) == ["autoencoder0", "autoencoder1"]
+    assert list(out.columns) == ["z1", "z2"]
     np.testing.assert_array_equal(out.to_numpy(), Z)
     np.testing.assert_array_equal(ae.inverse_transform(out), ae.inverse_transform(Z))
 
@@ -690,6 +943,14 @@ def test_an_unfitted_estimator_says_so(method, vectors):
         ({"learning_rate": 0}, ValueError, "learning_rate must be a number above 0, got 0"),
         ({"learning_rate": float("nan")}, ValueError, "learning_rate must be a number above 0, got nan"),
         ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number above 0, got 'fast'"),
+        ({"model": 2}, ValueError, r"model must be one of .*, got 2\. Did you mean latent_dim=2\?"),
+        ({"latent_dim": 10**12}, MemoryError, r"latent_dim=1000000000000 needs .* GiB of memory.*Lower latent_dim"),
+        ({"weight_decay": -1}, ValueError, "weight_decay must be a number of at least 0, got -1"),
+        ({"weight_decay": [1]}, TypeError, r"weight_decay must be a number of at least 0, got \[1\]"),
+        ({"callbacks": [5]}, TypeError, "callbacks must be a sequence of Callback instances, got 5 in it"),
+        ({"callbacks": [None]}, TypeError, "callbacks must be a sequence of Callback instances, got None in it"),
+        ({"callbacks": "x"}, TypeError, "callbacks must be a sequence of Callback instances, got 'x'"),
+        ({"callbacks": Callback()}, TypeError, r"callbacks must be a sequence of .*Put it in a list"),
         ({"validation_fraction": 1}, ValueError, "validation_fraction must be at least 0 and less than 1, got 1"),
         (
             {"validation_fraction": -0.1},
@@ -750,6 +1011,39 @@ def test_what_is_not_finite_is_refused(bad, kind, vectors, small):
 def test_unusable_samples_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
         quick().fit(X)
+
+
+@pytest.mark.parametrize(
+    "X", [np.zeros((3, 3), complex), np.zeros(8), np.array(3.0), None, [], np.zeros((0, 4)), np.zeros((2, 2, 2, 2, 2))]
+)
+def test_every_refusal_is_one_line(X, vectors):
+    ae = quick().fit(vectors)
+    for call in (quick().fit, ae.transform, ae.inverse_transform):
+        with pytest.raises((ValueError, TypeError)) as refusal:
+            call(X)
+        assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_numbers_too_large_to_compute_with_are_refused(small, vectors):
+    images, too_large = small.train.images / 255, "X must hold numbers whose squares can be added up"
+    ae, of_images = quick().fit(vectors), quick().fit(images)
+    with pytest.raises(ValueError, match=too_large):
+        quick().fit(images * 1e308)
+    for method in (ae.transform, ae.score_samples, ae.partial_fit):
+        with pytest.raises(ValueError, match=too_large):
+            method(vectors * 1e30)
+    with pytest.raises(ValueError, match=too_large):
+        of_images.score(images * 1e200)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("n_components", "latent_dim"), ("lr", "learning_rate"), ("epoch", "epochs")]
+)
+def test_a_parameter_that_there_is_not_says_what_was_meant(name, meant):
+    with pytest.raises(TypeError, match=f"Autoencoder has no parameter '{name}'. Did you mean {meant}"):
+        Autoencoder(**{name: 2})
+    with pytest.raises(ValueError, match=f"Autoencoder has no parameter '{name}'. Did you mean {meant}"):
+        Autoencoder().set_params(**{name: 2})
 
 
 def test_samples_of_another_shape_than_fit_saw_are_refused(small, vectors):

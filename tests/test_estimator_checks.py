@@ -14,7 +14,7 @@ import json
 from sklearn.utils.estimator_checks import check_estimator
 from latentmap import Autoencoder
 
-results = check_estimator(Autoencoder(), on_skip=None, on_fail=None)
+results = check_estimator(Autoencoder(epochs=2), on_skip=None, on_fail=None)
 print(json.dumps([[r["check_name"], r["status"], repr(r["exception"])] for r in results]))
 """
 

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,16 @@ def test_the_seed_decides_the_samples():
     mixture = CodeMixture.fit(two_groups())
     np.testing.assert_array_equal(mixture.sample(9, 3), mixture.sample(9, 3))
     assert not np.array_equal(mixture.sample(9, 3), mixture.sample(9, 4))
+
+
+def test_many_samples_take_little_more_memory_than_they_are():
+    mixture = CodeMixture(np.full(10, 0.1), np.zeros((10, 64)), np.tile(np.eye(64), (10, 1, 1)))
+    tracemalloc.start()
+    drawn = mixture.sample(100_000, 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - drawn.nbytes < 40e6
+    np.testing.assert_allclose(drawn.std(0), 1, rtol=0.02)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e6])

@@ -1,3 +1,4 @@
+import logging
 import shutil
 import sys
 
@@ -17,10 +18,13 @@ def exported(fitted_models, tmp_path_factory):
     """Every architecture's folder, and the difference that the export found."""
     root = tmp_path_factory.mktemp("onnx")
     found = {}
+    logging.getLogger("torch.onnx").setLevel(logging.CRITICAL)
     for name, ae in fitted_models.items():
         ae.metadata_ = {"class_names": list("0123456789")}
         found[name] = root / name, ae.export_onnx(root / name)
         ae.metadata_ = {}
+    assert logging.getLogger("torch.onnx").level == logging.CRITICAL  # left as found
+    logging.getLogger("torch.onnx").setLevel(logging.NOTSET)
     return found
 
 

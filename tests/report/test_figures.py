@@ -1,5 +1,7 @@
 """Every figure draws for every kind of data, needs no window, and says what it must."""
 
+import gc
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -19,7 +21,20 @@ from latentmap.analysis import (
     name_nearest,
 )
 from latentmap.report.figures.atlas import free_samples, thumbnails
-from latentmap.report.figures.canvas import class_style, error_text, shorten, to_rgb, two_lines
+from latentmap.report.figures.canvas import (
+    FAINT,
+    INK,
+    PALETTE,
+    REST,
+    WARNING,
+    class_style,
+    error_text,
+    largest,
+    plain,
+    short_names,
+    to_rgb,
+    two_lines,
+)
 
 FIGURES = [
     "training",
@@ -153,8 +168,8 @@ def test_images_of_any_kind_become_colours():
 
 
 def test_words_are_cut_to_fit():
-    assert shorten("Ankle boot", 6) == "Ankle…"
-    assert two_lines("a rather long name of a class", 10) == "a rather\nlong name…"
+    assert plain("Ankle boot", 6) == "Ank…ot"
+    assert two_lines("a rather long name of a class", 10) == "a rather\nlong n…ass"
     assert [error_text(value) for value in (0.02871, 0.000534, 8.3e-7, 0)] == ["0.0287", "0.00053", "8.3e-7", "0.0000"]
 
 
@@ -214,3 +229,283 @@ def test_losses_of_another_kind_have_a_scale_of_their_own():
     first, second = figures.training({"dense": rows}, others={"map": other}).axes
     assert (first.get_yscale(), second.get_yscale()) == ("log", "linear")
     assert second.get_ylim()[0] < -2
+
+
+HOSTILE = {
+    "$x^2$": "$x^2$",
+    "$$": "$$",
+    "a $ sign": "a $ sign",
+    r"\$": r"\$",
+    r"$\frac$": r"$\frac$",
+    r"\alpha_{i}^%#~": r"\alpha_{i}^%#~",
+    "_private": "_private",
+    "\udcff\udcfec": r"\xff\xfec",
+    "two\nlines\tand tab": "two lines and tab",
+    "\x00\x07\x1b[31m": r"\x00\x07\x1b[31m",
+    "\u202eleft": "left",
+    "\u200b": r"'\u200b'",
+    "": "''",
+    "   ": "'   '",
+    "\U00100000\u0378": r"\U00100000\u0378",
+    "e\u0301t\u00e9": "e\u0301t\u00e9",
+    "\u043a\u043e\u0442": "\u043a\u043e\u0442",
+    "\u0639\u0631\u0628\u064a": "\u0639\u0631\u0628\u064a",
+    "<b>&amp;": "<b>&amp;",
+    "word " * 60: "word word word w…rd word word",
+    "\u4e2d\u6587": None,  # depends on the fonts of this machine: its letters, or r"\u4e2d\u6587"
+    "\U0001f9ff\ufe0f": None,
+}
+
+
+@pytest.mark.parametrize(("name", "drawn"), HOSTILE.items(), ids=ascii)
+def test_names_are_written_letter_by_letter(name, drawn):
+    figure = figures.training({plain(name): []})
+    text = figure.axes[0].set_title(plain(name, 27))
+    figure.draw_without_rendering()  # a warning, of a glyph that is missing say, is an error here
+    shown, is_formula = text._preprocess_math(text.get_text())
+    assert is_formula is False
+    assert "\n" not in shown
+    if drawn is not None:
+        assert shown == drawn
+    else:
+        assert shown.removesuffix("\ufe0f") in {name.removesuffix("\ufe0f"), ascii(name.removesuffix("\ufe0f"))[1:-1]}
+
+
+def hostile_figures():
+    """Every figure, of classes, features and models with hostile names."""
+    names = tuple(HOSTILE)
+    rng = np.random.default_rng(0)
+    y = np.arange(3 * len(names)) % len(names)
+    yield figures.training({name: [{"epoch": 1, "train_loss": 0.5, "valid_loss": 0.6}] for name in names[:5]})
+    yield figures.training({}, others={name: [{"epoch": 1, "train_loss": -1, "valid_loss": None}] for name in names})
+    rows = tuple(SizeScores(size, 1 / size, 0.9, 0.5, None) for size in (2, 4))
+    yield figures.sweep(Sweep("$$", rows, rows, 4, "because"))
+    for images in (True, False):
+        X = (rng.random((len(y), 6, 5, 1)) * 255).astype(np.uint8) if images else rng.normal(size=(len(y), 16))
+        features = figures.Features.of(X, names[:16]) if not images else None
+        models = {name: PcaBaseline(2).fit(X) for name in names[:3]}
+        pca = models[names[0]]
+        Z = pca.transform(X)
+        medians = class_medians(Z, y, class_names=names)
+        codes = figures.CodeMap(names[1], Z, y, names)
+        made = [generate(name, pca, medians, X, y, names, distances_in=None if images else 1.0) for name in names[:2]]
+        walks = interpolate(models, X, np.stack([y[:12], y[1:13]], axis=1), labels=y, class_names=names, n_steps=3)
+        comparison = compare_reconstructions(models, X, labels=y, class_names=names)
+        grid = latent_grid(pca, Z, n_cells=3, unit=1.0)
+        if features is None:
+            yield from (figures.reconstructions(comparison), figures.generated(made), figures.interpolation(walks))
+            yield figures.latent_grid([grid], names=names[:1])
+            yield figures.sample_sheet(X[:4], 255.0, detail=names[0])
+            yield figures.thumbnail_map(codes, X, medians=medians)
+            yield figures.embedding(codes, medians=medians)
+            yield figures.side_by_side([codes, codes], medians=[medians, medians])
+        else:
+            yield figures.vector_reconstructions(comparison, features)
+            yield figures.vector_table(made, features)
+            yield figures.vector_walks(name_nearest(walks, X, y, names, 1.0), features)
+            yield figures.feature_maps(grid, features, name=names[0])
+
+
+def test_figures_are_drawn_whatever_names_say():
+    for figure in hostile_figures():
+        figure.draw_without_rendering()
+        for text in figure.findobj(mpl.text.Text):
+            assert text._preprocess_math(text.get_text())[1] is False, text
+
+
+def test_letters_that_the_usual_font_lacks_are_looked_for_in_others():
+    georgian = "\u10d9\u10d0\u10e2\u10d0"
+    with mpl.rc_context({"font.family": "STIXGeneral"}):
+        figure = figures.training({georgian: [{"epoch": 1, "train_loss": 0.5}]})
+        figure.draw_without_rendering()
+    (named,) = [text for text in figure.findobj(mpl.text.Text) if text.get_text().startswith(georgian)]
+    assert named.get_fontfamily() == ["STIXGeneral", "DejaVu Sans"]
+
+
+def test_names_are_shortened_by_what_they_share_and_stay_different():
+    korean = [f"Korean_character{i:02}" for i in range(40)]
+    assert short_names(korean, 12)[:2] == ("00", "01")
+    assert short_names([*korean, "Greek_character01"], 12)[-2:] == ("Korean…39", "Greek…01")
+    assert short_names(["n02085620-Chihuahua", "n02112018-Pomeranian"], 12) == ("Chihuahua", "Pomeranian")
+    alike = [f"{'a' * 40}{i}{'b' * 40}" for i in range(12)]
+    for most, lines in ((10, 1), (8, 2)):
+        short = short_names(alike, most, lines=lines)
+        assert len(set(short)) == 12
+        assert max(len(line) for name in short for line in name.split("\n")) <= most
+        assert all(name.count("\n") < lines for name in short)
+    assert short_names(["cat", "a cat that is the same"] * 2, 10)[:2] == short_names(
+        ["cat", "a cat that is the same"], 10
+    )
+    assert short_names(["class 1", "class 2"], 12) == ("class 1", "class 2")  # they fit as they are
+
+
+def luminance(colour):
+    """Linear red, green and blue of a colour, and its relative luminance."""
+    channels = np.asarray(mpl.colors.to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear, linear @ [0.2126729, 0.7151522, 0.0721750]
+
+
+# Machado, Oliveira and Fernandes, 2009, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
+# at severity 1, for linear RGB.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+
+
+def lab(linear):
+    """CIELAB of linear sRGB."""
+    matrix = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    x, y, z = np.clip(linear, 0, 1) @ np.transpose(matrix) / np.sum(matrix, axis=1)
+    f = [np.cbrt(t) if t > 216 / 24389 else (24389 / 27 * t + 16) / 116 for t in (x, y, z)]
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def ciede2000(first, second):
+    """Sharma, Wu and Dalal, 2005, "The CIEDE2000 Color-Difference Formula", equations 2 to 22."""
+    chroma = (np.hypot(*first[1:]) + np.hypot(*second[1:])) / 2
+    stretch = 1 + 0.5 * (1 - np.sqrt(chroma**7 / (chroma**7 + 25.0**7)))
+    (l1, a1, b1), (l2, a2, b2) = first * [1, stretch, 1], second * [1, stretch, 1]
+    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    h1, h2 = np.degrees(np.arctan2(b1, a1)) % 360, np.degrees(np.arctan2(b2, a2)) % 360
+    turn = (h2 - h1 + 180) % 360 - 180
+    d_hue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn) / 2)
+    light, c, h = (l1 + l2) / 2, (c1 + c2) / 2, h1 + turn / 2
+    t = 1 - 0.17 * np.cos(np.radians(h - 30)) + 0.24 * np.cos(np.radians(2 * h))
+    t += 0.32 * np.cos(np.radians(3 * h + 6)) - 0.2 * np.cos(np.radians(4 * h - 63))
+    d_l = (l2 - l1) / (1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2))
+    d_c, d_h = (c2 - c1) / (1 + 0.045 * c), d_hue / (1 + 0.015 * c * t)
+    rotation = np.sin(np.radians(60 * np.exp(-((((h % 360) - 275) / 25) ** 2))))
+    return np.sqrt(d_l**2 + d_c**2 + d_h**2 - 2 * np.sqrt(c**7 / (c**7 + 25.0**7)) * rotation * d_c * d_h)
+
+
+def test_the_formula_of_distances_is_the_published_one():
+    pairs = [
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
+    ]
+    for first, second, distance in pairs:
+        assert ciede2000(np.array(first), np.array(second)) == pytest.approx(distance, abs=1e-4)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_any_two_colours_can_be_told_apart(vision):
+    seen = [lab(np.asarray(VISION[vision]) @ luminance(colour)[0]) for colour in PALETTE]
+    distances = [ciede2000(one, other) for i, one in enumerate(seen) for other in seen[:i]]
+    assert min(distances) >= (24 if vision == "normal" else 13.5)  # matplotlib's petroff10: 17.3 and 11.9
+    assert np.ptp([one[0] for one in seen]) > 30  # light and dark ones, for whoever prints in grey
+
+
+def test_colours_stand_out_from_paper():
+    def contrast(colour):
+        return 1.05 / (luminance(colour)[1] + 0.05)
+
+    assert min(map(contrast, (*PALETTE, REST))) >= 3  # WCAG 2.2, 1.4.11: what must be seen to understand a picture
+    assert min(map(contrast, (INK, FAINT, WARNING))) >= 4.5  # 1.4.3: text
+
+
+def test_text_is_written_in_ink():
+    histories = {f"model {i}": [{"epoch": 1, "train_loss": 0.1 + i, "valid_loss": 0.1 + i}] for i in range(10)}
+    figure = figures.training(histories, others=histories)
+    figure.draw_without_rendering()
+    written = {text.get_color() for text in figure.findobj(mpl.text.Text) if text.get_text().strip()}
+    assert not written & set(PALETTE)
+
+
+def test_the_largest_groups_are_chosen():
+    assert largest(np.array([1, 9, 1, 5]), 10).tolist() == [0, 1, 2, 3]
+    assert largest(np.array([1, 9, 1, 5, 3]), 3).tolist() == [1, 3, 4]
+    assert largest(np.ones(101), 3).tolist() == [0, 50, 100]
+    assert 70 in largest(np.where(np.arange(100) == 70, 2, 1), 20)
+
+
+def many(n_classes, names=None):
+    """A map and images of a number of classes, two samples each."""
+    rng = np.random.default_rng(0)
+    y = np.arange(max(2 * n_classes, 60)) % n_classes
+    X = (rng.random((len(y), 5, 4, 1)) * 255).astype(np.uint8)
+    Z = rng.normal(size=(n_classes, 2))[y] + rng.normal(0, 0.02, (len(y), 2))
+    names = names or tuple(f"a class with the number {i}" for i in range(n_classes))
+    return X, y, names, figures.CodeMap("m", Z, y, names), class_medians(Z, y, class_names=names)
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 10, 20, 21, 100, 1000])
+def test_names_on_maps_cover_neither_each_other_nor_the_frame(n_classes):
+    *_, codes, medians = many(n_classes)
+    figure = figures.embedding(codes, medians=medians)
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    boxes = [mpl.text.Text.get_window_extent(text) for text in ax.texts if text.get_text() and text.xyann != (0, 6)]
+    assert min(n_classes, 8) <= len(boxes) <= 20
+    frame = ax.get_window_extent()
+    for i, box in enumerate(boxes):
+        assert frame.x0 - 1 <= box.x0 <= box.x1 <= frame.x1 + 1
+        assert frame.y0 - 1 <= box.y0 <= box.y1 <= frame.y1 + 1
+        assert not any(box.shrunk(0.98, 0.98).overlaps(other.shrunk(0.98, 0.98)) for other in boxes[:i])
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == (n_classes if n_classes <= 20 else 11)
+
+
+def test_many_classes_are_coloured_by_the_groups_their_names_tell():
+    names = tuple(f"{alphabet}_character{i:02}" for alphabet in ("Korean", "Greek", "Latin") for i in range(20))
+    *_, codes, medians = many(60, names)
+    figure = figures.embedding(codes, medians=medians)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Greek", "Korean", "Latin"]
+    assert codes.style_of(np.array([0, 19, 20, 59])).tolist() == [1, 1, 0, 2]
+    others = many(60)[3]
+    assert list(others.style_names.values())[-1] == "50 other classes"
+    assert others.style_of(others.labels).min() == -1
+    assert class_style(-1)[0] == REST
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 30, 1000])
+def test_pictures_of_many_classes_show_some_of_them(n_classes):
+    X, y, names, _, _ = many(n_classes)
+    pca = PcaBaseline(2).fit(X)
+    medians = class_medians(pca.transform(X), y, class_names=names)
+    made = [generate("pca", pca, medians, X, y, names)]
+    comparison = compare_reconstructions({"pca": pca}, X, labels=y, class_names=names)
+    for figure in (figures.generated(made), figures.reconstructions(comparison)):
+        assert figure.get_size_inches()[1] < 12
+        assert ("20 of" in texts(figure)) == (n_classes > 20)
+    vectors = X.reshape(len(X), -1).astype(np.float32)
+    features = figures.Features.of(vectors, None)
+    pca = PcaBaseline(2).fit(vectors)
+    made = [generate("pca", pca, class_medians(pca.transform(vectors), y), vectors, y, None, distances_in=1.0)]
+    comparison = compare_reconstructions({"pca": pca}, vectors, labels=y)
+    for figure in (figures.vector_table(made, features), figures.vector_reconstructions(comparison, features)):
+        assert figure.get_size_inches()[1] < 14
+
+
+def test_figures_show_themselves_in_a_notebook():
+    inprocess = pytest.importorskip("ipykernel.inprocess")
+    manager = inprocess.InProcessKernelManager()
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+
+    def shown(code):
+        client.execute(code)
+        found = []
+        while client.iopub_channel.msg_ready():
+            message = client.get_iopub_msg(timeout=1)
+            assert message["msg_type"] != "error", message["content"]
+            found += [message["content"]] if message["msg_type"] in {"execute_result", "display_data"} else []
+        return found
+
+    try:
+        drawn = shown("from latentmap.report import training\ntraining({'m': [{'epoch': 1, 'train_loss': 0.5}]})")
+        formats = "from IPython.core.pylabtools import select_figure_formats as f; f(get_ipython(), 'png')\n"
+        inline = shown(f"{formats}training({{}})")  # what %matplotlib inline does to figures
+    finally:
+        client.stop_channels()
+        manager.kernel.iopub_thread.stop()
+        manager.shutdown_kernel()
+        del client, manager
+        gc.collect()  # it logs an unfinished task: here rather than when the tests end
+    assert len(drawn) == len(inline) == 1
+    assert set(drawn[0]["data"]) == set(inline[0]["data"]) == {"text/plain", "image/png"}
+    assert drawn[0]["metadata"]["image/png"]["width"] == 800

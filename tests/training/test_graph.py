@@ -100,3 +100,12 @@ def test_without_the_extra_many_samples_are_refused_by_its_name(vectors, monkeyp
     monkeypatch.setitem(sys.modules, "pynndescent", None)
     with pytest.raises(MissingExtraError, match=r"more than 500 samples needs pynndescent.*latentmap\[neighbors\]"):
         neighbour_graph(batches_of(vectors), 7)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 7), (1, 7, 1), (1, 1, 1), (3, 2, 5)])
+def test_images_of_one_row_or_column_have_neighbours(shape):
+    from latentmap import Autoencoder
+
+    X = np.random.default_rng(0).random((40, *shape[1:], shape[0])).astype(np.float32)
+    ae = Autoencoder("linear", 1, objective="neighbors", epochs=1, random_state=0).fit(X)
+    assert np.isfinite(ae.transform(X)).all()

@@ -46,3 +46,15 @@ def test_in_another_thread_nothing_is_handled():
     thread.start()
     thread.join()
     assert answers == [False]
+
+
+def test_a_handler_that_came_from_c_is_left_alone(monkeypatch):
+    former = signal.getsignal(signal.SIGINT)
+    found = {signal.SIGINT: former, signal.SIGTERM: None}
+    monkeypatch.setattr(signal, "getsignal", found.__getitem__)
+    with deferred_interrupts() as came:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert came()
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is former
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

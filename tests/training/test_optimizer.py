@@ -139,3 +139,10 @@ def test_small_networks_take_the_steps_of_large_ones(weight_decay, monkeypatch):
         ends.append([*params, *optimizer.state_dict().values()])
     for small, large in zip(*ends, strict=True):
         torch.testing.assert_close(small, large, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("power", [-40, -25, -20, -15, 0, 15])
+def test_gradients_of_any_size_are_orthogonalized_or_move_nothing(power):
+    matrix = torch.randn(1, 8, 20, generator=torch.Generator().manual_seed(0))
+    largest = torch.linalg.svdvals(orthogonalize(matrix * 10.0**power)).max()
+    assert largest == 0 if power <= -20 else 1 < largest < 2

@@ -156,7 +156,7 @@ def plain(text: str, most: int | None = None) -> str:
 
 def two_lines(text: str, most: int) -> str:
     """Write a text of users' on at most two lines of `most` characters, as `plain` does."""
-    return _broken(_cut(_letters(text), 2 * most), most).replace("$", r"\$")
+    return _fit(_letters(text), most, 2).replace("$", r"\$")
 
 
 def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
     written = [_letters(name) for name in names]
     room = most * lines
     different = len(set(written))
-    if different > 1 and max(map(len, written)) > room:
+    if different > 1 and max(map(len, written)) > most:
         words = [re.findall(r"[^\W\d_]+|\d+|[\W_]+", name) for name in written]
         shared = {word for word in set.intersection(*map(set, words)) if word.isalnum()}
         told = ["".join("…" if word in shared else word for word in line) for line in words] if shared else written
@@ -177,24 +177,24 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
         written = [new or old for new, old in zip(told, written, strict=True)]
     meant: dict[str, list[str]] = {}
     for name, short in zip(names, written, strict=True):
-        meant.setdefault(_cut(short, room), []).append(name)
+        meant.setdefault(_fit(short, most, lines), []).append(name)
     told_apart = {}
-    for short, group in meant.items():
+    for fitted, group in meant.items():
+        start = " ".join(fitted.split())
         for i, name in enumerate(dict.fromkeys(group), start=1):
-            told_apart[name] = short if len(set(group)) == 1 else f"{_cut(short, room - 1 - len(str(i)))}~{i}"
-    return tuple(
-        (_broken(told_apart[name], most) if lines > 1 else told_apart[name]).replace("$", r"\$") for name in names
-    )
+            numbered = f"{_cut(start, room - 3 - len(str(i)))}~{i}"
+            told_apart[name] = _fit(numbered, most, lines) if len(set(group)) > 1 else fitted
+    return tuple(told_apart[name].replace("$", r"\$") for name in names)
 
 
-def _broken(text: str, most: int) -> str:
-    """Break a text of up to two lines, where words end if that can be."""
-    if len(text) <= most:
-        return text
-    places = range(max(1, len(text) - most), min(most, len(text) - 1) + 1)
-    ends = [place for place in places if not text[place - 1].isalnum()] or [places[-1]]
-    place = min(ends, key=lambda place: abs(place - len(text) / 2))
-    return f"{text[:place].rstrip()}\n{text[place:].lstrip()}"
+def _fit(text: str, most: int, lines: int) -> str:
+    """Cut a text to one or two lines of `most` characters, broken where a word ends if that can be."""
+    if len(text) <= most or lines == 1:
+        return _cut(text, most)
+    ends = [i for i in range(1, most + 1) if not (text[i - 1].isalnum() and text[i].isalnum())] or [most]
+    whole = [i for i in ends if len(text) - i <= most]
+    place = min(whole, key=lambda i: abs(i - len(text) / 2)) if whole else ends[-1]
+    return f"{text[:place].rstrip()}\n{_cut(text[place:].lstrip(), most)}"
 
 
 def _cut(text: str, most: int | None) -> str:

@@ -55,7 +55,7 @@ def generated(results: Sequence[Generated]) -> Figure:
     shown = largest(medians.counts, MOST_CLASSES)
     names, long = column_names([medians.names[group] for group in shown])
     long = long and by_class
-    classes = short_names(results[0].class_names or (), LONGEST_NAME + 1, lines=2)
+    classes = short_names(results[0].class_names or (), LONGEST_NAME, lines=2)
     bands = [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
     panels = []
     for band in bands:

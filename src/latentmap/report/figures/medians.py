@@ -62,7 +62,8 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
     taken = [] if many else around.copy()
     names = short_names(medians.names, 12 if many else 16)
     n_named = 0
-    for row in np.argsort(-medians.counts, kind="stable"):
+    chance = np.random.default_rng(0).random(len(names))  # among equals: the first ones are often of one kind
+    for row in np.lexsort((chance, -medians.counts)):
         if n_named == MOST_CLASSES or (many and any(around[row].overlaps(other) for other in taken)):
             continue
         text = ax.annotate(
@@ -87,8 +88,9 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
             continue
         text.xyann = offset
         far = not Bbox.from_bounds(-FAR, -FAR, 2 * FAR, 2 * FAR).overlaps(Bbox.from_bounds(*offset, *size))
-        if text.arrow_patch is not None:
-            text.arrow_patch.set_visible(far)
+        text.set_in_layout(False)  # it lies within the axes
+        if not far:
+            text.arrowprops = text.arrow_patch = None
         taken.append(Bbox.from_bounds(places[row][0] + offset[0], places[row][1] + offset[1], *size))
         n_named += 1
         if many:

@@ -60,8 +60,9 @@ def reconstructions(comparison: Comparison) -> Figure:
         for start in range(0, pairs.shape[1], COLUMNS)
     ]
     each = "one" if len(set(comparison.names)) == len(comparison.names) else "some"
-    classes = "each class" if len(chosen) == len(comparison.X) else f"{len(chosen)} classes"
-    kind = f"{each} of {classes}" if not comparison.names[0].startswith("no. ") else "evenly spaced"
+    kind = f"{each} of each class" if not comparison.names[0].startswith("no. ") else "evenly spaced"
+    if len(chosen) < len(comparison.X):
+        kind = f"one of each of {len(chosen)} of {len(comparison.X):,} classes"
     figure, tiles = tile_sheet(
         [*bands, *extremes],
         left=NAME_INCHES,
