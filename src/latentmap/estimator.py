@@ -909,7 +909,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_images(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         """Return images as an array of numbers, of the shape that `fit` saw."""
-        images = check_images(X, None if reset else self.preprocessing_)
+        images = check_images(np.asarray(X), None if reset else self.preprocessing_)
         if reset:
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.__dict__.pop("feature_names_in_", None)

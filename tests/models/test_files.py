@@ -338,6 +338,8 @@ def test_a_large_file_is_refused_before_it_is_read(saved, name):
         ("fit", "x"),
         ("fit", ["crop"]),
         ("low", "a"),
+        ("dtype", "int8"),
+        ("dtype", ["uint8"]),
         ("low", float("nan")),
         ("high", -3),
         ("label", 5),

@@ -431,7 +431,11 @@ def _load(model: Path, source: str, **wishes: Any) -> tuple[Autoencoder, Dataset
     autoencoder = Autoencoder.load(model)
     reading = autoencoder.metadata_.get("reading")
     preprocessing = autoencoder.preprocessing_
+    held = "uint8" if preprocessing.is_raw else "float32"
     if isinstance(reading, dict):
+        changed = reading.get("dtype", "uint8") != held or len(preprocessing.sample_shape) == 2
+        if preprocessing.is_images and changed:  # in Python, before it was fitted
+            reading, autoencoder.preprocessing_ = {**reading, "dtype": held}, preprocessing.of_dataset()
         return autoencoder, read_source(source, reading=reading, **wishes)
     if not preprocessing.is_images:
         return autoencoder, read_source(source, reading=Reading().to_config(), **wishes)

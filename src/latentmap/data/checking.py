@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from latentmap.data.objects import as_numbers, kind_of_values
-from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
+from latentmap.data.preprocessing import CHANNELS, Preprocessing, pixel_range, range_mismatch
 from latentmap.data.tables import describe_others
 
 
-def check_images(X: Any, known: Preprocessing | None = None) -> NDArray[Any]:
+def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> NDArray[Any]:
     """Return images as an array of the shape and units that `known` was fitted to.
 
     Parameters
     ----------
-    X : array or tensor, shape (n, height, width) or (n, height, width, channels)
-        Of any number type; a tensor may have its channels first.
+    images : ndarray, shape (n, height, width) or (n, height, width, channels)
+        Of any number type.
     known : Preprocessing, optional
         What they must fit; without it they are to be learned from.
 
@@ -33,7 +33,6 @@ def check_images(X: Any, known: Preprocessing | None = None) -> NDArray[Any]:
     ValueError
         If they are empty, not finite, have a wrong shape, or are in other units.
     """
-    images = channels_last(X.detach().cpu().numpy()) if hasattr(X, "detach") else np.asarray(X)
     if 0 in images.shape:
         raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
     if images.ndim == 4 and images.shape[3] not in CHANNELS:

@@ -81,13 +81,12 @@ class Preprocessing:
         if X.ndim > 2:
             extremes = (0.0, 255.0) if X.dtype == np.uint8 else (float(X.min()), float(X.max()))
             low, high = pixel_range(X.dtype, *extremes)
-            with np.errstate(over="ignore"):
-                _check_squares(np.square(np.asarray([low, high])) * X[0].size)
             return cls(X.shape[1:], dtype, np.float64(low), np.float64(high - low))  # type: ignore[arg-type]
         with np.errstate(over="ignore", invalid="ignore"):
             offset = X.mean(axis=0, dtype=np.float64)
             deviation = X.std(axis=0, dtype=np.float64)
-        _check_squares(deviation)
+        if not np.isfinite(deviation).all():
+            raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
         # A constant feature has no scale of its own; rounding in the mean leaves a little deviation behind.
         varies = deviation > 10 * np.finfo(np.float64).eps * np.abs(offset)
         if scaling == "auto":
@@ -203,12 +202,6 @@ class Preprocessing:
     def n_values(self) -> int:
         """How many numbers a sample has."""
         return prod(self.sample_shape)
-
-
-def _check_squares(numbers: NDArray[np.float64]) -> None:
-    """Refuse samples whose squares overflowed."""
-    if not np.isfinite(numbers).all():
-        raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
 
 
 def pixel_range(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float]:

@@ -175,6 +175,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "fit": (f"one of {', '.join(FITS)}", FITS.__contains__),
     "low": _NUMBER,
     "high": _NUMBER,
+    "dtype": ("uint8 or float32", ("uint8", "float32").__contains__),
     "columns": ("a list of names", lambda value: isinstance(value, (list, tuple)) and all(map(_is_text, value))),
     "label": ("a name", _is_text),
     "missing": (f"one of {', '.join(MISSING)}", MISSING.__contains__),
