@@ -115,8 +115,8 @@ def test_encode_writes_the_same_codes_in_every_format(latentmap, tmp_path, model
     np.testing.assert_allclose(codes, wanted, rtol=1e-5, atol=1e-5)
     tables = [pd.read_csv(tmp_path / "codes.csv", dtype={"class": str}), pd.read_parquet(tmp_path / "codes.parquet")]
     for table in tables:
-        assert list(table) == ["split", "class", "autoencoder0", "autoencoder1"]
-        np.testing.assert_array_equal(table[["autoencoder0", "autoencoder1"]].to_numpy(np.float32), codes)
+        assert list(table) == ["split", "class", "z1", "z2"]
+        np.testing.assert_array_equal(table[["z1", "z2"]].to_numpy(np.float32), codes)
         assert list(table["split"]) == ["train"] * 1437 + ["test"] * 360
         labels = np.concatenate([digits8.train.labels, digits8.test.labels])
         assert list(table["class"]) == [str(label) for label in labels]

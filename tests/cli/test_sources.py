@@ -53,7 +53,7 @@ def test_a_model_remembers_how_its_images_were_read(latentmap, tmp_path, photos)
     assert done.status == 0, done.err
     assert done.err.count("read as grey") == 1
     codes = pd.read_csv("codes.csv")
-    assert list(codes.columns) == ["file", "autoencoder0", "autoencoder1"]
+    assert list(codes.columns) == ["file", "z1", "z2"]
     assert codes["file"].tolist() == [f"{i}.jpg" for i in range(5)]
     # The same folder's test split is that of the fit.
     assert latentmap("encode", "m", photos, "-o", "test.csv", "--split", "test").status == 0
@@ -73,7 +73,7 @@ def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
     frame = pd.read_csv(table)
     frame[list("edcba")].to_csv("new.csv", index=False)
     assert latentmap("encode", "m", "new.csv", "-o", "new.npy").status == 0
-    np.testing.assert_allclose(np.load("new.npy"), codes[["autoencoder0", "autoencoder1"]], rtol=1e-5)
+    np.testing.assert_allclose(np.load("new.npy"), codes[["z1", "z2"]], rtol=1e-5)
     assert latentmap("decode", "m", "codes.csv", "-o", "back.npy").status == 0
     assert np.load("back.npy").shape == (60, 5)
     assert latentmap("generate", "m", table, "-o", "medians.png").status == 0
