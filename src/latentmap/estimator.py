@@ -156,8 +156,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    Fits in several threads at once are those alone. A process forked after `fit` goes on with one thread, since PyTorch's
-    are not there; start workers with ``spawn``, or load the saved model in the worker, for all cores.
+    Fits in several threads at once are those alone. A process forked after `fit` goes on with one thread, since
+    PyTorch's are not there; start workers with ``spawn``, or load the saved model in the worker, for all cores.
 
     Examples
     --------
