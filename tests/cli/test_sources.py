@@ -53,7 +53,7 @@ def test_a_model_remembers_how_its_images_were_read(latentmap, tmp_path, photos)
     assert done.status == 0, done.err
     assert done.err.count("read as grey") == 1
     codes = pd.read_csv("codes.csv")
-    assert list(codes.columns) == ["file", "autoencoder0", "autoencoder1"]
+    assert list(codes.columns) == ["file", "z1", "z2"]
     assert codes["file"].tolist() == [f"{i}.jpg" for i in range(5)]
     # The same folder's test split is that of the fit.
     assert latentmap("encode", "m", photos, "-o", "test.csv", "--split", "test").status == 0
