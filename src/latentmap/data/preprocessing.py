@@ -166,32 +166,6 @@ class Preprocessing:
         return prod(self.sample_shape)
 
 
-Unit = float | NDArray[np.floating]
-"""What one unit of reported error is in the units of the data: one number, or one for each feature."""
-
-
-def measuring_unit(X: NDArray[Any]) -> Unit:
-    """Return what one unit of reported errors and distances is in the units of the samples.
-
-    This is the one place that knows the rule: errors on images are reported per pixel with pixels in [0, 1], so uint8
-    images count 255 to the unit; of vectors whose features are in different units each feature counts by its
-    standard deviation, or the one with the largest numbers would decide alone; everything else is reported as it is.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, ...)
-        Training samples.
-
-    Returns
-    -------
-    float or ndarray of float, shape (n_features,)
-    """
-    if X.ndim > 2:
-        return 255.0 if X.dtype == np.uint8 else 1.0
-    scale = Preprocessing.fit(X, "auto").scale
-    return scale if np.ndim(scale) else 1.0
-
-
 def _unit_range(low: float, high: float) -> tuple[float, float]:
     """The range that maps to [0, 1]: [0, 1] itself where the pixels are in it, else the pixels' own."""
     if low >= 0.0 and high <= 1.0:
@@ -208,3 +182,29 @@ def _shared_tensor(X: NDArray[np.uint8]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
         return torch.from_numpy(X)
+
+
+Unit = float | NDArray[np.floating]
+"""What one unit of reported error is in the units of the data: one number, or one for each feature."""
+
+
+def measuring_unit(X: NDArray[Any]) -> Unit:
+    """Return the unit in which errors and distances of such samples are reported: the one place that knows the rule.
+
+    Images count with pixels in [0, 1], so uint8 has 255 to the unit; vectors as they are, except where their features
+    are in different units: there each counts by its standard deviation, or the one with the largest numbers would
+    decide alone.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Training samples.
+
+    Returns
+    -------
+    float or ndarray of float, shape (n_features,)
+    """
+    if X.ndim > 2:
+        return 255.0 if X.dtype == np.uint8 else 1.0
+    scale = Preprocessing.fit(X, "auto").scale
+    return scale if np.ndim(scale) else 1.0
