@@ -283,5 +283,5 @@ def test_a_report_of_vectors_and_one_of_colour_images_hold_everything(latentmap,
         assert metrics["dataset"]["name"] == source.stem
         page = (folder / "report.html").read_text()
         assert ("image" in page.split("<main>")[0]) == (source.suffix == "")
-        saved = Autoencoder.load(folder / "models" / "dense")
+        saved = Autoencoder.load(folder / "models" / "map")
         assert saved.metadata_["dataset"] == source.stem

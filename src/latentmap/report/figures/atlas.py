@@ -35,7 +35,7 @@ def thumbnail_map(
     images: NDArray[Any] | None = None,
     *,
     medians: CodeMedians | None = None,
-    unit: float | NDArray[Any] = 255.0,
+    unit: float = 255.0,
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Figure:
@@ -81,7 +81,7 @@ def thumbnail_map(
     return figure
 
 
-def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float | NDArray[Any], seed: int) -> None:
+def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float, seed: int) -> None:
     """Put thumbnails on axes, as one picture."""
     low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
     side = float(max(high - low)) / _ACROSS or 1.0
@@ -131,9 +131,7 @@ def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[
     return np.asarray(chosen, dtype=np.int64)
 
 
-def thumbnails(
-    images: NDArray[Any], unit: float | NDArray[Any], styles: NDArray[np.int64] | None
-) -> NDArray[np.float32]:
+def thumbnails(images: NDArray[Any], unit: float, styles: NDArray[np.int64] | None) -> NDArray[np.float32]:
     """Return images as they are stuck on a map.
 
     Parameters
