@@ -92,7 +92,9 @@ def report(request, tmp_path_factory):
 def nasty_report(tmp_path_factory):
     """A report of data whose name and classes are not to be trusted."""
     dataset = replace(
-        small_dataset("3 classes"), name="<script>alert('x')</script>", class_names=("<b>", "$x$", "&amp;")
+        small_dataset("3 classes"),
+        name="<script>alert('x')</script>",
+        class_names=("<b>$$", "$x$ \u4e2d\udcff", "&amp;"),
     )
     folder = tmp_path_factory.mktemp("reports") / "nasty"
     return build_report(dataset, folder, make_model=quick, command='latentmap report "<i>"')

@@ -160,7 +160,7 @@ def build_report(
             save_models(models, folder / "models", dataset.facts)
             facts = watch.rounded()
             page = render(story, pictures, seed=seed, command=command, seconds=facts)
-            (folder / PAGE).write_text(page, encoding="utf-8")
+            (folder / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
         metrics = collect_metrics(story, watch.rounded())
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     return ReportResult(folder=Path(out_dir), metrics=metrics, story=story)
