@@ -122,6 +122,15 @@ def test_the_top_row_of_the_grid_is_the_highest_z2():
     assert ax.get_ylim() == (0, 2)
 
 
+@pytest.mark.parametrize(("channels", "width"), [(1, 0.5), (3, 0.9)])
+def test_grids_of_photographs_have_the_whole_width(channels, width):
+    pictures = np.zeros((2, 2, 4, 4, channels), np.float32)
+    grid = LatentGrid(np.arange(2), np.arange(2), pictures, np.zeros((2, 2), np.float32), unit=255.0)
+    figure = figures.latent_grid([grid, grid])
+    figure.draw_without_rendering()
+    assert width - 0.2 < figure.axes[0].get_position().width <= width
+
+
 def test_cells_far_from_codes_fade():
     distance = np.array([[0, 9], [0, 0]], dtype=np.float32)
     grid = LatentGrid(np.arange(2), np.arange(2), np.zeros((2, 2, 4, 4, 1), np.float32), distance, unit=255.0)
