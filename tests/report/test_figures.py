@@ -142,8 +142,9 @@ def test_cells_far_from_codes_fade():
 def test_figures_draw_into_given_axes():
     figure = Figure()
     left, right = figure.subplots(1, 2)
-    codes = figures.CodeMap("mine", np.random.default_rng(0).normal(size=(100, 2)))
+    codes = figures.CodeMap("mine", np.random.default_rng(0).normal(size=(100, 2)), np.arange(100) % 2)
     assert figures.embedding(codes, ax=left) is figure
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["0", "1"]
     assert figures.training({"m": [{"epoch": 1, "train_loss": 0.5}]}, ax=right) is figure
     assert len(left.collections) == 1
 
