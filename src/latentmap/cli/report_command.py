@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from latentmap.cli.bar import answer, starting
 from latentmap.cli.options import (
     Color,
     DataDir,
@@ -58,6 +59,7 @@ def report(
 
     Example: **latentmap report mnist -o runs/mnist**
     """
+    starting()
     from latentmap.data.sources import name_of
     from latentmap.files import check_folder
     from latentmap.report.build import is_report
@@ -98,4 +100,4 @@ def report(
         callbacks=[TrainingBar()],
         progress=show_stage,
     )
-    typer.echo(folder / "report.html")
+    answer(folder / "report.html")
