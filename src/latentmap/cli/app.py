@@ -118,7 +118,7 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 def _known(error: Exception, words: str) -> str | None:
     """What to say of a fault of the world that no one made a `LatentmapError` of; None of any other."""
-    # PyTorch's want of memory is a RuntimeError; only the words of the one it has on a GPU are stable.
+    # PyTorch's want of memory is a RuntimeError like others, but for its words.
     signs = ("DefaultCPUAllocator", "can't allocate memory", "out of memory")
     if isinstance(error, MemoryError) or any(sign in words for sign in signs):
         amount = re.search(r"allocate( \d[\d.]* ?\w+)", words)
@@ -146,8 +146,8 @@ def _is_a_check(error: Exception) -> bool:
         return False
     code = last.tb_frame.f_code
     package = last.tb_frame.f_globals.get("__name__", "").split(".")[0]
-    raised = dis.opname[code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
-    return raised and package in {"latentmap", "sklearn"}
+    operation = code.co_code[last.tb_lasti : last.tb_lasti + 1]  # of compiled modules there is none
+    return operation == bytes([dis.opmap["RAISE_VARARGS"]]) and package in {"latentmap", "sklearn"}
 
 
 def _fail(message: str, status: int) -> int:
