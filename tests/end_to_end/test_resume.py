@@ -1,6 +1,7 @@
 """Nothing is lost on the way: real processes killed, interrupted, and resumed."""
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,12 @@ def start(folder, output, *options):
 def run(folder, output, *options):
     process = start(folder, output, *options)
     out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
+    return process.returncode, out, without_progress(err)
+
+
+def without_progress(err):
+    """Standard error but for what a slow machine says more often than a quick one."""
+    return re.sub(r"(?m)^latentmap: (reading|preparing|conv).*\n", "", err)
 
 
 def wait_for_a_new_checkpoint(process, folder, output):
@@ -61,6 +67,7 @@ def test_a_process_killed_again_and_again_ends_with_the_same_bits(tmp_path, whol
         time.sleep(moments.uniform(0, 0.4))
         process.kill()
         _, err = process.communicate()
+        err = without_progress(err)
         n_killed += process.returncode == -signal.SIGKILL
         assert err == ""
     assert n_killed >= 2
@@ -78,6 +85,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, whole):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    err = without_progress(err)
     assert err.startswith("latentmap: error: training was interrupted in epoch ")
     assert err.endswith("of 40, and a checkpoint saved. To go on, add --resume to the same command.\n")
 
