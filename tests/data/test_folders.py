@@ -495,6 +495,7 @@ def test_a_pipe_or_nothing_is_no_source(tmp_path):
         with pytest.raises(ValueError, match="source must be a name or a path, got"):
             load_dataset(source)
     os.mkfifo(tmp_path / "train-images-idx3-ubyte")
+    os.mkfifo(tmp_path / "x.parquet")
     with pytest.raises(DatasetError, match="holds no images"):
         load_dataset(tmp_path)
 

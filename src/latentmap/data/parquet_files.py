@@ -139,7 +139,7 @@ def arrow_numbers(tables: Iterable[Any], columns: Sequence[str]) -> NDArray[np.f
 
 def parquet_shards(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder, all the way down, in order of their names."""
-    files = (file.relative_to(folder) for file in folder.rglob("*.parquet"))
+    files = (file.relative_to(folder) for file in folder.rglob("*.parquet") if file.is_file())
     return [folder / file for file in sorted(files) if not any(part.startswith(".") for part in file.parts)]
 
 
