@@ -59,11 +59,11 @@ def end_of(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def killed_everywhere(work):
-    """Do the work in one process after another, killed at its first event of the file system, its second, ...; yield
-    after each, the last of which is not killed.
+def killed_everywhere(work, step=1):
+    """Do the work in one process after another, killed at its first event of the file system, its second (or every
+    step-th), ...; yield after each, the last of which is not killed.
     """
-    for n in itertools.count(1):
+    for n in itertools.count(1, step):
 
         def one(last=n):
             events = itertools.count(1)

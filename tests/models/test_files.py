@@ -630,7 +630,7 @@ def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(saved
     old = fitted_models["linear"]
     old.save(saved)
     wanted = [old.metadata_, {"new": 1}]
-    for _ in killed_everywhere(lambda: old.save(saved, metadata={"new": 1})):
+    for _ in killed_everywhere(lambda: old.save(saved, metadata={"new": 1}), step=3):
         assert Autoencoder.load(saved).metadata_ in wanted
         old.save(saved)
         assert [path.name for path in saved.parent.iterdir()] == ["model"]
