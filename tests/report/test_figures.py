@@ -114,13 +114,13 @@ def test_the_top_row_of_the_grid_is_the_highest_z2():
     assert ax.get_ylim() == (0, 2)
 
 
-@pytest.mark.parametrize(("channels", "width"), [(1, 0.5), (3, 0.9)])
+@pytest.mark.parametrize(("channels", "width"), [(1, 0.4), (3, 0.9)])
 def test_grids_of_photographs_have_the_whole_width(channels, width):
     pictures = np.zeros((2, 2, 4, 4, channels), np.float32)
     grid = LatentGrid(np.arange(2), np.arange(2), pictures, np.zeros((2, 2), np.float32), unit=255.0)
     figure = figures.latent_grid([grid, grid])
     figure.draw_without_rendering()
-    assert width - 0.2 < figure.axes[0].get_position().width <= width
+    assert figure.axes[0].get_position().width == pytest.approx(width, abs=0.05)
 
 
 def test_cells_far_from_codes_fade():
@@ -285,10 +285,13 @@ def hostile_figures():
     rng = np.random.default_rng(0)
     y = np.arange(3 * len(names)) % len(names)
     yield figures.training({name: [{"epoch": 1, "train_loss": 0.5, "valid_loss": 0.6}] for name in names[:5]})
-    yield figures.training({}, others={name: [{"epoch": 1, "train_loss": -1, "valid_loss": None}] for name in names})
+    yield figures.training(
+        {}, others={name: [{"epoch": 1, "train_loss": -1, "valid_loss": None}] for name in names[:2]}
+    )
     rows = tuple(SizeScores(size, 1 / size, 0.9, 0.5, None) for size in (2, 4))
     yield figures.sweep(Sweep("$$", rows, rows, 4, "because"))
     for images in (True, False):
+        y = y if images else y % 3
         X = (rng.random((len(y), 6, 5, 1)) * 255).astype(np.uint8) if images else rng.normal(size=(len(y), 16))
         features = figures.Features.of(X, names[:16]) if not images else None
         models = {name: PcaBaseline(2).fit(X) for name in names[:3]}
@@ -297,7 +300,7 @@ def hostile_figures():
         medians = class_medians(Z, y, class_names=names)
         codes = figures.CodeMap(names[1], Z, y, names)
         made = [generate(name, pca, medians, X, y, names, distances_in=None if images else 1.0) for name in names[:2]]
-        walks = interpolate(models, X, np.stack([y[:12], y[1:13]], axis=1), labels=y, class_names=names, n_steps=3)
+        walks = interpolate(models, X, np.array([[0, 1], [2, 7]]), labels=y, class_names=names, n_steps=3)
         comparison = compare_reconstructions(models, X, labels=y, class_names=names)
         grid = latent_grid(pca, Z, n_cells=3, unit=1.0)
         if features is None:
@@ -305,7 +308,6 @@ def hostile_figures():
             yield figures.latent_grid([grid], names=names[:1])
             yield figures.sample_sheet(X[:4], 255.0, detail=names[0])
             yield figures.thumbnail_map(codes, X, medians=medians)
-            yield figures.embedding(codes, medians=medians)
             yield figures.side_by_side([codes, codes], medians=[medians, medians])
         else:
             yield figures.vector_reconstructions(comparison, features)
