@@ -10,7 +10,7 @@ imported and the uint8 images loaded; then it is fitted, encodes the test images
 - *peak* is the high-water mark of the process's resident memory in MiB; *own* is what that is above the libraries and
   the uint8 images: the float copy that most peers need counts.
 - *test MSE* is per pixel with pixels in [0, 1], of the codes that were decoded. *kNN* is the accuracy of 10 neighbours
-  among the training codes on the test codes; *trust* is the trustworthiness of the first 5,000 test codes with 12.
+  among the training codes on the test codes; *trust* is the trustworthiness of 5,000 test codes, drawn once, with 12.
 
 A method runs with its own defaults but for what its note says. One that is not installed, fails or takes too long is
 named with the reason, and what it had done by then is shown. ``pip install -r bench/requirements.txt`` gets the peers.

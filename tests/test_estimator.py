@@ -469,9 +469,17 @@ def test_a_process_forked_after_fit_can_go_on(digits):
 # ---- shapes and units ----------------------------------------------------------------------------------------------
 
 
-@ALL
-@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (8, 8, 3), (5, 6, 4), (1, 1)])
-@pytest.mark.parametrize("kind", ["uint8", "float32 in [0, 1]", "float64 in [-40, 90]"])
+SHAPES = [(9, 7), (9, 7, 1), (8, 8, 3), (5, 6, 4), (1, 1)]
+FLOATS = ["float32 in [0, 1]", "float64 in [-40, 90]"]
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "kind"),
+    [
+        *((model, shape, "uint8") for model in sorted(MODELS) for shape in SHAPES),
+        *(("dense", shape, kind) for shape in SHAPES for kind in FLOATS),  # units are no business of the network
+    ],
+)
 def test_images_come_back_in_their_shape_and_units(model, shape, kind):
     X = RNG.random((30, *shape))
     X = {

@@ -164,6 +164,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_ : ndarray of str
         Where `fit` saw a data frame with named columns.
 
+    Notes
+    -----
+    Fits in several threads at once are those alone. A process forked after `fit` goes on with one thread, since
+    PyTorch's are not there; start workers with ``spawn``, or load the saved model in the worker, for all cores.
+
     Examples
     --------
     >>> from latentmap import Autoencoder, load_dataset

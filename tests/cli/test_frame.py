@@ -52,6 +52,14 @@ def test_help_lists_every_command(latentmap, flag):
         assert f" {command} " in plain(done.out)
 
 
+def test_shells_can_complete_and_the_help_is_no_longer_for_it(latentmap, monkeypatch):
+    assert "completion" not in latentmap("--help").out
+    monkeypatch.setenv("_LATENTMAP_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "latentmap inter")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert latentmap().out.split() == ["interpolate"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(latentmap, command):
     done = latentmap(command, "--help")
@@ -150,10 +158,14 @@ def test_an_interruption_is_one_line(latentmap, monkeypatch):
     ("error", "message"),
     [
         (
-            RuntimeError("[enforce fail at alloc_cpu.cpp:127]\nDefaultCPUAllocator: can't allocate memory"),
-            "not enough",
+            RuntimeError("[x]\nDefaultCPUAllocator: tried to allocate 128 bytes."),
+            "not enough memory for 128 bytes. Take",
         ),
-        (MemoryError("Unable to allocate 16.3 TiB"), "there is not enough memory (Unable to allocate 16.3 TiB). Take"),
+        (
+            MemoryError("Unable to allocate 16.3 TiB for an array"),
+            "there is not enough memory for 16.3 TiB. Take fewer",
+        ),
+        (MemoryError(), "there is not enough memory. Take fewer samples"),
         (csv.Error("field larger than field limit"), "a table cannot be read: field larger than field limit."),
         (RecursionError("maximum recursion depth"), "a file is nested too deep to be read."),
         (OSError(28, "No space left on device", "m"), "m: No space left on device."),

@@ -305,7 +305,7 @@ def test_samples_are_drawn_as_a_picture_or_as_numbers(latentmap, tmp_path, model
     done = latentmap("generate", model, "--samples", 12, "-o", "samples.png")
     assert (done.status, done.out) == (0, "samples.png\n")
     with Image.open(tmp_path / "samples.png") as picture:
-        assert min(picture.size) > 200
+        assert min(picture.size) > 100
     assert latentmap("generate", model, "--samples", 12, "--seed", 3, "-o", "samples.npy").status == 0
     np.testing.assert_array_equal(np.load("samples.npy"), ae.sample(12, random_state=3))
 
@@ -366,7 +366,7 @@ def test_a_sweep_prints_a_table_and_a_recommendation_and_draws(latentmap, tmp_pa
     assert lines[-2].startswith("Take PCA with 8 numbers: on validation it reconstructs")
     assert lines[-1].startswith("The table is of the test split")
     with Image.open(tmp_path / "sweep.png") as picture:
-        assert min(picture.size) > 200
+        assert min(picture.size) > 100
     found = json.loads(latentmap(*words, "--latent-dims", "2", "--json").out)
     assert found["recommended"] is None  # three epochs of a linear model are no match for PCA
     assert set(found["model"][0]) == {"latent_dim", "test_mse", "knn_accuracy", "held", "held_accuracy"}

@@ -53,7 +53,7 @@ def test_a_model_remembers_how_its_images_were_read(latentmap, tmp_path, photos)
     assert done.status == 0, done.err
     assert done.err.count("read as grey") == 1
     codes = pd.read_csv("codes.csv")
-    assert list(codes.columns) == ["file", "autoencoder0", "autoencoder1"]
+    assert list(codes.columns) == ["file", "z1", "z2"]
     assert codes["file"].tolist() == [f"{i}.jpg" for i in range(5)]
     # The same folder's test split is that of the fit.
     assert latentmap("encode", "m", photos, "-o", "test.csv", "--split", "test").status == 0
@@ -266,22 +266,18 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(latentmap, tmp_path, model, 
     assert list(tmp_path.glob("*c.csv*")) == []
 
 
-def test_a_report_of_vectors_and_one_of_colour_images_hold_everything(latentmap, tmp_path, photos, table, monkeypatch):
+def test_a_report_of_a_table_holds_everything(latentmap, tmp_path, table, monkeypatch):
+    from latentmap.report.figures import canvas
     from latentmap.training import plan
 
     monkeypatch.setattr(plan, "_FEWEST_STEPS", 3)
-    for source, label in ((photos, ()), (table, ("--label", "kind"))):
-        done = latentmap("report", source, "-o", f"r-{source.stem}", "--limit", 30, *label)
-        assert done.status == 0, done.err
-        folder = tmp_path / f"r-{source.stem}"
-        figures = {path.stem for path in (folder / "figures").iterdir()}
-        assert figures == {
-            "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid",
-            "map",
-        }  # fmt: skip
-        metrics = json.loads((folder / "metrics.json").read_text())
-        assert metrics["dataset"]["name"] == source.stem
-        page = (folder / "report.html").read_text()
-        assert ("image" in page.split("<main>")[0]) == (source.suffix == "")
-        saved = Autoencoder.load(folder / "models" / "dense")
-        assert saved.metadata_["dataset"] == source.stem
+    monkeypatch.setattr(canvas, "DPI", 40)
+    done = latentmap("report", table, "-o", "r", "--limit", 30, "--label", "kind")
+    assert done.status == 0, done.err
+    lines = [line.split(": ")[1] for line in done.err.splitlines() if "validation loss" in line]
+    assert sorted(lines) == ["dense", "linear", "residual", "residual"]
+    assert len(list((tmp_path / "r" / "figures").iterdir())) == 9
+    metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    assert metrics["dataset"]["name"] == "table"
+    assert "image" not in (tmp_path / "r" / "report.html").read_text().split("<main>")[0]
+    assert Autoencoder.load(tmp_path / "r" / "models" / "dense").metadata_["dataset"] == "table"

@@ -455,17 +455,20 @@ def test_some_unreadable_images_are_named_and_passed_over(photos):
     assert len(dataset.train) + len(dataset.test) == 30
 
 
-def test_only_regular_files_are_opened_and_others_are_unreadable_images(photos, tmp_path):
+def test_only_regular_files_are_opened_and_others_are_unreadable_images(tmp_path):
+    for i in range(40):
+        save(tmp_path / "photos" / "ab"[i % 2] / f"{i}.png", picture(seed=i))
+    photos = tmp_path / "photos"
     (photos / "gone.png").symlink_to("/nowhere/at/all")
     (photos / "loop.png").symlink_to("loop.png")
     os.mkfifo(photos / "pipe.png")
     (photos / "notes").symlink_to("/nowhere")
-    for i in range(30, 40):
-        save(photos / f"{i}.png", picture(seed=i))
-    with pytest.warns(UserWarning, match=r"3 of 43 .*gone\.png \(a link to what is not there\); loop\.png \(Too .*"
-                      r"pipe\.png \(no regular file\)"):  # fmt: skip
-        dataset = load_dataset(photos)
-    assert len(dataset.train) + len(dataset.test) == 40
+    said = r"3 of 43 .*gone\.png \(a link to what is not there\); loop\.png \(Too many .*pipe\.png \(no regular file\)"
+    with pytest.warns(UserWarning, match=said):
+        dataset = load_dataset(photos, test_fraction=0)
+    assert dataset.class_names == ("a", "b")  # whatever lies beside them
+    assert [dataset.class_names[label] for label in dataset.train.labels] == [name[0] for name in dataset.train.names]
+    assert len(dataset.train) == 40
     assert dataset.notes == ("1 files that are no images are passed over.",)
 
 

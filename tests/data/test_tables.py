@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from latentmap import load_dataset
+from latentmap.data.reading import Reading
 from latentmap.errors import DatasetError
 
 RNG = np.random.default_rng(0)
@@ -208,6 +209,17 @@ def test_missing_numbers_that_cannot_be_settled_say_why(tmp_path):
         load_dataset(X, reading={"missing": "mean", "means": [1, 2, 3]})
     with pytest.raises(ValueError, match="missing must be one of 'drop', 'mean', got 'fill'"):
         load_dataset(X, missing="fill")
+
+
+@pytest.mark.parametrize(("entry", "message"), [
+    ({"missing": "fill"}, "'missing' must be one of drop, mean, got 'fill'"),
+    ({"means": [1, "x"]}, r"'means' must be a list of numbers, got \[1, 'x'\]"),
+    ({"means": [1, float("nan")]}, "'means' must be a list of numbers"),
+    ({"means": [1, 2, 3]}, r"'means' must be 2, for samples of shape \(2,\), got 3"),
+])  # fmt: skip
+def test_a_damaged_record_of_missing_numbers_is_named(entry, message):
+    with pytest.raises(DatasetError, match=message):
+        Reading.from_config(entry, (2,))
 
 
 @pytest.mark.parametrize("wish", [{"missing": "mean"}, {"columns": ["a"]}, {"header": True}])

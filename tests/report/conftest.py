@@ -84,7 +84,9 @@ def drawn(report):
 def nasty_report(tmp_path_factory):
     """A report of data whose name and classes are not to be trusted, its figures left empty."""
     dataset = replace(
-        small_dataset("3 classes"), name="<script>alert('x')</script>", class_names=("<b>", "$x$", "&amp;")
+        small_dataset("3 classes"),
+        name="<script>alert('x')</script>",
+        class_names=("<b>$$", "$x$ \u4e2d\udcff", "&amp;"),
     )
     folder = tmp_path_factory.mktemp("reports") / "nasty"
     with pytest.MonkeyPatch.context() as patch:

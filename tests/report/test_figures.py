@@ -1,7 +1,5 @@
 """Every figure draws for every kind of data, needs no window, and says what it must."""
 
-import gc
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -116,6 +114,15 @@ def test_the_top_row_of_the_grid_is_the_highest_z2():
     assert ax.get_ylim() == (0, 2)
 
 
+@pytest.mark.parametrize(("channels", "width"), [(1, 0.5), (3, 0.9)])
+def test_grids_of_photographs_have_the_whole_width(channels, width):
+    pictures = np.zeros((2, 2, 4, 4, channels), np.float32)
+    grid = LatentGrid(np.arange(2), np.arange(2), pictures, np.zeros((2, 2), np.float32), unit=255.0)
+    figure = figures.latent_grid([grid, grid])
+    figure.draw_without_rendering()
+    assert width - 0.2 < figure.axes[0].get_position().width <= width
+
+
 def test_cells_far_from_codes_fade():
     distance = np.array([[0, 9], [0, 0]], dtype=np.float32)
     grid = LatentGrid(np.arange(2), np.arange(2), np.zeros((2, 2, 4, 4, 1), np.float32), distance, unit=255.0)
@@ -127,8 +134,9 @@ def test_cells_far_from_codes_fade():
 def test_figures_draw_into_given_axes():
     figure = Figure()
     left, right = figure.subplots(1, 2)
-    codes = figures.CodeMap("mine", np.random.default_rng(0).normal(size=(100, 2)))
+    codes = figures.CodeMap("mine", np.random.default_rng(0).normal(size=(100, 2)), np.arange(100) % 2)
     assert figures.embedding(codes, ax=left) is figure
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["0", "1"]
     assert figures.training({"m": [{"epoch": 1, "train_loss": 0.5}]}, ax=right) is figure
     assert len(left.collections) == 1
 
@@ -480,8 +488,9 @@ def test_pictures_of_many_classes_show_some_of_them(n_classes):
         assert figure.get_size_inches()[1] < 14
 
 
-def test_figures_show_themselves_in_a_notebook():
+def test_figures_show_themselves_in_a_notebook(monkeypatch):
     inprocess = pytest.importorskip("ipykernel.inprocess")
+    monkeypatch.setattr("ipykernel.iostream.IOPubThread.start", lambda _: None)  # within a process it sends by itself
     manager = inprocess.InProcessKernelManager()
     manager.start_kernel()
     client = manager.client()
@@ -502,10 +511,7 @@ def test_figures_show_themselves_in_a_notebook():
         inline = shown(f"{formats}training({{}})")  # what %matplotlib inline does to figures
     finally:
         client.stop_channels()
-        manager.kernel.iopub_thread.stop()
         manager.shutdown_kernel()
-        del client, manager
-        gc.collect()  # it logs an unfinished task: here rather than when the tests end
     assert len(drawn) == len(inline) == 1
     assert set(drawn[0]["data"]) == set(inline[0]["data"]) == {"text/plain", "image/png"}
     assert drawn[0]["metadata"]["image/png"]["width"] == 800

@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import dis
 import io
+import re
 import sys
 import traceback
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +24,6 @@ from latentmap.errors import LatentmapError
 app = typer.Typer(
     name="latentmap",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     """Run a command; its exit status."""
     try:
-        status = app(args=arguments, prog_name="latentmap", standalone_mode=False)
+        status = _command()(args=arguments, prog_name="latentmap", standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is said here, and not after the last word
         if status == 130:  # newer versions of typer make an interruption its status themselves
             raise KeyboardInterrupt
@@ -91,6 +91,15 @@ def _run(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
+def _command() -> Any:
+    """The whole command line; what it says of completion by shells is left to the README."""
+    command = typer.main.get_command(app)
+    for option in command.params:
+        if option.name in {"install_completion", "show_completion"}:
+            option.hidden = True  # type: ignore[attr-defined]
+    return command
+
+
 def _explain(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit status."""
     words = str(error) or type(error).__name__
@@ -109,12 +118,13 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 def _known(error: Exception, words: str) -> str | None:
     """What to say of a fault of the world that no one made a `LatentmapError` of; None of any other."""
-    # PyTorch's want of memory is a RuntimeError; only the words of the one it has on a GPU are stable.
+    # PyTorch's want of memory is a RuntimeError like others, but for its words.
     signs = ("DefaultCPUAllocator", "can't allocate memory", "out of memory")
     if isinstance(error, MemoryError) or any(sign in words for sign in signs):
+        amount = re.search(r"allocate( \d[\d.]* ?\w+)", words)
         return (
-            f"there is not enough memory ({words[:200]}). Take fewer samples (--limit), smaller images (--size) or "
-            "shorter codes (--latent-dim)."
+            f"there is not enough memory{f' for{amount[1]}' if amount else ''}. Take fewer samples (--limit), "
+            "smaller images (--size) or shorter codes (--latent-dim)."
         )
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename is not None else ""
@@ -136,8 +146,8 @@ def _is_a_check(error: Exception) -> bool:
         return False
     code = last.tb_frame.f_code
     package = last.tb_frame.f_globals.get("__name__", "").split(".")[0]
-    raised = dis.opname[code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
-    return raised and package in {"latentmap", "sklearn"}
+    operation = code.co_code[last.tb_lasti : last.tb_lasti + 1]  # of compiled modules there is none
+    return operation == bytes([dis.opmap["RAISE_VARARGS"]]) and package in {"latentmap", "sklearn"}
 
 
 def _fail(message: str, status: int) -> int:

@@ -135,7 +135,7 @@ def _progress(what: str, share: float | None) -> Progress | None:
         console=console,
         transient=True,
         refresh_per_second=5,
-        redirect_stdout=sys.stdout.isatty(),  # never where results are piped: the bar would take them along
+        redirect_stdout=False,  # results may be piped, and the bar would take them along; `answer` makes room
     )
     task = progress.add_task(what, total=None if share is None else 1.0, detail="")
     progress.update(task, completed=share)

@@ -202,7 +202,7 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
     if not variational and autoencoder.latent_dim_ > _MANY:
         note(
             f"codes of {autoencoder.latent_dim_} numbers are more than a mixture of normal distributions describes "
-            "well: samples may resemble nothing. A model of fit --objective variational draws better ones."
+            "well: samples may resemble nothing. Those of fit --objective variational --latent-dim 8 are better."
         )
     if output.suffix == ".npy":
         drawn = autoencoder.sample(n, random_state=seed)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from latentmap.cli.bar import answer, note, starting
 from latentmap.cli.fit_command import InterruptedCommand
 from latentmap.cli.options import (
     Color,
@@ -72,6 +73,7 @@ def report(
 
     Example: **latentmap report mnist -o runs/mnist**
     """
+    starting()
     from latentmap.data.sources import name_of
     from latentmap.files import check_folder
     from latentmap.report.build import is_report, unfinished_of
@@ -85,8 +87,8 @@ def report(
         raise ValueError("--resume and --force exclude each other: go on, or begin again.")
     unfinished = unfinished_of(folder)
     if resume and is_report(folder) and not unfinished.exists():
-        typer.echo(f"latentmap: {folder} is finished already, there is nothing to resume.", err=True)
-        typer.echo(folder / "report.html")
+        note(f"{folder} is finished already, there is nothing to resume.")
+        answer(folder / "report.html")
         return
     if unfinished.exists() and not (resume or force):
         raise CheckpointError(
@@ -122,7 +124,7 @@ def report(
         raise InterruptedCommand(
             f"interrupted. {unfinished} keeps what is finished: to go on, add --resume to the same command."
         ) from None
-    typer.echo(folder / "report.html")
+    answer(folder / "report.html")
 
 
 def again(context: typer.Context, folder: Path) -> list[str]:

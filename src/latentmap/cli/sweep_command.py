@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latentmap.cli.bar import answer, starting
 from latentmap.cli.options import (
     Color,
     Columns,
@@ -52,7 +53,8 @@ def sweep(
         int | None, typer.Option("--epochs", help="Passes over the training samples.", show_default="enough")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The picture to write, a PNG file.", show_default="none")
+        Path | None,
+        typer.Option("--output", "-o", help="A picture to write: .png, .svg or .pdf.", show_default="none"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     size: Size = None,
@@ -75,6 +77,7 @@ def sweep(
 
     Example: **latentmap sweep mnist --latent-dims 2,4,8,16,32,64 -o sweep.png**
     """
+    starting()
     from latentmap import analysis
     from latentmap.checks import check_choice
     from latentmap.cli.progress import TrainingBar, show_stage
@@ -111,7 +114,7 @@ def sweep(
         seed=seed,
         on_size=lambda latent_dim: show_stage(f"latent_dim_{latent_dim}"),
     )
-    typer.echo(json.dumps(asdict(result), indent=2) if as_json else table(result))
+    answer(json.dumps(asdict(result), indent=2) if as_json else table(result))
     if output is not None:
         from latentmap import report
 

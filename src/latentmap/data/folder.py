@@ -50,12 +50,14 @@ def read_folder(folder: Path, images: Sequence[Found], notes: list[str], wishes:
         raise DatasetError(
             f"{folder} holds no images ({', '.join(SUFFIXES)}), hidden files aside. Name the folder that does."
         )
-    found, told = _classes([parts[:-1] for parts in inside])
+    good = [i for i, (_, state) in enumerate(images) if not isinstance(state, str)]  # a stray link changes no classes
+    found, told = _classes([inside[i][:-1] for i in good]) if good else ([], [])
     classes = tuple(sorted(set(found), key=natural_order))
     labels = None
     if len(classes) > 1:  # one class tells nothing
         number = {name: i for i, name in enumerate(classes)}
-        labels = np.array([number[name] for name in found], np.int64)
+        labels = np.zeros(len(images), np.int64)
+        labels[good] = [number[name] for name in found]
     digest = hashlib.blake2b(digest_size=16)
     for path, state in images:
         words = state if isinstance(state, str) else f"{state.st_size}\0{state.st_mtime_ns}"

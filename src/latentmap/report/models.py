@@ -42,18 +42,23 @@ class ModelSpec:
     pictured: bool = True
 
 
-_MAP_SHARE = 1 / 3
-"""Of the epochs that the map would be given on its own: a report should not take much longer for it."""
+_MAP_SHARE, _COLOUR_SHARE = 1 / 3, 1 / 8
+"""Of the epochs that the models of residual blocks would be given on their own: a report should not take so long."""
+
+
+def short_schedule(objective: str, share: float, n_train: int) -> int:
+    """Return so large a share of the epochs that residual blocks would be given."""
+    from latentmap.models import MODELS
+    from latentmap.training.objectives import make_objective
+    from latentmap.training.plan import auto_batch_size, auto_epochs
+
+    recipe = make_objective(objective, None).adapt(MODELS["residual"].recipe)
+    return max(1, round(share * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
 
 
 def map_spec(sample_shape: tuple[int, ...], n_train: int) -> ModelSpec:
     """Return the model whose 2 numbers keep neighbours together, on a shorter schedule than its own."""
-    from latentmap.models import MODELS
-    from latentmap.training.objectives import Neighbors
-    from latentmap.training.plan import auto_batch_size, auto_epochs
-
-    recipe = Neighbors().adapt(MODELS["residual"].recipe)
-    epochs = max(1, round(_MAP_SHARE * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
+    epochs = short_schedule("neighbors", _MAP_SHARE, n_train)
     params = {
         "model": "residual",
         "latent_dim": min(2, *sample_shape) if len(sample_shape) == 1 else 2,
@@ -73,7 +78,7 @@ _SPECS = (
 )
 """Of images, beside the map; the baselines follow from the sizes of these."""
 
-_VECTOR_CODE, _COLOUR_CODE = 8, 32
+_VECTOR_CODE, _COLOUR_CODE = 8, 128
 
 
 def default_specs(
@@ -99,9 +104,10 @@ def default_specs(
     tuple of ModelSpec
     """
     dense, conv, linear = _SPECS
-    if sample_shape[-1] == 3 and len(sample_shape) > 1:
-        # Of a photograph 2 numbers leave a smear of its mean colours.
-        dense = replace(dense, params={**dense.params, "latent_dim": _COLOUR_CODE})
+    if len(sample_shape) > 1 and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
+        epochs = short_schedule(objective, _COLOUR_SHARE, n_train)
+        longer = {"model": "residual", "latent_dim": _COLOUR_CODE, "epochs": epochs}
+        dense = ModelSpec("residual", longer, f"residual blocks, on a short schedule ({epochs} epochs)")
     if len(sample_shape) == 1:
         n_features = sample_shape[0]
         flat = min(2, n_features)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from latentmap.analysis import (
@@ -216,8 +217,9 @@ def draw(story: Story) -> dict[str, Figure]:
     elif story.grids and features is not None:
         drawn["latent_grid"] = figures.feature_maps(story.grids[-1], features, name=named[-1])
     if maps:
+        brightness = 1.0 if isinstance(story.dataset.unit, np.ndarray) else story.dataset.unit
         drawn["map"] = figures.thumbnail_map(
-            maps[-1], test.X if features is None else None, medians=story.flat_medians[-1], unit=story.dataset.unit
+            maps[-1], test.X if features is None else None, medians=story.flat_medians[-1], unit=brightness
         )
     return drawn
 

@@ -25,6 +25,7 @@ from latentmap.report.figures.maps import CodeMap, legend, scatter
 from latentmap.report.figures.medians import mark_medians
 
 _ACROSS = 44  # thumbnails that would fit beside each other
+_COLOUR_ACROSS = 26  # photographs say nothing at the size at which a digit does
 _GAP = 1.12  # of a thumbnail's side between the middles of two
 _MOSTLY = 0.6  # of the pixels along the edges must be ground
 _PLAIN = 0.08  # how far from black or white a background may be for what is drawn on it to be cut out
@@ -35,7 +36,7 @@ def thumbnail_map(
     images: NDArray[Any] | None = None,
     *,
     medians: CodeMedians | None = None,
-    unit: float | NDArray[Any] = 255.0,
+    unit: float = 255.0,
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Figure:
@@ -81,10 +82,10 @@ def thumbnail_map(
     return figure
 
 
-def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float | NDArray[Any], seed: int) -> None:
+def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float, seed: int) -> None:
     """Put thumbnails on axes, as one picture."""
     low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
-    side = float(max(high - low)) / _ACROSS or 1.0
+    side = float(max(high - low)) / (_ACROSS if images.shape[-1] < 3 else _COLOUR_ACROSS) or 1.0
     chosen = free_samples(codes.Z, _GAP * side, seed=seed)
     tiles = thumbnails(images[chosen], unit, codes.style_of(None if codes.labels is None else codes.labels[chosen]))
     height, width = tiles.shape[1:3]
@@ -131,9 +132,7 @@ def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[
     return np.asarray(chosen, dtype=np.int64)
 
 
-def thumbnails(
-    images: NDArray[Any], unit: float | NDArray[Any], styles: NDArray[np.int64] | None
-) -> NDArray[np.float32]:
+def thumbnails(images: NDArray[Any], unit: float, styles: NDArray[np.int64] | None) -> NDArray[np.float32]:
     """Return images as they are stuck on a map.
 
     Parameters

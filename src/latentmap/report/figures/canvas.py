@@ -191,7 +191,8 @@ def _fit(text: str, most: int, lines: int) -> str:
     """Cut a text to one or two lines of `most` characters, broken where a word ends if that can be."""
     if len(text) <= most or lines == 1:
         return _cut(text, most)
-    ends = [i for i in range(1, most + 1) if not (text[i - 1].isalnum() and text[i].isalnum())] or [most]
+    ends = [i for i in range(1, most + 1) if not (text[i - 1].isalnum() or text[i - 1] == "\\") or text[i] == " "]
+    ends = ends or [min(most, (len(text) + 1) // 2)]
     whole = [i for i in ends if len(text) - i <= most]
     place = min(whole, key=lambda i: abs(i - len(text) / 2)) if whole else ends[-1]
     return f"{text[:place].rstrip()}\n{_cut(text[place:].lstrip(), most)}"

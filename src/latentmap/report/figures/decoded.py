@@ -176,12 +176,15 @@ def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = ()) -> Fi
     Returns
     -------
     Figure
-        For each grid its pictures, fainter where no code is near, with z1 below and z2 on the left.
+        For each grid its pictures, fainter where no code is near, with z1 below and z2 on the left; beside each other,
+        those of colour images one below the other, twice as large.
     """
     _, _, height, width = grids[0].pictures.shape[:4]
-    share = WIDTH / len(grids) - 0.6
-    figure = new_figure(float(np.clip(share * height / width, 3.0, 11.0)) + (0.6 if len(grids) == 1 else 1.0))
-    axes = figure.subplots(1, len(grids), squeeze=False)[0]
+    in_row = 1 if grids[0].pictures.shape[4:] >= (3,) else len(grids)
+    share = WIDTH / in_row - 0.6
+    rows = len(grids) // in_row
+    figure = new_figure(rows * (float(np.clip(share * height / width, 3.0, 11.0)) + (0.6 if in_row == 1 else 1.0)))
+    axes = figure.subplots(rows, in_row, squeeze=False).flat
     for ax, grid, name in zip(axes, grids, [*names, *[""] * len(grids)], strict=False):
         _draw_grid(ax, grid, name, alone=len(grids) == 1)
     return figure
