@@ -13,6 +13,7 @@ import functools
 import hashlib
 import os
 import platform
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +29,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
-from latentmap.data.checking import check_images, name_first_gap
-from latentmap.data.preprocessing import SCALINGS, Preprocessing, Scaling, Unit, channels_last, measuring_unit
+from latentmap.data.checking import check_images, check_units, name_first_gap
+from latentmap.data.preprocessing import (
+    SCALINGS,
+    Preprocessing,
+    Scaling,
+    Unit,
+    channels_last,
+    measuring_unit,
+    range_in_words,
+)
 from latentmap.data.regions import FileRegion, file_region
 from latentmap.errors import ModelFileError, TrainingError
 from latentmap.models import MODELS, AutoencoderModule
@@ -126,7 +135,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     random_state : int, RandomState or None, default None
         Seeds everything that is random. With an int, fitting twice on one machine gives the same weights bit for bit.
     verbose : int, default 0
-        1 writes a line an epoch to standard error.
+        1 writes a line an epoch to standard error, and which values of images that are not uint8 are black and white.
 
     Attributes
     ----------
@@ -353,6 +362,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._optimizer_state: dict[str, torch.Tensor] | None = None
         self.seed_ = draw_seed(self.random_state) if seed is None else seed
         self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
+        if self.verbose and self.preprocessing_.is_images and not self.preprocessing_.is_raw:
+            black_to_white = range_in_words(self.preprocessing_.pixel_range)
+            sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
         arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}
         if self.latent_dim is not None:
             arguments["latent_dim"] = int(self.latent_dim)
@@ -910,6 +922,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         except (ValueError, TypeError) as error:
             raise _in_one_line(name_first_gap(error, X)) from error
         _check_size(samples, None if reset else self.preprocessing_)
+        if not reset and self.preprocessing_.is_images:
+            check_units(samples, self.preprocessing_)
         return samples
 
     def _check_images(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:

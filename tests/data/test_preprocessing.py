@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from latentmap.data.preprocessing import Preprocessing, bytes_hold, find_levels, pixel_range
+from latentmap.data.preprocessing import Preprocessing, bytes_hold, find_levels, pixel_range, range_in_words
 
 RNG = np.random.default_rng(0)
 
@@ -81,6 +81,19 @@ def test_black_and_white_are_found_with_a_tolerance(dtype, low, high, wanted):
     assert pixel_range(np.dtype(dtype), low, high) == wanted
     X = np.array([[[low, high]], [[low, low]]]).astype(dtype)
     assert Preprocessing.fit(X).pixel_range == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        ((0, 4095), "0 to 4,095"),
+        ((-0.5, 1), "-0.5 to 1"),
+        ((1e-7, 3999.7), "1e-07 to 4,000"),
+        ((0, 1e38), "0 to 1e+38"),
+    ],
+)
+def test_ranges_are_written_as_people_do(pixels, words):
+    assert range_in_words(pixels) == words
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int64, bool, np.float16])

@@ -15,7 +15,7 @@ from latentmap.data.tables import describe_others
 
 
 def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> NDArray[Any]:
-    """Return images as an array of the shape and units that `known` was fitted to.
+    """Return images as an array of the shape that `known` was fitted to.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> ND
     Raises
     ------
     ValueError
-        If they are empty, not finite, have a wrong shape, or are in other units.
+        If they are empty, not finite, or have a wrong shape.
     """
     if 0 in images.shape:
         raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
@@ -57,7 +57,6 @@ def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> ND
         if _with_channels(images.shape[1:]) != _with_channels(wanted):
             raise ValueError(f"X must be samples of shape {wanted}, as in fit, got {images.shape[1:]}.")
         images = images.reshape(-1, *wanted)
-    _check_units(images, known)
     return images
 
 
@@ -100,8 +99,8 @@ def name_first_gap(error: Exception, X: Any) -> Exception:
     return ValueError(f"{first}. The first is in row {row}, {where}. Fill it in, or leave the row out.")
 
 
-def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
-    """Notice images in other units than those of fit."""
+def check_units(images: NDArray[Any], known: Preprocessing) -> None:
+    """Refuse uint8 where fit saw floats from 0 to 1; warn of images that are in other units than those of fit."""
     if images.dtype == np.uint8 and known.is_raw:
         return
     black, white = known.pixel_range
@@ -116,7 +115,7 @@ def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
             way = "Multiply X by 255."
         elif (black, white) == (0, 1) and pixel_range(images.dtype, *extremes) == (0, 255):
             way = "Divide X by 255."
-        warnings.warn(f"X must be in the units that fit saw, {fault} {way}", stacklevel=5)
+        warnings.warn(f"X must be in the units that fit saw, {fault} {way}", stacklevel=4)
 
 
 def _with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -253,7 +253,7 @@ def bytes_hold(low: float, high: float, step: float) -> bool:
 
 def range_in_words(pixels: tuple[float, float]) -> str:
     """Return a range as people write it, large numbers without their fraction: 0 to 4,095, or -0.5 to 1."""
-    return " to ".join(f"{end:,.0f}" if abs(end) >= 100 else f"{end:.3g}" for end in pixels)
+    return " to ".join(f"{end:,.0f}" if 100 <= abs(end) < 1e9 else f"{end:.3g}" for end in pixels)
 
 
 def range_mismatch(known: tuple[float, float], dtype: np.dtype[Any], low: float, high: float) -> str:
