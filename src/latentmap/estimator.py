@@ -991,7 +991,7 @@ def _is_unit(value: object, n_features: int) -> bool:
     """Whether a model file's entry is what errors can be counted in."""
     try:
         unit = np.asarray(1.0 if value is None else value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return unit.shape in ((), (n_features,)) and bool(np.isfinite(unit).all() and (unit > 0).all())
 
