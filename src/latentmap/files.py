@@ -34,7 +34,8 @@ T = TypeVar("T")
 
 _PATIENCE = 10.0  # seconds to wait for another writer: a model is saved in less, a run takes longer
 _TRIES = 100  # to read a folder that is being replaced again and again
-_NEW, _OLD = "new", "old"  # in the hidden folder: what is to take the target's place, and what stood there
+# In the hidden folder: what is to take the target's place, what stood there, and the same when nobody needs it.
+_NEW, _OLD, _GONE = "new", "old", "gone"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room: errors of writing, whatever was written
 _mine = threading.local()  # the outputs this thread holds the lock of
 
@@ -329,8 +330,10 @@ def _scratch(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
 
 def _discard(scratch: Path, target: Path) -> None:
     """Remove a hidden folder; what stood at the target and has not been replaced is put back first."""
-    if (scratch / _OLD).exists() and not target.exists():
-        (scratch / _OLD).rename(target)
+    old = scratch / _OLD
+    if old.exists():
+        # Moved in any case before anything in it goes: who reads it sees that it is there no longer.
+        old.rename(scratch / _GONE if target.exists() else target)
     shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -97,7 +97,7 @@ def test_a_damaged_mixture_is_refused_by_name(tmp_path, fitted, broken):
     else:
         tensors["mixture.means"][0, 0] = float("nan")
     safetensors.torch.save_file(tensors, file)
-    with pytest.raises(ModelFileError, match=r"wrong or no tensor mixture\.means"):
+    with pytest.raises(ModelFileError, match=r"wrong (or no )?tensor mixture\.means"):
         Autoencoder.load(tmp_path / "m")
 
 
