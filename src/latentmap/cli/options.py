@@ -84,7 +84,7 @@ SkipBad = Annotated[
 ]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", help="Use only N samples of each split, evenly spaced, for a quick look.", show_default="all"),
+    typer.Option("--limit", help="Use only N samples of each split, evenly spaced: a quick look.", show_default="all"),
 ]
 DataDir = Annotated[
     Path | None,
