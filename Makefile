@@ -4,7 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope
+SOAK_MINUTES ?= 60
+IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test test-oldest soak check bench format clean
 
@@ -20,8 +21,9 @@ test-oldest:  ## the whole suite with the lowest versions that pyproject.toml al
 	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e '.[dev]'
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest $(IN_PARALLEL)
 
-soak: $(READY)  ## an hour of kills, damaged files, full disks and races; SOAK_MINUTES=5 for a short one
-	SOAK_MINUTES=$${SOAK_MINUTES:-60} $(BIN)/python -m tests.soak
+soak: $(READY)  ## an hour of kills, damaged files, full disks and races; make soak SOAK_MINUTES=5 for a short one
+	LATENTMAP_SLOW=1 $(BIN)/python -m pytest -q tests/training/test_graph.py
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
 
 check: $(READY)  ## lint, types, layers
 	$(BIN)/ruff format --check .

@@ -58,7 +58,7 @@ def test_sizes_that_are_no_powers_of_two_are_judged_per_doubling():
          "92.0% of the variance (dense 90.0%) and its kNN accuracy is 95.0% (dense 90.0%)"),
         ([0.6, 0.8, 0.92, 0.93], None, "Take PCA with 8 numbers: on validation it reconstructs 92.0%"),
         ([0.4, 0.6, 0.8, 0.95], [0.5, 0.6, 0.7, 0.8], "No size is recommended: on validation dense reconstructs "
-         "90.0% of the variance with 8 numbers and gains little from more, but PCA comes to 95.0% with 16"),
+         "90.0% of the variance with 8 numbers, but PCA comes to 95.0% with 16"),
     ],
 )  # fmt: skip
 def test_what_pca_contradicts_is_not_recommended(pca, accuracy, said):

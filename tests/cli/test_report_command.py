@@ -39,7 +39,8 @@ def test_the_page_quotes_every_option_that_was_given(latentmap: Run, tmp_path, m
     assert sorted(shlex.split(quoted[0])) == sorted(["latentmap", *words[:-1]])
     assert shlex.split(quoted[1]) == ["latentmap", "report", "digits", "-o", "runs/digits"]
     options = {option.opts[0] for option in typer.main.get_command(app).commands["report"].params}
-    assert options - set(words) == {"source", "--output", "--color", "--resume", "--help"} & options
+    of_tables = {"--columns", "--header", "--missing"}
+    assert options - set(words) == {"source", "--output", "--color", "--resume", "--help", *of_tables} & options
 
 
 @pytest.mark.usefixtures("quick")

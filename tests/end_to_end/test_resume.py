@@ -14,7 +14,7 @@ from latentmap import Autoencoder
 from latentmap.files import writing
 
 LATENTMAP = Path(sys.executable).with_name("latentmap")
-FIT = ["fit", "digits", "--size", "8", "--limit", "300", "--model", "conv", "--epochs", "40"]
+FIT = ["fit", "digits", "--size", "8", "--limit", "300", "--model", "conv", "--epochs", "15"]
 
 
 def start(folder, output, *options):
@@ -61,7 +61,7 @@ def whole(tmp_path_factory):
 def test_a_process_killed_again_and_again_ends_with_the_same_bits(tmp_path, whole):
     moments = random.Random()  # noqa: S311  # every run of this test tries other moments
     n_killed = 0
-    for _ in range(5):
+    for _ in range(3):
         process = start(tmp_path, "m", "--resume")
         wait_for_a_new_checkpoint(process, tmp_path, "m")
         time.sleep(moments.uniform(0, 0.4))
@@ -70,7 +70,7 @@ def test_a_process_killed_again_and_again_ends_with_the_same_bits(tmp_path, whol
         err = without_progress(err)
         n_killed += process.returncode == -signal.SIGKILL
         assert err == ""
-    assert n_killed >= 2
+    assert n_killed >= 1
     assert run(tmp_path, "m", "--resume") == (0, "m\n", "")
     assert weights(tmp_path / "m") == weights(whole)
     assert {path.name for path in tmp_path.iterdir()} == {"m"}
@@ -87,7 +87,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, whole):
     assert process.returncode == 130
     err = without_progress(err)
     assert err.startswith("latentmap: error: training was interrupted in epoch ")
-    assert err.endswith("of 40, and a checkpoint saved. To go on, add --resume to the same command.\n")
+    assert err.endswith("of 15, and a checkpoint saved. To go on, add --resume to the same command.\n")
 
     status, _, err = run(tmp_path, "m")
     assert (status, err.count("\n")) == (1, 1)

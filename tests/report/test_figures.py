@@ -259,7 +259,7 @@ HOSTILE = {
     "\u043a\u043e\u0442": "\u043a\u043e\u0442",
     "\u0639\u0631\u0628\u064a": "\u0639\u0631\u0628\u064a",
     "<b>&amp;": "<b>&amp;",
-    "word " * 60: "word word word w…rd word word",
+    "word " * 60: "word word word w…word word",
     "\u4e2d\u6587": None,  # depends on the fonts of this machine: its letters, or r"\u4e2d\u6587"
     "\U0001f9ff\ufe0f": None,
 }
@@ -299,7 +299,7 @@ def hostile_figures():
         Z = pca.transform(X)
         medians = class_medians(Z, y, class_names=names)
         codes = figures.CodeMap(names[1], Z, y, names)
-        made = [generate(name, pca, medians, X, y, names, distances_in=None if images else 1.0) for name in names[:2]]
+        made = [generate(name, pca, medians, X, y, names, unit=None if images else 1.0) for name in names[:2]]
         walks = interpolate(models, X, np.array([[0, 1], [2, 7]]), labels=y, class_names=names, n_steps=3)
         comparison = compare_reconstructions(models, X, labels=y, class_names=names)
         grid = latent_grid(pca, Z, n_cells=3, unit=1.0)
@@ -484,7 +484,7 @@ def test_pictures_of_many_classes_show_some_of_them(n_classes):
     vectors = X.reshape(len(X), -1).astype(np.float32)
     features = figures.Features.of(vectors, None)
     pca = PcaBaseline(2).fit(vectors)
-    made = [generate("pca", pca, class_medians(pca.transform(vectors), y), vectors, y, None, distances_in=1.0)]
+    made = [generate("pca", pca, class_medians(pca.transform(vectors), y), vectors, y, None, unit=1.0)]
     comparison = compare_reconstructions({"pca": pca}, vectors, labels=y)
     for figure in (figures.vector_table(made, features), figures.vector_reconstructions(comparison, features)):
         assert figure.get_size_inches()[1] < 14

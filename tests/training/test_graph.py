@@ -1,5 +1,7 @@
 """Neighbours of the training data: exact, never a sample's own, never of the validation part."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -83,8 +85,24 @@ def test_large_images_and_colour_are_taken():
     assert found.shape == (25, 5)
 
 
-def test_beyond_a_number_of_samples_neighbours_are_nearly_those(vectors, monkeypatch):
-    pytest.importorskip("pynndescent")
+class Exactly:
+    """What is used of pynndescent's index, by comparing all pairs: compiling the real one takes a minute."""
+
+    def __init__(self, X, n_neighbors, random_state):
+        self._found = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
+        self.neighbor_graph = self._found.kneighbors(X)[::-1]
+
+    def query(self, X, k):
+        return self._found.kneighbors(X, k)[::-1]
+
+
+@pytest.mark.parametrize("stands_in", [True, False])
+def test_beyond_a_number_of_samples_neighbours_are_nearly_those(vectors, monkeypatch, stands_in):
+    pynndescent = pytest.importorskip("pynndescent")
+    if stands_in:
+        monkeypatch.setattr(pynndescent, "NNDescent", Exactly)
+    elif "LATENTMAP_SLOW" not in os.environ:
+        pytest.skip("compiles for a minute: set LATENTMAP_SLOW=1, as make soak does")
     exact = neighbour_graph(batches_of(vectors), 7)
     monkeypatch.setattr(graph, "_EXACT", 500)
     near = neighbour_graph(batches_of(vectors), 7)

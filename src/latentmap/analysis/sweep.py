@@ -170,7 +170,7 @@ def recommend(
     """Choose a size by what more numbers would gain, and say why.
 
     The smallest size from which twice as many numbers reconstruct less than another 2% of the variance; none where PCA
-    contradicts it: because PCA is as good at that size, or goes on to gain as much with more numbers.
+    contradicts it: because PCA is as good at that size, or reconstructs as much more with as many numbers or more.
 
     Parameters
     ----------
@@ -198,9 +198,9 @@ def recommend(
             if one.held >= ours.held and (one.held_accuracy or 0) >= (ours.held_accuracy or 0):
                 return None, _take_pca(scores, pca, name)
         doublings = np.log2(one.latent_dim / ours.latent_dim)
-        if doublings > 0 and one.held - ours.held >= _WORTH * doublings:
+        if doublings >= 0 and one.held - ours.held >= _WORTH * max(1.0, doublings):
             return None, (
-                f"No size is recommended: on validation {here} and gains little from more, but PCA comes to "
+                f"No size is recommended: on validation {here}, but PCA comes to "
                 f"{one.held:.1%} with {_numbers(one.latent_dim)}. The model is the limit, not the data: try a larger "
                 "one, or take PCA for reconstruction." + _of_accuracy(scores, None)
             )
