@@ -38,8 +38,9 @@ from latentmap.models import MODELS
 from latentmap.training.objectives import OBJECTIVES
 
 IMAGES = load_dataset("digits", size=None).train.images[:240]
-CHANGES = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "shutil.rmtree")
-"""Audit events of a change to the file system; opening a file to write is another."""
+GROWING = ("os.mkdir", "os.rename", "os.link", "os.symlink")
+CHANGES = (*GROWING, "os.remove", "os.rmdir", "shutil.rmtree")
+"""Audit events of a change to the file system, and those that need room; opening a file to write is another."""
 
 
 Work = Callable[[Path], None]
@@ -137,7 +138,7 @@ def at_event(k: int, fail: Callable[[], None], inside: Path) -> Callable[[], int
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        if not writes and event not in CHANGES:
+        if not writes and event not in (GROWING if fail is _full else CHANGES):
             return
         paths = [str(a) for a in arguments if isinstance(a, (str, bytes, os.PathLike))]
         if not any(path.startswith(str(inside)) for path in paths):
@@ -163,7 +164,7 @@ def events(folder: Path, until: float, tally: Counter[str], failures: list[str])
         return lambda place: {2: old, 3: new}[k].save(place / "m")
 
     def encode(k: int) -> Work:
-        return lambda place: write_codes(place / "m.csv", [(Z[k], {})], len(IMAGES), [f"z{i + 1}" for i in range(k)])
+        return lambda place: write_codes(place / "m.csv", [(Z[k], {})], len(IMAGES), k)
 
     def of_model(place: Path) -> int:
         loaded = Autoencoder.load(place / "m")
