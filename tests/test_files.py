@@ -252,6 +252,16 @@ def test_who_reads_while_another_writes_gets_the_old_or_the_new(tmp_path):
     assert found <= {"0", "1"}
 
 
+def test_only_hidden_folders_of_ours_are_removed(tmp_path):
+    mine = [".b.latentmap-mine", ".b.latentmap-abcdefgh"]  # the second by its name like one of ours
+    for name in mine:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis").write_text("years of work")
+    (tmp_path / ".b.latentmap-12345678" / "new").mkdir(parents=True)
+    fill(tmp_path / "b")
+    assert names(tmp_path) == sorted([*mine, "b"])
+
+
 def test_a_folder_that_is_not_there_is_for_the_reader_to_say(tmp_path):
     with pytest.raises(FileNotFoundError):
         text_of(tmp_path / "b")

@@ -11,6 +11,7 @@ import copy
 import difflib
 import functools
 import hashlib
+import json
 import os
 import platform
 import sys
@@ -759,7 +760,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `path` holds something else, or cannot be written. The old model stays whole.
         """
         check_is_fitted(self, "module_")
-        metadata = self.metadata_ if metadata is None else dict(metadata)
+        metadata = self.metadata_ if metadata is None else _checked_metadata(metadata)
         info = {
             **self._info,
             "feature_names": list(getattr(self, "feature_names_in_", [])) or None,
@@ -985,6 +986,18 @@ def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
         fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())
     if not fits:
         raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
+
+
+def _checked_metadata(metadata: Any) -> dict[str, Any]:
+    """What is to be remembered with a model; refused where JSON would not give it back."""
+    rule = "metadata must be a dict with names as keys, of what JSON can hold (text, finite numbers, lists, dicts)"
+    if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
+        raise TypeError(f"{rule}, got {' '.join(repr(metadata).split())[:80]}.")
+    try:
+        json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise type(error)(f"{rule}: {' '.join(str(error).split())[:120].rstrip('.')}.") from error
+    return dict(metadata)
 
 
 def _is_unit(value: object, n_features: int) -> bool:

@@ -15,6 +15,7 @@ import errno
 import fnmatch
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -190,7 +191,8 @@ def read_folder(path: str | os.PathLike[str], read: Callable[[Path], T]) -> T:
     for _ in range(_TRIES):
         folder = _standing(wanted)
         try:
-            descriptor = os.open(folder, os.O_RDONLY)  # as long as it is open no other folder gets its number
+            # As long as it is open no other folder gets its number. A named pipe would be waited for.
+            descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         except OSError:
             if folder != wanted:
                 continue
@@ -265,14 +267,17 @@ def _beside(target: Path, what: str) -> Path:
 
 
 def _left(target: Path) -> list[Path]:
-    """The hidden folders beside the target: of its writer, or left by killed ones."""
-    start = _beside(target, "").name
+    """The hidden folders beside the target, of its writer or left by killed ones: by name, and by what they hold."""
+    ours = re.compile(re.escape(_beside(target, "").name) + "[a-z0-9_]{8}")  # as tempfile draws names
+    contents = {_NEW, _OLD, _GONE, target.name}
     try:
         with os.scandir(target.parent) as entries:
             return [
                 Path(entry.path)
                 for entry in entries
-                if entry.name.startswith(start) and entry.is_dir(follow_symlinks=False)
+                if ours.fullmatch(entry.name)
+                and entry.is_dir(follow_symlinks=False)
+                and {path.name for path in Path(entry.path).iterdir()} <= contents
             ]
     except OSError:
         return []

@@ -126,11 +126,14 @@ def test_pixels_of_any_size_keep_their_levels(scale):
     ("0 to 255", "0 to 1", "0 to 255, got 0 to 1: these are taken as almost black images"),
     ("0 to 4095", "0 to 1", "0 to 4,095, got 0 to 1: these are taken as almost black images"),
     ("0 to 4095", "16 bits", "0 to 4,095, got 0 to 65,535: codes of what lies far outside mean nothing"),
+    ("16 bits", "0 to 4095", "0 to 65,535, got 0 to 4,095: these are taken as almost black images"),
+    ("-1 to 1", "0 to 1", "-1 to 1, got 0 to 1: these are taken as images without any shadows"),
     ("0 to 1", "0 to 4000", "0 to 1, got .* to [34],.*: codes of what lies far outside mean nothing"),
 ])  # fmt: skip
 def test_new_images_in_other_units_are_noticed_both_ways(fitted, given, fault):
     kinds = {
         "0 to 1": lambda n: RNG.random((n, 8, 8)),
+        "-1 to 1": lambda n: RNG.random((n, 8, 8)) * 2 - 1,
         "0 to 255": lambda n: RNG.random((n, 8, 8)) * 255,
         "0 to 4000": lambda n: RNG.random((n, 8, 8)) * 4000,
         "0 to 4095": lambda n: RNG.integers(0, 4096, (n, 8, 8), dtype=np.uint16),
@@ -278,6 +281,7 @@ def test_two_columns_of_a_name_are_refused():
 
 def test_a_likely_class_is_pointed_out():
     frame = pd.DataFrame(VECTORS, columns=["a", "b", "c", "d", "e", "target"])
+    frame["target"] = np.arange(len(frame)) % 3
     assert load_dataset(frame).notes == ("should column 'target' name the class, add --label target.",)
 
 

@@ -1,4 +1,5 @@
 import csv
+import os
 import sys
 
 import numpy as np
@@ -177,3 +178,9 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
         MissingExtraError, match=r"Parquet needs pyarrow. Install it with: pip install 'latentmap\[par"
     ):
         write_codes(tmp_path / "codes.parquet", pieces(), len(Z), 3)
+
+
+def test_a_pipe_holds_no_codes(tmp_path):
+    os.mkfifo(tmp_path / "z.npy")
+    with pytest.raises(DatasetError, match="is no regular file"):
+        read_codes(tmp_path / "z.npy", 2)

@@ -249,7 +249,8 @@ def test_quotes_byte_order_marks_and_empty_lines_are_no_trouble(tmp_path):
         ("a;b\n1,234.5;2\n1,1;3\n2,2;3\n3,3;5\n", "line 2, column 'a': '1,234.5' in place of a number"),
         ("a,b\n", "has no rows"),
         ("a,a\n1,2\n3,4\n", r"more than one column 'a'"),
-        ("x,y\nu,v\nw,z\n", "has no usable columns: neither images nor numbers, but 'x', 'y'"),
+        ("x,y\nu,v\nw,z\n", "has no usable columns, neither images nor numbers. 2 columns that hold no numbers: 'x'"),
+        ('x,y\n"0,13","0,5"\n"0,64","0,7"\n', "2 columns that hold numbers with commas: 'x', 'y'. Write 3.5 for 3,5"),
     ],
 )
 def test_tables_that_are_not_fit_for_use_say_where(tmp_path, text, message):
@@ -354,3 +355,10 @@ def test_an_empty_cell_is_an_unreadable_image(tmp_path):
     pq.write_table(pa.table({"picture": cells}), tmp_path / "x.parquet")
     with pytest.warns(UserWarning, match="1 of 31 images in x cannot be read: image 30"):
         assert len(load_dataset(tmp_path / "x.parquet", test_fraction=0).train) == 30
+
+
+def test_what_is_measured_is_not_proposed_as_a_class():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.random(30), "y": rng.random(30), "target": np.arange(30) % 3})
+    assert load_dataset(frame).notes == ("should column 'target' name the class, add --label target.",)
+    assert load_dataset(frame[["x", "y"]]).notes == ()

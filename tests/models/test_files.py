@@ -689,3 +689,16 @@ def test_stored_weights_are_bit_equal(fitted, tmp_path):
     for name, value in fitted.module_.state_dict().items():
         assert torch.equal(stored[name], value), name
         assert stored[name].dtype == value.dtype
+
+
+@pytest.mark.parametrize("metadata", [[1], {1: "x"}, {"x": object()}, {"x": float("nan")}, {"x": np.float32(1)}])
+def test_what_json_cannot_give_back_is_refused(tmp_path, fitted, metadata):
+    with pytest.raises((TypeError, ValueError), match=r"^metadata must be a dict with names as keys, of what JSON"):
+        fitted.save(tmp_path / "model", metadata=metadata)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_is_no_model(tmp_path):
+    os.mkfifo(tmp_path / "m")
+    with pytest.raises(ModelFileError, match="is not a model folder"):
+        Autoencoder.load(tmp_path / "m")

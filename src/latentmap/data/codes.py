@@ -94,6 +94,8 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
     """
     file = Path(path)
     check_suffix(file)
+    if file.exists() and not file.is_file():  # a named pipe would be waited for
+        raise DatasetError(f"{file} is no regular file. Write what it gives to a file first.")
     try:
         if file.suffix == ".npy":
             codes = np.load(file, mmap_mode="r", allow_pickle=False)

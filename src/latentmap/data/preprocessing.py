@@ -262,8 +262,11 @@ def range_mismatch(known: tuple[float, float], dtype: np.dtype[Any], low: float,
     theirs, given = range_in_words(known), range_in_words(pixel_range(dtype, low, high))
     if dtype == np.uint8 and white > 2 * 255:
         return f"{theirs}, got uint8: these are taken as almost black images."
-    if dtype.kind == "f" and 0 < high <= 1 < _LEAST_FILLED * white:
+    most = 1 if dtype.kind == "f" else 2**14  # of ranges that values so small may be in
+    if black >= 0 and 0 < high <= most and high < _LEAST_FILLED * white and (dtype.kind == "f" or white > 255):
         return f"{theirs}, got {given}: these are taken as almost black images."
+    if known == (-1.0, 1.0) and low >= 0:
+        return f"{theirs}, got {given}: these are taken as images without any shadows."
     if high > white + (white - black) / 2 or low < black - (white - black) / 2:
         return f"{theirs}, got {given}: codes of what lies far outside mean nothing."
     return ""

@@ -189,15 +189,22 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
         )
     kept = ~(empty | counts)
     if not kept.any():
-        raise DatasetError(
-            f"{table.where} has no usable columns: neither images nor numbers, but {listed(table.kinds)}."
-        )
-    likely = _likely_class(table.kinds) if label is None else None
+        why = " ".join(describe_others(others, end=True))
+        raise DatasetError(f"{table.where} has no usable columns, neither images nor numbers. {why}".rstrip())
+    likely = _likely_class([name for name in others if _may_name_classes(name, columns, X)]) if label is None else None
     if likely is not None:
         notes.append(f"should column {likely!r} name the class, add --label {likely}.")
     if kept.all():
         return tuple(columns), X
     return tuple(columns[i] for i in np.flatnonzero(kept)), X[:, kept]
+
+
+def _may_name_classes(name: str, columns: Sequence[str], X: NDArray[np.float64]) -> bool:
+    """Whether a column is text, or few whole numbers: what is measured is no class, whatever it is called."""
+    if name not in columns:
+        return True
+    x = X[:, columns.index(name)]
+    return bool((x == np.round(x)).all()) and len(np.unique(x)) <= max(2, len(x) // 2)
 
 
 def _counts_rows(name: str, x: NDArray[np.float64]) -> bool:
