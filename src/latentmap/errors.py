@@ -11,10 +11,28 @@
     └── MissingExtraError an optional dependency that is not installed
 
 A wrong parameter is a plain ``ValueError`` or ``TypeError``, as everywhere in Python. Every message is one line
-that says what is wrong and what to do about it. What belongs here: exception classes and nothing else.
+that says what is wrong and what to do about it. What belongs here: exception classes, and how a message spells what
+is not ours.
 """
 
+from __future__ import annotations
+
+import unicodedata
 from typing import Self
+
+
+def spelled(text: str) -> str:
+    r"""A text of somebody else's on one line: controls and the bytes of names that are not UTF-8 as in ``\xff``."""
+
+    def shown(char: str) -> str:
+        if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8, as the operating system's names have them
+            return f"\\x{ord(char) - 0xDC00:02x}"
+        # What a terminal takes for an order, or for the direction of what follows; scripts need the two joiners.
+        hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs") and char not in "\u200c\u200d"
+        return ascii(char)[1:-1] if hidden else char
+
+    text = " ".join(text.split())
+    return text if text.isascii() and text.isprintable() else "".join(map(shown, text))
 
 
 class LatentmapError(Exception):

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import sys
@@ -241,6 +242,21 @@ def test_interpolate_walks_between_classes_and_says_which_images_it_took(latentm
 )
 def test_interpolate_refuses_classes_that_are_not_there(latentmap, model, options, message):
     refused(latentmap("interpolate", model, "digits", *options, "-o", "walk.png"), 2, message)
+
+
+def test_names_are_spelled_as_in_figures_and_order_the_terminal_nothing(latentmap, digits8):
+    names = ["plain", "\x1b[31mred\x07", os.fsdecode(b"gr\xfcn")]
+    for i, image in enumerate(digits8.train.images[:18]):
+        Path("photos", names[i % 3]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(Path("photos", names[i % 3], f"{i}.png"))
+    assert latentmap("fit", "photos", "-o", "m", "--model", "linear", "--epochs", 1).status == 0
+    walk = ("interpolate", "m", "photos", "--from", 0, "--to-class")
+    said = [latentmap(*walk, name, "-o", "walk.png", "--force").err for name in [*names, "none"]]
+    said.append(latentmap("info", "m").out)
+    assert not any("\x1b" in one or "\udcfc" in one for one in said)
+    assert r"(class \x1b[31mred\x07, " in said[1]
+    assert r"(class gr\xfcn, " in said[2]
+    assert all(r"\x1b[31mred\x07, gr\xfcn, plain" in one for one in said[3:])
 
 
 @pytest.mark.parametrize(("start", "end", "option"), [(360, 1, "--from"), (0, -1, "--to"), (0, 1000, "--to")])

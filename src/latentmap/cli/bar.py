@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from latentmap.errors import spelled
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -29,10 +31,10 @@ class Bar:
         global _shown  # noqa: PLW0603  # a terminal has one last line
         clear()
         _shown = self
-        self.what, self.detail = what, ""
+        self.what, self.detail = spelled(what), ""
         self._start = time.perf_counter()
         self._stopped = threading.Event()
-        self._progress = _progress(what, share)
+        self._progress = _progress(self.what, share)
         if self._progress is not None:
             self._progress.start()
         elif elsewhere:
@@ -156,7 +158,7 @@ def clear() -> None:
 def note(text: str) -> None:
     """Write one line to standard error."""
     with _shown.paused() if _shown is not None else nullcontext():
-        sys.stderr.write(f"latentmap: {' '.join(text.split())}\n")
+        sys.stderr.write(f"latentmap: {spelled(text)}\n")
 
 
 def answer(text: object) -> None:

@@ -22,6 +22,7 @@ from latentmap.cli.options import (
     check_output,
     read_source,
 )
+from latentmap.errors import spelled
 
 if TYPE_CHECKING:
     from latentmap import report
@@ -391,10 +392,10 @@ def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Pri
 def _readable(value: Any) -> str:
     """A value without brackets and quotes."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_readable(part)}" for name, part in value.items())
+        return ", ".join(f"{_readable(name)} {_readable(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_readable, value))
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else spelled(str(value))
 
 
 def export(
