@@ -103,22 +103,3 @@ def test_the_hierarchy_of_errors_is_as_drawn():
     assert issubclass(errors.MissingExtraError, ImportError)
     both_ways = "Parquet needs pyarrow. Install it with: pip install 'latentmap[parquet]', or in a checkout of the "
     assert str(errors.MissingExtraError.of("Parquet", "pyarrow", "parquet")).startswith(both_ways)
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("caf\u00e9 \u4e2d\u6587 \U0001f408", "caf\u00e9 \u4e2d\u6587 \U0001f408"),
-        ("two\n  lines\r", "two lines"),
-        ("red\x1b[31m\x07\x9b2J", r"red\x1b[31m\x07\x9b2J"),
-        ("evil\u202egnp", r"evil\u202egnp"),
-        (os.fsdecode(b"gr\xfcn"), r"gr\xfcn"),
-        ("\ud800", r"\ud800"),
-        (
-            "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
-            "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
-        ),
-    ],
-)
-def test_what_is_not_ours_is_spelled_so_that_no_terminal_obeys_it(text, wanted):
-    assert errors.spelled(text) == wanted

@@ -11,28 +11,23 @@
     └── MissingExtraError an optional dependency that is not installed
 
 A wrong parameter is a plain ``ValueError`` or ``TypeError``, as everywhere in Python. Every message is one line
-that says what is wrong and what to do about it. What belongs here: exception classes, and how a message spells what
-is not ours.
+that says what is wrong and what to do about it, in characters that `printable` leaves.
 """
 
-from __future__ import annotations
-
-import unicodedata
+import re
 from typing import Self
 
 
-def spelled(text: str) -> str:
-    r"""A text of somebody else's on one line: controls and the bytes of names that are not UTF-8 as in ``\xff``."""
+def printable(text: str) -> str:
+    r"""A text on one line, as anything can show it: ``\xff`` for a byte that is not UTF-8, ``\x1b`` for escape."""
 
-    def shown(char: str) -> str:
-        if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8, as the operating system's names have them
+    def shown(match: re.Match[str]) -> str:
+        char = match[0]
+        if "\udc80" <= char <= "\udcff":  # how Python holds such a byte of a file's name
             return f"\\x{ord(char) - 0xDC00:02x}"
-        # What a terminal takes for an order, or for the direction of what follows; scripts need the two joiners.
-        hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs") and char not in "\u200c\u200d"
-        return ascii(char)[1:-1] if hidden else char
+        return char if char.isprintable() or char in "\u200c\u200d" else ascii(char)[1:-1]  # those join letters
 
-    text = " ".join(text.split())
-    return text if text.isascii() and text.isprintable() else "".join(map(shown, text))
+    return re.sub(r"[^ -~]", shown, " ".join(text.split()))
 
 
 class LatentmapError(Exception):

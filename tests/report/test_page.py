@@ -85,6 +85,7 @@ def test_text_is_escaped(nasty_report):
     assert "<script>" not in html
     assert "&lt;script&gt;alert" in html
     assert "<i>" not in html
+    assert r"caf\xe9\x1b[31m" in html
 
 
 def test_the_best_of_each_size_is_marked(report):

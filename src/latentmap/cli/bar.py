@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from latentmap.errors import spelled
+from latentmap.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -31,7 +31,7 @@ class Bar:
         global _shown  # noqa: PLW0603  # a terminal has one last line
         clear()
         _shown = self
-        self.what, self.detail = spelled(what), ""
+        self.what, self.detail = printable(what), ""
         self._start = time.perf_counter()
         self._stopped = threading.Event()
         self._progress = _progress(self.what, share)
@@ -158,7 +158,7 @@ def clear() -> None:
 def note(text: str) -> None:
     """Write one line to standard error."""
     with _shown.paused() if _shown is not None else nullcontext():
-        sys.stderr.write(f"latentmap: {spelled(text)}\n")
+        sys.stderr.write(f"latentmap: {printable(text)}\n")
 
 
 def answer(text: object) -> None:

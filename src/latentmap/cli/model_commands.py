@@ -22,7 +22,7 @@ from latentmap.cli.options import (
     check_output,
     read_source,
 )
-from latentmap.errors import spelled
+from latentmap.errors import printable
 
 if TYPE_CHECKING:
     from latentmap import report
@@ -395,7 +395,7 @@ def _readable(value: Any) -> str:
         return ", ".join(f"{_readable(name)} {_readable(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_readable, value))
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else spelled(str(value))
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
 def export(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentmap
+from latentmap.errors import printable
 from latentmap.report.figures.canvas import error_text
 from latentmap.report.models import Measured, apart
 from latentmap.report.story import Story
@@ -97,6 +98,7 @@ def render(
         loader=PackageLoader("latentmap.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
