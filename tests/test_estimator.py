@@ -180,6 +180,15 @@ def test_data_without_variation_does_not_diverge(objective, case, vectors):
     assert np.isfinite(ae.score_samples(X)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-310])
+def test_vectors_whose_squares_are_zeros_are_learned_from_as_others(scale, vectors):
+    plain, tiny = quick(epochs=3).fit(vectors), quick(epochs=3).fit(vectors * scale)
+    assert tiny.history_[-1]["valid_loss"] == pytest.approx(plain.history_[-1]["valid_loss"], rel=1e-3)
+    X_hat = tiny.inverse_transform(tiny.transform(vectors * scale)) / scale
+    assert np.allclose(X_hat, plain.inverse_transform(plain.transform(vectors)), atol=1e-2 * np.abs(vectors).max())
+    assert tiny.score(vectors * scale) == 0  # in squared units, which float64 has no numbers for
+
+
 @pytest.mark.filterwarnings("ignore:training diverged")
 def test_an_estimator_whose_training_broke_off_can_be_used_and_saved(vectors, tmp_path, monkeypatch):
     from latentmap.training.objectives import Reconstruction

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from latentmap.analysis import Evaluation, PcaBaseline
 from latentmap.analysis.baselines import COVARIANCE_LIMIT
 from latentmap.estimator import Autoencoder
+from latentmap.training import OBJECTIVES
 
 History = Sequence[Mapping[str, Any]]
 Model = Autoencoder | PcaBaseline
@@ -187,7 +188,7 @@ class Measured:
     @property
     def loss_is_error(self) -> bool:
         """Whether the loss in its history is a mean squared error."""
-        return self.objective in {"reconstruction", "denoising"}
+        return OBJECTIVES[self.objective].loss_is_error
 
     @property
     def latent_dim(self) -> int:
