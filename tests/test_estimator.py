@@ -1164,7 +1164,7 @@ def test_verbose_writes_a_line_an_epoch_to_standard_error(small, capsys):
     quick(epochs=3, verbose=1).fit(small.train.images)
     out, err = capsys.readouterr()
     assert out == ""
-    assert [line.split()[:2] for line in err.splitlines()] == [["epoch", "1"], ["epoch", "2"], ["epoch", "3"]]
+    assert [line.split()[:2] for line in err.splitlines()] == [["epoch", f"{i}/3"] for i in (1, 2, 3)]
     quick(verbose=1).fit(small.train.images.astype(np.uint16) * 16)
     assert capsys.readouterr().err.startswith("pixels from 0 to 4,095 are taken as black to white\nepoch ")
     quick().fit(small.train.images)
