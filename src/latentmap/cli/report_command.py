@@ -74,7 +74,7 @@ def report(
     Example: **latentmap report mnist -o runs/mnist**
     """
     starting()
-    from latentmap.data.sources import name_of
+    from latentmap.data.loading import name_of
     from latentmap.files import check_folder
     from latentmap.report.build import is_report, unfinished_of
     from latentmap.training.objectives import check_objective
