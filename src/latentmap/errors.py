@@ -19,7 +19,7 @@ from typing import Self
 
 
 def printable(text: str) -> str:
-    r"""Write a text as anything can show it: ``\xff`` for a byte that is not UTF-8, ``\x1b`` for escape."""
+    r"""A text on one line, as anything can show it: ``\xff`` for a byte that is not UTF-8, ``\x1b`` for escape."""
 
     def shown(match: re.Match[str]) -> str:
         char = match[0]
@@ -27,7 +27,7 @@ def printable(text: str) -> str:
             return f"\\x{ord(char) - 0xDC00:02x}"
         return char if char.isprintable() or char in "\u200c\u200d" else ascii(char)[1:-1]  # those join letters
 
-    return re.sub(r"[^ -~]", shown, text)
+    return re.sub(r"[^ -~]", shown, " ".join(text.split()))
 
 
 class LatentmapError(Exception):

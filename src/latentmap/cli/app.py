@@ -19,7 +19,7 @@ import typer
 
 from latentmap import __version__
 from latentmap.cli import bar, dataset_commands, fit_command, model_commands, report_command, sweep_command
-from latentmap.errors import LatentmapError
+from latentmap.errors import LatentmapError, printable
 
 app = typer.Typer(
     name="latentmap",
@@ -153,7 +153,7 @@ def _is_a_check(error: Exception) -> bool:
 def _fail(message: str, status: int) -> int:
     """Write one line to standard error."""
     bar.clear()
-    sys.stderr.write(f"latentmap: error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"latentmap: error: {printable(message)}\n")
     return status
 
 

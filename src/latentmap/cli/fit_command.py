@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentmap.cli.bar import Bar, answer, note, starting
+from latentmap.cli.bar import Bar, answer, count, note, starting
 from latentmap.cli.options import (
     Color,
     Columns,
@@ -177,8 +177,8 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     place = [] if data_dir is None else ["--data-dir", str(data_dir)]
     following = shlex.join(["latentmap", "evaluate", str(output), source, *place])
     records = [EpochRecord(**row) for row in autoencoder.history_]
-    what = reached(records[autoencoder.best_epoch_ - 1], records[-1])
-    return f"{autoencoder.model} with {autoencoder.latent_dim_} numbers: {what}. Next: {following}"
+    what = reached(autoencoder.objective, records[autoencoder.best_epoch_ - 1], records[-1])
+    return f"{autoencoder.model} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"
 
 
 def _settle_checkpoint(unfinished: Path, *, resume: bool, force: bool) -> None:

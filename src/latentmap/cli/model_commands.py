@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentmap.cli.bar import Bar, answer, note, starting
+from latentmap.cli.bar import Bar, answer, answer_table, note, starting
 from latentmap.cli.options import (
     DataDir,
     Force,
@@ -22,6 +22,7 @@ from latentmap.cli.options import (
     check_output,
     read_source,
 )
+from latentmap.errors import printable
 
 if TYPE_CHECKING:
     from latentmap import report
@@ -243,7 +244,9 @@ def interpolate(
     check_output(output, force=force)
     ends = (("--from", start, from_class), ("--to", end, to_class))
     for option, number, name in ends:
-        if (number is None) == (name is None):
+        if number is not None and name is not None:
+            raise ValueError(f"{option}-class and {option} exclude each other: give one of them, not both.")
+        if number is None and name is None:
             raise ValueError(f"either {option}-class or {option} must be given.")
     starting()
     import numpy as np
@@ -337,7 +340,13 @@ def evaluate(
         }
         if autoencoder.objective == "variational":
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
-    answer(json.dumps(results, indent=2) if as_json else _table(results))
+    if dataset.test.labels is not None and (remark := analysis.small_classes(dataset.train.labels)):
+        note(remark)
+    if as_json:
+        answer(json.dumps(results, indent=2))
+        return
+    heads = ["model", *results[autoencoder.model]]
+    answer_table(heads, [[name, *row.values()] for name, row in results.items()])
 
 
 def _features(dataset: Dataset) -> report.Features:
@@ -358,16 +367,6 @@ def _run_by(autoencoder: Autoencoder, runtime: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         autoencoder.export_onnx(folder)
         return OnnxAutoencoder(folder)
-
-
-def _table(results: dict[str, dict[str, float | None]]) -> str:
-    """Results as lines of aligned columns."""
-    columns = list(next(iter(results.values())))
-    lines = [f"{'model':12}" + "".join(f"{column:>17}" for column in columns)]
-    for name, row in results.items():
-        cells = ["-" if value is None else f"{value:.4g}" for value in row.values()]
-        lines.append(f"{name:12}" + "".join(f"{cell:>17}" for cell in cells))
-    return "\n".join(lines)
 
 
 def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -391,10 +390,10 @@ def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Pri
 def _readable(value: Any) -> str:
     """A value without brackets and quotes."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_readable(part)}" for name, part in value.items())
+        return ", ".join(f"{_readable(name)} {_readable(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_readable, value))
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
 def export(

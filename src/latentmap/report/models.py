@@ -16,6 +16,7 @@ from latentmap.analysis import Evaluation, PcaBaseline
 from latentmap.analysis.baselines import COVARIANCE_LIMIT
 from latentmap.estimator import Autoencoder
 from latentmap.report.figures.canvas import count
+from latentmap.training import OBJECTIVES
 
 History = Sequence[Mapping[str, Any]]
 Model = Autoencoder | PcaBaseline
@@ -188,7 +189,7 @@ class Measured:
     @property
     def loss_is_error(self) -> bool:
         """Whether the loss in its history is a mean squared error."""
-        return self.objective in {"reconstruction", "denoising"}
+        return OBJECTIVES[self.objective].loss_is_error
 
     @property
     def latent_dim(self) -> int:
