@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -362,3 +363,25 @@ def test_what_is_measured_is_not_proposed_as_a_class():
     frame = pd.DataFrame({"x": rng.random(30), "y": rng.random(30), "target": np.arange(30) % 3})
     assert load_dataset(frame).notes == ("should column 'target' name the class, add --label target.",)
     assert load_dataset(frame[["x", "y"]]).notes == ()
+
+
+@pytest.mark.parametrize("value", ["inf", "-1e39"])
+def test_a_number_too_large_to_learn_from_is_named_by_its_line(tmp_path, value):
+    (tmp_path / "x.csv").write_text(f"a,b\n1,2\n3,{value}\n5,6\n7,8\n")
+    with pytest.raises(
+        DatasetError, match=rf"x\.csv, line 3, column 'b': {re.escape(value)[:4]}.* in place of a number"
+    ):
+        load_dataset(tmp_path / "x.csv")
+
+
+def test_a_header_is_asked_for_in_csv_files_alone(tmp_path):
+    frame = pd.DataFrame(VECTORS, columns=list("abc"))
+    frame.to_parquet(tmp_path / "x.parquet")
+    for source in (frame, tmp_path / "x.parquet"):
+        with pytest.raises(DatasetError, match=r"is no CSV file, so that it has no header\. Leave out header"):
+            load_dataset(source, header=False)
+
+
+def test_a_wrong_entry_of_a_record_is_named_before_one_that_lacks():
+    with pytest.raises(DatasetError, match=r"'channels' must be 1, for samples of shape \(8, 8\), got 3"):
+        Reading.from_config({"channels": 3}, (8, 8))

@@ -277,8 +277,8 @@ def races(folder: Path, until: float, tally: Counter[str], failures: list[str]) 
 
 
 def damage(folder: Path, until: float, tally: Counter[str], failures: list[str]) -> None:
-    """Damage files of every format: right data or an error in one line. Some 100 a second; at most 10,000 a format."""
-    n = int(min(10_000, max(20, 12 * (until - time.monotonic()))))
+    """Damage files of every format: right data or an error in one line. Some 60 a second; at most 10,000 a format."""
+    n = int(min(10_000, max(20, 3 * (until - time.monotonic()))))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/data/test_mutations.py"],
         env={**os.environ, "LATENTMAP_MUTATIONS": str(n)}, capture_output=True, text=True, check=False,

@@ -5,20 +5,20 @@ What belongs here: which arrays a file holds. What they must be like is the busi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.arrays import ArrayReader, Parts
-from latentmap.data.idx import check_budget, read_idx
+from latentmap.data.idx import check_images, read_idx
 from latentmap.data.reading import Wishes
+from latentmap.data.store import file_state, unpack
 from latentmap.errors import DatasetError
 
 _X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")
@@ -43,7 +43,7 @@ def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
     Raises
     ------
     DatasetError
-        If it is damaged, holds objects, has no such arrays, or has larger ones than may be held.
+        If it is damaged, holds objects, has no such arrays, or has larger vectors than may be held.
     """
     archive = _load(path)
     if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -65,9 +65,16 @@ def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
             raise DatasetError(
                 f"{path} must hold one of {', '.join(_X_NAMES)} (and y or labels), got {', '.join(names) or '-'}."
             )
-        n_bytes = sum(_member_bytes(archive, name, path) for name in chosen if name is not None)
-        check_budget(path, n_bytes, wishes.budget, "Save its arrays as .npy, which is read piece by piece")
-        arrays = [None if name is None else _member(archive, name, path) for name in chosen]
+        headers = {name: _header(archive, name, path) for name in chosen if name is not None}
+        room = wishes.budget or 2**63
+        fits = sum(n_bytes for _, n_bytes in headers.values()) <= room
+        arrays = []
+        for place, name in enumerate(chosen):
+            if name is None or fits or place % 2:  # labels are held
+                arrays.append(None if name is None else _member(archive, name, path))
+                continue
+            check_images(path, *headers[name], room)
+            arrays.append(_unpacked(archive, name, path))
         parts = Parts(cast("NDArray[Any]", arrays[0]), *arrays[1:])
     return ArrayReader(path.stem, parts, wishes, content=file_state(path))
 
@@ -107,14 +114,6 @@ def _labels_beside(path: Path, wishes: Wishes) -> NDArray[Any] | None:
     return read_idx(labels, 1, wishes.budget) if labels != path and labels.is_file() else None
 
 
-def file_state(path: Path) -> str:
-    """Return what changes when a file does: its place, size and time."""
-    stat = path.stat()
-    return hashlib.blake2b(
-        f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode(), digest_size=16
-    ).hexdigest()
-
-
 def _load(path: Path) -> Any:
     """What a NumPy file holds, mapped or to be taken from an archive, never unpickled."""
     try:
@@ -123,8 +122,8 @@ def _load(path: Path) -> Any:
         raise _unreadable(path, error) from error
 
 
-def _member_bytes(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> int:
-    """The bytes that an array of an ``.npz`` file takes once uncompressed, by its header."""
+def _header(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> tuple[tuple[int, ...], int]:
+    """The shape of an array of an ``.npz`` file and the bytes it takes once uncompressed, by its header."""
     try:
         with cast("ZipFile", archive.zip).open(f"{name}.npy") as file:
             is_first = np.lib.format.read_magic(file) == (1, 0)
@@ -132,7 +131,25 @@ def _member_bytes(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> int:
             shape, _, dtype = read_header(file)
     except Exception as error:  # as below
         raise _unreadable(path, error) from error
-    return prod(shape) * int(dtype.itemsize)
+    return shape, prod(shape) * int(dtype.itemsize)
+
+
+def _unpacked(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> Any:
+    """One array of an ``.npz`` file, mapped from the cache."""
+    zipped = cast("ZipFile", archive.zip)
+    n_bytes = zipped.getinfo(f"{name}.npy").file_size
+    try:
+        with zipped.open(f"{name}.npy") as file:
+            unpacked, found = unpack(
+                cast("BinaryIO", file), n_bytes, f"{file_state(path)}-{archive.files.index(name)}"
+            )
+        if found != n_bytes:
+            raise ValueError(f"{name} is of another size than is said")
+        return np.load(unpacked, mmap_mode="r", allow_pickle=False)
+    except DatasetError:
+        raise
+    except Exception as error:  # as below
+        raise _unreadable(path, error) from error
 
 
 def _member(archive: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:

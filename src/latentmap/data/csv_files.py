@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.array_files import file_state
 from latentmap.data.arrays import ArrayReader
 from latentmap.data.reading import Wishes
+from latentmap.data.store import file_state
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
 from latentmap.errors import DatasetError
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from latentmap.data.store import file_state, unpack
 from latentmap.errors import DatasetError
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -116,7 +117,9 @@ def _check_length(found: int, n_header: int, dtype: np.dtype, shape: tuple[int, 
 
 
 def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -> np.ndarray:
-    """Return the array of an IDX file: mapped from it, or held in memory where it is gzip-compressed.
+    """Return the array of an IDX file: mapped from it, or held in memory where it is compressed and fits.
+
+    What is compressed and larger is unpacked into the cache, and mapped from there.
 
     Parameters
     ----------
@@ -125,7 +128,7 @@ def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -
     n_dims : int, optional
         The number of dimensions it must have.
     budget : int, optional
-        The most bytes that may be held.
+        The most bytes that may be held; larger labels and vectors are refused.
 
     Returns
     -------
@@ -135,14 +138,20 @@ def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -
     Raises
     ------
     DatasetError
-        If the file is damaged, or compressed and larger than the budget; see `parse_idx` for the other errors.
+        If the file is damaged; see `parse_idx` for the other errors.
     """
     with _opened(path) as file:
         dtype, shape, n_header = _parse_header(file.read(4 + 4 * _MOST_DIMS), str(path), n_dims)
         if not isinstance(file, gzip.GzipFile):
             _check_length(path.stat().st_size, n_header, dtype, shape, str(path))
             return np.memmap(path, dtype, "r", n_header, shape)
-        check_budget(path, prod(shape) * dtype.itemsize, budget, "Uncompress it, and it is read piece by piece")
+        file.seek(0)
+        n_bytes = n_header + prod(shape) * dtype.itemsize
+        if budget is not None and n_bytes - n_header > budget:
+            check_images(path, shape, n_bytes - n_header, budget)
+            unpacked, found = unpack(file, n_bytes, file_state(path))  # type: ignore[arg-type]  # it reads bytes
+            _check_length(found, n_header, dtype, shape, str(path))
+            return np.memmap(unpacked, dtype, "r", n_header, shape)
         file.seek(n_header)
         try:
             values = np.empty(shape, dtype)
@@ -155,10 +164,10 @@ def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -
         return values.astype(dtype.newbyteorder("="), copy=False)
 
 
-def check_budget(path: Path, n_bytes: int, budget: int | None, advice: str) -> None:
-    """Refuse to hold more than may be held of a file that cannot be read piece by piece."""
-    if budget is not None and n_bytes > budget:
+def check_images(path: Path, shape: tuple[int, ...], n_bytes: int, budget: int) -> None:
+    """Refuse more than may be held of what cannot be read piece by piece: vectors and labels."""
+    if len(shape) < 3:
         raise DatasetError(
             f"{path} must be held as a whole, and takes {n_bytes / 2**20:,.1f} MiB, more than the "
-            f"{budget / 2**20:,.1f} MiB allowed. {advice}, or allow more with --memory."
+            f"{budget / 2**20:,.1f} MiB allowed. Allow more with --memory."
         )

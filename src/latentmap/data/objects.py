@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentmap.data.array_files import file_state
 from latentmap.data.arrays import ArrayReader, Parts, missing_cells, number_classes
 from latentmap.data.preprocessing import channels_last
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
 from latentmap.data.regions import file_region
-from latentmap.data.store import memory_budget
+from latentmap.data.store import file_state, memory_budget
 from latentmap.data.tables import Kind, Table, check_names, read_table
 from latentmap.errors import DatasetError
 

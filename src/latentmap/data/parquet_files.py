@@ -10,7 +10,8 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.array_files import file_state
 from latentmap.data.arrays import number_classes
-from latentmap.data.images import Encoded
+from latentmap.data.images import Encoded, UnreadableImageError
 from latentmap.data.readers import EncodedImages, Known, Reader
 from latentmap.data.reading import Wishes
+from latentmap.data.store import file_state
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
-from latentmap.errors import DatasetError, MissingExtraError
+from latentmap.errors import DatasetError, LatentmapError, MissingExtraError
 
 
 def pyarrow(module: str = "") -> Any:
@@ -69,11 +70,9 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
     for shard in shards:
         if not shard.is_file():  # a named pipe would be waited for
             raise DatasetError(f"{shard} is no regular file. Remove it, or mend the link.")
-        try:
+        with _explained(shard):
             files.append(parquet.ParquetFile(shard))
-        except Exception as error:
-            words = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DatasetError(f"{shard} cannot be read as Parquet: {words.rstrip('.')}.") from error
+            check_names(files[-1].schema_arrow.names, str(shard))
     notes: list[str] = []
     kinds = [_split_of(shard) for shard in shards]
     if {"train", "test"} <= set(kinds):
@@ -89,7 +88,6 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
     for shard, file in zip(shards, files, strict=True):
         if file.schema_arrow.names != schema.names:
             raise DatasetError(f"{shard} has other columns than {shards[0]}. Keep one dataset in a folder.")
-    check_names(schema.names, str(path))
     if not sum(file.metadata.num_rows for file in files):
         raise DatasetError(f"{path} has no rows.")
     content = hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest()
@@ -97,7 +95,8 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
     types = pyarrow().types
     image_columns = [field.name for field in schema if _holds_images(field.type, types)]
     if image_columns and wishes.columns is None:
-        return _parquet_images(name, files, image_columns[0], wishes, is_test, content, notes)
+        with _explained(path):
+            return _parquet_images(name, files, image_columns[0], wishes, is_test, content, notes)
     table = Table(
         name,
         str(path),
@@ -109,7 +108,24 @@ def read_parquet(path: Path, wishes: Wishes) -> Reader:
         content=content,
         notes=notes,
     )
-    return read_table(table, wishes)
+    with _explained(path):
+        return read_table(table, wishes)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever Arrow raises at a damaged file into one line; memory that it asks for in vain too."""
+    try:
+        yield
+    except LatentmapError:
+        raise
+    except Exception as error:  # a damaged file can make its reader fail in any way
+        raise DatasetError(f"{path} cannot be read as Parquet: {_first_line(error)}.") from error
+
+
+def _first_line(error: Exception) -> str:
+    """What an error of Arrow's says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")
 
 
 def arrow_kinds(schema: Any) -> dict[str, Kind]:
@@ -218,7 +234,13 @@ class ParquetCells:
         group = bisect.bisect_right(self._ends, row)
         if self._held is None or self._held[0] != group:
             file, i = self._groups[group]
-            self._held = (group, file.read_row_group(i, columns=[self._column]).column(0))
+            try:
+                cells = file.read_row_group(i, columns=[self._column]).column(0)
+            except Exception as error:  # as in `_explained`
+                cells = UnreadableImageError(_first_line(error))
+            self._held = (group, cells)
+        if isinstance(self._held[1], UnreadableImageError):
+            raise self._held[1]
         start = self._ends[group - 1] if group else 0
         cell = self._held[1][row - start].as_py()
         if isinstance(cell, dict):

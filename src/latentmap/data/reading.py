@@ -137,8 +137,8 @@ class Reading:
         wanted = dict(zip(("height", "width", "channels"), sizes, strict=True))
         for name in ("columns", "means"):
             wanted[name] = None if of_images or getattr(self, name) is None else sample_shape[0]
-        for name, size in wanted.items():
-            value = getattr(self, name)
+        for name in sorted(wanted, key=lambda name: getattr(self, name) is None):  # what is wrong, then what lacks
+            value, size = getattr(self, name), wanted[name]
             value = len(value) if isinstance(value, tuple) else value
             if value != size:
                 raise DatasetError(

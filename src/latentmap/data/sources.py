@@ -153,11 +153,11 @@ def load_dataset(
         reader: Reader = _builtin_reader(source, folder, limit, wishes, progress)
     else:
         reader = _reader_of(source, labels, wishes)
-    _check_of_table(wishes, reader.known.name, reader.reading)
+    _check_of_table(wishes, reader.known.name, reader.reading, source)
     return assemble(reader, terms)
 
 
-def _check_of_table(wishes: Wishes, name: str, reading: Reading) -> None:
+def _check_of_table(wishes: Wishes, name: str, reading: Reading, source: Any) -> None:
     """Refuse what is asked of tables where there is none."""
     if wishes.label is not None and reading.label is None:
         raise DatasetError(f"{name} has no columns, so that none can name the class. Leave out label.")
@@ -165,7 +165,8 @@ def _check_of_table(wishes: Wishes, name: str, reading: Reading) -> None:
         raise DatasetError(f"{name} has no columns to choose from. Leave out columns.")
     if wishes.missing is not None and reading.is_images:
         raise DatasetError(f"{name} holds images, in which no number is missing. Leave out missing.")
-    if wishes.header is not None and reading.columns is None:
+    is_csv = isinstance(source, (str, os.PathLike)) and _READERS.get(Path(source).suffix.lower()) is read_csv
+    if wishes.header is not None and not is_csv:
         raise DatasetError(f"{name} is no CSV file, so that it has no header. Leave out header.")
 
 

@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,10 +103,7 @@ def store(
                 unreadable = _build(reader, folder, parts, shuffled, bar)
             mapped = {name: _mapped(reader, folder / name) for name in parts}
     except OSError as error:
-        raise DatasetError(
-            f"the cache {folder} cannot be written: {error.strerror or error}. Make room, clear it with `latentmap "
-            "data --clear`, or hold the data in memory with a larger --memory."
-        ) from error
+        raise _no_cache(folder, error) from error
     return mapped, unreadable
 
 
@@ -241,6 +238,49 @@ def _mapped(reader: Reader, part: Path) -> tuple[NDArray[Any], NDArray[np.int64]
     return np.memmap(part.with_suffix(".bin"), reader.dtype, "r", shape=shape), rows
 
 
+def file_state(path: Path) -> str:
+    """Return what changes when a file does: its place, size and time."""
+    stat = path.stat()
+    return hashlib.blake2b(
+        f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode("utf-8", "surrogateescape"), digest_size=16
+    ).hexdigest()
+
+
+def unpack(source: BinaryIO, n_bytes: int, key: str) -> tuple[Path, int]:
+    """Write what a compressed file holds to the cache; the file, and its bytes: kept only if they are so many."""
+    path = cache_dir() / f"{key}.unpacked"
+    if path.is_file() and path.stat().st_size == n_bytes:
+        return path, n_bytes
+    temporary = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = temporary.open("wb")
+    except OSError as error:
+        raise _no_cache(path.parent, error) from error
+    try:
+        with file:
+            left = n_bytes + 1
+            while left and (piece := source.read(min(left, _PIECE_BYTES))):
+                left -= len(piece)
+                try:
+                    file.write(piece)
+                except OSError as error:
+                    raise _no_cache(path.parent, error) from error
+        if left == 1:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path, n_bytes + 1 - left
+
+
+def _no_cache(folder: Path, error: OSError) -> DatasetError:
+    """Say that the cache cannot be written, and the ways out."""
+    return DatasetError(
+        f"the cache {folder} cannot be written: {error.strerror or error}. Make room, clear it with `latentmap data "
+        "--clear`, or hold the data in memory with a larger --memory."
+    )
+
+
 # ---- the cache -----------------------------------------------------------------------------------------------------
 
 
@@ -275,7 +315,10 @@ def memory_budget(memory: int | str | None) -> int:
     if memory is None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 3 if hasattr(os, "sysconf") else 2**31
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(memory).lower())
-    if not found or isinstance(memory, bool):
+    n_bytes = 0
+    if found and not isinstance(memory, bool):
+        number, letter, binary = found.groups()
+        n_bytes = int(min(float(number) * (1024 if binary else 1000) ** " kmgt".index(letter or " "), 2**63))
+    if not n_bytes:
         raise ValueError(f"memory must be a number of bytes, such as 2GiB or 500MB, got {memory!r}.")
-    number, letter, binary = found.groups()
-    return int(min(float(number) * (1024 if binary else 1000) ** " kmgt".index(letter or " "), 2**63))
+    return n_bytes

@@ -96,6 +96,7 @@ def read_table(table: Table, wishes: Wishes, y: Any = None) -> ArrayReader:
         columns, X = _choose(table, label, notes)
     if wishes.missing is None and (known is None or known.missing is None):
         _refuse_gaps(X, columns, table, of_model=known is not None)
+    _refuse_too_large(X, columns, table)
     if y is None and label is not None:
         y = table.classes(label)
     parts = Parts(X, y)
@@ -215,6 +216,17 @@ def _counts_rows(name: str, x: NDArray[np.float64]) -> bool:
     if x[0] in (0, 1) and x[1] == x[0] + 1 and x[-1] == x[0] + n - 1:
         return bool((np.diff(x) == 1).all())
     return name.strip().lower() in _ID_LIKE and bool((x == np.round(x)).all()) and len(np.unique(x)) == n
+
+
+def _refuse_too_large(X: NDArray[np.float64], columns: Sequence[str], table: Table) -> None:
+    """Refuse infinity and what float32 takes for it, naming the first."""
+    wrong = np.abs(X) > np.finfo(np.float32).max
+    if wrong.any():
+        row, place = (int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+        raise DatasetError(
+            f"{table.where}, {table.row(row)}, column {columns[place]!r}: {X[row, place]:g} in place of a number that "
+            "can be learned from. Mend it, or leave the row out."
+        )
 
 
 def _refuse_gaps(X: NDArray[np.float64], columns: Sequence[str], table: Table, *, of_model: bool) -> None:
