@@ -180,6 +180,15 @@ def test_data_without_variation_does_not_diverge(objective, case, vectors):
     assert np.isfinite(ae.score_samples(X)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-310])
+def test_vectors_whose_squares_are_zeros_are_learned_from_as_others(scale, vectors):
+    plain, tiny = quick(epochs=3).fit(vectors), quick(epochs=3).fit(vectors * scale)
+    assert tiny.history_[-1]["valid_loss"] == pytest.approx(plain.history_[-1]["valid_loss"], rel=1e-3)
+    X_hat = tiny.inverse_transform(tiny.transform(vectors * scale)) / scale
+    assert np.allclose(X_hat, plain.inverse_transform(plain.transform(vectors)), atol=1e-2 * np.abs(vectors).max())
+    assert tiny.score(vectors * scale) == 0  # in squared units, which float64 has no numbers for
+
+
 @pytest.mark.filterwarnings("ignore:training diverged")
 def test_an_estimator_whose_training_broke_off_can_be_used_and_saved(vectors, tmp_path, monkeypatch):
     from latentmap.training.objectives import Reconstruction
@@ -1155,7 +1164,7 @@ def test_verbose_writes_a_line_an_epoch_to_standard_error(small, capsys):
     quick(epochs=3, verbose=1).fit(small.train.images)
     out, err = capsys.readouterr()
     assert out == ""
-    assert [line.split()[:2] for line in err.splitlines()] == [["epoch", "1"], ["epoch", "2"], ["epoch", "3"]]
+    assert [line.split()[:2] for line in err.splitlines()] == [["epoch", f"{i}/3"] for i in (1, 2, 3)]
     quick(verbose=1).fit(small.train.images.astype(np.uint16) * 16)
     assert capsys.readouterr().err.startswith("pixels from 0 to 4,095 are taken as black to white\nepoch ")
     quick().fit(small.train.images)

@@ -11,10 +11,23 @@
     └── MissingExtraError an optional dependency that is not installed
 
 A wrong parameter is a plain ``ValueError`` or ``TypeError``, as everywhere in Python. Every message is one line
-that says what is wrong and what to do about it. What belongs here: exception classes and nothing else.
+that says what is wrong and what to do about it, in characters that `printable` leaves.
 """
 
+import re
 from typing import Self
+
+
+def printable(text: str) -> str:
+    r"""A text on one line, as anything can show it: ``\xff`` for a byte that is not UTF-8, ``\x1b`` for escape."""
+
+    def shown(match: re.Match[str]) -> str:
+        char = match[0]
+        if "\udc80" <= char <= "\udcff":  # how Python holds such a byte of a file's name
+            return f"\\x{ord(char) - 0xDC00:02x}"
+        return char if char.isprintable() or char in "\u200c\u200d" else ascii(char)[1:-1]  # those join letters
+
+    return re.sub(r"[^ -~]", shown, " ".join(text.split()))
 
 
 class LatentmapError(Exception):

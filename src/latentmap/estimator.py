@@ -47,7 +47,7 @@ from latentmap.models.base import build
 from latentmap.models.files import StoredModel, load_model, save_model
 from latentmap.models.inference import for_inference
 from latentmap.models.mixture import MOST_CODES, CodeMixture
-from latentmap.training import Callback, PrintEpochs, TrainingPlan
+from latentmap.training import OBJECTIVES, Callback, PrintEpochs, TrainingPlan
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.checkpoints import Checkpoints, read_settings
 from latentmap.training.device import choose_device, own_modes
@@ -398,6 +398,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             precision=choose_precision(self.precision, choose_device(self.device), pays=recipe.bfloat16_pays),
             augmentation=augmentation if self.preprocessing_.is_images else "none",
             weight_decay=recipe.weight_decay if self.weight_decay == "auto" else float(self.weight_decay),
+            objective=self.objective,
         )
 
     def settings(self, X: ArrayLike) -> dict[str, Any]:
@@ -466,7 +467,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._keep_some(samples)
         else:
             self._some = None
-            self._codes = None if self.objective == "variational" else self._encode_some(samples)
+            self._codes = None if objective.prior_is_normal else self._encode_some(samples)
         self.history_ += [record.as_dict() for record in result.history]
         self.n_iter_ += len(result.history)
         self._optimizer_state = result.optimizer_state if piecewise else None
@@ -604,7 +605,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _code_mixture(self) -> CodeMixture:
         """How codes are distributed."""
-        if self._info.get("objective") == "variational":
+        if self._prior_is_normal:
             return CodeMixture.standard(self.latent_dim_)
         self._find_mixture()
         if self._mixture is None:
@@ -615,7 +616,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _find_mixture(self) -> None:
         """Find how codes are distributed, once it is needed: `fit` leaves codes, `partial_fit` some samples."""
         codes = self._codes
-        if self._mixture is None and self._some is not None and self._info.get("objective") != "variational":
+        if self._mixture is None and self._some is not None and not self._prior_is_normal:
             codes = self._encode_some(self._some[0])
         if codes is not None:
             self._mixture = CodeMixture.fit(codes, seed=self.seed_)
@@ -656,7 +657,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of float64, shape (n,)
             Minus the mean squared error over a sample's values, in squared units of `X`. Where `fit` saw vectors
             whose features are in different units (the widest range above ten times the median one), each feature's
-            error counts in its standard deviations there, or the largest numbers would decide alone.
+            error counts in its standard deviations there, or the largest numbers would decide alone. Errors
+            below 1e-160 have squares of 0; multiply such `X` first.
         """
         check_is_fitted(self, "module_")
         samples = self._check_samples(X, reset=False)
@@ -708,6 +710,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if unit is not None:
             return np.asarray(unit, np.float64)
         return self.preprocessing_.scale if np.ndim(self.preprocessing_.scale) else 1.0
+
+    @property
+    def _prior_is_normal(self) -> bool:
+        """Whether the objective has made codes fill the standard normal distribution."""
+        objective = OBJECTIVES.get(str(self._info.get("objective")))
+        return objective is not None and objective.prior_is_normal
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
         """Return the names of a code's numbers, as figures have them: z1, z2, ...

@@ -47,10 +47,10 @@ def terminal(monkeypatch):
     bar.clear()
 
 
-def train(epochs=2):
+def train(epochs=2, name=None, objective="reconstruction"):
     """What a callback is told of a training."""
-    shown = TrainingBar()
-    shown.on_train_begin(TrainingPlan("dense", epochs, 10, 0.1))
+    shown = TrainingBar(name)
+    shown.on_train_begin(TrainingPlan("dense", epochs, 10, 0.1, objective=objective))
     for epoch in range(1, epochs + 1):
         shown.on_step_end(5 * epoch, 5 * epochs)
         shown.on_epoch_end(EpochRecord(epoch, 0.5 / epoch, 0.25 / epoch, 0.1, 1.4 * epoch))
@@ -108,6 +108,20 @@ def test_elsewhere_only_what_was_reached_is_written_of_a_short_training(capsys):
     show_stage("figures")
     bar.clear()
     assert capsys.readouterr() == ("", "latentmap: dense: validation loss 0.125 after 2 epochs in 3 s\n")
+
+
+def test_a_loss_that_is_no_error_is_not_called_one(capsys):
+    train(1, "dense with 4 numbers", "neighbors")
+    bar.clear()
+    line = "latentmap: dense with 4 numbers: validation objective (neighbors) 0.25 after 1 epoch in 1 s\n"
+    assert capsys.readouterr() == ("", line)
+
+
+def test_a_table_is_aligned_and_plain_and_as_wide_as_it_must_be(capsys):
+    names = ["[bold]a[/]", "\x1b[31mb", "c" * 100]
+    bar.answer_table(["model", "n"], [[name, 10.0**i] for i, name in enumerate(names)] + [["d", None]])
+    cells = [("model", "n"), (names[0], "1"), (r"\x1b[31mb", "10"), (names[2], "100"), ("d", "-")]
+    assert capsys.readouterr().out.splitlines() == [f"{name:100}  {n:>3}" for name, n in cells]
 
 
 def test_nothing_is_said_of_training_that_was_broken_off(capsys):

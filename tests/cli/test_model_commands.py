@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import sys
@@ -205,6 +206,12 @@ def test_evaluate_measures_the_model_beside_pca(latentmap, model, ae, digits8):
     assert float(table[1].split()[2]) == pytest.approx(results["dense"]["test_mse"], rel=1e-3)
 
 
+def test_evaluate_says_where_classes_are_too_small_for_ten_neighbours(latentmap, model):
+    said = "10 of 10 classes have fewer than 10 training samples, the smallest 6: most of the 10 nearest neighbours"
+    assert said in latentmap("evaluate", model, "digits", "--limit", 60).err
+    assert said not in latentmap("evaluate", model, "digits", "--limit", 150).err
+
+
 def test_generate_draws_a_picture(latentmap, tmp_path, model):
     done = latentmap("generate", model, "digits", "-o", "medians.png")
     assert (done.status, done.out) == (0, "medians.png\n")
@@ -234,13 +241,31 @@ def test_interpolate_walks_between_classes_and_says_which_images_it_took(latentm
     ("options", "message"),
     [
         (("--from-class", "3"), "either --to-class or --to must be given"),
-        (("--from-class", "3", "--from", "4", "--to", "5"), "either --from-class or --from must be given"),
+        (
+            ("--from-class", "3", "--from", "4", "--to", "5"),
+            "--from-class and --from exclude each other: give one of them, not both.",
+        ),
         (("--from-class", "10", "--to", "5"), "--from-class must be a class that the test split has (0, 1, 2, 3"),
         (("--from", "0", "--to-class", "three"), "got 'three'"),
     ],
 )
 def test_interpolate_refuses_classes_that_are_not_there(latentmap, model, options, message):
     refused(latentmap("interpolate", model, "digits", *options, "-o", "walk.png"), 2, message)
+
+
+def test_names_are_spelled_as_in_figures_and_order_the_terminal_nothing(latentmap, digits8):
+    names = ["plain", "\x1b[31mred\x07", os.fsdecode(b"gr\xfcn")]
+    for i, image in enumerate(digits8.train.images[:18]):
+        Path("photos", names[i % 3]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(Path("photos", names[i % 3], f"{i}.png"))
+    assert latentmap("fit", "photos", "-o", "m", "--model", "linear", "--epochs", 1).status == 0
+    walk = ("interpolate", "m", "photos", "--from", 0, "--to-class")
+    said = [latentmap(*walk, name, "-o", "walk.png", "--force").err for name in [*names, "none"]]
+    said.append(latentmap("info", "m").out)
+    assert not any("\x1b" in one or "\udcfc" in one for one in said)
+    assert r"(class \x1b[31mred\x07, " in said[1]
+    assert r"(class gr\xfcn, " in said[2]
+    assert all(r"\x1b[31mred\x07, gr\xfcn, plain" in one for one in said[3:])
 
 
 @pytest.mark.parametrize(("start", "end", "option"), [(360, 1, "--from"), (0, -1, "--to"), (0, 1000, "--to")])
@@ -360,8 +385,10 @@ def test_a_sweep_prints_a_table_and_a_recommendation_and_draws(latentmap, tmp_pa
     done = latentmap(*words, "--latent-dims", "2,8", "-o", "sweep.png")
     assert done.status == 0, done.err
     lines = done.out.splitlines()
-    assert lines[0].split() == ["latent_dim", "linear", "test", "MSE", "PCA", "test", "MSE", "linear", "kNN",
-                                "accuracy", "PCA", "kNN", "accuracy"]  # fmt: skip
+    assert lines[0].split() == ["latent_dim", "linear", "MSE", "PCA", "MSE", "linear", "kNN", "PCA", "kNN"]
+    assert max(map(len, lines[:4])) <= 80
+    trained = [line.split(":")[1] for line in done.err.splitlines() if "validation loss" in line]
+    assert trained == [" linear with 2 numbers", " linear with 8 numbers"]
     assert [line.split()[0] for line in lines[1:3]] == ["2", "8"]
     assert lines[-2].startswith(("Take PCA with 8 numbers: on validation", "No size is recommended: on validation"))
     assert lines[-1].startswith("The table is of the test split")

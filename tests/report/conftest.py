@@ -85,7 +85,7 @@ def nasty_report(tmp_path_factory):
     """A report of data whose name and classes are not to be trusted, its figures left empty."""
     dataset = replace(
         small_dataset("3 classes"),
-        name="<script>alert('x')</script>",
+        name="<script>alert('x')</script>caf\udce9\x1b[31m",
         class_names=("<b>$$", "$x$ \u4e2d\udcff", "&amp;"),
     )
     folder = tmp_path_factory.mktemp("reports") / "nasty"

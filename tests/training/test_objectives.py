@@ -236,3 +236,8 @@ def test_batches_are_lists_of_pairs(small):
     gaps = (batch.x[::2] - batch.x[1::2]).square().flatten(1).sum(1)
     strangers = (batch.x[::2] - batch.x[1::2].roll(1, 0)).square().flatten(1).sum(1)
     assert gaps.mean() < 0.7 * strangers.mean()
+
+
+def test_objectives_say_whether_their_loss_is_an_error_and_codes_fill_a_normal_distribution():
+    assert {name for name, each in OBJECTIVES.items() if each.loss_is_error} == {"denoising", "reconstruction"}
+    assert {name for name, each in OBJECTIVES.items() if each.prior_is_normal} == {"variational"}

@@ -21,6 +21,7 @@ from latentmap.analysis.neighbours import (
     knn_accuracy,
     knn_accuracy_within,
     nearest_samples,
+    small_classes,
     trustworthiness,
 )
 from latentmap.analysis.reconstruction import (
@@ -74,6 +75,7 @@ __all__ = [
     "nearest_samples",
     "recommend",
     "reconstruction_errors",
+    "small_classes",
     "some_of_each_class",
     "sweep",
     "trustworthiness",

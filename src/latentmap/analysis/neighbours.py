@@ -97,6 +97,30 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
     return float(cross_val_score(classifier, Z[enough], labels[enough], cv=folds).mean())
 
 
+def small_classes(labels: IntArray | None) -> str | None:
+    """Say that kNN accuracy means little, where classes have fewer samples than neighbours are counted.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,), or None
+        The classes of the training samples.
+
+    Returns
+    -------
+    str or None
+        A sentence; None where there is nothing to say.
+    """
+    sizes = np.array([]) if labels is None else np.unique(labels, return_counts=True)[1]
+    small = int((sizes < KNN_NEIGHBOURS).sum())
+    if not small:
+        return None
+    return (
+        f"{small:,} of {len(sizes):,} classes {'has' if small == 1 else 'have'} fewer than {KNN_NEIGHBOURS} training "
+        f"samples, the smallest {sizes.min():,}: most of the {KNN_NEIGHBOURS} nearest neighbours have to be of other "
+        "classes there, so that kNN accuracy says little of such classes, and stays low however good the codes are."
+    )
+
+
 def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, unit: Unit | None = None) -> IntArray:
     """Find the nearest of many samples for each of a few, without a float copy of the many.
 

@@ -244,7 +244,7 @@ def _enough(scores: Sequence[SizeScores]) -> tuple[int, float]:
 
 def _numbers(size: int) -> str:
     """Write the size of a code."""
-    return f"{size:,} number" + ("s" if size != 1 else "")
+    return f"{size:,} number{'' if size == 1 else 's'}"
 
 
 def _of_accuracy(scores: Sequence[SizeScores], chosen: int | None) -> str:

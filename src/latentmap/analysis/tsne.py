@@ -122,7 +122,7 @@ def embed_tsne(
         labels=chosen,
         title=title,
         latent_dim=codes.shape[1],
-        perplexity=float(perplexity),
+        perplexity=round(float(perplexity), 1),
         seed=seed,
         knn_accuracy=knn_accuracy_within(points, chosen, seed=seed),
         rows=rows,

@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import typer
+
+from latentmap.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -29,10 +31,10 @@ class Bar:
         global _shown  # noqa: PLW0603  # a terminal has one last line
         clear()
         _shown = self
-        self.what, self.detail = what, ""
+        self.what, self.detail = printable(what), ""
         self._start = time.perf_counter()
         self._stopped = threading.Event()
-        self._progress = _progress(what, share)
+        self._progress = _progress(self.what, share)
         if self._progress is not None:
             self._progress.start()
         elif elsewhere:
@@ -156,10 +158,36 @@ def clear() -> None:
 def note(text: str) -> None:
     """Write one line to standard error."""
     with _shown.paused() if _shown is not None else nullcontext():
-        sys.stderr.write(f"latentmap: {' '.join(text.split())}\n")
+        sys.stderr.write(f"latentmap: {printable(text)}\n")
 
 
 def answer(text: object) -> None:
     """Write a command's result to standard output; nothing goes on any more."""
     clear()
     typer.echo(text)
+
+
+def answer_table(heads: Sequence[str], rows: Iterable[Sequence[float | str | None]]) -> None:
+    """Write rows as aligned columns; into a file or pipe without colours, and however wide they are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in heads:
+        table.add_column(head, justify="right" if table.columns else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console(width=None if sys.stdout.isatty() else 1000, markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        console.print(table)
+    answer("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _cell(value: float | str | None) -> str:
+    """A value as tables show it."""
+    return "-" if value is None else printable(value) if isinstance(value, str) else f"{value:.4g}"
+
+
+def count(n: int, what: str) -> str:
+    """How many there are of something: "1 number", "1,024 numbers"."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

@@ -11,11 +11,6 @@ from latentmap.cli.bar import DataBar, answer
 from latentmap.cli.options import DataDir
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("data")(data)
-
-
 def data(
     name: Annotated[
         str | None, typer.Argument(help="The dataset to fetch and check.", show_default="list them all")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from latentmap.cli.bar import Bar, note
-from latentmap.training import Callback, EpochRecord, TrainingPlan
+from latentmap.cli.bar import Bar, count, note
+from latentmap.training import OBJECTIVES, Callback, EpochRecord, TrainingPlan
 
 
 class TrainingBar(Callback):
@@ -11,18 +11,21 @@ class TrainingBar(Callback):
 
     Parameters
     ----------
+    name : str, optional
+        What is trained; by default the model's name.
     ends_with_a_line : bool, default True
         False where the command has more to say of it.
     """
 
-    def __init__(self, *, ends_with_a_line: bool = True) -> None:
+    def __init__(self, name: str | None = None, *, ends_with_a_line: bool = True) -> None:
+        self._name = name
         self._ends_with_a_line = ends_with_a_line
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Show an empty bar."""
         self._plan = plan
         self._records: list[EpochRecord] = []
-        self._bar = Bar(plan.model, plan.epochs_done / plan.epochs)
+        self._bar = Bar(self._name or plan.model, plan.epochs_done / plan.epochs)
         self._bar.update(None, f"epoch {min(plan.epochs_done + 1, plan.epochs)}/{plan.epochs}")
 
     def on_step_end(self, step: int, n_steps: int) -> None:
@@ -43,14 +46,14 @@ class TrainingBar(Callback):
         if not self._ends_with_a_line or not self._records or self._records[-1].epoch < self._plan.epochs:
             return
         best = min(self._records, key=lambda record: record.loss)
-        note(f"{self._plan.model}: {reached(best, self._records[-1])}")
+        note(f"{self._name or self._plan.model}: {reached(self._plan.objective, best, self._records[-1])}")
 
 
-def reached(best: EpochRecord, last: EpochRecord) -> str:
+def reached(objective: str, best: EpochRecord, last: EpochRecord) -> str:
     """Words for what training came to: the loss of the best epoch, and what it took."""
-    kind = "training" if best.valid_loss is None else "validation"
-    epochs = f"{last.epoch} epoch{'' if last.epoch == 1 else 's'}"
-    return f"{kind} loss {best.loss:.4g} after {epochs} in {last.seconds:.0f} s"
+    part = "training" if best.valid_loss is None else "validation"
+    what = "loss" if OBJECTIVES[objective].loss_is_error else f"objective ({objective})"  # which may be below 0
+    return f"{part} {what} {best.loss:.4g} after {count(last.epoch, 'epoch')} in {last.seconds:.0f} s"
 
 
 _STAGES = {

@@ -9,66 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentmap.cli.bar import answer, starting
-from latentmap.cli.options import (
-    Color,
-    Columns,
-    DataDir,
-    Fit,
-    Force,
-    Header,
-    Label,
-    Limit,
-    Memory,
-    Missing,
-    Objective,
-    ObjectiveParams,
-    Seed,
-    Size,
-    SkipBad,
-    Source,
-    check_output,
-    read_params,
-    read_source,
-)
+from latentmap.cli.bar import answer, answer_table, count, starting
+from latentmap.cli.options import DataOptions, Force, ModelOptions, Source, check_output, output_option, with_groups
 
 if TYPE_CHECKING:
     from latentmap.analysis import Sweep
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("sweep")(sweep)
-
-
+@with_groups
 def sweep(
     source: Source,
+    model: ModelOptions,
+    data: DataOptions,
     latent_dims: Annotated[
         str, typer.Option("--latent-dims", metavar="K,K,...", help="The sizes of codes to try.")
     ] = "2,4,8,16,32,64",
-    model: Annotated[str, typer.Option("--model", help="dense, residual, conv or linear.")] = "dense",
-    objective: Objective = "reconstruction",
-    objective_param: ObjectiveParams = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the training samples.", show_default="enough")
-    ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="A picture to write: .png, .svg or .pdf.", show_default="none"),
+        Path | None, output_option("A picture to write: .png, .svg or .pdf.", show_default="none")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    size: Size = None,
-    fit_images: Fit = "crop",
-    color: Color = None,
-    label: Label = None,
-    columns: Columns = None,
-    header: Header = None,
-    missing: Missing = None,
-    limit: Limit = None,
-    memory: Memory = None,
-    skip_bad: SkipBad = False,
-    seed: Seed = 0,
-    data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
     """Fit a model with codes of several sizes, set each beside PCA, and say which size to take, or to take PCA.
@@ -81,40 +40,33 @@ def sweep(
     from latentmap import analysis
     from latentmap.checks import check_choice
     from latentmap.cli.progress import TrainingBar, show_stage
-    from latentmap.estimator import Autoencoder
     from latentmap.models import MODELS
-    from latentmap.training.objectives import check_objective
 
     sizes = read_sizes(latent_dims)
-    params = read_params(objective_param)
-    check_choice("model", model, MODELS)
-    check_objective(objective, params)
+    check_choice("model", model.model, MODELS)
+    _ = model.params  # refused before anything is read
     if output is not None:
         check_output(output, force=force)
         from latentmap.report.output import check_picture
 
         check_picture(output)
-    dataset = read_source(
-        source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
-        data_dir=data_dir, columns=columns, header=header, missing=missing,
-    )  # fmt: skip
+
+    def make_model(latent_dim: int) -> Any:
+        name = f"{model.model} with {count(latent_dim, 'number')}"
+        return model.autoencoder(latent_dim, callbacks=[TrainingBar(name)])
+
     result = analysis.sweep(
-        dataset,
+        data.read(source),
         sizes,
-        lambda latent_dim: Autoencoder(
-            model,
-            latent_dim,
-            objective=objective,
-            objective_params=params,
-            epochs="auto" if epochs is None else epochs,
-            random_state=seed,
-            callbacks=[TrainingBar()],
-        ),
-        name=model,
-        seed=seed,
+        make_model,
+        name=model.model,
+        seed=model.seed,
         on_size=lambda latent_dim: show_stage(f"latent_dim_{latent_dim}"),
     )
-    answer(json.dumps(asdict(result), indent=2) if as_json else table(result))
+    if as_json:
+        answer(json.dumps(asdict(result), indent=2))
+    else:
+        show(result)
     if output is not None:
         from latentmap import report
 
@@ -138,16 +90,20 @@ def read_sizes(words: str) -> list[int]:
     return sizes
 
 
-def table(result: Sweep) -> str:
-    """Return sizes as lines of aligned columns, and the recommendation below."""
+def show(result: Sweep) -> None:
+    """Write the sizes as a table, and the recommendation below."""
     pca = {one.latent_dim: one for one in result.pca}
-    heads = ("test MSE", "kNN accuracy")
-    lines = [
-        f"{'latent_dim':>10}" + "".join(f"{f'{who} {head}':>22}" for head in heads for who in (result.name, "PCA"))
+    figures = (("MSE", "test_mse"), ("kNN", "knn_accuracy"))
+    heads = [f"{who} {head}" for head, _ in figures for who in (result.name, "PCA")]
+    rows = [
+        [
+            str(one.latent_dim),
+            *(getattr(of, name, None) for _, name in figures for of in (one, pca.get(one.latent_dim))),
+        ]
+        for one in result.model
     ]
-    for one in result.model:
-        other = pca.get(one.latent_dim)
-        cells: list[Any] = [one.test_mse, other and other.test_mse, one.knn_accuracy, other and other.knn_accuracy]
-        shown = ["-" if value is None else f"{value:.4g}" for value in cells]
-        lines.append(f"{one.latent_dim:>10}" + "".join(f"{cell:>22}" for cell in shown))
-    return "\n".join([*lines, "", result.reason, "The table is of the test split, by which nothing was chosen."])
+    answer_table(["latent_dim", *heads], rows)
+    answer(
+        f"\n{result.reason}\nThe table is of the test split, by which nothing was chosen: mean squared error, and "
+        "accuracy of the 10 nearest neighbours."
+    )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.data.reading import Reading, ReadOptions, check_limit
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, printable
 
 Samples = NDArray[np.uint8] | NDArray[np.floating]
 
@@ -150,12 +150,12 @@ class Dataset:
     def __repr__(self) -> str:
         classes = f", {len(self.class_names):,} classes" if self.class_names else ""
         counts = f"{len(self.train):,} train + {len(self.test):,} test"
-        return f"Dataset {_printable(self.name)}: {counts} {_shaped(self.train.X)}{classes}"
+        return f"Dataset {printable(self.name)}: {counts} {_shaped(self.train.X)}{classes}"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the counts, and a few samples where they are images."""
         pictures = _thumbnails(self.train, self.class_names) if self.is_images else ""
-        notes = "".join(f"<br><small>{html.escape(_printable(note))}</small>" for note in self.notes)
+        notes = "".join(f"<br><small>{html.escape(printable(note))}</small>" for note in self.notes)
         return f"<div>{html.escape(repr(self))}{notes}{pictures}</div>"
 
     @property
@@ -230,11 +230,6 @@ def _shaped(X: Samples) -> str:
     return f"images {'x'.join(map(str, X.shape[1:]))}" if X.ndim == 4 else f"vectors of {X.shape[1]:,} numbers"
 
 
-def _printable(text: str) -> str:
-    """A name in one line that any terminal and page can show."""
-    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _thumbnails(split: Split, class_names: tuple[str, ...] | None) -> str:
     """A few images of a split as HTML that needs no other file, each with the name of its class."""
     from PIL import Image
@@ -248,7 +243,7 @@ def _thumbnails(split: Split, class_names: tuple[str, ...] | None) -> str:
         name = class_names[few.labels[i]] if few.labels is not None and class_names else ""
         pictures.append(
             f'<img width="{_THUMBNAIL_SIDE}" style="display:inline;image-rendering:pixelated;margin:2px" '
-            f'alt="{(name := html.escape(_printable(name)))}" title="{name}" '
+            f'alt="{(name := html.escape(printable(name)))}" title="{name}" '
             f'src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
         )
     return f"<div>{''.join(pictures)}</div>"

@@ -35,6 +35,7 @@ _LEAST_BELOW = 0.75  # of a range that begins below 0, by its darkest and its br
 _LEAST_FILLED = 0.1  # of a range by its brightest pixel; below, all images would be nearly black
 _DEPTHS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)  # the brightest values of sensors
 _SCALED_AT_ONCE = 2**17  # numbers
+_LEAST_SQUARED = 1e-150  # the square of less is no number of float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class Preprocessing:
             return cls(X.shape[1:], dtype, np.float64(low), np.float64(high - low))  # type: ignore[arg-type]
         with np.errstate(over="ignore", invalid="ignore"):
             offset = X.mean(axis=0, dtype=np.float64)
-            deviation = X.std(axis=0, dtype=np.float64)
+            deviation = _deviations(X)
         if not np.isfinite(deviation).all():
             raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
         # A constant feature has no scale of its own; rounding in the mean leaves a little deviation behind.
@@ -67,7 +68,9 @@ class Preprocessing:
             one_unit = ranges.size == 0 or ranges.max() <= _ONE_UNIT * np.median(ranges)
             scaling = "global" if one_unit else "standard"
         if scaling == "global":
-            overall = np.sqrt(np.mean(deviation[varies] ** 2)) if varies.any() else 1.0
+            most = deviation[varies].max(initial=0.0)
+            factor = 1.0 if most > _LEAST_SQUARED else most  # squares of less are zeros
+            overall = factor * np.sqrt(np.mean((deviation[varies] / factor) ** 2)) if varies.any() else 1.0
             return cls(X.shape[1:], dtype, offset, np.float64(overall))  # type: ignore[arg-type]
         return cls(X.shape[1:], dtype, offset, np.where(varies, deviation, 1.0))
 
@@ -153,6 +156,18 @@ class Preprocessing:
     def n_values(self) -> int:
         """How many numbers a sample has."""
         return prod(self.sample_shape)
+
+
+def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:
+    """Each feature's standard deviation, also of numbers so small that their squares are zeros."""
+    deviation: NDArray[np.float64] = X.std(axis=0, dtype=np.float64)
+    small = deviation < _LEAST_SQUARED
+    if small.any():
+        part = X[:, small].astype(np.float64)
+        factor = np.abs(part).max(axis=0)
+        factor[factor == 0] = 1.0
+        deviation[small] = (part / factor).std(axis=0) * factor
+    return deviation
 
 
 def pixel_range(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float]:

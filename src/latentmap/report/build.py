@@ -179,7 +179,7 @@ def build_report(
                 if isinstance(model.model, Autoencoder):
                     model.model.save(folder / "models" / model.name)
             page = render(story, pictures, seed=seed, command=command, seconds=watch.rounded())
-            (folder / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
+            (folder / PAGE).write_text(page, encoding="utf-8")
         metrics = collect_metrics(story, watch.rounded())
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     discard(unfinished)

@@ -48,10 +48,16 @@ class Callback:
 class PrintEpochs(Callback):
     """Writes one line an epoch to standard error: what ``verbose=1`` does."""
 
+    def on_train_begin(self, plan: TrainingPlan) -> None:
+        """Remember how many epochs there are."""
+        self._epochs = plan.epochs
+
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Write the epoch's line."""
         valid = "" if record.valid_loss is None else f"  valid {record.valid_loss:.5f}"
-        sys.stderr.write(f"epoch {record.epoch:3d}  train {record.train_loss:.5f}{valid}  {record.seconds:6.1f} s\n")
+        epochs = str(max(self._epochs, record.epoch))
+        epoch = f"epoch {record.epoch:{len(epochs)}d}/{epochs}"
+        sys.stderr.write(f"{epoch}  train {record.train_loss:.5f}{valid}  {record.seconds:6.1f} s\n")
 
 
 class TensorBoard(Callback):

@@ -40,6 +40,9 @@ class TrainingPlan:
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     epochs_done : int, default 0
         Epochs that an interrupted run had behind it.
+    objective : str, default "reconstruction"
+        The name in `OBJECTIVES` of what is made small; ``OBJECTIVES[name].loss_is_error`` says whether that is an
+        error.
     """
 
     model: str
@@ -54,6 +57,7 @@ class TrainingPlan:
     augmentation: str = "none"
     weight_decay: float = 0.0
     epochs_done: int = 0
+    objective: str = "reconstruction"
 
 
 def auto_batch_size(recipe: Recipe, n_samples: int) -> int:

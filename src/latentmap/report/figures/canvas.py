@@ -26,6 +26,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import NDArray
 
+from latentmap.errors import printable
+
 WIDTH = 8.0
 """Inches: narrow enough for the letters to stay legible when a page shows the figure at 640 pixels."""
 DPI = 160
@@ -210,16 +212,10 @@ def _cut(text: str, most: int | None) -> str:
 def _letters(text: str) -> str:
     """Put a text on one line, without invisible marks; what no font has is escaped as in Python's source."""
     base = _base_fonts()
-
-    def shown(char: str) -> str:
-        if "\udc80" <= char <= "\udcff":  # a byte of a file name that is not UTF-8
-            return f"\\x{ord(char) - 0xDC00:02x}"
-        category = unicodedata.category(char)
-        if category == "Cf" or "\ufe00" <= char <= "\ufe0f":  # directions, joiners, variants
-            return ""
-        return char if category[0] != "C" and _family(char, base) is not None else ascii(char)[1:-1]
-
-    return "".join(map(shown, " ".join(text.split()))) or ascii(text)
+    marks = {char for char in text if unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f"}
+    # Marks are directions, joiners, variants.
+    visible = printable("".join(char for char in " ".join(text.split()) if char not in marks))
+    return "".join(char if _family(char, base) is not None else ascii(char)[1:-1] for char in visible) or ascii(text)
 
 
 def _base_fonts() -> tuple[tuple[str, str], ...]:
@@ -295,6 +291,11 @@ def column_names(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """Return names to write above columns, and whether they need small letters and two lines."""
     short = short_names(names, LONGEST_NAME + 2, lines=2)
     return short, any("\n" in name or len(name) > LONGEST_NAME for name in short)
+
+
+def count(n: int, what: str) -> str:
+    """Write how many of something there are: "1 image", "1,234 images", "20 classes"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}es" if what.endswith("s") else f"{n:,} {what}s"
 
 
 def error_text(error: float) -> str:

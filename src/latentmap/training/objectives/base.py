@@ -5,7 +5,7 @@ What belongs here: the base class, and the batch that the loop hands over. One o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,12 @@ class Objective(nn.Module):
     Parameters of the objective are learned along with the module's; parameters and persistent buffers are part of
     checkpoints, and of nothing else.
     """
+
+    loss_is_error: ClassVar[bool] = False
+    """Whether the loss is a mean squared error of reconstructions; otherwise it compares with no other objective's."""
+
+    prior_is_normal: ClassVar[bool] = False
+    """Whether codes are made to fill the standard normal distribution, from which new ones are then drawn."""
 
     n_companions = 0
     """How many other samples each drawn one brings along."""

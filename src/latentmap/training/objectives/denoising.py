@@ -32,6 +32,8 @@ class Denoising(Objective):
     sections 3.2 and 3.3.
     """
 
+    loss_is_error = True
+
     def __init__(self, noise: float = 0.5, masking: float = 0.25) -> None:
         super().__init__()
         self.noise = check_share("noise", noise, most=None)

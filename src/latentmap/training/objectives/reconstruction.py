@@ -21,6 +21,8 @@ class Reconstruction(Objective):
     torch.Size([])
     """
 
+    loss_is_error = True
+
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
         """Return the loss; see the base class."""
         return functional.mse_loss(module(batch.x), batch.x)

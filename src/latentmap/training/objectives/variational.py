@@ -45,6 +45,8 @@ class Variational(Objective):
     equation 7: the optimal variance.
     """
 
+    prior_is_normal = True
+
     def __init__(self, beta: float = 1.0, warm_up: float = 0.3) -> None:
         super().__init__()
         self.beta = check_share("beta", beta, most=None)
