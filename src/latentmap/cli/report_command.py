@@ -43,6 +43,7 @@ def report(
 
     Example: **latentmap report mnist -o runs/mnist**
     """
+    note(f"a report of {source}: reading the data")
     starting()
     from latentmap.data.sources import name_of
     from latentmap.files import check_folder
