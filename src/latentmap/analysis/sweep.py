@@ -166,27 +166,7 @@ def _all_but(X: NDArray[Any], kept: NDArray[np.bool_]) -> Iterator[NDArray[Any]]
 def recommend(
     scores: Sequence[SizeScores], pca: Sequence[SizeScores] = (), *, name: str = "the model"
 ) -> tuple[int | None, str]:
-    """Choose a size by what more numbers would gain, and say why.
-
-    The smallest size from which twice as many numbers reconstruct less than another 2% of the variance; none where PCA
-    contradicts it: because PCA is as good at that size, or reconstructs as much more with as many numbers or more.
-
-    Parameters
-    ----------
-    scores : sequence of SizeScores
-        Of the model, by size, ascending; at least one.
-    pca : sequence of SizeScores, optional
-        Of PCA.
-    name : str, default "the model"
-        What the model is called.
-
-    Returns
-    -------
-    int or None
-        The size.
-    str
-        The reason.
-    """
+    """Choose the size from which doubling gains less than 2% of the variance, and say why; None if PCA does better."""
     chosen, gain = _enough(scores)
     ours = scores[chosen]
     here = f"{name} reconstructs {ours.held:.1%} of the variance with {_numbers(ours.latent_dim)}"
