@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
-from latentmap.data.checking import check_images, check_units, name_first_gap
+from latentmap.data.objects import check_images, check_units, name_first_gap
 from latentmap.data.preprocessing import (
     SCALINGS,
     Preprocessing,

@@ -60,7 +60,7 @@ def test_every_figure_draws_for_every_kind_of_data(report, drawn):
 
 
 def test_figures_say_what_they_must(report, drawn):
-    written = {name: texts(figure) for name, figure in drawn.items()}
+    written = {name: texts(figure).replace("Original", "original") for name, figure in drawn.items()}
     assert "best epoch" in written["training"]
     assert "epoch 3" in written["training"]
     assert all(word in written["reconstructions"] for word in ("original", "best", "median", "worst", "PCA (2)"))
@@ -86,8 +86,11 @@ def test_vectors_name_their_features_where_they_fit(n_features):
     for figure in drawn:
         named = sum(text.startswith("height ") for text in texts(figure).split("\n"))
         assert (named >= n_features) == (n_features <= 16)
+    below = [ax for ax in drawn[0].axes if ax.axison and ax.xaxis.get_majorticklabels()]
+    assert len(below) == (11 if n_features <= 16 else 0)  # ten samples, then the worst of the one model
     maps = texts(figures.feature_maps(latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0), features))
-    assert sum(text.startswith("height ") for text in maps.split("\n")) == min(n_features, 12)
+    assert sum(text.startswith("height ") for text in maps.split("\n")) == min(n_features, 24)
+    assert ("The 24 of 200 features that vary most" in maps) == (n_features > 24)
 
 
 def test_walks_between_vectors_name_the_nearest_examples():
@@ -417,6 +420,24 @@ def test_colours_stand_out_from_paper():
     assert min(map(contrast, (INK, FAINT, WARNING))) >= 4.5  # 1.4.3: text
 
 
+@pytest.mark.parametrize("report", ["20 classes", "vectors"], indirect=True)
+def test_a_model_has_one_colour_in_all_figures(report, drawn):
+    rings = [line for ax in drawn["training"].axes for line in ax.lines if line.get_marker() == "o"]
+    assert len({ring.get_markeredgecolor() for ring in rings}) == 4
+    if report.story.dataset.is_images:
+        return
+    rows = drawn["reconstructions"].axes[::5]
+    assert [ax.get_ylabel() for ax in rows[:2]] == ["dense (2)", "residual (6)"]
+    assert [ax.lines[2].get_color() for ax in rows[:2]] == [ring.get_markeredgecolor() for ring in rings[:2]]
+
+
+def test_no_model_stands_alone_below():
+    X = (np.random.default_rng(0).random((40, 6, 6, 1)) * 255).astype(np.uint8)
+    pca = PcaBaseline(2).fit(X)
+    figure = figures.reconstructions(compare_reconstructions({f"pca {i}": pca for i in range(6)}, X))
+    assert [ax.get_xlim()[1] for ax in figure.axes[-2:]] == [6, 6]
+
+
 def test_text_is_written_in_ink():
     histories = {f"model {i}": [{"epoch": 1, "train_loss": 0.1 + i, "valid_loss": 0.1 + i}] for i in range(10)}
     figure = figures.training(histories, others=histories)
@@ -457,6 +478,31 @@ def test_names_on_maps_cover_neither_each_other_nor_the_frame(n_classes):
         assert not any(box.shrunk(0.98, 0.98).overlaps(other.shrunk(0.98, 0.98)) for other in boxes[:i])
     (legend,) = figure.legends
     assert len(legend.get_texts()) == (n_classes if n_classes <= 20 else 11)
+
+
+def test_where_some_classes_have_a_colour_those_are_named():
+    *_, codes, medians = many(100)
+    (ax,) = figures.embedding(codes, medians=medians).axes
+    coloured = set(codes.style_names.values()) - {"90 other classes"}
+    named = {text.get_text() for text in ax.texts if text.xyann != (0, 6)}
+    assert len(named) == 10
+    assert {name.split()[-1] for name in named} == {name.split()[-1] for name in coloured}
+    assert "10 of 100 classes coloured" in codes.colouring
+    assert "coloured by class" in many(20)[3].colouring
+
+
+def test_thumbnails_leave_names_free():
+    X, *_, codes, medians = many(100)
+    ax = figures.thumbnail_map(codes, X, medians=medians).axes[0]
+    (thumbnails,) = ax.images
+    opacity, (left, right, low, high) = thumbnails.get_array()[..., 3], thumbnails.get_extent()
+    names = [text for text in ax.texts if text.get_text() and text.xyann != (0, 6)]
+    assert names
+    for text in names:
+        box = mpl.text.Text.get_window_extent(text).transformed(ax.transData.inverted())
+        rows = (np.array([high - box.y1, high - box.y0]) / (high - low) * len(opacity)).round().astype(int)
+        columns = (np.array([box.x0 - left, box.x1 - left]) / (right - left) * opacity.shape[1]).round().astype(int)
+        assert not opacity[slice(*rows.clip(0)), slice(*columns.clip(0))].any()
 
 
 def test_many_classes_are_coloured_by_the_groups_their_names_tell():

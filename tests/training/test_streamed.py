@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from latentmap import Autoencoder
+from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.regions import FileRegion, file_region
 from latentmap.models import fitted as fitted_module
 from latentmap.training import streamed
 from latentmap.training.objectives import Objective

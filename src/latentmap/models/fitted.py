@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import latentmap
+from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
-from latentmap.data.regions import FileRegion, file_region
 from latentmap.models.base import AutoencoderModule, lay_out
 from latentmap.models.files import read_model, save_model
 from latentmap.models.mixture import MOST_CODES, CodeMixture

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from latentmap.analysis import Evaluation, PcaBaseline
 from latentmap.analysis.baselines import COVARIANCE_LIMIT
 from latentmap.estimator import Autoencoder
+from latentmap.report.figures.canvas import count
 from latentmap.training import OBJECTIVES
 
 History = Sequence[Mapping[str, Any]]
@@ -66,7 +67,7 @@ def map_spec(sample_shape: tuple[int, ...], n_train: int) -> ModelSpec:
         "objective": "neighbors",
         "epochs": epochs,
     }
-    about = f"residual blocks that keep neighbours together, on a short schedule ({epochs} epochs)"
+    about = f"residual blocks that keep neighbours together, on a short schedule ({count(epochs, 'epoch')})"
     return ModelSpec("map", params, about)
 
 
@@ -108,7 +109,7 @@ def default_specs(
     if len(sample_shape) > 1 and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
         epochs = short_schedule(objective, _COLOUR_SHARE, n_train)
         longer = {"model": "residual", "latent_dim": _COLOUR_CODE, "epochs": epochs}
-        dense = ModelSpec("residual", longer, f"residual blocks, on a short schedule ({epochs} epochs)")
+        dense = ModelSpec("residual", longer, f"residual blocks, on a short schedule ({count(epochs, 'epoch')})")
     if len(sample_shape) == 1:
         n_features = sample_shape[0]
         flat = min(2, n_features)

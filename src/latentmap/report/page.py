@@ -18,10 +18,10 @@ from PIL import Image
 
 import latentmap
 from latentmap.errors import printable
-from latentmap.report.figures.canvas import error_text
+from latentmap.report.figures.canvas import count, error_text
 from latentmap.report.models import Measured, apart
 from latentmap.report.story import Story
-from latentmap.report.words import captions, numbers, remarks
+from latentmap.report.words import captions, remarks
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def facts(story: Story, seed: int) -> list[tuple[str, str]]:
         kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
         sample = ("Image", f"{height}×{width}, {kind}")
     else:
-        sample = ("Sample", f"{dataset.sample_shape[0]:,} features")
+        sample = ("Sample", count(dataset.sample_shape[0], "feature"))
     things = f"{story.thing}s"
     labels = dataset.train.labels
     n_classes = (
@@ -179,7 +179,7 @@ def groups(story: Story) -> list[Group]:
             )
             for model, row in zip(models, table, strict=True)
         ]
-        found.append(Group(numbers(size), tuple(rows)))
+        found.append(Group(count(size, "number"), tuple(rows)))
     return found
 
 

@@ -28,6 +28,7 @@ from latentmap.analysis import (
 from latentmap.analysis.transformers import IntArray
 from latentmap.data.dataset import Dataset
 from latentmap.report import figures
+from latentmap.report.figures.canvas import PALETTE
 from latentmap.report.models import Measured
 
 LARGE_IMAGE = 64 * 64
@@ -121,8 +122,12 @@ def gather(
     is_images = dataset.is_images
     n_cells = 12 if large else 20 if len(flat) == 1 or not is_images else 14  # legible side by side
     unit = dataset.unit
+    # Of a photograph 2 numbers leave a grey smear: rows that show nothing.
+    longer = (
+        [model for model in drawn if model.latent_dim > 2] if dataset.sample_shape[-1:] >= (3,) and is_images else []
+    )
     walks = interpolate(
-        {model.title: model.model for model in drawn},
+        {model.title: model.model for model in longer or drawn},
         test.X,
         choose_pairs(test.labels, len(test), seed=seed),
         labels=test.labels,
@@ -164,6 +169,15 @@ def gather(
     )
 
 
+def code_map(model: Measured, story: Story) -> figures.CodeMap:
+    """The codes of a model, to be drawn."""
+    scores, dataset = model.evaluation, story.dataset
+    return figures.CodeMap(
+        model.title, scores.Z_test, dataset.test.labels, dataset.class_names, scores.knn_accuracy,
+        scores.trustworthiness,
+    )  # fmt: skip
+
+
 def draw(story: Story) -> dict[str, Figure]:
     """Draw every figure the story has results for.
 
@@ -181,27 +195,25 @@ def draw(story: Story) -> dict[str, Figure]:
     learned = [model for model in story.models if model.history]
     histories = {model.title: model.history for model in learned if model.loss_is_error}
     others = {f"{model.title}, {model.objective}": model.history for model in learned if not model.loss_is_error}
-
-    def code_map(model: Measured) -> figures.CodeMap:
-        scores = model.evaluation
-        return figures.CodeMap(
-            model.title, scores.Z_test, test.labels, class_names, scores.knn_accuracy, scores.trustworthiness
-        )
+    colours = dict(zip([model.title for model in story.models], PALETTE * 9, strict=False))
+    colours |= {f"{model.title}, {model.objective}": colours[model.title] for model in learned}
 
     features = story.features
     drawn = {
-        "training": figures.training(histories, per="pixel" if features is None else "scaled feature", others=others),
+        "training": figures.training(
+            histories, per="pixel" if features is None else "scaled feature", others=others, colours=colours
+        ),
         "reconstructions": figures.reconstructions(story.comparison)
         if features is None
-        else figures.vector_reconstructions(story.comparison, features),
+        else figures.vector_reconstructions(story.comparison, features, colours=colours),
     }
-    maps = [code_map(model) for model in story.flat]
+    maps = [code_map(model, story) for model in story.flat]
     if len(maps) == 1:
         drawn["embedding"] = figures.embedding(maps[0], medians=story.flat_medians[0])
     elif maps:
         drawn["embedding"] = figures.side_by_side(maps, medians=story.flat_medians)
     if maps and story.flat_baseline:
-        drawn["pca"] = figures.side_by_side([*maps, code_map(story.flat_baseline)])
+        drawn["pca"] = figures.side_by_side([*maps, code_map(story.flat_baseline, story)])
     if story.tsne:
         beside = some_samples(maps[-1], story.tsne.rows) if maps else None
         drawn["tsne"] = figures.tsne(story.tsne, class_names=class_names, beside=beside)

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentmap.report.figures.canvas import error_text
+from latentmap.report.figures.canvas import MOST_CLASSES, count, error_text
 from latentmap.report.models import Measured, apart, most_components
-from latentmap.report.story import Story
+from latentmap.report.story import Story, code_map
 
 ALL_VARIANCE = 0.999
 """The share of variance from which PCA is said to hold all of it."""
 
+N_NEIGHBOURS = 10
+"""How many nearest neighbours kNN accuracy asks."""
+_WIDE_GAP = 0.1  # by which test error exceeds training error where more data can be expected to help
 _FEWEST_WITH_OUTLIERS = 20  # of fewer samples the worst may well make half of the error
 
 
@@ -56,13 +59,14 @@ def remarks(story: Story) -> list[str]:
     ours = [model for model in story.models if not model.is_baseline]
     said = [against_pca(model, baselines[model.latent_dim], story) for model in ours if model.latent_dim in baselines]
     said += [
-        f"PCA has no more than {most_components(story.dataset.train.X)} numbers here, for more would take minutes and "
-        f"gigabytes: {model.short} with its {model.latent_dim:,} has no fair match."
+        f"PCA has no more than {count(most_components(story.dataset.train.X), 'number')} here, for more would take "
+        f"minutes and gigabytes: {model.short} with its {model.latent_dim:,} has no fair match."
         for model in ours
         if model.latent_dim > max(baselines, default=model.latent_dim)
     ]
     said += outlier_remarks(story)
     said += neighbour_remarks(story)
+    said += small_class_remarks(story)
     said += clarity_remarks(story)
     if story.dataset.test.labels is None:
         said.append(
@@ -75,7 +79,7 @@ def remarks(story: Story) -> list[str]:
 def against_pca(model: Measured, pca: Measured, story: Story) -> str:
     """Compare one model's error with that of PCA at the same size, and say why PCA wins where that can be known."""
     ours, theirs = model.evaluation.test_mse, pca.evaluation.test_mse
-    size = numbers(model.latent_dim)
+    size = count(model.latent_dim, "number")
     if not model.pictured:
         return (
             f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}. No linear map "
@@ -108,18 +112,23 @@ def why_pca_wins(model: Measured, pca: Measured, story: Story) -> str:
     if held >= ALL_VARIANCE:
         share = f"{held:.2%}" if held < 0.9999 else "more than 99.99%"
         if not story.dataset.is_images:
-            return f"There is next to nothing left to win: {pca.latent_dim} components hold {share} of the variance."
+            held_by = holds(pca.latent_dim, "component")
+            return f"There is next to nothing left to win: {held_by} {share} of the variance."
         return (
             f"There is next to nothing left to win: though an image has {story.dataset.train.X[0].size:,} values, "
-            f"{story.linear_rank} linear directions hold {ALL_VARIANCE:.1%} of the variance of the training images, "
-            f"and {pca.latent_dim} components hold {share}. That is so where images were enlarged from smaller ones, "
-            "or are very smooth."
+            f"{holds(story.linear_rank, 'linear direction')} {ALL_VARIANCE:.1%} of the variance of the training "
+            f"images, and {holds(pca.latent_dim, 'component')} {share}. That is so where images were enlarged from "
+            "smaller ones, or are very smooth."
         )
     ours, theirs = model.evaluation.train_mse, pca.evaluation.train_mse
     if ours > 1.005 * theirs:
+        gap = model.evaluation.test_mse / ours - 1
+        more_data = ", more data will not."
+        if gap > _WIDE_GAP:
+            more_data = f", and so may more data: on the test {story.thing}s its own error is {gap:.0%} higher."
         return (
             f"On the training {story.thing}s it does so too, {error_text(theirs)} against {error_text(ours)}: "
-            f"{model.short} underfits. More epochs or a larger network may help, more data will not."
+            f"{model.short} underfits. More epochs or a larger network may help{more_data}"
         )
     if ours < 0.995 * theirs:
         return (
@@ -169,11 +178,28 @@ def neighbour_remarks(story: Story) -> list[str]:
     )
     if story.tsne and story.tsne.knn_accuracy is not None:
         text += (
-            f" t-SNE, which starts from {story.tsne.latent_dim} numbers and can neither decode nor place new "
+            f" t-SNE, which starts from {count(story.tsne.latent_dim, 'number')} and can neither decode nor place new "
             f"{story.thing}s, comes to {story.tsne.knn_accuracy:.1%} by cross-validation among the "
             f"{story.thing}s it embeds."
         )
     return [text]
+
+
+def small_class_remarks(story: Story) -> list[str]:
+    """Say where classes are too small for the nearest neighbours that are counted."""
+    labels = story.dataset.train.labels
+    if labels is None or story.dataset.test.labels is None:
+        return []
+    sizes = np.unique(labels, return_counts=True)[1]
+    small = int((sizes < N_NEIGHBOURS).sum())
+    if not small:
+        return []
+    which = f"{small:,} of {count(len(sizes), 'class')} {'has' if small == 1 else 'have'}"
+    return [
+        f"{which} fewer than {N_NEIGHBOURS} training {story.thing}s, the smallest {sizes.min():,}: most of the "
+        f"{N_NEIGHBOURS} nearest neighbours have to be of other classes there, so that kNN accuracy says little of "
+        "such classes, and stays low however good the codes are."
+    ]
 
 
 def clarity_remarks(story: Story) -> list[str]:
@@ -192,9 +218,9 @@ def clarity_remarks(story: Story) -> list[str]:
     ]
 
 
-def numbers(latent_dim: int) -> str:
-    """Write the size of a code: "1 number", "64 numbers"."""
-    return f"{latent_dim} number" + ("s" if latent_dim != 1 else "")
+def holds(n: int, what: str) -> str:
+    """Write who holds something: "1 component holds", "2 components hold"."""
+    return f"{count(n, what)} {'holds' if n == 1 else 'hold'}"
 
 
 def percent_apart(ours: float, theirs: float) -> str:
@@ -242,9 +268,9 @@ def captions(story: Story) -> dict[str, Caption]:
         ),
         "reconstructions": Caption(
             "What comes back",
-            "Samples of the test split as lines over their features, in standard deviations from the mean, with what "
-            f"each model makes of them after squeezing them into a few numbers. Below, the best, the median and the "
-            f"worst of all {n_test} test samples for each model.",
+            "Samples of the test split as grey lines over their features, in standard deviations from the mean, with "
+            "what each model makes of them after squeezing them into a few numbers, and the error. Below, the best, "
+            f"the median and the worst of all {n_test} test samples for each model.",
             f"Small line plots of {len(story.comparison.X)} test samples with their reconstructions by {named}.",
         )
         if story.features is not None
@@ -265,9 +291,17 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
     """Write the words around the maps of codes."""
     found = {}
     thing = story.thing
-    colour = "coloured by class, which the model never saw" if labelled else "without colours, for there are no labels"
-    medians = "class" if labelled else "k-means group"
     if story.map is not None:
+        codes = code_map(story.map, story)
+        colour = codes.colouring
+        if not labelled:
+            medians = "the median training code of each k-means group"
+        elif len(story.flat_medians[-1].names) > MOST_CLASSES:
+            medians = "the median training codes of " + (
+                "the coloured classes" if -1 in codes.style_names else "some classes, the largest first"
+            )
+        else:
+            medians = "the median training code of each class"
         name = " and ".join(model.short for model in story.flat)
         encode = "encodes" if len(story.flat) == 1 else "encode"
         found["map"] = Caption(
@@ -280,7 +314,7 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
         found["embedding"] = Caption(
             "The map of codes",
             f"Each point is one of the {n_test} test {thing}s at the two numbers {name} {encode} it by, {colour}. The "
-            f"large marks are the median training code of each {medians}. Points that mix are {thing}s the two "
+            f"large marks are {medians}. Points that mix are {thing}s the two "
             "numbers cannot tell apart.",
             f"Scatter plot of the 2-D codes of {n_test} test {thing}s under {name}.",
         )
@@ -300,9 +334,9 @@ def map_captions(story: Story, n_test: str, labelled: bool) -> dict[str, Caption
         )
         found["tsne"] = Caption(
             "t-SNE of the longer codes",
-            f"t-SNE lays out the {result.latent_dim} numbers of {result.title} for {len(result.Z):,} of the test "
-            f"{thing}s (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. The "
-            f"sizes of clusters and the distances between them mean little.{scored}"
+            f"t-SNE lays out the {count(result.latent_dim, 'number')} of {result.title} for {len(result.Z):,} of the "
+            f"test {thing}s (perplexity {result.perplexity:g}, seed {result.seed}) so that neighbours stay together. "
+            f"The sizes of clusters and the distances between them mean little.{scored}"
             + (f" On the left, the same {thing}s under {story.map.short}, which can decode." if story.map else ""),
             f"Scatter plot of a t-SNE embedding of {len(result.Z):,} test {thing}s.",
         )
@@ -314,8 +348,8 @@ def _schedule(model: Measured) -> str:
     if model.objective != "neighbors":
         return ""
     return (
-        f"It learned to keep neighbours together, in {len(model.history)} epochs: a third of the schedule that "
-        '``Autoencoder(model="residual", objective="neighbors")`` has on its own, which gives a better map.'
+        f"It learned to keep neighbours together, in {count(len(model.history), 'epoch')}: a third of the schedule "
+        'that ``Autoencoder(model="residual", objective="neighbors")`` has on its own, which gives a better map.'
     ).replace("``", "")
 
 

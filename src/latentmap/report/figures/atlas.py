@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from latentmap.report.figures.canvas import (
     axes_or_new,
     choose_fonts,
     class_style,
+    count,
     plain,
     title,
     to_rgb,
@@ -67,26 +69,49 @@ def thumbnail_map(
     ratio = float(np.clip(spans[1] / spans[0], 0.6, 1.35))
     figure, ax = axes_or_new(ax, WIDTH * 0.92 * ratio + 0.7)
     scatter(ax, codes, alpha=0.18 if images is not None else None)
+    side = 0.0 if images is None else _side(codes.Z, images)
     if images is not None:
-        _stick(ax, codes, images, unit, seed)
+        ax.set_xlim(codes.Z[:, 0].min() - side, codes.Z[:, 0].max() + side)
+        ax.set_ylim(codes.Z[:, 1].min() - side, codes.Z[:, 1].max() + side)
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set_visible(False)
-    shown = f"{len(codes.Z):,} samples"
-    title(ax, f"The map: {plain(codes.title, 50)}", " · ".join(filter(None, [shown, codes.scores])))
+    detail = " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores]))
+    title(ax, f"The map: {plain(codes.title, 50)}", detail)
     legend(ax, codes, beside=False)
-    if medians is not None:
-        mark_medians(ax, medians, codes.style_of(medians.classes))
+    named = [] if medians is None else mark_medians(ax, medians, codes.style_of(medians.classes))
+    if images is not None:
+        covered = [box.get_points() * figure.dpi / 72 for box in named]
+        _stick(ax, codes, images, unit, seed, side, covered)
     choose_fonts(ax)
     return figure
 
 
-def _stick(ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float, seed: int) -> None:
-    """Put thumbnails on axes, as one picture."""
+def _side(Z: NDArray[Any], images: NDArray[Any]) -> float:
+    """The side of a thumbnail, in the units of codes."""
+    return float(max(np.ptp(Z, axis=0))) / (_ACROSS if images.shape[-1] < 3 else _COLOUR_ACROSS) or 1.0
+
+
+def _stick(
+    ax: Axes,
+    codes: CodeMap,
+    images: NDArray[Any],
+    unit: float,
+    seed: int,
+    side: float,
+    covered: Sequence[NDArray[Any]],
+) -> None:
+    """Put thumbnails on axes, as one picture, but none where there is a name or a mark."""
     low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
-    side = float(max(high - low)) / (_ACROSS if images.shape[-1] < 3 else _COLOUR_ACROSS) or 1.0
-    chosen = free_samples(codes.Z, _GAP * side, seed=seed)
+    free = np.ones(len(codes.Z), bool)
+    for box in covered:
+        corners = ax.transData.inverted().transform(box)
+        free &= ~((corners[0] - side / 2 < codes.Z) & (corners[1] + side / 2 > codes.Z)).all(axis=1)
+    rows = np.flatnonzero(free)
+    chosen = rows[free_samples(codes.Z[rows], _GAP * side, seed=seed)]
+    if not len(chosen):
+        return
     tiles = thumbnails(images[chosen], unit, codes.style_of(None if codes.labels is None else codes.labels[chosen]))
     height, width = tiles.shape[1:3]
     scale = max(height, width) / side  # canvas pixels per unit of code

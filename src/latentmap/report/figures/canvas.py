@@ -213,9 +213,8 @@ def _letters(text: str) -> str:
     """Put a text on one line, without invisible marks; what no font has is escaped as in Python's source."""
     base = _base_fonts()
     marks = {char for char in text if unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f"}
-    visible = printable(
-        "".join(char for char in " ".join(text.split()) if char not in marks)
-    )  # marks: directions, joiners, variants
+    # Marks are directions, joiners, variants.
+    visible = printable("".join(char for char in " ".join(text.split()) if char not in marks))
     return "".join(char if _family(char, base) is not None else ascii(char)[1:-1] for char in visible) or ascii(text)
 
 
@@ -292,6 +291,11 @@ def column_names(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """Return names to write above columns, and whether they need small letters and two lines."""
     short = short_names(names, LONGEST_NAME + 2, lines=2)
     return short, any("\n" in name or len(name) > LONGEST_NAME for name in short)
+
+
+def count(n: int, what: str) -> str:
+    """Write how many of something there are: "1 image", "1,234 images", "20 classes"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}es" if what.endswith("s") else f"{n:,} {what}s"
 
 
 def error_text(error: float) -> str:

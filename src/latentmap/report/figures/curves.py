@@ -40,6 +40,7 @@ def training(
     *,
     per: str = "pixel",
     others: Mapping[str, History] | None = None,
+    colours: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """Draw the loss of each model, epoch by epoch, on a log scale.
@@ -53,6 +54,8 @@ def training(
         What the error is counted by: a pixel, a feature.
     others : mapping of str to sequence of dict, optional
         Models whose loss is no such error, each to be drawn below on a scale of its own.
+    colours : mapping of str to str, optional
+        The colour of each model, so that it is that of other figures; by default in order.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -72,14 +75,15 @@ def training(
         ax, *below = figure.subplots(1 + len(others), 1, height_ratios=[3.6, *[1.5] * len(others)])
     else:
         figure, ax = axes_or_new(ax, 4.2)
-    colours = PALETTE * (len(histories) + len(below))
-    for panel, (name, history), colour in zip(below, (others or {}).items(), colours[len(histories) :], strict=False):
-        _draw_other(panel, name, history, colour)
+    named = {**dict(zip([*histories, *(others or {})], PALETTE * 9, strict=False)), **(colours or {})}
+    for panel, (name, history) in zip(below, (others or {}).items(), strict=False):
+        _draw_other(panel, name, history, named.get(name, INK))
     longest = 1.0
     ends: list[tuple[float, float, str, str]] = []
-    for (name, history), colour in zip(histories.items(), colours, strict=False):
+    for name, history in histories.items():
         if not history:
             continue
+        colour = named.get(name, INK)
         epochs, train, valid = (column(history, key) for key in ("epoch", "train_loss", "valid_loss"))
         dots = "." if len(epochs) == 1 else None
         ax.plot(epochs, train, color=colour, lw=1.1, ls=(0, (4, 2)), marker=dots)

@@ -26,6 +26,7 @@ from latentmap.report.figures.canvas import (
     axes_or_new,
     choose_fonts,
     class_style,
+    count,
     largest,
     new_figure,
     plain,
@@ -81,6 +82,18 @@ class CodeMap:
         return np.asarray([styles.get(int(c), int(c) if others else -1) for c in classes], dtype=np.int64)
 
     @property
+    def colouring(self) -> str:
+        """What the colours mean, in words."""
+        if self.labels is None:
+            return "without colours, for there are no labels"
+        n_classes = len(self._styles[0]) if -1 not in self.style_names else len(np.unique(self.labels))
+        if -1 in self.style_names:
+            return f"{len(self.style_names) - 1} of {n_classes:,} classes coloured, which the model never saw"
+        if len(self.style_names) < n_classes:
+            return "coloured by how the name of the class begins, which the model never saw"
+        return "coloured by class, which the model never saw"
+
+    @property
     def style_names(self) -> dict[int, str]:
         """What the legend says of each style."""
         return self._styles[1]
@@ -129,7 +142,7 @@ def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | 
     ax.set_xlabel("z1", fontsize=TEXT)
     ax.set_ylabel("z2", fontsize=TEXT)
     legend(ax, codes, beside=True)
-    title(ax, plain(codes.title, 60), " · ".join(filter(None, [f"{len(codes.Z):,} samples", codes.scores])))
+    title(ax, plain(codes.title, 60), " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores])))
     if medians is not None:
         mark_medians(ax, medians, codes.style_of(medians.classes))
     choose_fonts(ax)
@@ -195,7 +208,10 @@ def tsne(
         Points without axes, for the axes of t-SNE have no meaning.
     """
     codes = CodeMap(
-        f"t-SNE of the {result.title} codes ({result.latent_dim} numbers)", result.Z, result.labels, class_names
+        f"t-SNE of the {result.title} codes ({count(result.latent_dim, 'number')})",
+        result.Z,
+        result.labels,
+        class_names,
     )
     if beside is not None and ax is None:
         figure = new_figure(5.2)

@@ -34,16 +34,18 @@ FAR = 12
 """Points: a name farther than this from its mark needs a line to it."""
 
 
-def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | None) -> None:
+def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | None) -> list[Bbox]:
     """Mark medians and write their names near them, in ink with a white rim: legible over any colour.
 
     The largest groups come first. No name covers another or a mark, or leaves the axes; one without room is left out,
-    and where there are many, so is its mark.
+    and where there are many, so is its mark. Returns what names and marks cover, in points.
     """
     figure = ax.get_figure(root=True)
     if figure is None:
-        return
-    many = len(medians.names) > MOST_CLASSES
+        return []
+    # Where some have no colour of their own, only the others are named.
+    shown = np.arange(len(medians.names)) if styles is None else np.flatnonzero((styles >= 0) | (styles.min() >= 0))
+    many = len(shown) > MOST_CLASSES
 
     def mark(row: int) -> None:
         colour, marker = (FAINT, "o") if styles is None else class_style(int(styles[row]))
@@ -51,19 +53,19 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
         ax.plot(*medians.Z[row, :2], marker, scalex=not many, scaley=not many, **style)
 
     if not many:
-        for row in range(len(medians.names)):
-            mark(row)
+        for row in shown:
+            mark(int(row))
     choose_fonts(ax)
     figure.draw_without_rendering()  # the layout decides where the axes are, and so which names would touch
     point = figure.dpi / 72
     places = ax.transData.transform(medians.Z[:, :2]) / point
     around = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
     frame = Bbox(ax.get_window_extent().get_points() / point)
-    taken = [] if many else around.copy()
+    taken = [] if many else [around[row] for row in shown]
     names = short_names(medians.names, 12 if many else 16)
     n_named = 0
-    chance = np.random.default_rng(0).random(len(names))  # among equals: the first ones are often of one kind
-    for row in np.lexsort((chance, -medians.counts)):
+    chance = np.random.default_rng(0).random(len(shown))  # among equals: the first ones are often of one kind
+    for row in shown[np.lexsort((chance, -medians.counts[shown]))]:
         if n_named == MOST_CLASSES or (many and any(around[row].overlaps(other) for other in taken)):
             continue
         text = ax.annotate(
@@ -95,7 +97,8 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
         n_named += 1
         if many:
             taken.append(around[row])
-            mark(row)
+            mark(int(row))
+    return taken
 
 
 def free_place(

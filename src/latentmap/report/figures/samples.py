@@ -55,9 +55,11 @@ def reconstructions(comparison: Comparison) -> Figure:
     head = 0.34 if long else 0.22
     bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=head) for start in starts]
     pairs = extreme_pairs(comparison)
+    n_blocks = -(-pairs.shape[1] // COLUMNS)
+    per_block = 2 * -(-len(comparison.models) // n_blocks)  # so that no model stands alone
     extremes = [
-        Panel(pairs[:, start : start + COLUMNS], lines=1, head=0.62 if start == 0 else 0.35)
-        for start in range(0, pairs.shape[1], COLUMNS)
+        Panel(pairs[:, start : start + per_block], lines=1, head=0.62 if start == 0 else 0.35)
+        for start in range(0, pairs.shape[1], per_block)
     ]
     each = "one" if len(set(comparison.names)) == len(comparison.names) else "some"
     kind = f"{each} of each class" if not comparison.names[0].startswith("no. ") else "evenly spaced"
@@ -72,7 +74,7 @@ def reconstructions(comparison: Comparison) -> Figure:
         write_band(band, comparison, chosen[start : start + COLUMNS])
         name_columns(band, names[start : start + COLUMNS], small=long)
     for number, panel in enumerate(tiles[len(bands) :]):
-        write_extremes(panel, comparison, number * COLUMNS // 2, heading=number == 0)
+        write_extremes(panel, comparison, number * per_block // 2, heading=number == 0)
     return figure
 
 

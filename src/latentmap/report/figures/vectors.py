@@ -6,7 +6,7 @@ one for all of them where they are in one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from latentmap.analysis import Comparison, Generated, Interpolation, LatentGrid
+from latentmap.analysis import Comparison, Generated, Interpolation, LatentGrid, Reconstructions
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.report.figures.canvas import (
     FAINT,
@@ -34,12 +34,14 @@ from latentmap.report.figures.canvas import (
     plain,
     rule,
     short_names,
+    two_lines,
 )
 
 _MOST_NAMED = 16  # features whose names fit below an axis
 _MOST_SHOWN = 48  # columns of a table that can still be told apart
-_MOST_MAPS = 12
+_MOST_MAPS = 24
 _COLUMNS = 5
+_MOST_ROWS = 6  # of models in all bands of samples
 _DIVERGING = "RdBu_r"  # blue and red: colour-blind people tell them apart
 _LIMIT = 2.5  # standard deviations: more are drawn in the darkest colour
 _EXTREMES = ("best", "median", "worst")
@@ -82,8 +84,10 @@ class Features:
         return short_names([self.names[j] for j in shown], most)
 
 
-def vector_reconstructions(comparison: Comparison, features: Features) -> Figure:
-    """Draw samples as lines over their features, with what each model makes of them.
+def vector_reconstructions(
+    comparison: Comparison, features: Features, *, colours: Mapping[str, str] | None = None
+) -> Figure:
+    """Draw samples as lines over their features, each with what a model makes of it.
 
     Parameters
     ----------
@@ -91,47 +95,58 @@ def vector_reconstructions(comparison: Comparison, features: Features) -> Figure
         The samples and their reconstructions.
     features : Features
         Of the training samples.
+    colours : mapping of str to str, optional
+        The colour of each model, so that it is that of other figures; by default in order.
 
     Returns
     -------
     Figure
-        A small plot per sample (of more than 20 samples 20), then for each model those of its best, median and worst
-        sample.
+        Five samples across and a model a row (of few models more than five, in further rows); below, the best, the
+        median and the worst sample of each model.
     """
-    chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES)
-    columns = min(_COLUMNS, max(len(_EXTREMES), len(chosen)))
-    n_bands = -(-len(chosen) // columns)
-    figure = new_figure(1.5 * (n_bands + len(comparison.models)) + 1.2)
+    models = comparison.models
+    n_bands = min(-(-len(comparison.X) // _COLUMNS), max(1, _MOST_ROWS // len(models)), MOST_CLASSES // _COLUMNS)
+    chosen = largest(np.ones(len(comparison.X)), n_bands * _COLUMNS)
     shown = features.most_varied(comparison.X, _MOST_SHOWN)
-    axes = figure.subplots(n_bands + len(comparison.models), columns, sharex=True, sharey=True, squeeze=False)
-    colours = PALETTE * len(comparison.models)
+    labels = features.short(shown, 16) if len(shown) <= _MOST_NAMED else ()
+    n_rows, blocks = n_bands * len(models), [models[i : i + _COLUMNS] for i in range(0, len(models), _COLUMNS)]
+    heights = (n_rows + 3 * len(blocks)) * 0.85 + (n_bands + len(blocks)) * (0.9 if labels else 0.4)
+    figure = new_figure(heights + 1.0)
+    axes = figure.subplots(n_rows + 3 * len(blocks), _COLUMNS, sharey=True, squeeze=False)
+    named = {**dict(zip([model.title for model in models], PALETTE * 9, strict=False)), **(colours or {})}
     for ax in axes.flat:
         ax.set_axis_off()
 
-    def line(ax: Axes, x: NDArray[Any], colour: str, **style: Any) -> None:
-        ax.plot(features.standardize(x)[shown], color=colour, **{"lw": 1.2, **style})
+    def draw(ax: Axes, x: NDArray[Any], x_hat: NDArray[Any], model: Reconstructions, *, last: bool, name: str) -> None:
+        _frame(ax, labels if last else ())
+        ax.plot(features.standardize(x)[shown], color=INK, lw=2.2, alpha=0.55, marker="o", ms=2.5)
+        ax.plot(features.standardize(x_hat)[shown], color=named.get(model.title, INK), lw=1.2)
+        ax.set_title(name, fontsize=SMALL, color=INK, pad=3)
 
     names = short_names([comparison.names[i] for i in chosen], 20)
     for place, (i, name) in enumerate(zip(chosen, names, strict=True)):
-        ax = axes[place // columns, place % columns]
-        _frame(ax, features.short(shown, 16))
-        ax.set_title(name, fontsize=TEXT, color=INK, pad=3)
-        line(ax, comparison.X[i], INK, lw=2.2, alpha=0.55, marker="o", ms=2.5)
-        for model, colour in zip(comparison.models, colours, strict=False):
-            line(ax, model.X_hat[i], colour)
-    for row, (model, colour) in enumerate(zip(comparison.models, colours, strict=False), n_bands):
-        for column, kind in enumerate(_EXTREMES):
-            ax = axes[row, column]
-            _frame(ax, features.short(shown, 16))
-            ax.set_title(f"{kind}, {error_text(model.extremes_errors[column])}", fontsize=SMALL, color=INK, pad=3)
+        band, column = divmod(place, _COLUMNS)
+        for row, model in enumerate(models):
+            ax = axes[band * len(models) + row, column]
+            error = error_text(model.errors[i])
+            draw(ax, comparison.X[i], model.X_hat[i], model, last=model is models[-1],
+                 name=f"{name}\n{error}" if row == 0 else error)  # fmt: skip
             if column == 0:
-                ax.set_ylabel(plain(model.title, 20), fontsize=TEXT, color=INK)
-            line(ax, model.extremes_X[column], INK, lw=2.2, alpha=0.55, marker="o", ms=2.5)
-            line(ax, model.extremes_X_hat[column], colour)
-    lines = axes[0, 0].lines[1:]  # the first is the rule at 0
-    named = ["original", *(plain(model.title, 24) for model in comparison.models)]
-    figure.legend(lines, named, loc="outside lower center", ncols=4, fontsize=TEXT, frameon=False)
-    figure.suptitle("Originals and reconstructions", x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
+                ax.set_ylabel(two_lines(model.title, 14), fontsize=TEXT, color=INK)
+    for block, some in enumerate(blocks):
+        for row, kind in enumerate(_EXTREMES):
+            for column, model in enumerate(some):
+                ax = axes[n_rows + 3 * block + row, column]
+                error = f"no. {model.extremes[row]:,}: {error_text(model.extremes_errors[row])}"
+                draw(ax, model.extremes_X[row], model.extremes_X_hat[row], model, last=row == len(_EXTREMES) - 1,
+                     name=f"{plain(model.title, 20)}\n{error}" if row == 0 else error)  # fmt: skip
+                if column == 0:
+                    ax.set_ylabel(kind, fontsize=TEXT, color=INK)
+    figure.suptitle(
+        "Originals (grey), reconstructions and their errors;\n"
+        f"below, each model's best, median and worst of {comparison.n:,}",
+        x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK,
+    )  # fmt: skip
     figure.supylabel("standard deviations from the mean", fontsize=TEXT, color=FAINT)
     return figure
 
@@ -142,10 +157,7 @@ def _frame(ax: Axes, names: Sequence[str]) -> None:
     ax.axhline(0, color="#d0d7de", lw=0.8, zorder=0)
     rule(ax, grid=False)
     ax.tick_params(labelsize=SMALL - 1, length=2, colors=FAINT)
-    if len(names) <= _MOST_NAMED:
-        ax.set_xticks(range(len(names)), names, rotation=90)
-    else:
-        ax.set_xticks([])
+    ax.set_xticks(range(len(names)), names, rotation=90)
 
 
 def vector_table(results: Sequence[Generated], features: Features) -> Figure:
@@ -256,7 +268,7 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
     Returns
     -------
     Figure
-        A map for each of the (at most 12) features that vary most, fainter where no code is near.
+        A map for each of the (at most 24) features that vary most, fainter where no code is near.
     """
     shown = features.most_varied(grid.pictures, _MOST_MAPS)
     columns = min(4, len(shown))
@@ -278,9 +290,9 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
         ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 4).round().astype(int))
         ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
         ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
-    _finish(
-        figure, axes, image, " · ".join(filter(None, ["Features over the latent space", name and plain(name, 50)]))
-    )
+    all_shown = len(shown) == len(features.names)
+    what = "Features" if all_shown else f"The {len(shown)} of {len(features.names):,} features that vary most,"
+    _finish(figure, axes, image, " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)])))
     figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)
     figure.supylabel("z2, at quantiles of the codes", fontsize=TEXT)
     return figure
