@@ -21,7 +21,8 @@ from latentmap import __version__
 from latentmap.cli import bar
 from latentmap.cli.dataset_commands import data
 from latentmap.cli.fit_command import fit
-from latentmap.cli.model_commands import decode, encode, evaluate, export, info
+from latentmap.cli.info_command import info
+from latentmap.cli.model_commands import decode, encode, evaluate, export
 from latentmap.cli.picture_commands import generate, interpolate
 from latentmap.cli.report_command import report
 from latentmap.cli.sweep_command import sweep

@@ -1,4 +1,4 @@
-"""Commands that use a model: encode, decode, evaluate, info, export."""
+"""Commands that use a model: encode, decode, evaluate, export."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from latentmap.cli.options import (
     load_both,
     output_option,
 )
-from latentmap.errors import printable
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
@@ -179,33 +178,6 @@ def _run_by(autoencoder: Autoencoder, runtime: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         autoencoder.export_onnx(folder)
         return OnnxAutoencoder(folder)
-
-
-def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Say what a model is and how it was learned.
-
-    Example: **latentmap info models/mnist**
-    """
-    starting()
-    from latentmap.estimator import Autoencoder
-
-    autoencoder = Autoencoder.load(model)
-    facts = autoencoder.describe()
-    if 0 < autoencoder.best_epoch_ <= len(autoencoder.history_):
-        facts["validation_loss"] = autoencoder.history_[autoencoder.best_epoch_ - 1].get("valid_loss")
-    if as_json:
-        answer(json.dumps(facts, indent=2))
-        return
-    answer("\n".join(f"{name:18}{_readable(value)}" for name, value in facts.items()))
-
-
-def _readable(value: Any) -> str:
-    """A value without brackets and quotes."""
-    if isinstance(value, dict):
-        return ", ".join(f"{_readable(name)} {_readable(part)}" for name, part in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_readable, value))
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
 def export(
