@@ -681,7 +681,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `path` holds something else, or cannot be written.
         """
         check_is_fitted(self, "module_")
-        return self._fitted.export_onnx(path)
+        return self._fitted.export_onnx(path, latentmap.__version__)
 
     def describe(self) -> dict[str, Any]:
         """Return what the fitted model is and how it was learned, as one flat table of facts."""

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-import latentmap
 from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
 from latentmap.models.base import AutoencoderModule, lay_out
@@ -260,12 +259,12 @@ class FittedModel:
         return model
 
     @own_modes()
-    def export_onnx(self, path: str | os.PathLike[str]) -> float:
+    def export_onnx(self, path: str | os.PathLike[str], version: str) -> float:
         """Write the network and its preprocessing as ONNX; the largest difference from PyTorch."""
         from latentmap.models.onnx import export_onnx
 
         metadata = {
-            "latentmap_version": latentmap.__version__,
+            "latentmap_version": version,
             "model": self.name,
             "classes": self.metadata.get("class_names") or [],
         }
