@@ -30,7 +30,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
-from latentmap.data.checking import check_images, check_units, name_first_gap
+from latentmap.data.cache import FileRegion, file_region
+from latentmap.data.objects import check_images, check_units, name_first_gap
 from latentmap.data.preprocessing import (
     SCALINGS,
     Preprocessing,
@@ -40,7 +41,6 @@ from latentmap.data.preprocessing import (
     measuring_unit,
     range_in_words,
 )
-from latentmap.data.regions import FileRegion, file_region
 from latentmap.errors import ModelFileError, TrainingError
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.base import build

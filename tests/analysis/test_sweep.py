@@ -8,8 +8,7 @@ import pytest
 from bench.interpolation import walk_quality
 from latentmap import load_dataset
 from latentmap.analysis import PcaBaseline, SizeScores, recommend, sweep
-from latentmap.data.regions import file_region
-from latentmap.data.store import cache_dir
+from latentmap.data.cache import cache_dir, file_region
 
 
 def scores(held, accuracy=None):

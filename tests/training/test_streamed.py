@@ -6,8 +6,8 @@ import torch
 
 from latentmap import Autoencoder
 from latentmap import estimator as estimator_module
+from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.regions import FileRegion, file_region
 from latentmap.training import streamed
 from latentmap.training.objectives import Objective
 from latentmap.training.streamed import StreamedBatches

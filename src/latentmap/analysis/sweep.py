@@ -20,9 +20,8 @@ from latentmap.analysis.baselines import PcaBaseline
 from latentmap.analysis.neighbours import knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Transformer, chunks, encode
+from latentmap.data.cache import cache_dir, file_region
 from latentmap.data.dataset import Dataset
-from latentmap.data.regions import file_region
-from latentmap.data.store import cache_dir
 
 _WORTH = 0.02  # of the variance: what twice as many numbers must gain to be worth it
 _AS_GOOD = 0.005  # of accuracy

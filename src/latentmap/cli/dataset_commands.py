@@ -24,7 +24,7 @@ def data(
 
     Example: **latentmap data fashion_mnist**
     """
-    from latentmap.data.store import cache_dir, clear_stores, stores_size
+    from latentmap.data.cache import cache_dir, clear_stores, stores_size
 
     if clear:
         answer(f"{cache_dir()}: {clear_stores() / 2**20:,.1f} MiB freed")

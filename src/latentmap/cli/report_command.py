@@ -45,7 +45,7 @@ def report(
     """
     note(f"a report of {source}: reading the data")
     starting()
-    from latentmap.data.sources import name_of
+    from latentmap.data.loading import name_of
     from latentmap.files import check_folder
     from latentmap.report.build import is_report, unfinished_of
 

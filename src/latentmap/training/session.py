@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.regions import FileRegion
 from latentmap.models import AutoencoderModule
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.batches import Batches, BatchesBase

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.regions import FileRegion
 from latentmap.training.augmentation import Augmentation
 from latentmap.training.batches import BatchesBase, n_validation
 
