@@ -118,7 +118,10 @@ def test_another_run_of_the_same_output_is_refused_and_destroys_nothing(tmp_path
         process = start(tmp_path, "m", "--force")
         _, err = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert without_progress(err) == "latentmap: error: another run is writing m. Wait for it to end, or choose another name.\n"
+    assert (
+        without_progress(err)
+        == "latentmap: error: another run is writing m. Wait for it to end, or choose another name.\n"
+    )
     assert (tmp_path / "m.unfinished" / "checkpoint.safetensors").read_text() == "of the first run"
 
 
