@@ -77,7 +77,8 @@ def report(
     starting()
     from latentmap.data.sources import name_of
     from latentmap.files import check_folder
-    from latentmap.report.build import is_report, unfinished_of
+    from latentmap.report.build import is_report
+    from latentmap.report.unfinished import unfinished_of
     from latentmap.training.objectives import check_objective
 
     params = read_params(objective_param)
