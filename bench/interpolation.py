@@ -13,15 +13,48 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.data import benchmark_dataset
 from latentmap import Autoencoder
-from latentmap.analysis import PcaBaseline, WalkQuality, interpolate, reconstruction_errors, walk_quality
+from latentmap.analysis import PcaBaseline, interpolate, nearest_samples, reconstruction_errors
 from latentmap.training import OBJECTIVES
 
 _PAIRS = 500
+
+
+@dataclass(frozen=True)
+class WalkQuality:
+    """How real and how even walks between codes are."""
+
+    midpoint_error: float  # mean squared distance, per value, of the middle of a walk to the nearest training sample
+    endpoint_error: float  # the same of the ends: what the model's drawing costs, wherever it draws
+    unevenness: float  # the longest step of a walk over its mean step, the mean over walks: 1 is even
+
+
+def walk_quality(walks: NDArray[Any], X_train: NDArray[Any], *, unit: float) -> WalkQuality:
+    """Measure decoded walks, (n_walks, n_steps, ...): how near their middles are to samples, how even their steps."""
+    n_steps = walks.shape[1]
+    if n_steps < 3 or n_steps % 2 == 0:
+        raise ValueError(f"walks must have an odd number of steps, at least 3, got {n_steps}.")
+
+    def error(samples: NDArray[Any]) -> float:
+        nearest = X_train[nearest_samples(samples, X_train, 1, unit)[:, 0]]
+        difference = (samples.reshape(len(samples), -1) - nearest.reshape(len(samples), -1)) / unit
+        return float(np.square(difference, dtype=np.float64).mean())
+
+    flat_walks = walks.reshape(len(walks), n_steps, -1) / unit
+    steps = np.sqrt(np.square(np.diff(flat_walks, axis=1), dtype=np.float64).sum(axis=2))
+    mean = np.maximum(steps.mean(axis=1), 1e-12)
+    return WalkQuality(
+        error(walks[:, n_steps // 2]),
+        error(walks[:, [0, -1]].reshape(-1, *walks.shape[2:])),
+        float((steps.max(axis=1) / mean).mean()),
+    )
 
 
 def row(name: str, found: list[tuple[WalkQuality, float | None]]) -> str:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.interpolation import walk_quality
 from latentmap import load_dataset
-from latentmap.analysis import PcaBaseline, SizeScores, recommend, sweep, walk_quality
-from latentmap.data.regions import file_region
-from latentmap.data.store import cache_dir
+from latentmap.analysis import PcaBaseline, SizeScores, recommend, sweep
+from latentmap.data.cache import cache_dir, file_region
 
 
 def scores(held, accuracy=None):
@@ -135,10 +135,10 @@ def test_walks_through_the_data_are_better_than_through_the_void():
     steps = np.linspace(0, 1, 9)
     along = np.stack([np.cos(np.pi * steps), np.sin(np.pi * steps)], axis=1)[None]
     across = np.stack([1 - 2 * steps, np.zeros(9)], axis=1)[None]
-    good, bad = walk_quality(along, circle), walk_quality(across, circle)
+    good, bad = (walk_quality(walks, circle, unit=1.0) for walks in (along, across))
     assert good.midpoint_error < 1e-3 < bad.midpoint_error == pytest.approx(0.5, abs=0.01)
     assert good.unevenness == pytest.approx(1, abs=1e-6) == bad.unevenness
     jump = np.stack([np.repeat([1.0, -1.0], [5, 4]), np.zeros(9)], axis=1)[None]
-    assert walk_quality(jump, circle).unevenness == pytest.approx(8)
+    assert walk_quality(jump, circle, unit=1.0).unevenness == pytest.approx(8)
     with pytest.raises(ValueError, match="odd number of steps"):
-        walk_quality(along[:, :4], circle)
+        walk_quality(along[:, :4], circle, unit=1.0)

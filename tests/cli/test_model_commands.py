@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from latentmap import Autoencoder, load_dataset
+from latentmap.models import MODELS
 
 from .test_frame import is_one_line, refused
 
@@ -185,6 +186,31 @@ def test_info_says_what_a_model_is(latentmap, model, ae):
     loss = ae.history_[ae.best_epoch_ - 1]["valid_loss"]
     assert rows["validation_loss"] == f"{loss:.4g}"
     assert json.loads(latentmap("info", model, "--json").out) == {**ae.describe(), "validation_loss": loss}
+
+
+@pytest.mark.parametrize("kind", ["bytes", "floats", "vectors"])
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_what_files_state_is_what_the_model_is(latentmap, monkeypatch, digits8, vectors, name, kind):
+    images = digits8.train.images[:60]
+    X = {"bytes": images, "floats": images / np.float32(100) - 1, "vectors": vectors[:60]}[kind]
+    if name == "conv" and kind == "vectors":
+        pytest.skip("conv takes images only")
+    ae = Autoencoder(name, epochs=2, random_state=0).fit(X)
+    ae.save("m")
+    wanted = {**ae.describe(), "validation_loss": ae.history_[ae.best_epoch_ - 1]["valid_loss"]}
+    monkeypatch.setattr(Autoencoder, "load", lambda _: pytest.fail("the model was loaded"))
+    assert json.loads(latentmap("info", "m", "--json").out) == wanted
+
+
+def test_a_damaged_model_is_refused_by_name(latentmap, model):
+    shutil.copytree(model, "m")
+    weights = Path("m", "model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert refused(latentmap("info", "m"), 1, "model.safetensors is truncated or damaged")
+    Path("m", "config.json").write_text(
+        Path("m", "config.json").read_text().replace('"format_version": 2', '"format_version": 9')
+    )
+    assert refused(latentmap("info", "m"), 1, "has format_version 9")
 
 
 def test_evaluate_measures_the_model_beside_pca(latentmap, model, ae, digits8):

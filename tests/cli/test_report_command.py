@@ -30,7 +30,7 @@ def quick(monkeypatch):
 
 def test_the_page_quotes_every_option_that_was_given(latentmap: Run, tmp_path, monkeypatch, small):
     quoted = []
-    monkeypatch.setattr("latentmap.cli.report_command.read_source", lambda *_, **__: small)
+    monkeypatch.setattr("latentmap.cli.options.read_source", lambda *_, **__: small)
     monkeypatch.setattr("latentmap.report.build_report", lambda *_, command, **__: quoted.append(command))
     words = ["report", "digits", "-o", "my page", *CHOSEN.split(), "--data-dir", str(tmp_path), "--force"]
     assert latentmap(*words).status == 0

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from latentmap import Autoencoder, load_dataset
-from latentmap.data.store import stores_size
+from latentmap.data.cache import stores_size
 from latentmap.errors import DatasetError
 
 from .test_idx import peak_memory
@@ -415,7 +415,7 @@ def test_idx_files_alone_with_labels_and_as_a_folder(tmp_path, suffix):
 def test_compressed_files_larger_than_the_memory_allowed_are_read_piece_by_piece(tmp_path, monkeypatch, kind):
     monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
     monkeypatch.setattr("latentmap.data.arrays._CHUNK_BYTES", 2**20)
-    monkeypatch.setattr("latentmap.data.store._PIECE_BYTES", 2**20)
+    monkeypatch.setattr("latentmap.data.cache._PIECE_BYTES", 2**20)
     images = np.zeros((300, 256, 256), np.uint8)  # 18.75 MiB
     images[::7] = 9
     path = tmp_path / ("x.npz" if "npz" in kind else "train-images-idx3-ubyte.gz")

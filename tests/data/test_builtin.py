@@ -148,7 +148,7 @@ def test_files_are_read_compressed_or_not_from_either_layout(cache, tmp_path, co
 
 
 def test_images_are_brought_to_32_pixels_by_default(cache, tmp_path):
-    from latentmap.data.resize import resize_images
+    from latentmap.data.images import resize_images
 
     write(tmp_path / "mnist")
     data = load_dataset("mnist", data_dir=tmp_path)

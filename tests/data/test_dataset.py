@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from latentmap import Dataset, load_dataset
-from latentmap.data import Split
+from latentmap.data import Split, images
 from latentmap.errors import DatasetError
 
 
@@ -25,11 +25,11 @@ def test_vectors_are_not_given_out_as_images():
 
 
 @pytest.mark.parametrize(("labels", "message"), [
-    ([0, 1, -1], "must be whole numbers of at least 0, got -1 in row 2"),
-    ([0.0, 1.0, 2.0], "must be whole numbers, one a sample, got float64"),
+    ([0, 1, -2], "must be whole numbers of at least 0, or -1 for none, got -2 in row 2"),
+    ([0.0, 1.5, 2.0], "must be whole numbers, one a sample, got float64"),
     (["a", "b", "c"], "must be whole numbers, one a sample, got <U1"),
     ([[0], [1], [2]], r"got int64 of shape \(3, 1\)"),
-    ([0, 1, 2], "from 0 to 1, one for each class name, got 2 in row 2"),
+    ([0, 1, 2], "from 0 to 1, one for each class name, or -1 for none, got 2 in row 2"),
 ])  # fmt: skip
 def test_labels_that_are_no_classes_are_refused_by_value(labels, message):
     X = np.zeros((3, 5), np.float32)
@@ -46,6 +46,17 @@ def test_classes_without_names_are_called_by_their_numbers():
     assert Dataset("v", Split(X[:0], np.zeros(0, int)), Split(X)).class_names is None
     with pytest.raises(DatasetError, match="must be numbers of classes, counted from 0, got 1,000,000,000,000"):
         Dataset("v", Split(X, np.array([0, 1, 10**12])), Split(X))
+
+
+@pytest.mark.parametrize("labels", [[0, 1, -1], [0.0, 1.0, np.nan]])
+def test_samples_without_a_label_are_a_class_of_their_own(labels):
+    X = np.zeros((3, 5), np.float32)
+    dataset = Dataset("v", Split(X, np.array(labels)), Split(X, np.array([-1, -1, -1])), ("a", "b"))
+    assert dataset.class_names == ("a", "b", "(no label)")
+    assert dataset.train.labels.tolist() == [0, 1, 2]
+    assert dataset.test.labels is None  # a split that has none
+    assert dataset.limit(2).class_names == dataset.class_names
+    assert Dataset("v", dataset.test, Split(X, np.full(3, np.nan))).class_names is None
 
 
 def test_limit_spaces_samples_evenly_and_keeps_every_class(digits):
@@ -83,14 +94,9 @@ def test_a_limit_is_the_same_by_name_from_arrays_and_afterwards(digits):
 
 
 def test_a_limit_applies_before_images_are_resized(monkeypatch):
-    from latentmap.data import resize
-
     resized = []
-    monkeypatch.setattr(resize, "_CHUNK", 10)
-    monkeypatch.setattr(
-        "latentmap.data.arrays.resize_images",
-        lambda X, *size: resized.append(len(X)) or resize.resize_images(X, *size),
-    )
+    whole = images.resize_images
+    monkeypatch.setattr(images, "resize_images", lambda X, *size: resized.append(len(X)) or whole(X, *size))
     assert load_dataset("digits", limit=12).sample_shape == (32, 32, 1)
     assert sum(resized) == 24
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentmap.data.resize import resize_images
+from latentmap.data.images import resize_images
 
 
 def by_pillow(images, height, width):
@@ -51,5 +51,5 @@ def test_read_only_and_non_contiguous_images_are_resized_alike():
 def test_many_images_are_resized_as_one_would_be(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (10, 6, 6, 1), dtype=np.uint8)
     wanted = resize_images(images, 8, 8)
-    monkeypatch.setattr("latentmap.data.resize._CHUNK", 4)
+    monkeypatch.setattr("latentmap.data.images._RESIZED_AT_ONCE", 4)
     np.testing.assert_array_equal(resize_images(images, 8, 8), wanted)

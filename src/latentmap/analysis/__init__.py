@@ -9,11 +9,9 @@ from latentmap.analysis.evaluation import Evaluation, active_units, evaluate
 from latentmap.analysis.grid import LatentGrid, latent_grid
 from latentmap.analysis.interpolation import (
     Interpolation,
-    WalkQuality,
     choose_pairs,
     interpolate,
     name_nearest,
-    walk_quality,
 )
 from latentmap.analysis.medians import Clarity, CodeMedians, Generated, clarity, class_medians, generate
 from latentmap.analysis.neighbours import (
@@ -53,7 +51,6 @@ __all__ = [
     "Transformer",
     "TsneResult",
     "Unit",
-    "WalkQuality",
     "active_units",
     "best_median_worst",
     "choose_pairs",
@@ -79,5 +76,4 @@ __all__ = [
     "some_of_each_class",
     "sweep",
     "trustworthiness",
-    "walk_quality",
 ]

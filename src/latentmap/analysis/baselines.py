@@ -103,27 +103,7 @@ class PcaBaseline:
 
 
 def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000, *, unit: Unit | None = None) -> int:
-    """Count the linear directions that hold `share` of the variance of the data.
-
-    Far fewer directions than features tells that PCA has an easy task: small images enlarged, for example, cannot
-    vary in more directions than the small ones did.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, ...)
-        Samples.
-    share : float, default=0.999
-        The share of the variance to be held, 0..1.
-    n_samples : int, default=2000
-        How many samples, evenly spaced, to judge by.
-    unit : float or ndarray, shape (n_features,), optional
-        What counts as one in each feature; by default `measuring_unit` of `X`.
-
-    Returns
-    -------
-    int
-        The number of directions, at least 1.
-    """
+    """Count the linear directions that hold `share` of the variance: few where small images were enlarged, say."""
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
     rows = flat(X[chosen]) / np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
     rows -= rows.mean(axis=0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, named
 from latentmap.data.preprocessing import Unit, measuring_unit
 
 
@@ -46,24 +46,7 @@ class Interpolation:
 
 
 def choose_pairs(labels: IntArray | None, n: int, *, n_pairs: int = 4, seed: int = 0) -> IntArray:
-    """Choose pairs of samples of different classes, every class as seldom as can be.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (n,), or None
-        The class of each sample; without it any two samples make a pair.
-    n : int
-        How many samples there are, at least 1.
-    n_pairs : int, default=4
-        How many pairs to choose.
-    seed : int, default=0
-        The same seed chooses the same pairs.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_pairs, 2)
-        Indices of the samples.
-    """
+    """Choose pairs of samples of different classes, (n_pairs, 2), every class as seldom as can be."""
     rng = np.random.default_rng(seed)
     groups = np.arange(n) if labels is None else labels
     present = np.unique(groups)
@@ -135,20 +118,8 @@ def interpolate(
         path = straight_walk(np.asarray(model.transform(starts)), np.asarray(model.transform(ends)), n_steps)
         decoded = decode(model, path.reshape(-1, path.shape[-1]))
         walks[title] = decoded.reshape(len(pairs), n_steps, *decoded.shape[1:])
-
-    def name(index: int) -> str:
-        if labels is None:
-            return f"no. {index:,}"
-        return class_names[labels[index]] if class_names else str(labels[index])
-
-    names = tuple((name(int(i)), name(int(j))) for i, j in pairs)
-    return Interpolation(
-        pairs=pairs,
-        names=names,
-        walks=walks,
-        blend=straight_walk(starts, ends, n_steps),
-        unit=measuring_unit(X),
-    )
+    names = zip(*(named(side, labels, class_names) for side in pairs.T), strict=True)
+    return Interpolation(pairs, tuple(names), walks, straight_walk(starts, ends, n_steps), measuring_unit(X))
 
 
 def name_nearest(
@@ -158,93 +129,11 @@ def name_nearest(
     class_names: tuple[str, ...] | None,
     unit: Unit | None = None,
 ) -> Interpolation:
-    """Add to walks the class (or the number) of the training sample nearest to each point.
-
-    Parameters
-    ----------
-    walks : Interpolation
-        Walks without it.
-    X_train : ndarray, shape (n, n_features)
-        The training samples.
-    labels : ndarray of int64, shape (n,), or None
-        Their classes.
-    class_names : tuple of str or None
-        The names of the classes.
-    unit : float or ndarray, shape (n_features,), optional
-        What counts as one in each feature; by default `measuring_unit` of `X_train`.
-
-    Returns
-    -------
-    Interpolation
-    """
+    """Add to walks through vectors the class (or the number) of the training sample nearest to each point."""
     found = {}
     for title, points in {**walks.walks, "plain blend": walks.blend}.items():
         n_pairs, n_steps = points.shape[:2]
         nearest = nearest_samples(points.reshape(n_pairs * n_steps, -1), X_train, 1, unit)[:, 0]
-        if labels is None:
-            names = [f"no. {i:,}" for i in nearest]
-        else:
-            names = [class_names[labels[i]] if class_names else str(labels[i]) for i in nearest]
-        found[title] = tuple(tuple(names[i * n_steps : (i + 1) * n_steps]) for i in range(n_pairs))
+        names = named(nearest, labels, class_names)
+        found[title] = tuple(names[i * n_steps : (i + 1) * n_steps] for i in range(n_pairs))
     return replace(walks, nearest=found)
-
-
-@dataclass(frozen=True)
-class WalkQuality:
-    """How real and how even walks between codes are.
-
-    Parameters
-    ----------
-    midpoint_error : float
-        Mean squared distance, per value, of the decoded middle of a walk to the nearest training sample.
-    endpoint_error : float
-        The same of the decoded ends: what the model's drawing costs, wherever it draws.
-    unevenness : float
-        The longest step of a walk over its mean step, the mean over walks: 1 is even, more means jumps.
-    """
-
-    midpoint_error: float
-    endpoint_error: float
-    unevenness: float
-
-
-def walk_quality(walks: NDArray[Any], X_train: NDArray[Any], *, unit: Unit | None = None) -> WalkQuality:
-    """Measure walks by how near their middles are to real samples, and by how even their steps are.
-
-    Parameters
-    ----------
-    walks : ndarray, shape (n_walks, n_steps, ...)
-        Decoded walks, as `interpolate` gives them; an odd number of steps, at least 3.
-    X_train : ndarray, shape (n, ...)
-        Real samples.
-    unit : float or ndarray, shape (n_features,), optional
-        What errors count as one; by default `measuring_unit` of `X_train`.
-
-    Returns
-    -------
-    WalkQuality
-
-    Raises
-    ------
-    ValueError
-        If the walks have no middle.
-    """
-    n_steps = walks.shape[1]
-    if n_steps < 3 or n_steps % 2 == 0:
-        raise ValueError(f"walks must have an odd number of steps, at least 3, got {n_steps}.")
-    unit = measuring_unit(X_train) if unit is None else unit
-    scale = np.asarray(unit, np.float32)
-
-    def error(samples: NDArray[Any]) -> float:
-        nearest = X_train[nearest_samples(samples, X_train, 1, unit)[:, 0]]
-        difference = (samples.reshape(len(samples), -1) - nearest.reshape(len(samples), -1)) / scale
-        return float(np.square(difference, dtype=np.float64).mean())
-
-    flat_walks = walks.reshape(len(walks), n_steps, -1) / scale
-    steps = np.sqrt(np.square(np.diff(flat_walks, axis=1), dtype=np.float64).sum(axis=2))
-    mean = np.maximum(steps.mean(axis=1), 1e-12)
-    return WalkQuality(
-        error(walks[:, n_steps // 2]),
-        error(walks[:, [0, -1]].reshape(-1, *walks.shape[2:])),
-        float((steps.max(axis=1) / mean).mean()),
-    )

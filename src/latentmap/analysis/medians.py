@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, named
 from latentmap.data.preprocessing import Unit, measuring_unit
 
 MOST_CLUSTERS = 10
@@ -86,7 +86,7 @@ def class_medians(
     else:
         clusters = labels
         present = np.unique(labels)
-        names = tuple(class_names[c] if class_names else str(c) for c in present)
+        names = named(np.arange(len(present)), present, class_names)
     row_of = np.empty(int(present.max()) + 1, dtype=np.int64)
     row_of[present] = np.arange(len(present))
     groups = row_of[clusters]
@@ -101,21 +101,11 @@ def class_medians(
 
 @dataclass(frozen=True, eq=False)
 class Clarity:
-    """What decoded pictures look like to their nearest neighbours among the training samples.
+    """What each of m decoded pictures looks like to its 10 nearest neighbours among the training samples."""
 
-    Parameters
-    ----------
-    looks_like : ndarray of int64, shape (m,)
-        The class most of the 10 nearest training samples have.
-    share : ndarray of float32, shape (m,)
-        The share of them that have it, 0..1.
-    intended_share : ndarray of float32, shape (m,)
-        The share of them that have the class the picture was meant to show.
-    """
-
-    looks_like: IntArray
-    share: FloatArray
-    intended_share: FloatArray
+    looks_like: IntArray  # (m,), the class that most of the neighbours have
+    share: FloatArray  # (m,), of the neighbours that have it, 0..1
+    intended_share: FloatArray  # (m,), of those that have the class it was meant to show
 
 
 def clarity(
@@ -125,26 +115,7 @@ def clarity(
     labels_train: IntArray,
     unit: Unit | None = None,
 ) -> Clarity:
-    """Ask a nearest-neighbour classifier fitted on training samples which class each picture looks like.
-
-    Parameters
-    ----------
-    pictures : ndarray, shape (m, ...)
-        Decoded samples in the units of `X_train`.
-    intended : ndarray of int64, shape (m,)
-        The class each was meant to show.
-    X_train : ndarray, shape (n, ...)
-        Training samples.
-    labels_train : ndarray of int64, shape (n,)
-        Their classes.
-    unit : float or ndarray, shape (n_features,), optional
-        What counts as one in each feature; by default `measuring_unit` of `X_train`.
-
-    Returns
-    -------
-    Clarity
-        The class each looks like, and how surely.
-    """
+    """Ask a nearest-neighbour classifier fitted on training samples which class each picture looks like."""
     votes = labels_train[nearest_samples(pictures, X_train, KNN_NEIGHBOURS, unit)]
     looks_like, share = majority(votes)
     intended_share = (votes == intended[:, None]).mean(axis=1).astype(np.float32)

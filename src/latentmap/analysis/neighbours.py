@@ -67,25 +67,7 @@ def knn_hits(
 
 
 def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int = 0, n_folds: int = 5) -> float | None:
-    """Score an embedding that has no way to place new samples, by cross-validation among its own samples.
-
-    Parameters
-    ----------
-    Z : ndarray, shape (n, k)
-        The embedding, t-SNE's for example.
-    labels : ndarray of int64, shape (n,), or None
-        The class of each sample.
-    seed : int, default=0
-        Seeds the choice of folds.
-    n_folds : int, default=5
-        Into how many stratified parts to cut; each is classified by its 10 nearest neighbours in the others.
-
-    Returns
-    -------
-    float or None
-        Mean share classified rightly, 0..1; None without labels, and where the classes with a sample in every fold
-        are fewer than two or have too few samples for 10 neighbours.
-    """
+    """Score an embedding that places no new samples (t-SNE's) by cross-validation among its own, if it can be."""
     if labels is None:
         return None
     enough = np.bincount(labels)[labels] >= n_folds  # a class too small to be in every fold cannot be scored
@@ -98,18 +80,7 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
 
 
 def small_classes(labels: IntArray | None) -> str | None:
-    """Say that kNN accuracy means little, where classes have fewer samples than neighbours are counted.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (n,), or None
-        The classes of the training samples.
-
-    Returns
-    -------
-    str or None
-        A sentence; None where there is nothing to say.
-    """
+    """Say that kNN accuracy means little where classes have fewer training samples than neighbours are asked."""
     sizes = np.array([]) if labels is None else np.unique(labels, return_counts=True)[1]
     small = int((sizes < KNN_NEIGHBOURS).sum())
     if not small:

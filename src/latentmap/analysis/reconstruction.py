@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, chunks, decode
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, chunks, decode, named
 from latentmap.data.preprocessing import Unit, measuring_unit
 
 
@@ -53,31 +53,15 @@ def reconstruction_errors(
 
 @dataclass(frozen=True, eq=False)
 class Reconstructions:
-    """One model's reconstructions of chosen samples, and of the ones it does best, middling and worst.
-
-    Parameters
-    ----------
-    title : str
-        What people call the model.
-    X_hat : ndarray, shape (m, ...)
-        Reconstructions of the chosen samples, in the units of the data.
-    errors : ndarray of float32, shape (m,)
-        Reconstruction error of each of them.
-    extremes : ndarray of int64, shape (3,)
-        Indices of the best, the median and the worst sample of the split.
-    extremes_X, extremes_X_hat : ndarray, shape (3, ...)
-        Those three samples and their reconstructions.
-    extremes_errors : ndarray of float32, shape (3,)
-        Their reconstruction errors.
-    """
+    """One model's reconstructions of m chosen samples, and of the ones it does best, middling and worst."""
 
     title: str
-    X_hat: FloatArray
-    errors: FloatArray
-    extremes: IntArray
-    extremes_X: NDArray[Any]
-    extremes_X_hat: FloatArray
-    extremes_errors: FloatArray
+    X_hat: FloatArray  # (m, ...), in the units of the data
+    errors: FloatArray  # (m,)
+    extremes: IntArray  # (3,), rows of the split
+    extremes_X: NDArray[Any]  # (3, ...)
+    extremes_X_hat: FloatArray  # (3, ...)
+    extremes_errors: FloatArray  # (3,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,22 +90,7 @@ class Comparison:
 
 
 def some_of_each_class(labels: IntArray | None, n: int, n_wanted: int = 10) -> IntArray:
-    """Choose samples to show: the first of each class, or evenly spaced ones where there are no labels.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (n,), or None
-        The class of each sample.
-    n : int
-        How many samples there are.
-    n_wanted : int, default=10
-        How many to choose: several of each class where there are few classes, one of each where there are many.
-
-    Returns
-    -------
-    ndarray of int64
-        Indices, in the order of the classes that occur.
-    """
+    """Choose samples to show, in the order of the classes: the first of each, or evenly spaced ones without labels."""
     if labels is None:
         return np.unique(np.linspace(0, n - 1, min(n, n_wanted)).astype(np.int64))
     present = np.unique(labels)
@@ -168,10 +137,6 @@ def compare_reconstructions(
     """
     unit = measuring_unit(X) if unit is None else unit
     chosen = some_of_each_class(labels, len(X))
-    if labels is None:
-        names = tuple(f"no. {i:,}" for i in chosen)
-    else:
-        names = tuple(class_names[labels[i]] if class_names else str(labels[i]) for i in chosen)
     results = []
     for title, model in models.items():
         all_errors = reconstruction_errors(model, X, unit=unit) if errors is None else np.asarray(errors[title])
@@ -189,4 +154,4 @@ def compare_reconstructions(
                 extremes_errors=all_errors[extremes],
             )
         )
-    return Comparison(X=X[chosen], names=names, models=tuple(results), n=len(X), unit=unit)
+    return Comparison(X[chosen], named(chosen, labels, class_names), tuple(results), len(X), unit)

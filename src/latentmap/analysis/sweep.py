@@ -20,9 +20,8 @@ from latentmap.analysis.baselines import PcaBaseline
 from latentmap.analysis.neighbours import knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Transformer, chunks, encode
+from latentmap.data.cache import cache_dir, file_region
 from latentmap.data.dataset import Dataset
-from latentmap.data.regions import file_region
-from latentmap.data.store import cache_dir
 
 _WORTH = 0.02  # of the variance: what twice as many numbers must gain to be worth it
 _AS_GOOD = 0.005  # of accuracy
@@ -167,27 +166,7 @@ def _all_but(X: NDArray[Any], kept: NDArray[np.bool_]) -> Iterator[NDArray[Any]]
 def recommend(
     scores: Sequence[SizeScores], pca: Sequence[SizeScores] = (), *, name: str = "the model"
 ) -> tuple[int | None, str]:
-    """Choose a size by what more numbers would gain, and say why.
-
-    The smallest size from which twice as many numbers reconstruct less than another 2% of the variance; none where PCA
-    contradicts it: because PCA is as good at that size, or reconstructs as much more with as many numbers or more.
-
-    Parameters
-    ----------
-    scores : sequence of SizeScores
-        Of the model, by size, ascending; at least one.
-    pca : sequence of SizeScores, optional
-        Of PCA.
-    name : str, default "the model"
-        What the model is called.
-
-    Returns
-    -------
-    int or None
-        The size.
-    str
-        The reason.
-    """
+    """Choose the size from which doubling gains less than 2% of the variance, and say why; None if PCA does better."""
     chosen, gain = _enough(scores)
     ours = scores[chosen]
     here = f"{name} reconstructs {ours.held:.1%} of the variance with {_numbers(ours.latent_dim)}"

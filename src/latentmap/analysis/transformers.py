@@ -6,7 +6,7 @@ What each quantity means is the business of the other modules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,38 +52,18 @@ def drawn_rows(n: int, most: int) -> IntArray:
     return np.sort(np.random.default_rng(0).permutation(n)[:most]) if n > most else np.arange(n)
 
 
+def named(rows: IntArray, labels: IntArray | None, class_names: Sequence[str] | None) -> tuple[str, ...]:
+    """What to call those samples: by their classes, or where there are none by their numbers in the split."""
+    if labels is None:
+        return tuple(f"no. {row:,}" for row in rows)
+    return tuple(class_names[label] if class_names else str(label) for label in labels[rows])
+
+
 def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:
-    """Encode samples chunk by chunk.
-
-    Parameters
-    ----------
-    transformer : Transformer
-        A fitted model.
-    X : ndarray, shape (n, ...)
-        Samples as the model was fitted on.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, latent_dim)
-        The codes.
-    """
-    parts = [np.asarray(transformer.transform(X[part]), dtype=np.float32) for part in chunks(X)]
-    return np.concatenate(parts).reshape(len(X), -1)
+    """The codes of samples, (n, latent_dim) float32; the model cuts what is large into pieces itself."""
+    return np.asarray(transformer.transform(X), dtype=np.float32).reshape(len(X), -1)
 
 
 def decode(transformer: Transformer, Z: NDArray[Any]) -> FloatArray:
-    """Decode a modest number of codes: those of a picture, not of a data set.
-
-    Parameters
-    ----------
-    transformer : Transformer
-        A fitted model.
-    Z : ndarray, shape (n, latent_dim)
-        Codes.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, ...)
-        Samples in the shape and units of the data the model was fitted on, neither rounded nor clipped.
-    """
+    """What codes stand for, (n, ...) float32, neither rounded nor clipped: of a picture, not of a data set."""
     return np.asarray(transformer.inverse_transform(np.asarray(Z, dtype=np.float32)), dtype=np.float32)

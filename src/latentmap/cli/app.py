@@ -18,7 +18,14 @@ from typing import Annotated, Any
 import typer
 
 from latentmap import __version__
-from latentmap.cli import bar, dataset_commands, fit_command, model_commands, report_command, sweep_command
+from latentmap.cli import bar
+from latentmap.cli.dataset_commands import data
+from latentmap.cli.fit_command import fit
+from latentmap.cli.info_command import info
+from latentmap.cli.model_commands import decode, encode, evaluate, export
+from latentmap.cli.picture_commands import generate, interpolate
+from latentmap.cli.report_command import report
+from latentmap.cli.sweep_command import sweep
 from latentmap.errors import LatentmapError, printable
 
 app = typer.Typer(
@@ -28,8 +35,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (report_command, fit_command, sweep_command, model_commands, dataset_commands):
-    module.register(app)
+for command in (report, fit, sweep, encode, decode, generate, interpolate, evaluate, info, export, data):
+    app.command(command.__name__)(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -93,11 +100,11 @@ def _run(arguments: list[str]) -> int:
 
 def _command() -> Any:
     """The whole command line; what it says of completion by shells is left to the README."""
-    command = typer.main.get_command(app)
-    for option in command.params:
+    whole = typer.main.get_command(app)
+    for option in whole.params:
         if option.name in {"install_completion", "show_completion"}:
             option.hidden = True  # type: ignore[attr-defined]
-    return command
+    return whole
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -11,11 +11,6 @@ from latentmap.cli.bar import DataBar, answer
 from latentmap.cli.options import DataDir
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("data")(data)
-
-
 def data(
     name: Annotated[
         str | None, typer.Argument(help="The dataset to fetch and check.", show_default="list them all")
@@ -29,7 +24,7 @@ def data(
 
     Example: **latentmap data fashion_mnist**
     """
-    from latentmap.data.store import cache_dir, clear_stores, stores_size
+    from latentmap.data.cache import cache_dir, clear_stores, stores_size
 
     if clear:
         answer(f"{cache_dir()}: {clear_stores() / 2**20:,.1f} MiB freed")

@@ -1,19 +1,54 @@
-"""Options that several commands share, so that they read the same everywhere."""
+"""Options that several commands share, so that they read the same everywhere, and what they come to."""
 
 from __future__ import annotations
 
 import csv
+import inspect
 import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from latentmap.cli.bar import DataBar, note
-from latentmap.errors import OutputError
+from latentmap.cli.bar import DataBar, note, starting
+from latentmap.errors import CheckpointError, LatentmapError, OutputError
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
+    from latentmap.estimator import Autoencoder
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for typer, which sees the fields of parameters that are dataclasses as options of the command."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    parameters, annotations = [], {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = groups.get(name)
+        members = [(field.name, field.default) for field in fields(kind)] if kind else [(name, parameter.default)]
+        known = get_type_hints(kind, include_extras=True) if kind else hints
+        for member, default in members:
+            annotations[member] = known[member]
+            parameters.append(
+                inspect.Parameter(member, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=known[member])
+            )
+
+    def flat(**given: Any) -> None:
+        for name, kind in groups.items():
+            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        command(**given)
+
+    flat.__name__, flat.__doc__, flat.__annotations__ = command.__name__, command.__doc__, annotations
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return flat
+
+
+def output_option(help_: str, **more: Any) -> Any:
+    """The option of what is written."""
+    return typer.Option("--output", "-o", help=help_, **more)
+
 
 Source = Annotated[
     str,
@@ -21,53 +56,6 @@ Source = Annotated[
         metavar="SOURCE",
         help="digits, mnist, fashion_mnist or kmnist; or the path of a folder of images, or of a .npy, .npz, "
         ".parquet, .csv or IDX file; or hf://owner/name.",
-    ),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        "--size",
-        metavar="N|HxW",
-        help="Bring images to this height and width, 8 to 256.",
-        show_default="32 for built-in data, else their own",
-    ),
-]
-Fit = Annotated[
-    Literal["crop", "pad", "stretch"],
-    typer.Option(
-        "--fit", help="How images of another shape come to that size: their middle, with borders, distorted."
-    ),
-]
-Color = Annotated[
-    bool | None,
-    typer.Option("--color/--gray", help="Read images in colour, or in grey.", show_default="as they are"),
-]
-Label = Annotated[
-    str | None, typer.Option("--label", metavar="COLUMN", help="The column of a table that names the class.")
-]
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        "--columns",
-        metavar="NAME,...",
-        help="The columns of a table that are features, by name or by a pattern such as 'pixel*'.",
-        show_default="all of numbers, but for those that number the rows",
-    ),
-]
-Header = Annotated[
-    bool | None,
-    typer.Option(
-        "--header/--no-header",
-        help="Whether the first line of a CSV file names the columns.",
-        show_default="where it differs from those below",
-    ),
-]
-Missing = Annotated[
-    Literal["drop", "mean"] | None,
-    typer.Option(
-        "--missing",
-        help="Where numbers are missing: leave out the row, or put in the feature's mean.",
-        show_default="refuse",
     ),
 ]
 Memory = Annotated[
@@ -92,70 +80,193 @@ DataDir = Annotated[
         "--data-dir", help="Where built-in datasets are kept, one folder each.", show_default="$LATENTMAP_DATA"
     ),
 ]
-Objective = Annotated[
-    str,
-    typer.Option(
-        "--objective", help="What training makes small: reconstruction, neighbors, denoising or variational."
-    ),
-]
-ObjectiveParams = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--objective-param",
-        metavar="NAME=NUMBER",
-        help="A setting of the objective, such as weight=3 or beta=4; may be given several times.",
-        show_default="see docs/objectives.md",
-    ),
-]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that fit or report wrote.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
+]
 
 
-def read_source(source: str, **wishes: Any) -> Dataset:
-    """Load the dataset that these options name; say what the user should know of it.
+@dataclass(frozen=True)
+class DataOptions:
+    """How a source is read."""
 
-    Parameters
-    ----------
-    source : str
-        As the user named it.
-    **wishes
-        What `latentmap.load_dataset` takes; a size and columns as the user wrote them.
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="N|HxW",
+            help="Bring images to this height and width, 8 to 256.",
+            show_default="32 for built-in data, else their own",
+        ),
+    ] = None
+    fit: Annotated[
+        Literal["crop", "pad", "stretch"],
+        typer.Option(
+            "--fit", help="How images of another shape come to that size: their middle, with borders, distorted."
+        ),
+    ] = "crop"
+    color: Annotated[
+        bool | None,
+        typer.Option("--color/--gray", help="Read images in colour, or in grey.", show_default="as they are"),
+    ] = None
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="COLUMN", help="The column of a table that names the class.")
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAME,...",
+            help="The columns of a table that are features, by name or by a pattern such as 'pixel*'.",
+            show_default="all of numbers, but for those that number the rows",
+        ),
+    ] = None
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            help="Whether the first line of a CSV file names the columns.",
+            show_default="where it differs from those below",
+        ),
+    ] = None
+    missing: Annotated[
+        Literal["drop", "mean"] | None,
+        typer.Option(
+            "--missing",
+            help="Where numbers are missing: leave out the row, or put in the feature's mean.",
+            show_default="refuse",
+        ),
+    ] = None
+    limit: Limit = None
+    memory: Memory = None
+    skip_bad: SkipBad = False
+    data_dir: DataDir = None
 
-    Returns
-    -------
-    Dataset
-    """
+    def read(self, source: str) -> Dataset:
+        """The dataset of that name or path, read in this way."""
+        from latentmap.data.reading import parse_size
+
+        size = "auto" if self.size is None else parse_size(self.size)
+        columns = self.columns and next(csv.reader([self.columns], skipinitialspace=True), [])
+        return read_source(source, **{**asdict(self), "size": size, "columns": columns})
+
+
+@dataclass(frozen=True)
+class ObjectiveOptions:
+    """What training makes small, and from which seed."""
+
+    objective: Annotated[
+        str,
+        typer.Option(
+            "--objective", help="What training makes small: reconstruction, neighbors, denoising or variational."
+        ),
+    ] = "reconstruction"
+    objective_param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective-param",
+            metavar="NAME=NUMBER",
+            help="A setting of the objective, such as weight=3 or beta=4; may be given several times.",
+            show_default="see docs/objectives.md",
+        ),
+    ] = None
+    seed: Seed = 0
+
+    @property
+    def params(self) -> dict[str, float] | None:
+        """Settings of the objective, given as NAME=NUMBER; None where there are none. All are checked."""
+        from latentmap.training.objectives import check_objective
+
+        params: dict[str, float] = {}
+        for word in self.objective_param or ():
+            name, _, value = word.partition("=")
+            try:
+                number = float(value)
+            except ValueError:
+                raise ValueError(f"--objective-param must be NAME=NUMBER, got {word!r}.") from None
+            params[name.strip()] = int(number) if number.is_integer() else number
+        check_objective(self.objective, params)
+        return params or None
+
+
+@dataclass(frozen=True)
+class ModelOptions(ObjectiveOptions):
+    """A model to be trained."""
+
+    model: Annotated[str, typer.Option("--model", help="dense, residual, conv or linear.")] = "dense"
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", help="Passes over the training samples.", show_default="by how many there are"),
+    ] = None
+
+    def autoencoder(self, latent_dim: int | None, **more: Any) -> Autoencoder:
+        """The estimator, not fitted yet; None among its parameters is what it calls "auto"."""
+        from latentmap.estimator import Autoencoder
+
+        return Autoencoder(
+            self.model,
+            latent_dim,
+            objective=self.objective,
+            objective_params=self.params,
+            random_state=self.seed,
+            epochs="auto" if self.epochs is None else self.epochs,
+            **more,
+        )
+
+
+def read_source(source: str, **options: Any) -> Dataset:
+    """Load the dataset of that name or path; say what the user should know of it."""
     from latentmap.data import load_dataset
-    from latentmap.data.reading import parse_size
 
-    size, columns = wishes.pop("size", None), wishes.pop("columns", None)
-    if size is not None:
-        wishes["size"] = parse_size(size)
-    if columns is not None:
-        wishes["columns"] = next(csv.reader([columns], skipinitialspace=True), [])
-    dataset = load_dataset(source, progress=DataBar(source), **wishes)
+    dataset = load_dataset(source, progress=DataBar(source), **options)
     for words in dataset.notes:
         note(words)
     return dataset
 
 
-def read_params(given: list[str] | None) -> dict[str, float] | None:
-    """Return NAME=NUMBER words as a dict, None where there are none.
+def load_both(model: Path, source: str, **options: Any) -> tuple[Autoencoder, Dataset]:
+    """A model, and a dataset read as the one that the model was fitted on."""
+    starting()
+    from latentmap.data.reading import Reading
+    from latentmap.estimator import Autoencoder
 
-    Raises
-    ------
-    ValueError
-        If a word is not of that form.
-    """
-    params: dict[str, float] = {}
-    for word in given or ():
-        name, _, value = word.partition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            raise ValueError(f"--objective-param must be NAME=NUMBER, got {word!r}.") from None
-        params[name.strip()] = int(number) if number.is_integer() else number
-    return params or None
+    autoencoder = Autoencoder.load(model)
+    reading = autoencoder.metadata_.get("reading")
+    preprocessing = autoencoder.preprocessing_
+    held = "uint8" if preprocessing.is_raw else "float32"
+    if isinstance(reading, dict):
+        changed = reading.get("dtype", "uint8") != held or len(preprocessing.sample_shape) == 2
+        if preprocessing.is_images and changed:  # in Python, before it was fitted
+            reading, autoencoder.preprocessing_ = {**reading, "dtype": held}, preprocessing.of_dataset()
+        return autoencoder, read_source(source, reading=reading, **options)
+    if not preprocessing.is_images:
+        return autoencoder, read_source(source, reading=Reading().to_config(), **options)
+    # Fitted in Python: from here on the data, and so the model, is as a dataset has it.
+    autoencoder.preprocessing_ = preprocessing.of_dataset()
+    channels, height, width = preprocessing.tensor_shape
+    made = Reading(height, width, channels)
+    if not preprocessing.is_raw:
+        low, high = preprocessing.pixel_range
+        made = replace(made, low=low, high=high, dtype="float32")
+    return autoencoder, read_source(source, reading=made.to_config(), **options)
+
+
+class InterruptedCommand(LatentmapError):  # noqa: N818  # it is no error
+    """The user stopped a command, which left everything in order."""
+
+    exit_status = 130
+
+
+def check_resume(unfinished: Path, *, there: bool, resume: bool, force: bool) -> None:
+    """Refuse to begin where an interrupted run left something, unless told what to do with it."""
+    if resume and force:
+        raise ValueError("--resume and --force exclude each other: go on, or begin again.")
+    if there and not (resume or force):
+        raise CheckpointError(
+            f"{unfinished} holds an interrupted run. Add --resume to go on with it, or --force to begin again."
+        )
 
 
 def check_name(output: Path) -> None:
@@ -165,20 +276,7 @@ def check_name(output: Path) -> None:
 
 
 def check_output(path: Path, *, force: bool) -> None:
-    """Refuse to write over anything unless told to; what to replace is then for the writer to judge.
-
-    Parameters
-    ----------
-    path : Path
-        The file or folder to be written.
-    force : bool
-        Whether the user said ``--force``.
-
-    Raises
-    ------
-    OutputError
-        If there is something, other than an empty folder.
-    """
+    """Refuse to write over anything unless told to; what to replace is then for the writer to judge."""
     check_name(path)
     if force or not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
         return

@@ -5,70 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latentmap.cli.bar import answer, answer_table, count, starting
-from latentmap.cli.options import (
-    Color,
-    Columns,
-    DataDir,
-    Fit,
-    Force,
-    Header,
-    Label,
-    Limit,
-    Memory,
-    Missing,
-    Objective,
-    ObjectiveParams,
-    Seed,
-    Size,
-    SkipBad,
-    Source,
-    check_output,
-    read_params,
-    read_source,
-)
+from latentmap.cli.options import DataOptions, Force, ModelOptions, Source, check_output, output_option, with_groups
 
 if TYPE_CHECKING:
     from latentmap.analysis import Sweep
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("sweep")(sweep)
-
-
+@with_groups
 def sweep(
     source: Source,
+    model: ModelOptions,
+    data: DataOptions,
     latent_dims: Annotated[
         str, typer.Option("--latent-dims", metavar="K,K,...", help="The sizes of codes to try.")
     ] = "2,4,8,16,32,64",
-    model: Annotated[str, typer.Option("--model", help="dense, residual, conv or linear.")] = "dense",
-    objective: Objective = "reconstruction",
-    objective_param: ObjectiveParams = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the training samples.", show_default="enough")
-    ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="A picture to write: .png, .svg or .pdf.", show_default="none"),
+        Path | None, output_option("A picture to write: .png, .svg or .pdf.", show_default="none")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    size: Size = None,
-    fit_images: Fit = "crop",
-    color: Color = None,
-    label: Label = None,
-    columns: Columns = None,
-    header: Header = None,
-    missing: Missing = None,
-    limit: Limit = None,
-    memory: Memory = None,
-    skip_bad: SkipBad = False,
-    seed: Seed = 0,
-    data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
     """Fit a model with codes of several sizes, set each beside PCA, and say which size to take, or to take PCA.
@@ -81,37 +40,27 @@ def sweep(
     from latentmap import analysis
     from latentmap.checks import check_choice
     from latentmap.cli.progress import TrainingBar, show_stage
-    from latentmap.estimator import Autoencoder
     from latentmap.models import MODELS
-    from latentmap.training.objectives import check_objective
 
     sizes = read_sizes(latent_dims)
-    params = read_params(objective_param)
-    check_choice("model", model, MODELS)
-    check_objective(objective, params)
+    check_choice("model", model.model, MODELS)
+    _ = model.params  # refused before anything is read
     if output is not None:
         check_output(output, force=force)
         from latentmap.report.output import check_picture
 
         check_picture(output)
-    dataset = read_source(
-        source, size=size, fit=fit_images, color=color, label=label, limit=limit, memory=memory, skip_bad=skip_bad,
-        data_dir=data_dir, columns=columns, header=header, missing=missing,
-    )  # fmt: skip
+
+    def make_model(latent_dim: int) -> Any:
+        name = f"{model.model} with {count(latent_dim, 'number')}"
+        return model.autoencoder(latent_dim, callbacks=[TrainingBar(name)])
+
     result = analysis.sweep(
-        dataset,
+        data.read(source),
         sizes,
-        lambda latent_dim: Autoencoder(
-            model,
-            latent_dim,
-            objective=objective,
-            objective_params=params,
-            epochs="auto" if epochs is None else epochs,
-            random_state=seed,
-            callbacks=[TrainingBar(f"{model} with {count(latent_dim, 'number')}")],
-        ),
-        name=model,
-        seed=seed,
+        make_model,
+        name=model.model,
+        seed=model.seed,
         on_size=lambda latent_dim: show_stage(f"latent_dim_{latent_dim}"),
     )
     if as_json:

@@ -2,6 +2,6 @@
 
 from latentmap.data.builtin import BUILTIN_NAMES
 from latentmap.data.dataset import Dataset, Split
-from latentmap.data.sources import load_dataset
+from latentmap.data.loading import load_dataset
 
 __all__ = ["BUILTIN_NAMES", "Dataset", "Split", "load_dataset"]

@@ -1,12 +1,17 @@
 """Files of arrays as sources: ``.npy``, ``.npz`` and IDX.
 
-What belongs here: which arrays a file holds. What they must be like is the business of ``arrays``.
+IDX (Y. LeCun, "The MNIST database of handwritten digits"): two zero bytes, a type byte, the number of dimensions, each
+dimension as a big-endian uint32, then the values, row-major and big-endian. Image files hold unsigned bytes; the other
+types are read too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -15,92 +20,79 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import ArrayReader, Parts
-from latentmap.data.idx import check_images, read_idx
-from latentmap.data.reading import Wishes
-from latentmap.data.store import file_state, unpack
+from latentmap.data.arrays import ArraySamples, Side, read_arrays
+from latentmap.data.cache import file_state, unpack
+from latentmap.data.reading import ReadOptions, SourceInfo
 from latentmap.errors import DatasetError
 
 _X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_GZIP_MAGIC = b"\x1f\x8b"
+_MOST_DIMS = 32  # what every NumPy can hold
+
+Read = tuple[ArraySamples, SourceInfo]
 
 
-def read_npy(path: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of a ``.npy`` file: an array of images or vectors, without labels.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged or holds objects, which would have to be unpickled.
-    """
-    return ArrayReader(path.stem, Parts(_load(path)), wishes, content=file_state(path))
+def read_npy(path: Path, options: ReadOptions) -> Read:
+    """Return the samples of a ``.npy`` file: an array of images or vectors, without labels."""
+    return read_arrays(path.stem, [(_load(path), None)], options, content=file_state(path))
 
 
-def read_npz(path: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of an ``.npz`` file: ``X`` (or images, data), with ``y`` (or labels) where it is there.
+def read_npz(path: Path, options: ReadOptions) -> Read:
+    """Return the samples of an ``.npz`` file: ``X`` (or images, data), with ``y`` (or labels) where it is there.
 
     ``x_train``, ``y_train``, ``x_test`` and ``y_test`` are the splits; with one array alone its name does not matter.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged, holds objects, has no such arrays, or has larger vectors than may be held.
     """
     archive = _load(path)
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DatasetError(f"{path} is a single array, though named .npz. Name it .npy.")
     with archive:
-        names = archive.files
+        chosen = _choose(archive.files, path)
+        headers = {name: _header(archive, name, path) for side in chosen for name in side if name is not None}
+        fits = sum(n_bytes for _, n_bytes in headers.values()) <= options.budget
 
-        def find(*wanted: str) -> str | None:
-            return next((name for name in wanted if name in names), None)
+        def read(name: str, *, of_samples: bool) -> NDArray[Any]:
+            if fits or not of_samples:
+                with _explained(path):
+                    return archive[name]
+            _check_held(path, *headers[name], options.budget)
+            return _unpacked(archive, name, path)
 
-        X, X_test = find("x_train", "X_train"), find("x_test", "X_test")
-        if X is not None and X_test is not None:
-            chosen = [X, find("y_train"), X_test, find("y_test")]
-        elif len(names) == 1:
-            chosen = [names[0]]
-        else:
-            chosen = [find(*_X_NAMES), find(*_Y_NAMES)]
-        if chosen[0] is None:
-            raise DatasetError(
-                f"{path} must hold one of {', '.join(_X_NAMES)} (and y or labels), got {', '.join(names) or '-'}."
-            )
-        headers = {name: _header(archive, name, path) for name in chosen if name is not None}
-        room = wishes.budget or 2**63
-        fits = sum(n_bytes for _, n_bytes in headers.values()) <= room
-        arrays = []
-        for place, name in enumerate(chosen):
-            if name is None or fits or place % 2:  # labels are held
-                arrays.append(None if name is None else _member(archive, name, path))
-                continue
-            check_images(path, *headers[name], room)
-            arrays.append(_unpacked(archive, name, path))
-        parts = Parts(cast("NDArray[Any]", arrays[0]), *arrays[1:])
-    return ArrayReader(path.stem, parts, wishes, content=file_state(path))
+        sides: list[Side] = [
+            (read(X, of_samples=True), None if y is None else read(y, of_samples=False)) for X, y in chosen
+        ]
+    return read_arrays(path.stem, sides, options, content=file_state(path))
 
 
-def read_idx_file(path: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of an IDX file of samples, with the labels of the file beside it that MNIST would have.
+def _choose(names: list[str], path: Path) -> list[tuple[str, str | None]]:
+    """The names of an archive's samples and classes, of one side or two."""
 
-    Raises
-    ------
-    DatasetError
-        If it is damaged.
-    """
-    parts = Parts(read_idx(path, budget=wishes.budget), _labels_beside(path, wishes))
-    return ArrayReader(path.name.split(".")[0], parts, wishes, content=file_state(path))
+    def find(*wanted: str) -> str | None:
+        return next((name for name in wanted if name in names), None)
+
+    X, X_test = find("x_train", "X_train"), find("x_test", "X_test")
+    if X is not None and X_test is not None:
+        return [(X, find("y_train")), (X_test, find("y_test"))]
+    if len(names) == 1:
+        return [(names[0], None)]
+    X = find(*_X_NAMES)
+    if X is None:
+        raise DatasetError(
+            f"{path} must hold one of {', '.join(_X_NAMES)} (and y or labels), got {', '.join(names) or '-'}."
+        )
+    return [(X, find(*_Y_NAMES))]
 
 
-def read_idx_folder(folder: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of a folder with IDX files as MNIST has them: train-images..., t10k-images..."""
-    train, test = idx_images(folder, "train"), idx_images(folder, "t10k")
-    if train is None:
-        raise DatasetError(f"{folder} has no train-images IDX file.")
-    parts, content = Parts(read_idx(train, budget=wishes.budget), _labels_beside(train, wishes)), file_state(train)
-    if test is not None:
-        parts = replace(parts, X_test=read_idx(test, budget=wishes.budget), y_test=_labels_beside(test, wishes))
-        content += file_state(test)
-    return ArrayReader(folder.resolve().name, parts, wishes, content=content)
+def read_idx_file(path: Path, options: ReadOptions) -> Read:
+    """Return the samples of an IDX file, with the labels of the file beside it that MNIST would have."""
+    return read_arrays(path.name.split(".")[0], [_idx_side(path, options)], options, content=file_state(path))
+
+
+def read_idx_folder(folder: Path, options: ReadOptions) -> Read:
+    """Return the samples of a folder with IDX files as MNIST has them: train-images..., t10k-images..."""
+    files = [file for part in ("train", "t10k") if (file := idx_images(folder, part)) is not None]
+    sides = [_idx_side(file, options) for file in files]
+    return read_arrays(folder.resolve().name, sides, options, content="".join(map(file_state, files)))
 
 
 def idx_images(folder: Path, part: str) -> Path | None:
@@ -108,63 +100,150 @@ def idx_images(folder: Path, part: str) -> Path | None:
     return next((path for path in sorted(folder.glob(f"{part}-images*idx3-ubyte*")) if path.is_file()), None)
 
 
-def _labels_beside(path: Path, wishes: Wishes) -> NDArray[Any] | None:
-    """The labels of an IDX file of images, where MNIST's naming leads to a file."""
+def _idx_side(path: Path, options: ReadOptions) -> Side:
+    """The samples of an IDX file, and their labels where MNIST's naming leads to a file."""
     labels = path.with_name(path.name.replace("-images", "-labels").replace("idx3", "idx1"))
-    return read_idx(labels, 1, wishes.budget) if labels != path and labels.is_file() else None
+    beside = labels != path and labels.is_file()
+    return read_idx(path, budget=options.budget), read_idx(labels, 1, options.budget) if beside else None
+
+
+# ---- NumPy's files -------------------------------------------------------------------------------------------------
 
 
 def _load(path: Path) -> Any:
     """What a NumPy file holds, mapped or to be taken from an archive, never unpickled."""
-    try:
+    with _explained(path):
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header can make its reader fail in any way
-        raise _unreadable(path, error) from error
 
 
 def _header(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> tuple[tuple[int, ...], int]:
     """The shape of an array of an ``.npz`` file and the bytes it takes once uncompressed, by its header."""
-    try:
-        with cast("ZipFile", archive.zip).open(f"{name}.npy") as file:
-            is_first = np.lib.format.read_magic(file) == (1, 0)
-            read_header = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read_header(file)
-    except Exception as error:  # as below
-        raise _unreadable(path, error) from error
+    with _explained(path), cast("ZipFile", archive.zip).open(f"{name}.npy") as file:
+        is_first = np.lib.format.read_magic(file) == (1, 0)
+        read_header = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
     return shape, prod(shape) * int(dtype.itemsize)
 
 
-def _unpacked(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> Any:
+def _unpacked(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[Any]:
     """One array of an ``.npz`` file, mapped from the cache."""
     zipped = cast("ZipFile", archive.zip)
-    n_bytes = zipped.getinfo(f"{name}.npy").file_size
-    try:
+    n_bytes, key = zipped.getinfo(f"{name}.npy").file_size, f"{file_state(path)}-{archive.files.index(name)}"
+    with _explained(path):
         with zipped.open(f"{name}.npy") as file:
-            unpacked, found = unpack(
-                cast("BinaryIO", file), n_bytes, f"{file_state(path)}-{archive.files.index(name)}"
-            )
+            unpacked, found = unpack(cast("BinaryIO", file), n_bytes, key)
         if found != n_bytes:
             raise ValueError(f"{name} is of another size than is said")
-        return np.load(unpacked, mmap_mode="r", allow_pickle=False)
+        return cast("NDArray[Any]", np.load(unpacked, mmap_mode="r", allow_pickle=False))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever NumPy and zip raise at a damaged file into one line."""
+    try:
+        yield
     except DatasetError:
         raise
-    except Exception as error:  # as below
-        raise _unreadable(path, error) from error
+    except Exception as error:  # a damaged file can make its reader fail in any way
+        words = " ".join(str(error).split()) or type(error).__name__
+        if "pickle" in words or "Python objects" in words:
+            words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
+        elif isinstance(error, PermissionError):
+            words = "no permission"
+        raise DatasetError(f"{path} cannot be read as NumPy's: {words.rstrip('.')}.") from error
 
 
-def _member(archive: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
-    """One array of an ``.npz`` file."""
+# ---- IDX -----------------------------------------------------------------------------------------------------------
+
+
+def read_content(path: Path, most: int | None = None) -> bytes:
+    """Return the bytes of a file, uncompressed where it is gzip-compressed (by its content, not its name)."""
+    with _opened(path) as file:
+        return file.read(-1 if most is None else most)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader | gzip.GzipFile]:
+    """A file to read from, uncompressed on the way where it is compressed; its errors are those of `read_content`."""
     try:
-        return cast("NDArray[Any]", archive[name])
-    except Exception as error:  # as above
-        raise _unreadable(path, error) from error
+        with path.open("rb") as file:
+            if file.peek(2)[:2] != _GZIP_MAGIC:
+                yield file
+                return
+            with gzip.open(file) as unzipped:
+                yield unzipped
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is a truncated or corrupt gzip file ({error}). Fetch it again.") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _unreadable(path: Path, error: Exception) -> DatasetError:
-    """Say that a NumPy file cannot be read, and why."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    if "pickle" in words or "Python objects" in words:
-        words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
-    elif isinstance(error, PermissionError):
-        words = "no permission"
-    return DatasetError(f"{path} cannot be read as NumPy's: {words.rstrip('.')}.")
+def parse_idx(content: bytes, name: str, n_dims: int | None = None) -> np.ndarray:
+    """Return the array that IDX bytes hold."""
+    dtype, shape, n_header = _parse_header(content, name, n_dims)
+    _check_length(len(content), n_header, dtype, shape, name)
+    values = np.frombuffer(content, dtype, offset=n_header).reshape(shape)
+    return values.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _parse_header(content: bytes, name: str, n_dims: int | None) -> tuple[np.dtype, tuple[int, ...], int]:
+    """The type and shape that the first bytes of an IDX file state, and how many bytes state them."""
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES or content[3] == 0:
+        raise DatasetError(f"{name} is not an IDX file: wrong magic number {content[:4].hex(' ') or '(empty file)'}.")
+    dtype, found_dims = np.dtype(_TYPES[content[2]]), content[3]
+    if n_dims is not None and found_dims != n_dims:
+        raise DatasetError(f"{name} must have {n_dims} dimension(s), got {found_dims}. Are images and labels swapped?")
+    if found_dims > _MOST_DIMS:
+        raise DatasetError(f"{name} must have at most {_MOST_DIMS} dimensions, got {found_dims}.")
+    n_header = 4 + 4 * found_dims
+    if len(content) < n_header:
+        raise DatasetError(f"{name} is truncated: its header needs {n_header} bytes, got {len(content)}.")
+    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", found_dims, offset=4))
+    if 0 in shape:
+        raise DatasetError(f"{name} is empty: its dimensions are {shape}.")
+    return dtype, shape, n_header
+
+
+def _check_length(found: int, n_header: int, dtype: np.dtype, shape: tuple[int, ...], name: str) -> None:
+    """Refuse fewer or more bytes than a header states."""
+    wanted = n_header + prod(shape) * dtype.itemsize
+    if found != wanted:
+        fault = "truncated" if found < wanted else "longer than its header says"
+        raise DatasetError(
+            f"{name} is {fault}: dimensions {shape} need {wanted:,} bytes, got {found:,}. Fetch it again."
+        )
+
+
+def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -> np.ndarray:
+    """Return the array of an IDX file: mapped from it, or held in memory where it is compressed and fits."""
+    with _opened(path) as file:
+        dtype, shape, n_header = _parse_header(file.read(4 + 4 * _MOST_DIMS), str(path), n_dims)
+        if not isinstance(file, gzip.GzipFile):
+            _check_length(path.stat().st_size, n_header, dtype, shape, str(path))
+            return np.memmap(path, dtype, "r", n_header, shape)
+        file.seek(0)
+        n_bytes = n_header + prod(shape) * dtype.itemsize
+        if budget is not None and n_bytes - n_header > budget:
+            _check_held(path, shape, n_bytes - n_header, budget)
+            unpacked, found = unpack(file, n_bytes, file_state(path))  # type: ignore[arg-type]  # it reads bytes
+            _check_length(found, n_header, dtype, shape, str(path))
+            return np.memmap(unpacked, dtype, "r", n_header, shape)
+        file.seek(n_header)
+        try:
+            values = np.empty(shape, dtype)
+        except (MemoryError, ValueError) as error:
+            raise DatasetError(f"{path} states dimensions {shape}, which no memory holds.") from error
+        left = memoryview(values.data).cast("B")
+        while n := file.readinto(left):
+            left = left[n:]
+        _check_length(n_header + values.nbytes - len(left) + len(file.read(1)), n_header, dtype, shape, str(path))
+        return values.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _check_held(path: Path, shape: tuple[int, ...], n_bytes: int, budget: int) -> None:
+    """Refuse more than may be held of what cannot be read piece by piece: vectors and labels."""
+    if len(shape) < 3:
+        raise DatasetError(
+            f"{path} must be held as a whole, and takes {n_bytes / 2**20:,.1f} MiB, more than the "
+            f"{budget / 2**20:,.1f} MiB allowed. Allow more with --memory."
+        )

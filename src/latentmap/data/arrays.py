@@ -1,163 +1,159 @@
-"""Arrays as sources, wherever they come from.
+"""Arrays as sources, wherever they come from: their shapes, types and units, and the numbers of their classes.
 
 Images come to uint8, 0 to 255, or where they have more than 8 bits to float32, 0 to 1; vectors to float32 in their own
-units. What belongs here: shapes, types and units of
-arrays. Their splits and where they are held are the business of ``assembly``.
+units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.cache import file_region
+from latentmap.data.dataset import NO_LABEL, choose_rows
+from latentmap.data.images import bring_images
 from latentmap.data.preprocessing import CHANNELS, find_levels
-from latentmap.data.readers import Chunk, Known, Reader
-from latentmap.data.reading import Reading, Wishes
-from latentmap.data.regions import file_region
-from latentmap.data.resize import crop_images, pad_images, resize_images
+from latentmap.data.reading import Piece, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
-NO_LABEL = "(no label)"
-_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
+
+Side = tuple[NDArray[Any], NDArray[Any] | None]
+"""Samples and their classes; a source has one such side, or one for training and one for testing."""
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """Arrays of a source: samples and classes, and those of a test split where there is one."""
-
-    X: NDArray[Any]
-    y: NDArray[Any] | None = None
-    X_test: NDArray[Any] | None = None
-    y_test: NDArray[Any] | None = None
-
-
-class ArrayReader(Reader):
-    """Samples held in arrays or mapped from a file, brought to one type and size when they are read.
-
-    Parameters
-    ----------
-    name : str
-        What people call the data.
-    parts : Parts
-        The arrays.
-    wishes : Wishes
-        What the user asked for.
-    columns : tuple of str, optional
-        The names of the features of vectors.
-    class_names : tuple of str, optional
-        The names of the classes, where `parts.y` holds their numbers.
-    content : str, optional
-        Changes when the arrays do; without it they are held in memory, where they are already.
-    """
+class ArraySamples(Samples):
+    """Samples held in arrays or mapped from a file, brought to one type and size when they are read."""
 
     def __init__(
-        self,
-        name: str,
-        parts: Parts,
-        wishes: Wishes,
-        *,
-        columns: tuple[str, ...] | None = None,
-        class_names: tuple[str, ...] | None = None,
-        content: str = "",
+        self, name: str, arrays: Sequence[NDArray[Any]], reading: Reading, pixels: tuple[float, float], content: str
     ) -> None:
-        missing = wishes.missing or (wishes.reading.missing if wishes.reading else None)
-        notes: list[str] = []
-        rows = None
-        if missing == "drop":
-            parts, rows = _without_gaps(parts, name, notes)
-        self._arrays = [check_samples(X, name) for X in (parts.X, parts.X_test) if X is not None]
-        self._content = content
-        self._wishes = wishes
-        shapes = {X.shape[1:] for X in self._arrays}
-        if len(shapes) > 1:
-            raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
-        counts = [len(X) for X in self._arrays]
-        is_test = None if len(counts) == 1 else np.repeat([False, True], counts)
-        labels, names = number_classes([parts.y, parts.y_test], counts, name, class_names, notes=notes)
-        self.known = Known(name, sum(counts), labels, names, is_test, rows, notes=notes)
-        first = self._arrays[0]
-        self._pixels = (0.0, 255.0)  # black and white
-        if first.ndim == 2:
-            known = wishes.reading
-            self.reading = Reading(columns=columns, missing=missing, means=known.means if known else None)
-            if missing == "mean":
-                _check_means(self.reading.means, first.shape[1], name, wishes)
-            if wishes.reading is not None and wishes.reading.is_images:
-                raise DatasetError(f"{name} holds vectors of {first.shape[1]} numbers; images were wanted.")
-            self.sample_shape, self.dtype = first.shape[1:], np.float32
-            return
-        chosen = wishes.choose({first.shape[1:3]: len(first)}, grey=_channels(first) == 1, notes=self.known.notes)
-        if wishes.reading is None and wishes.color is None:
-            chosen = replace(chosen, channels=_channels(first))
-        dtype = np.result_type(*(X.dtype for X in self._arrays))
-        levels = (
-            (0.0, 255.0, 1.0)
-            if dtype == np.uint8
-            else find_levels(samples for X in self._arrays for _, samples in _pieces(X, np.arange(len(X))))
-        )
-        self.reading, self._pixels = wishes.choose_range(chosen, dtype, levels, self.known.notes)
-        self.sample_shape, self.dtype = self.reading.shape, self.reading.pixel_type
+        self.name, self._arrays, self._reading, self._pixels, self._content = name, arrays, reading, pixels, content
+        self.sample_shape = reading.shape if reading.is_images else arrays[0].shape[1:]
+        self.dtype = reading.pixel_type if reading.is_images else np.float32
 
-    @property
-    def ready(self) -> NDArray[Any] | None:
-        """The samples as they are, where nothing needs to be done to them and they are one array."""
-        X = self._arrays[0]
-        as_wanted = X.dtype == self.dtype and (X.ndim == 2 or (_with_channels(X).shape[1:] == self.sample_shape))
-        whole = X.ndim == 2 or self._pixels == (0.0, 255.0)
-        return _with_channels(X) if len(self._arrays) == 1 and as_wanted and whole else None
+    def whole(self) -> NDArray[Any] | None:
+        """All samples where they are one array of bytes to which nothing needs to be done."""
+        X = _with_channels(self._arrays[0])
+        as_it_is = X.dtype == self.dtype == np.uint8 and X.shape[1:] == self.sample_shape
+        return X if as_it_is and len(self._arrays) == 1 and self._pixels == (0.0, 255.0) else None
 
     def fingerprint(self) -> str | None:
-        """Return what changes when the content or its reading do."""
-        return f"{self._content} {self.reading} {self._pixels}" if self._content else None
+        """What changes when the content or its reading do."""
+        return f"{self._content} {self._reading} {self._pixels}" if self._content else None
 
-    def read(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the samples at these rows."""
         first = 0
         for X in self._arrays:
             inside = rows[(rows >= first) & (rows < first + len(X))] - first
             for piece, samples in _pieces(X, inside):
-                yield Chunk(piece + first, self._bring(samples, piece + first))
+                yield piece + first, self._bring(samples, piece + first), {}
             first += len(X)
 
-    def settle(self, rows: NDArray[np.int64]) -> None:
-        """Take from the training samples, which are at these rows, the means to put in for missing numbers."""
-        if self.reading.missing != "mean":
-            return
-        gaps = [np.isnan(X) for X in self._arrays]
-        n_gaps = sum(int(gap.sum()) for gap in gaps)
-        if n_gaps:
-            self.known.notes.append(f"{n_gaps:,} missing numbers are filled with the means of the training samples.")
-        if self.reading.means is not None:
-            return
-        there = ~gaps[0][rows]
-        counts = there.sum(axis=0)
-        if not counts.all():
-            place = int(np.argmin(counts))
-            column = repr(self.reading.columns[place]) if self.reading.columns else str(place)
-            raise DatasetError(
-                f"{self.known.name}: column {column} has no value in the training split, so that it has no mean. "
-                "Leave it out."
-            )
-        means = np.sum(self._arrays[0][rows], axis=0, dtype=np.float64, where=there) / counts
-        self.reading = replace(self.reading, means=tuple(means.tolist()))
-
-    def _bring(self, samples: NDArray[Any], names: NDArray[np.int64]) -> NDArray[Any]:
+    def _bring(self, samples: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some samples as the dataset has them."""
-        if self.reading.means is not None:
-            samples = np.where(np.isnan(samples), self.reading.means, samples)
+        if self._reading.means is not None:
+            samples = np.where(np.isnan(samples), self._reading.means, samples)
         if samples.dtype.kind == "f":
-            check_finite(samples, self.known.name, names, self.reading.columns)
+            check_finite(samples, self.name, rows, self._reading.columns)
         if samples.ndim == 2:
             with np.errstate(over="ignore"):
                 vectors = samples.astype(np.float32)
-            check_finite(vectors, self.known.name, names, self.reading.columns)
+            check_finite(vectors, self.name, rows, self._reading.columns)
             return vectors
-        return bring_images(_scale(_with_channels(samples), self._pixels, self.dtype), self.reading)
+        return bring_images(_scale(_with_channels(samples), self._pixels, self.dtype), self._reading)
+
+
+def read_arrays(
+    name: str,
+    sides: Sequence[Side],
+    options: ReadOptions,
+    *,
+    label: str | None = None,
+    columns: tuple[str, ...] | None = None,  # the names of the features of vectors
+    class_names: tuple[str, ...] | None = None,  # where the classes are given as numbers
+    content: str = "",  # changes when the arrays do; without it they are held in memory, where they are already
+    notes: Sequence[str] = (),
+) -> tuple[ArraySamples, SourceInfo]:
+    """Return the samples of arrays, one side or two, and what is known of them."""
+    told = list(notes)
+    missing = options.missing or (options.reading.missing if options.reading else None)
+    names = None
+    if missing == "drop":
+        sides, names = _without_gaps(sides, name, told)
+    arrays = [check_samples(X, name) for X, _ in sides]
+    shapes = {X.shape[1:] for X in arrays}
+    if len(shapes) > 1:
+        raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
+    counts = [len(X) for X in arrays]
+    is_test = None if len(counts) == 1 else np.repeat([False, True], counts)
+    labels, class_names = number_classes([y for _, y in sides], counts, name, class_names, notes=told)
+    pixels = (0.0, 255.0)
+    if arrays[0].ndim == 2:
+        reading = Reading(columns=columns, label=label, missing=missing)
+        if options.reading is not None and options.reading.is_images:
+            raise DatasetError(f"{name} holds vectors of {arrays[0].shape[1]} numbers; images were wanted.")
+        if missing == "mean":
+            train = choose_rows(sum(counts), labels, is_test, options)["train"]
+            reading = replace(reading, means=_means(arrays, train, options, name, columns, told))
+    else:
+        reading, pixels = _reading_of_images(arrays, options, told)
+        reading = replace(reading, label=label)
+    info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, notes=tuple(told))
+    return ArraySamples(name, arrays, reading, pixels, content), info
+
+
+def _reading_of_images(
+    arrays: Sequence[NDArray[Any]], options: ReadOptions, notes: list[str]
+) -> tuple[Reading, tuple[float, float]]:
+    """How images in arrays are read, and which of their values are black and white."""
+    first = arrays[0]
+    channels = 1 if first.ndim == 3 else int(first.shape[3])
+    chosen = options.choose({first.shape[1:3]: len(first)}, grey=channels == 1, notes=notes)
+    if options.reading is None and options.color is None:
+        chosen = replace(chosen, channels=channels)
+    dtype = np.result_type(*(X.dtype for X in arrays))
+    levels = (0.0, 255.0, 1.0)
+    if dtype != np.uint8:
+        levels = find_levels(samples for X in arrays for _, samples in _pieces(X, np.arange(len(X))))
+    return options.choose_range(chosen, dtype, levels, notes)
+
+
+def _means(
+    arrays: Sequence[NDArray[Any]],
+    train: NDArray[np.int64],
+    options: ReadOptions,
+    name: str,
+    columns: Sequence[str] | None,
+    notes: list[str],
+) -> tuple[float, ...]:
+    """The means to put in for missing numbers: the model's, or those of the training samples."""
+    n_features = arrays[0].shape[1]
+    known = options.reading.means if options.reading else None
+    if options.reading is not None and known is None:
+        raise DatasetError(f"{name}: the model keeps no means to fill in. Fit it with missing='mean'.")
+    if known is not None and len(known) != n_features:
+        raise DatasetError(f"{name} holds vectors of {n_features} numbers; the model was fitted on {len(known)}.")
+    n_gaps = sum(int(np.isnan(X).sum()) for X in arrays)
+    if n_gaps:
+        notes.append(f"{n_gaps:,} missing numbers are filled with the means of the training samples.")
+    if known is not None:
+        return known
+    there = ~np.isnan(arrays[0][train])
+    counts = there.sum(axis=0)
+    if not counts.all():
+        place = int(np.argmin(counts))
+        column = repr(columns[place]) if columns else str(place)
+        raise DatasetError(
+            f"{name}: column {column} has no value in the training split, so that it has no mean. Leave it out."
+        )
+    means = np.sum(arrays[0][train], axis=0, dtype=np.float64, where=there) / counts
+    return tuple(means.tolist())
 
 
 def _pieces(X: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
@@ -175,13 +171,7 @@ def _pieces(X: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[
 
 
 def check_samples(X: Any, name: str) -> NDArray[Any]:
-    """Return an array of numbers with the shape of vectors or images, or say what is wrong with it.
-
-    Raises
-    ------
-    DatasetError
-        If it is empty, of objects or text, or of a shape that is neither.
-    """
+    """Return an array of numbers with the shape of vectors or images, or say what is wrong with it."""
     array = cast("NDArray[Any]", X if isinstance(X, np.ndarray) else np.asarray(X))
     if array.dtype.kind not in "buif":
         raise DatasetError(f"{name} must hold numbers, got an array of {array.dtype}. Convert it first.")
@@ -198,16 +188,15 @@ def check_samples(X: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _without_gaps(parts: Parts, name: str, notes: list[str]) -> tuple[Parts, tuple[str, ...] | None]:
+def _without_gaps(sides: Sequence[Side], name: str, notes: list[str]) -> tuple[Sequence[Side], tuple[str, ...] | None]:
     """Vectors without the rows that lack a number, and the numbers of those kept; None where none is left out."""
-    sides = [(parts.X, parts.y), *([] if parts.X_test is None else [(parts.X_test, parts.y_test)])]
     gaps = [
         np.asarray(np.isnan(X).any(axis=1)) if X.ndim == 2 and X.dtype.kind == "f" else np.zeros(X.shape[:1], bool)
         for X, _ in sides
     ]
     dropped = [str(row) for gap in gaps for row in np.flatnonzero(gap)]
     if not dropped:
-        return parts, None
+        return sides, None
     if any(gap.all() for gap in gaps):
         raise DatasetError(f"{name}: every row lacks a number. Leave out the columns where most are missing.")
     kept = [
@@ -218,27 +207,11 @@ def _without_gaps(parts: Parts, name: str, notes: list[str]) -> tuple[Parts, tup
     notes.append(
         f"{len(dropped):,} rows that lack a number are left out, counted from 0: {', '.join(dropped[:5])}{more}."
     )
-    return Parts(*kept[0], *(kept[1] if len(kept) > 1 else ())), tuple(
-        str(i) for gap in gaps for i in np.flatnonzero(~gap)
-    )
-
-
-def _check_means(means: Sequence[float] | None, n_features: int, name: str, wishes: Wishes) -> None:
-    """Refuse to fill in what a model does not know the means of."""
-    if wishes.reading is not None and means is None:
-        raise DatasetError(f"{name}: the model keeps no means to fill in. Fit it with missing='mean'.")
-    if means is not None and len(means) != n_features:
-        raise DatasetError(f"{name} holds vectors of {n_features} numbers; the model was fitted on {len(means)}.")
+    return kept, tuple(str(i) for gap in gaps for i in np.flatnonzero(~gap))
 
 
 def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: tuple[str, ...] | None = None) -> None:
-    """Refuse numbers that are none, naming the first.
-
-    Raises
-    ------
-    DatasetError
-        If `X` holds NaN or infinity.
-    """
+    """Refuse numbers that are none, naming the first."""
     finite = np.isfinite(X.reshape(len(X), -1))
     if finite.all():
         return
@@ -249,49 +222,6 @@ def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: t
         where = f"pixel {tuple(int(i) for i in np.unravel_index(column, X.shape[1:3]))}"
     way = " Of vectors --missing drop and --missing mean do so." if X.ndim == 2 and np.isnan(value) else ""
     raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.{way}")
-
-
-def bring_images(images: NDArray[Any], reading: Reading) -> NDArray[Any]:
-    """Return images in the channels and the size that a reading wants.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width, channels)
-        With 1, 3 or 4 channels.
-    reading : Reading
-        What is wanted.
-
-    Returns
-    -------
-    ndarray of the same type, shape (n, *reading.shape)
-    """
-    height, width, channels = reading.shape
-    images = _in_channels(images, channels)
-    if images.shape[1:3] != (height, width):
-        if reading.fit == "crop":
-            images = crop_images(images, height, width)
-        elif reading.fit == "pad":
-            images = pad_images(images, height, width)
-    return resize_images(images, height, width)
-
-
-def _in_channels(images: NDArray[Any], channels: int) -> NDArray[Any]:
-    """Images with so many channels: opacity is laid on white, colours are weighed for grey."""
-    if images.shape[3] == channels:
-        return images
-    in_bytes = images.dtype == np.uint8
-    white = 255 if in_bytes else 1
-    if images.shape[3] == 4:
-        opacity = images[..., 3:].astype(np.float32) / white
-        images = images[..., :3] * opacity + white * (1 - opacity)
-        images = np.round(images).astype(np.uint8) if in_bytes else images
-    if channels == 1:
-        if images.shape[3] == 1:
-            return images
-        grey = (images @ _GREY)[..., None]
-        return np.round(grey).astype(np.uint8) if in_bytes else grey
-    colour = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
-    return colour if channels == 3 else np.concatenate([colour, np.full_like(colour[..., :1], white)], axis=3)
 
 
 def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: type[np.generic]) -> NDArray[Any]:
@@ -308,11 +238,6 @@ def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: type[np.gen
     return cast("NDArray[Any]", scaled.astype(dtype))
 
 
-def _channels(X: NDArray[Any]) -> int:
-    """How many channels images have."""
-    return 1 if X.ndim == 3 else int(X.shape[3])
-
-
 def _with_channels(X: NDArray[Any]) -> NDArray[Any]:
     """Images with their channel axis, vectors as they are."""
     return X[..., None] if X.ndim == 3 else X
@@ -327,10 +252,7 @@ def number_classes(
     notes: list[str],
     is_test: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
-
-    None, NaN and empty text are hidden labels, and -1 is where the classes have names: a plain -1 may well be a class.
-    """
+    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden."""
     labels = _all_labels(parts[: len(counts)], counts, name)
     if labels is None:
         return None, None

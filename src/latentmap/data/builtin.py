@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from latentmap.data.array_files import parse_idx, read_content
 from latentmap.data.dataset import Dataset, Split
-from latentmap.data.idx import parse_idx, read_content
 from latentmap.errors import DatasetError
 
 DEFAULT_SIZE = 32  # pixels: halves evenly three times, which 28 does not
@@ -30,11 +30,7 @@ ProgressBar = Any  # what pooch calls a progress bar: a `total`, `update(n)`, `r
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One of a dataset's files: its name, its shape, and the digests that prove it genuine.
-
-    `content_sha256` is of the uncompressed content, so that a re-compressed file is still right. Where only the digest
-    of the published gzip file is known, `gzip_sha256`, that is checked instead.
-    """
+    """One of a dataset's files: its name, its shape, and the digests that prove it genuine."""
 
     name: str
     shape: tuple[int, ...]
@@ -159,22 +155,7 @@ def load_digits_dataset() -> Dataset:
 
 
 def load_idx_dataset(name: str, data_dir: Path | None = None, progress: ProgressBar | None = None) -> Dataset:
-    """Return one of `IDX_DATASETS` at its own size, fetched into the cache where no copy of it is at hand.
-
-    Parameters
-    ----------
-    name : str
-        A key of `IDX_DATASETS`.
-    data_dir : path, optional
-        Looked into first, for a folder `name` with the files, compressed or not.
-    progress : pooch progress bar, optional
-        Told of the bytes of a download.
-
-    Raises
-    ------
-    DatasetError
-        If files are missing, damaged or not the published ones, or cannot be downloaded.
-    """
+    """Return one of `IDX_DATASETS` at its own size, fetched into the cache where no copy of it is at hand."""
     spec = IDX_DATASETS[name]
     folder = find_folder(name, data_dir) or download(name, progress)
     images, labels, test_images, test_labels = (read_verified(_existing(folder, file), file) for file in spec.files)
@@ -190,13 +171,7 @@ def cache_dir() -> Path:
 
 
 def search_path(data_dir: Path | None = None) -> Iterator[Path]:
-    """Yield the folders in which datasets are looked for, the first first.
-
-    Raises
-    ------
-    DatasetError
-        If `data_dir` or ``$LATENTMAP_DATA`` is given and is no folder.
-    """
+    """Yield the folders in which datasets are looked for, the first first."""
     from_environment = os.environ.get("LATENTMAP_DATA")
     for root, said_by in ((data_dir, "data_dir"), (from_environment, "$LATENTMAP_DATA")):
         if not root:
@@ -208,13 +183,7 @@ def search_path(data_dir: Path | None = None) -> Iterator[Path]:
 
 
 def find_folder(name: str, data_dir: Path | None = None) -> Path | None:
-    """Return the folder that holds all of a dataset's files, or None where there is none.
-
-    Raises
-    ------
-    DatasetError
-        If a folder holds some of the files but not all, and is not the cache, where `download` adds the others.
-    """
+    """Return the folder that holds all of a dataset's files, or None where there is none."""
     spec = IDX_DATASETS[name]
     unfinished = cache_dir() / name
     for root in search_path(data_dir):
@@ -246,13 +215,7 @@ def _existing(folder: Path, file: IdxFile) -> Path:
 
 
 def read_verified(path: Path, file: IdxFile) -> np.ndarray:
-    """Return the array of a dataset's file once its digest and shape are what was published.
-
-    Raises
-    ------
-    DatasetError
-        If the file is damaged, has another checksum, or other dimensions.
-    """
+    """Return the array of a dataset's file once its digest and shape are what was published."""
     content = read_content(path, 2 * (16 + prod(file.shape)))  # enough to see that it is too long
     array = parse_idx(content, str(path), n_dims=len(file.shape))
     if array.shape != file.shape or array.dtype != np.uint8:
@@ -269,15 +232,7 @@ def read_verified(path: Path, file: IdxFile) -> np.ndarray:
 
 
 def download(name: str, progress: ProgressBar | None = None) -> Path:
-    """Fetch a dataset's files into the cache and return their folder.
-
-    Every file comes to a temporary name, is checked, and is then renamed: the cache never holds a damaged file.
-
-    Raises
-    ------
-    DatasetError
-        If no mirror delivers a file that passes its check, or the cache cannot be written.
-    """
+    """Fetch a dataset's files into the cache and return their folder."""
     spec = IDX_DATASETS[name]
     folder = cache_dir() / name
     try:

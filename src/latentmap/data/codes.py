@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.arrow import pyarrow as load_pyarrow
 from latentmap.data.csv_files import has_header, is_number
-from latentmap.data.parquet_files import pyarrow as load_pyarrow
 from latentmap.errors import DatasetError, LatentmapError
 from latentmap.files import new_file
 
@@ -38,30 +38,7 @@ def check_suffix(path: Path) -> None:
 def write_codes(
     path: Path, pieces: Iterable[Piece], n: int, latent_dim: int, *, for_spreadsheet: bool = False
 ) -> None:
-    """Write codes as they come.
-
-    Parameters
-    ----------
-    path : Path
-        Ends in one of `SUFFIXES`, which chooses the format.
-    pieces : iterable of Piece
-        In order; none is held longer than it takes to write it.
-    n : int
-        How many codes there will be in all.
-    latent_dim : int
-        How many columns a code has.
-    for_spreadsheet : bool, default False
-        Whether in CSV text that a spreadsheet would run as a formula gets an apostrophe before it.
-
-    Raises
-    ------
-    ValueError
-        If the ending is another.
-    OutputError
-        If the file cannot be written.
-    MissingExtraError
-        If Parquet is asked for and the extra is not installed.
-    """
+    """Write codes as they come."""
     check_suffix(path)
     names = [f"z{i + 1}" for i in range(latent_dim)]
     with new_file(path) as temporary:
@@ -74,24 +51,7 @@ def write_codes(
 
 
 def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.float32]:
-    """Return the codes of a file that `write_codes` wrote, or of any table whose last columns are codes.
-
-    Parameters
-    ----------
-    path : path
-        Ends in one of `SUFFIXES`.
-    latent_dim : int
-        How many columns a code has; columns before them are passed over.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, latent_dim)
-
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read, or has fewer columns.
-    """
+    """Return the codes of a file that `write_codes` wrote, or of any table whose last columns are codes."""
     file = Path(path)
     check_suffix(file)
     if file.exists() and not file.is_file():  # a named pipe would be waited for

@@ -1,6 +1,6 @@
 """CSV files as tables: what separates the columns, whether the first line names them, and what each holds.
 
-Each of these is decided by looking at many lines. Which columns are features is the business of ``tables``.
+Each of these is decided by looking at many lines.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import ArrayReader
-from latentmap.data.reading import Wishes
-from latentmap.data.store import file_state
+from latentmap.data.arrays import ArraySamples
+from latentmap.data.cache import file_state
+from latentmap.data.reading import ReadOptions, SourceInfo
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
 from latentmap.errors import DatasetError
 
@@ -33,27 +33,14 @@ _DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
-def read_csv(path: Path, wishes: Wishes) -> ArrayReader:
-    """Return the reader of a CSV file: a row a sample, with a header line or without.
-
-    Parameters
-    ----------
-    path : Path
-        UTF-8, values separated by commas, semicolons or tabs.
-    wishes : Wishes
-        What the user asked for.
-
-    Raises
-    ------
-    DatasetError
-        If the file is no such table, or a value is no number; by line and column.
-    """
+def read_csv(path: Path, options: ReadOptions) -> tuple[ArraySamples, SourceInfo]:
+    """Return the reader of a CSV file: a row a sample, with a header line or without."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             delimiter = _find_delimiter(list(islice(file, _SAMPLE)))
             file.seek(0)
             rows = csv.reader(file, delimiter=delimiter)
-            return read_table(_Cells(path, wishes, delimiter).read(rows), wishes)
+            return read_table(_Cells(path, options, delimiter).read(rows), options)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except csv.Error as error:
@@ -143,8 +130,8 @@ def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 class _Cells:
     """The cells of a file, gone through once: numbers as such, the others by column until what it holds is plain."""
 
-    def __init__(self, path: Path, wishes: Wishes, delimiter: str) -> None:
-        self._path, self._wishes, self._delimiter = path, wishes, delimiter
+    def __init__(self, path: Path, options: ReadOptions, delimiter: str) -> None:
+        self._path, self._options, self._delimiter = path, options, delimiter
         self._notes: list[str] = []
         self._lines = array("q")
         self._classes: list[str] = []
@@ -158,7 +145,7 @@ class _Cells:
         """Return the table of the rows that a csv reader gives."""
         names, lines = self._name_columns(rows)
         check_names(names, str(self._path))
-        label = class_column(names, self._wishes, str(self._path))
+        label = class_column(names, self._options, str(self._path))
         values = self._read_values(lines, len(names), None if label is None else names.index(label))
         if not len(values):
             raise DatasetError(f"{self._path} has no rows.")
@@ -188,9 +175,9 @@ class _Cells:
         n_sampled = max(2, min(_SAMPLE, _SAMPLE_CELLS // len(first[1])))
         sampled = list(islice(numbered, n_sampled))
         cells = [cell.strip() for cell in first[1]]
-        known = self._wishes.reading.columns if self._wishes.reading else None
-        if self._wishes.header is not None:
-            header, plain = self._wishes.header, True
+        known = self._options.reading.columns if self._options.reading else None
+        if self._options.header is not None:
+            header, plain = self._options.header, True
         elif known is not None and set(known) <= set(cells):
             header, plain = True, True
         else:

@@ -1,8 +1,4 @@
-"""The one shape in which data travels through Latentmap: two splits of samples, with labels where there are any.
-
-What belongs here: the containers and what can be asked of them. Reading files into them is the business of the other
-modules of this package.
-"""
+"""The one shape in which data travels through Latentmap: two splits of samples, with labels where there are any."""
 
 from __future__ import annotations
 
@@ -17,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.preprocessing import Unit, measuring_unit
-from latentmap.data.reading import Reading
-from latentmap.data.splits import choose_few
+from latentmap.data.reading import Reading, ReadOptions, check_limit
 from latentmap.errors import DatasetError, printable
 
 Samples = NDArray[np.uint8] | NDArray[np.floating]
 
+NO_LABEL = "(no label)"
+_MAX_TEST = 10_000  # more would only take time: figures of 10,000 samples are exact enough
 _THUMBNAILS = 10
 _THUMBNAIL_SIDE = 64  # pixels: what a notebook keeps of a picture stays at some kilobytes
 
@@ -37,14 +34,15 @@ class Split:
         Images with values 0..255, as float32 from 0 to 1 where they have more than 8 bits, or vectors in their own
         units.
     labels : ndarray of int64, shape (n,), or None
-        Class indices, ``0 <= label < len(class_names)``; never used to learn.
+        Class indices, ``0 <= label < len(class_names)``; never used to learn. -1 and NaN are samples without a label,
+        which in a `Dataset` are a class of their own, or none where a whole split has no label.
     names : tuple of str, length n, or None
         What each sample is called: its file, say.
 
     Raises
     ------
     DatasetError
-        If `labels` has another length than `X`, or holds anything but whole numbers of at least 0.
+        If `labels` has another length than `X`, or holds anything but numbers of classes.
     """
 
     X: Samples
@@ -58,14 +56,7 @@ class Split:
                 f"{len(self.labels):,} labels. Check that both files belong to the same split."
             )
         if self.labels is not None:
-            labels = np.asarray(self.labels)
-            if labels.ndim != 1 or (len(labels) and labels.dtype.kind not in "iu"):
-                raise DatasetError(
-                    f"labels must be whole numbers, one a sample, got {labels.dtype} of shape {labels.shape}. Number "
-                    "the classes from 0, or give their names to load_dataset."
-                )
-            _check_labels(labels, None)
-            object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
+            object.__setattr__(self, "labels", _as_numbers(np.asarray(self.labels)))
 
     def __len__(self) -> int:
         return len(self.X)
@@ -135,17 +126,26 @@ class Dataset:
     split: str = "given"
 
     def __post_init__(self) -> None:
-        found = [split.labels for split in (self.train, self.test) if split.labels is not None and len(split)]
-        if self.class_names is None and found:
-            highest = max(int(labels.max()) for labels in found)
+        sides = {name: split for name in ("train", "test") if (split := getattr(self, name)).labels is not None}
+        hidden = {name: split.labels < 0 for name, split in sides.items()}
+        for name in [name for name in sides if len(sides[name]) and hidden[name].all()]:
+            object.__setattr__(self, name, replace(sides.pop(name), labels=None))
+        highest = max((int(split.labels.max()) for split in sides.values() if len(split)), default=-1)
+        if self.class_names is None and highest >= 0:
             if highest >= max(1000, len(self.train) + len(self.test)):  # no numbers of classes, and names without end
                 raise DatasetError(
                     f"labels must be numbers of classes, counted from 0, got {highest:,}. Number the classes, or give "
                     "class_names."
                 )
             object.__setattr__(self, "class_names", tuple(map(str, range(highest + 1))))
-        for labels in found:
-            _check_labels(labels, self.class_names)
+        for split in sides.values():
+            _check_labels(split.labels, self.class_names or ())
+        if any(hidden[name].any() for name in sides):
+            names = self.class_names or ()
+            object.__setattr__(self, "class_names", (*names, NO_LABEL))
+            for name, split in sides.items():
+                labels = np.where(hidden[name], len(names), split.labels)
+                object.__setattr__(self, name, replace(split, labels=labels))
 
     def __repr__(self) -> str:
         classes = f", {len(self.class_names):,} classes" if self.class_names else ""
@@ -197,22 +197,31 @@ class Dataset:
         return replace(self, train=self.train.few(n), test=self.test.few(n))
 
 
-def check_limit(n: object) -> None:
-    """Refuse a number of samples that leaves nothing to learn from."""
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
-        raise ValueError(f"limit must be a whole number of at least 2, got {n!r}. Leave it out to use every sample.")
+def _as_numbers(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Labels as numbers of classes, -1 for none; refuse what is none."""
+    if labels.dtype.kind == "f":
+        labels = np.where(np.isnan(labels), -1, labels)
+    whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and bool((labels == np.round(labels)).all()))
+    if labels.ndim != 1 or (len(labels) and not whole):
+        raise DatasetError(
+            f"labels must be whole numbers, one a sample, got {labels.dtype} of shape {labels.shape}. Number "
+            "the classes from 0, or give their names to load_dataset."
+        )
+    numbers = labels.astype(np.int64, copy=False)
+    _check_labels(numbers, None)
+    return numbers
 
 
-def _check_labels(labels: NDArray[Any], class_names: tuple[str, ...] | None) -> None:
+def _check_labels(labels: NDArray[np.int64], class_names: tuple[str, ...] | None) -> None:
     """Refuse labels that are none of the classes, naming the first."""
     most = np.inf if class_names is None else len(class_names)
-    if not len(labels) or (labels.min() >= 0 and labels.max() < most):
+    if not len(labels) or (labels.min() >= -1 and labels.max() < most):
         return
-    row = int(np.argmax((labels < 0) | (labels >= most)))
+    row = int(np.argmax((labels < -1) | (labels >= most)))
     rule = "of at least 0" if class_names is None else f"from 0 to {len(class_names) - 1}, one for each class name"
     raise DatasetError(
-        f"labels must be whole numbers {rule}, got {labels[row]} in row {row:,}. Leave out samples that "
-        "have no class, or give them one of their own."
+        f"labels must be whole numbers {rule}, or -1 for none, got {labels[row]} in row {row:,}. Number the "
+        "classes from 0."
     )
 
 
@@ -238,3 +247,62 @@ def _thumbnails(split: Split, class_names: tuple[str, ...] | None) -> str:
             f'src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
         )
     return f"<div>{''.join(pictures)}</div>"
+
+
+# ---- which samples -------------------------------------------------------------------------------------------------
+
+
+def choose_rows(
+    n: int, labels: NDArray[np.int64] | None, is_test: NDArray[np.bool_] | None, options: ReadOptions
+) -> dict[str, NDArray[np.int64]]:
+    """The rows of each split, ascending: those given, or drawn."""
+    if is_test is None:
+        is_test = np.zeros(n, bool)
+        if options.test_fraction:
+            is_test = choose_test(n, labels, options.test_fraction)
+    parts = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+    for name, rows in parts.items():
+        if options.limit is not None and len(rows) > options.limit:
+            parts[name] = rows[choose_few(len(rows), None if labels is None else labels[rows], options.limit)]
+    return parts
+
+
+def choose_test(n: int, labels: NDArray[np.int64] | None, fraction: float, seed: int = 0) -> NDArray[np.bool_]:
+    """Choose the test samples at random: of each class the same share, where there are classes."""
+    rng = np.random.default_rng(seed)
+    wanted = min(_MAX_TEST, max(1, round(n * fraction)), max(n - 1, 0))
+    is_test = np.zeros(n, bool)
+    if labels is None:
+        is_test[rng.choice(n, wanted, replace=False)] = True
+        return is_test
+    # One random order of all; in each class the first take part. Sorting by relative rank spreads the rounding.
+    order = rng.permutation(n)
+    rank = np.empty(n)
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        rank[members] = (np.arange(len(members)) + 0.5) / len(members) if len(members) > 1 else 1.0
+    is_test[order[np.argsort(rank[order], kind="stable")[:wanted]]] = True
+    return is_test
+
+
+def choose_few(n: int, labels: NDArray[np.int64] | None, wanted: int) -> NDArray[np.int64]:
+    """Choose `wanted` of `n` rows, evenly spaced and ascending: of each class its share, and one at least."""
+    if labels is None:
+        return np.linspace(0, n - 1, wanted).astype(np.int64)
+    by_class = np.argsort(labels, kind="stable")
+    _, sizes = np.unique(labels, return_counts=True)
+    starts = np.cumsum(sizes) - sizes
+    # The members of a class come at even steps from 0 to 1, so that the first come from all classes in their shares.
+    rank = (np.arange(n) - np.repeat(starts, sizes)) / np.repeat(sizes, sizes)
+    classes = np.repeat(np.arange(len(sizes)), sizes)[np.argsort(rank, kind="stable")[:wanted]]
+    shares = np.bincount(classes, minlength=len(sizes))
+    found = [
+        start + np.linspace(0, size - 1, share).astype(np.int64)
+        for start, size, share in zip(starts, sizes, shares, strict=True)
+    ]
+    return np.sort(by_class[np.concatenate(found)])
+
+
+def shuffled_rows(n: int) -> NDArray[np.int64]:
+    """Return the order in which `n` test samples are shown and measured, the same every time."""
+    return np.random.default_rng(0).permutation(n)

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from latentmap.data.images import SUFFIXES, UnreadableImageError
-from latentmap.data.readers import EncodedImages, Known
-from latentmap.data.reading import Wishes
+from latentmap.data.images import SUFFIXES, EncodedImages, UnreadableImageError
+from latentmap.data.reading import ReadOptions, SourceInfo
 from latentmap.errors import DatasetError
 
 _TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
@@ -23,17 +22,10 @@ Found = tuple[Path, os.stat_result | str]
 """The path of an image file below its folder, and its state, or why it cannot be opened."""
 
 
-def read_folder(folder: Path, images: Sequence[Found], notes: list[str], wishes: Wishes) -> EncodedImages:
-    """Return the reader of a folder of images, as `find_images` found them.
-
-    Nested folders are classes, as `_classes` says; folders ``train`` and ``test``, where both are there, are the
-    splits.
-
-    Raises
-    ------
-    DatasetError
-        If there is no image.
-    """
+def read_folder(
+    folder: Path, images: Sequence[Found], notes: list[str], options: ReadOptions
+) -> tuple[EncodedImages, SourceInfo]:
+    """Return the reader of a folder of images, as `find_images` found them."""
     is_test = None
     inside = [path.parts for path, _ in images]
     tops = {parts[0] for parts in inside if len(parts) > 1}
@@ -62,16 +54,6 @@ def read_folder(folder: Path, images: Sequence[Found], notes: list[str], wishes:
     for path, state in images:
         words = state if isinstance(state, str) else f"{state.st_size}\0{state.st_mtime_ns}"
         digest.update(f"{path}\0{words}\n".encode("utf-8", "surrogateescape"))
-    known = Known(
-        name=folder.resolve().name or "images",
-        n=len(images),
-        labels=labels,
-        class_names=classes if labels is not None else None,
-        is_test=is_test,
-        names=[path.as_posix() for path, _ in images],
-        in_class_order=True,
-        notes=[*notes, *told],
-    )
 
     def fetch(row: int) -> Path:
         path, state = images[row]
@@ -79,7 +61,13 @@ def read_folder(folder: Path, images: Sequence[Found], notes: list[str], wishes:
             raise UnreadableImageError(state)
         return folder / path
 
-    return EncodedImages(known, fetch, wishes, digest.hexdigest())
+    name, names = folder.resolve().name or "images", [path.as_posix() for path, _ in images]
+    told = [*notes, *told]
+    samples = EncodedImages(name, len(images), fetch, options, told, content=digest.hexdigest(), names=names)
+    return samples, SourceInfo(
+        name, len(images), samples.reading, labels, classes if labels is not None else None, is_test, names,
+        in_class_order=True, notes=tuple(told),
+    )  # fmt: skip
 
 
 def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
@@ -106,15 +94,7 @@ def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
 
 
 def find_images(folder: Path) -> tuple[list[Found], list[str]]:
-    """Return the image files of a folder in natural order, all the way down, and what to say of the others.
-
-    Hidden files and folders are passed over; links are followed, but not back to where they come from.
-
-    Raises
-    ------
-    DatasetError
-        If it, or a folder in it, cannot be looked into.
-    """
+    """Return the image files of a folder in natural order, all the way down, and what to say of the others."""
     files: list[Found] = []
     loops: list[str] = []
     n_others = 0

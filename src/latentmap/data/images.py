@@ -1,15 +1,17 @@
-"""From one image file to an array of bytes: every mode and orientation that Pillow reads.
-
-What belongs here: a single image. Which images there are is the business of ``folder`` and ``tables``.
-"""
+"""Pictures: one encoded image to an array, many of them on all cores, and arrays of images to one size and colour."""
 
 from __future__ import annotations
 
 import io
+import itertools
+import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentmap.data.preprocessing import Levels, find_levels, pixel_range
-from latentmap.data.reading import Reading
+from latentmap.data.reading import Piece, Reading, ReadOptions, Samples
+from latentmap.errors import DatasetError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -28,6 +31,11 @@ _GREY_MODES = ("1", "L", "LA", "La", *_DEEP_MODES)
 _STRIP = 2**20  # pixels looked at together
 _BIG = 2**24  # pixels from which images are decoded one at a time, or those of all threads would fill the memory
 _one_big = threading.Lock()
+_DECODED_AT_ONCE = 256  # images between two looks at what is done
+_BATCH = 16  # of them at once by one thread
+_LOOKED_AT = 4096  # of images with more than 8 bits, evenly spaced, to find the range of their pixels
+_RESIZED_AT_ONCE = 8192  # keeps the working memory at some tens of megabytes
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 _BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as `resize_images` is
 
 Encoded = Path | bytes | Image.Image
@@ -39,13 +47,7 @@ class UnreadableImageError(Exception):
 
 
 def probe(encoded: Encoded) -> tuple[tuple[int, int], bool, Literal["8 bits", "deep", "cut to 8 bits"]]:
-    """Return an image's (height, width), whether it is grey, and how many bits are read, from its header alone.
-
-    Raises
-    ------
-    UnreadableImageError
-        If it is no image, or too large.
-    """
+    """Return an image's (height, width), whether it is grey, and how many bits are read, from its header alone."""
     with _explained(), _open(encoded) as image, _alone(image):
         width, height = image.size
         deeper = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # gone once it is decoded
@@ -57,39 +59,13 @@ def probe(encoded: Encoded) -> tuple[tuple[int, int], bool, Literal["8 bits", "d
 
 
 def levels_of(encoded: Encoded) -> tuple[np.dtype[Any], Levels]:
-    """Return the type of the pixels of a deep image, and what `find_levels` says of them.
-
-    Raises
-    ------
-    UnreadableImageError
-        If it is no image, damaged, or too large.
-    """
+    """Return the type of the pixels of a deep image, and what `find_levels` says of them."""
     with _explained(), _open(encoded) as image, _alone(image):
         return _levels(image)
 
 
 def decode(encoded: Encoded, reading: Reading, pixels: tuple[float, float] | None = None) -> NDArray[Any]:
-    """Return an image as its reading wants it: turned upright, without transparency, in size and channels.
-
-    Parameters
-    ----------
-    encoded : path, bytes or Image
-        The image; of several pictures in one file, the first.
-    reading : Reading
-        Size, channels, fit, and whether bytes or floats are wanted.
-    pixels : (float, float), optional
-        Which values are black and white where the image has more than 8 bits; by default those of its own range.
-
-    Returns
-    -------
-    ndarray of uint8 (0 to 255) or float32 (0 to 1), shape (height, width, channels)
-        Transparent pixels on white, unless `reading` has 4 channels.
-
-    Raises
-    ------
-    UnreadableImageError
-        If it is no image, damaged, or too large, or has pixels that are no numbers.
-    """
+    """Return an image as its reading wants it: turned upright, without transparency, in size and channels."""
     height, width, channels = reading.shape
     with _explained(), _open(encoded) as image:
         if image is not encoded:  # one that is open belongs to the user
@@ -207,3 +183,167 @@ def _fit(image: Image.Image, size: tuple[int, int], fit: str, black: float | Non
     if fit == "pad":
         return ImageOps.pad(image, size, _BILINEAR, color=black)  # type: ignore[arg-type]  # of mode F
     return image.resize(size, _BILINEAR)
+
+
+# ---- arrays of images ---------------------------------------------------------------------------------------------
+
+
+def bring_images(images: NDArray[Any], reading: Reading) -> NDArray[Any]:
+    """Return images in the channels and the size that a reading wants."""
+    height, width, channels = reading.shape
+    images = _in_channels(images, channels)
+    if images.shape[1:3] != (height, width):
+        if reading.fit == "crop":
+            images = crop_images(images, height, width)
+        elif reading.fit == "pad":
+            images = pad_images(images, height, width)
+    return resize_images(images, height, width)
+
+
+def _in_channels(images: NDArray[Any], channels: int) -> NDArray[Any]:
+    """Images with so many channels: opacity is laid on white, colours are weighed for grey."""
+    if images.shape[3] == channels:
+        return images
+    in_bytes = images.dtype == np.uint8
+    white = 255 if in_bytes else 1
+    if images.shape[3] == 4:
+        opacity = images[..., 3:].astype(np.float32) / white
+        images = images[..., :3] * opacity + white * (1 - opacity)
+        images = np.round(images).astype(np.uint8) if in_bytes else images
+    if channels == 1:
+        if images.shape[3] == 1:
+            return images
+        grey = (images @ _GREY)[..., None]
+        return np.round(grey).astype(np.uint8) if in_bytes else grey
+    colour = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+    return colour if channels == 3 else np.concatenate([colour, np.full_like(colour[..., :1], white)], axis=3)
+
+
+def resize_images(images: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Resize images with the bilinear filter that Pillow uses (antialiased when shrinking)."""
+    if images.shape[1:3] == (height, width):
+        return images
+    import torch
+    from torch.nn.functional import interpolate
+
+    n, _, _, channels = images.shape
+    resized = np.empty((n, height, width, channels), images.dtype)
+    for start in range(0, n, _RESIZED_AT_ONCE):
+        # A copy, since PyTorch takes no read-only memory (files are often mapped so).
+        chunk = torch.from_numpy(images[start : start + _RESIZED_AT_ONCE].copy()).permute(0, 3, 1, 2)
+        chunk = interpolate(chunk, size=(height, width), mode="bilinear", antialias=True)
+        resized[start : start + _RESIZED_AT_ONCE] = chunk.permute(0, 2, 3, 1).numpy()
+    return resized
+
+
+def crop_images(images: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Return the middle of images, cut to the shape (not yet the size) of height x width."""
+    _, h, w, _ = images.shape
+    new_h, new_w = min(h, max(1, round(w * height / width))), min(w, max(1, round(h * width / height)))
+    top, left = (h - new_h) // 2, (w - new_w) // 2
+    return images[:, top : top + new_h, left : left + new_w]
+
+
+def pad_images(images: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Return images with black borders, in the shape (not yet the size) of height x width."""
+    _, h, w, _ = images.shape
+    new_h, new_w = max(h, round(w * height / width)), max(w, round(h * width / height))
+    top, left = (new_h - h) // 2, (new_w - w) // 2
+    return np.pad(images, ((0, 0), (top, new_h - h - top), (left, new_w - w - left), (0, 0)))
+
+
+# ---- many encoded images -------------------------------------------------------------------------------------------
+
+
+class EncodedImages(Samples):
+    """Images in files of their own, or in a table's cells: each is decoded when it is read, on all cores."""
+
+    def __init__(
+        self,
+        name: str,
+        n: int,
+        fetch: Callable[[int], Encoded],  # asked in ascending order, by one thread; may raise `UnreadableImageError`
+        options: ReadOptions,
+        notes: list[str],  # what the user should be told is added
+        *,
+        content: str = "",  # changes when the images do; empty where that cannot be told
+        names: Sequence[str] | None = None,
+        label: str | None = None,  # the column of a table that names the class
+    ) -> None:
+        self.name, self._fetch, self._content = name, fetch, content
+        sizes: Counter[tuple[int, int]] = Counter()
+        grey = True
+        depths: dict[str, list[int]] = {}
+        self.unreadable: dict[int, str] = {}
+        for row, found in self._in_parallel(np.arange(n), probe):
+            if isinstance(found, UnreadableImageError):
+                self.unreadable[row] = str(found)
+            else:
+                sizes[found[0]] += 1
+                grey = grey and found[1]
+                depths.setdefault(found[2], []).append(row)
+        if not sizes:
+            first = names[0] if names else "image 0"
+            raise DatasetError(
+                f"none of the {n:,} images in {name} can be read. The first is {first}: {self.unreadable.get(0, '')}."
+            )
+        chosen = options.choose(sizes, grey=grey, notes=notes)
+        dtype, levels = self._find_levels(depths.get("deep", []))
+        chosen, self._pixels = options.choose_range(replace(chosen, label=label), dtype, levels, notes)
+        self.reading = chosen
+        self.sample_shape, self.dtype = self.reading.shape, self.reading.pixel_type
+        if "deep" in depths and len(depths) > 1:
+            notes.append(f"{len(depths['deep']):,} images have more than 8 bits, the others are of 0 to 255.")
+        if "cut to 8 bits" in depths:
+            notes.append(f"{len(depths['cut to 8 bits']):,} colour images of 16 bits are read by their upper 8.")
+
+    def _find_levels(self, rows: list[int]) -> tuple[np.dtype[Any], Levels]:
+        """The type and the levels of the pixels of deep images; of bytes where there are none."""
+        some = np.asarray(rows, np.int64)[:: max(1, -(-len(rows) // _LOOKED_AT))]
+        found = [result for _, result in self._in_parallel(some, levels_of) if isinstance(result, tuple)]
+        if not found:
+            return np.dtype(np.uint8), (0.0, 255.0, 1.0)
+        low, high, step = zip(*(levels for _, levels in found), strict=True)
+        dtype = max((dtype for dtype, _ in found), key=lambda dtype: (dtype.kind == "f", dtype.itemsize))
+        return dtype, (min(low), max(high), min(step))
+
+    def fingerprint(self) -> str | None:
+        """What changes when the images or their reading do."""
+        return f"{self._content} {self.reading} {self._pixels}" if self._content else None
+
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
+        """Yield the images at these rows; those that are damaged are named."""
+        results = self._in_parallel(rows, lambda encoded: decode(encoded, self.reading, self._pixels))
+        while piece := list(itertools.islice(results, _DECODED_AT_ONCE)):
+            bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
+            good = [row for row, _ in piece if row not in bad]
+            X = np.asarray([found for row, found in piece if row not in bad], self.dtype)
+            yield np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad
+
+    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[tuple[int, Any]]:
+        """The work's result for each row, or the error of one that could not be read."""
+
+        def attempt(items: list[Encoded | UnreadableImageError]) -> list[Any]:
+            found: list[Any] = []
+            for item in items:
+                try:
+                    found.append(item if isinstance(item, UnreadableImageError) else work(item))
+                except UnreadableImageError as error:
+                    found.append(error)
+            return found
+
+        # Threads, since Pillow lets others run while it decodes; the items themselves are fetched in order.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(rows), _DECODED_AT_ONCE):
+                piece = rows[start : start + _DECODED_AT_ONCE].tolist()
+                items = [self._item(row) for row in piece]
+                # Several at once: handing over a small image takes a thread longer than its work.
+                batches = [items[i : i + _BATCH] for i in range(0, len(items), _BATCH)]
+                yield from zip(piece, itertools.chain.from_iterable(pool.map(attempt, batches)), strict=True)
+
+    def _item(self, row: int) -> Encoded | UnreadableImageError:
+        """The image of a row, still encoded, or why there is none."""
+        try:
+            return self._fetch(row)
+        except UnreadableImageError as error:
+            return error

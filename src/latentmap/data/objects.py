@@ -1,4 +1,4 @@
-"""What Python holds as sources: arrays, tensors, data frames, and PyTorch's datasets."""
+"""What Python holds: arrays, tensors, frames and PyTorch's datasets as sources; checks of the `X` of an estimator."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import datetime
 import decimal
 import numbers
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.utils import check_array
 
-from latentmap.data.arrays import ArrayReader, Parts, missing_cells, number_classes
-from latentmap.data.preprocessing import channels_last
-from latentmap.data.readers import EncodedImages, Known, Reader
-from latentmap.data.reading import Wishes
-from latentmap.data.regions import file_region
-from latentmap.data.store import file_state, memory_budget
-from latentmap.data.tables import Kind, Table, check_names, read_table
+from latentmap.data.arrays import ArraySamples, missing_cells, number_classes, read_arrays
+from latentmap.data.cache import file_region, file_state
+from latentmap.data.images import EncodedImages
+from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
+from latentmap.data.reading import ReadOptions, Samples, SourceInfo
+from latentmap.data.tables import Kind, Table, check_names, describe_others, read_table
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -30,26 +31,11 @@ if TYPE_CHECKING:
 _NO_CLASS = object()
 
 
-def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayReader:
-    """Return the reader of an array, a tensor or a data frame.
-
-    Parameters
-    ----------
-    source : array, tensor or data frame
-        Samples; a tensor of images may have its channels first.
-    labels : array, shape (n,), optional
-        The class of each.
-    wishes : Wishes
-        What the user asked for.
-
-    Raises
-    ------
-    DatasetError
-        If it is none of these, or not fit for use.
-    """
+def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> tuple[ArraySamples, SourceInfo]:
+    """Return the reader of an array, a tensor or a data frame."""
     y = None if labels is None else np.asarray(labels)
     if hasattr(source, "columns") and hasattr(source, "dtypes"):
-        return _read_frame(source, y, wishes)
+        return _read_frame(source, y, options)
     if hasattr(source, "detach"):
         source = channels_last(source.detach().cpu().numpy())
     try:
@@ -58,10 +44,10 @@ def read_object(source: Any, labels: ArrayLike | None, wishes: Wishes) -> ArrayR
         raise DatasetError(f"the data must be an array of numbers, got {type(source).__name__}: {error}.") from error
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
-    return ArrayReader("the data", Parts(X, y), wishes, content=content)
+    return read_arrays("the data", [(X, y)], options, content=content)
 
 
-def _read_frame(frame: Any, y: Any, wishes: Wishes) -> ArrayReader:
+def _read_frame(frame: Any, y: Any, options: ReadOptions) -> tuple[ArraySamples, SourceInfo]:
     """The reader of a data frame."""
     check_names(map(str, frame.columns), "the data frame")
     names = {str(name): name for name in frame.columns}
@@ -71,7 +57,7 @@ def _read_frame(frame: Any, y: Any, wishes: Wishes) -> ArrayReader:
         return np.column_stack([as_numbers(columns[name]) for name in wanted])
 
     kinds = {name: kind_of_values(values) for name, values in columns.items()}
-    return read_table(Table("the data", "the data frame", kinds, take, columns.__getitem__), wishes, y)
+    return read_table(Table("the data", "the data frame", kinds, take, columns.__getitem__), options, y)
 
 
 def kind_of_values(values: NDArray[Any]) -> Kind:
@@ -102,21 +88,8 @@ def is_torch_dataset(source: Any) -> bool:
     return isinstance(source, Dataset) and hasattr(source, "__len__")
 
 
-def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
-    """Return the reader of a PyTorch dataset of images or vectors, alone or with their classes.
-
-    Parameters
-    ----------
-    source : torch.utils.data.Dataset
-        Of x, or (x, y): x a Pillow image, a tensor or an array, y a number or a name.
-    wishes : Wishes
-        What the user asked for.
-
-    Raises
-    ------
-    DatasetError
-        If it is empty, or its items are something else.
-    """
+def read_torch_dataset(source: Any, options: ReadOptions) -> tuple[Samples, SourceInfo]:
+    """Return the reader of a PyTorch dataset of images or vectors, alone or with their classes."""
     name = type(source).__name__
     n = len(source)
     if not n:
@@ -126,7 +99,7 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
     notes: list[str] = []
     labels: dict[int, Any] = {}
     held: dict[int, Any] = {}
-    room = (memory_budget(None) if wishes.budget is None else wishes.budget) // 2
+    room = options.budget // 2
 
     def fetch(row: int) -> Any:
         """The sample of a row; its label is noted. What fits in memory is asked for once."""
@@ -145,11 +118,9 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
 
     first = fetch(0)
     if isinstance(first, Image.Image):
-        reader = EncodedImages(Known(name, n, in_class_order=True, notes=notes), fetch, wishes, content="")
-        reader.known.labels, reader.known.class_names = number_classes(
-            [_labels(labels, notes)], [n], name, class_names, notes=notes
-        )
-        return reader
+        images = EncodedImages(name, n, fetch, options, notes)
+        numbers, names = number_classes([_labels(labels, notes)], [n], name, class_names, notes=notes)
+        return images, SourceInfo(name, n, images.reading, numbers, names, in_class_order=True, notes=tuple(notes))
     samples = [first, *map(fetch, range(1, n))]
     arrays = [x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x) for x in samples]
     shapes = {array.shape for array in arrays}
@@ -158,9 +129,7 @@ def read_torch_dataset(source: Any, wishes: Wishes) -> Reader:
     y = _labels(labels, notes)
     X = np.stack(arrays)
     X = channels_last(X) if hasattr(first, "detach") else X
-    vectors = ArrayReader(name, Parts(X, y), wishes, class_names=class_names)
-    vectors.known.notes.extend(notes)
-    return vectors
+    return read_arrays(name, [(X, y)], options, class_names=class_names, notes=notes)
 
 
 def _load(image: Image.Image) -> int:
@@ -186,3 +155,85 @@ def _labels(found: dict[int, Any], notes: list[str]) -> Any:
         notes.append("what the data set gives beside its samples are neither numbers nor names: no classes.")
         return None
     return None if all(value is None for value in values) else np.array(values, object)
+
+
+# ---- the X of an estimator -----------------------------------------------------------------------------------------
+
+
+def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> NDArray[Any]:
+    """Return images as an array of the shape that `known` was fitted to."""
+    if 0 in images.shape:
+        raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
+    if images.ndim == 4 and images.shape[3] not in CHANNELS:
+        first = images.shape[1] in CHANNELS
+        way = " Move the channels to the end: X.transpose(0, 2, 3, 1)." if first else ""
+        raise ValueError(
+            f"X must have 1, 3 or 4 channels in its last axis, got shape {images.shape}. Images are "
+            f"(n, height, width, channels).{way}"
+        )
+    if images.dtype.kind not in "biu":
+        images = check_array(
+            images, dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=1, input_name="X"
+        )
+    if known is None:
+        if len(images) < 2:
+            raise ValueError(f"X must hold at least 2 samples to learn from, got {len(images)} sample.")
+        return images
+    if not known.is_images:
+        raise ValueError(f"X must be vectors of {known.n_values} features, as in fit, got shape {images.shape}.")
+    wanted = known.sample_shape
+    if images.shape[1:] != wanted:
+        if _written_out(images.shape[1:]) != _written_out(wanted):
+            raise ValueError(f"X must be samples of shape {wanted}, as in fit, got {images.shape[1:]}.")
+        images = images.reshape(-1, *wanted)
+    return images
+
+
+def name_first_gap(error: Exception, X: Any) -> Exception:
+    """Say where samples hold no numbers, where an error of scikit-learn's does not; other errors stay as they are."""
+    names = None
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        columns = {name: np.asarray(X[name]) for name in X.columns}
+        others = describe_others({str(name): kind_of_values(values) for name, values in columns.items()})
+        if others:
+            return ValueError(
+                f"X must hold numbers, got {'; '.join(others)}. Leave them out, or read X by load_dataset, which "
+                "passes over them."
+            )
+        names, X = list(columns), np.column_stack([as_numbers(values) for values in columns.values()])
+    if "NaN" not in str(error) and "infinity" not in str(error):
+        return error
+    try:
+        finite = np.isfinite(np.asarray(X, dtype=np.float64))
+    except (TypeError, ValueError):
+        return error
+    if finite.ndim != 2 or finite.all():
+        return error
+    row, column = (int(i) for i in np.argwhere(~finite)[0])
+    where = f"column {names[column]!r}" if names is not None else f"column {column}"
+    first = " ".join(str(error).splitlines()[0].split()).rstrip(".")
+    return ValueError(f"{first}. The first is in row {row}, {where}. Fill it in, or leave the row out.")
+
+
+def check_units(images: NDArray[Any], known: Preprocessing) -> None:
+    """Refuse uint8 where fit saw floats from 0 to 1; warn of images that are in other units than those of fit."""
+    if images.dtype == np.uint8 and known.is_raw:
+        return
+    black, white = known.pixel_range
+    if images.dtype == np.uint8 and white <= 1:
+        way = "Divide it by 255." if black == 0 else "Bring it to that range."
+        raise ValueError(f"X must be in the units that fit saw, floats from {black:g} to {white:g}, got uint8. {way}")
+    extremes = float(images.min()), float(images.max())
+    fault = range_mismatch((black, white), images.dtype, *extremes)
+    if fault:
+        way = "Bring X to the range of fit."
+        if (black, white) == (0, 255) and extremes[1] <= 1:
+            way = "Multiply X by 255."
+        elif (black, white) == (0, 1) and pixel_range(images.dtype, *extremes) == (0, 255):
+            way = "Divide X by 255."
+        warnings.warn(f"X must be in the units that fit saw, {fault} {way}", stacklevel=4)
+
+
+def _written_out(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """An image's shape with its channel axis written out."""
+    return (*shape, 1) if len(shape) == 2 else shape

@@ -40,17 +40,7 @@ _LEAST_SQUARED = 1e-150  # the square of less is no number of float64
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """An affine map between samples in the user's units and network tensors: ``x = (X - offset) / scale``.
-
-    Parameters
-    ----------
-    sample_shape : tuple of int
-        Shape of one sample as `fit` saw it: (height, width), (height, width, channels) or (n_features,).
-    dtype : str
-        The samples' dtype as `fit` saw it, ``"uint8"`` or a float; decides the dtype of what `to_samples` returns.
-    offset, scale : ndarray of float64, shape () or (n_features,)
-        In the units of the samples.
-    """
+    """An affine map between samples in the user's units and network tensors: ``x = (X - offset) / scale``."""
 
     sample_shape: tuple[int, ...]
     dtype: str
@@ -59,24 +49,7 @@ class Preprocessing:
 
     @classmethod
     def fit(cls, X: NDArray[Any], scaling: Scaling = "auto") -> Preprocessing:
-        """Choose the map from training samples.
-
-        Images map their `pixel_range` to [0, 1]. Vectors are centred per feature
-        and divided by the standard deviation, of each feature (``"standard"``) or over all of them (``"global"``).
-        ``"auto"`` takes one scale for all where the features have one unit (no range above ten times the median one):
-        flattened images would otherwise have their rarest pixels blown up.
-
-        Parameters
-        ----------
-        X : ndarray, shape (n, height, width), (n, height, width, channels) or (n, n_features)
-            Finite numbers; of images also whole ones and booleans.
-        scaling : {"auto", "standard", "global"}
-            For vectors only.
-
-        Returns
-        -------
-        Preprocessing
-        """
+        """Choose the map from training samples."""
         # Whole numbers of more than 16 bits need float64 to come back.
         dtype = "uint8" if X.dtype == np.uint8 else "float32" if np.can_cast(X.dtype, np.float32) else "float64"
         if X.ndim > 2:
@@ -142,20 +115,7 @@ class Preprocessing:
         return self.is_images and dtype == np.float32 and self.pixel_range == (0.0, 1.0)
 
     def hold(self, X: NDArray[Any]) -> Tensor:
-        """Return samples as the tensor that batches are taken from: bytes where `is_raw`, else scaled float32.
-
-        Beside the samples, one copy in float32 is made at most.
-
-        Parameters
-        ----------
-        X : ndarray, shape (n, *sample_shape)
-            In the user's units.
-
-        Returns
-        -------
-        Tensor, shape (n, *sample_shape)
-            uint8, sharing memory with `X` where that is possible, or float32.
-        """
+        """Return samples as the tensor that batches are taken from: bytes where `is_raw`, else scaled float32."""
         import torch
 
         if self.holds_as_is(X.dtype):
@@ -179,16 +139,7 @@ class Preprocessing:
         return x.reshape(-1, *self.tensor_shape)
 
     def to_samples(self, x_hat: Tensor) -> NDArray[np.floating]:
-        """Return network output in the user's shape and units.
-
-        Parameters
-        ----------
-        x_hat : Tensor, shape (n, *tensor_shape)
-
-        Returns
-        -------
-        ndarray of float64 where `fit` saw float64, else float32, shape (n, *sample_shape)
-        """
+        """Return network output in the user's shape and units."""
         array = x_hat.detach().cpu()
         if self.is_images:
             array = array.permute(0, 2, 3, 1)

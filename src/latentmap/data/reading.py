@@ -1,19 +1,19 @@
-"""How raw samples become the samples of a dataset: recorded with a model, so that new data is treated alike.
-
-What belongs here: the record and the choice of it. Carrying it out is the business of ``images``, ``arrays`` and
-``tables``.
-"""
+"""What a reader takes (`ReadOptions`) and gives (`Samples`, `SourceInfo`), and the record in a model (`Reading`)."""
 
 from __future__ import annotations
 
+import os
+import re
 import statistics
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentmap.checks import check_choice
 from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
@@ -24,6 +24,7 @@ FITS: tuple[str, ...] = get_args(Fit)
 Missing = Literal["drop", "mean"]
 MISSING: tuple[str, ...] = get_args(Missing)
 
+TEST_FRACTION = 0.2
 MIN_SIZE, MAX_SIZE = 8, 256
 _MIXED_SIZE = 64  # pixels: images of mixed sizes are brought to at most this
 
@@ -95,25 +96,12 @@ class Reading:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], sample_shape: tuple[int, ...] | None = None) -> Reading:
-        """Return what `to_config` gave.
-
-        Parameters
-        ----------
-        config : mapping
-            What it gave, maybe damaged since.
-        sample_shape : tuple of int, optional
-            The shape of the samples that it must lead to.
-
-        Raises
-        ------
-        DatasetError
-            If it is not that; the entry is named.
-        """
+        """Return what `to_config` gave."""
         if not isinstance(config, Mapping):
             raise DatasetError(f"the model's record of how its data was read must be entries, got {config!r:.60}.")
         names = {field.name for field in fields(cls)}
         for name, value in config.items():
-            rule, holds = _RULES.get(name, ("", _anything))
+            rule, holds = _RULES.get(name, ("", lambda _: True))
             if name not in names or not (value is None or holds(value)):
                 must = f"must be {rule}, got {value!r:.60}" if name in names else "is unknown"
                 raise DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {must}.")
@@ -147,11 +135,6 @@ class Reading:
                 )
 
 
-def _anything(_: object) -> bool:
-    """Take any value."""
-    return True
-
-
 def _is_count(value: object) -> bool:
     """Whether a value is a whole number of at least 1."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
@@ -162,63 +145,40 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def _is_text(value: object) -> bool:
-    """Whether a value is text."""
-    return isinstance(value, str)
+def _are(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    """A rule for each value of a list."""
+    return lambda values: isinstance(values, (list, tuple)) and all(map(holds, values))
 
 
-_COUNT, _NUMBER = ("a whole number of at least 1", _is_count), ("a number", _is_number)
-_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "height": _COUNT,
-    "width": _COUNT,
-    "channels": _COUNT,
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {  # what each entry of a record must be, unless it is None
+    **dict.fromkeys(("height", "width", "channels"), ("a whole number of at least 1", _is_count)),
     "fit": (f"one of {', '.join(FITS)}", FITS.__contains__),
-    "low": _NUMBER,
-    "high": _NUMBER,
+    **dict.fromkeys(("low", "high"), ("a number", _is_number)),
     "dtype": ("uint8 or float32", ("uint8", "float32").__contains__),
-    "columns": ("a list of names", lambda value: isinstance(value, (list, tuple)) and all(map(_is_text, value))),
-    "label": ("a name", _is_text),
+    "columns": ("a list of names", _are(lambda value: isinstance(value, str))),
+    "label": ("a name", lambda value: isinstance(value, str)),
     "missing": (f"one of {', '.join(MISSING)}", MISSING.__contains__),
-    "means": ("a list of numbers", lambda value: isinstance(value, (list, tuple)) and all(map(_is_number, value))),
+    "means": ("a list of numbers", _are(_is_number)),
 }
-"""What each entry of a record must be; None is taken too, and what has no rule."""
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a user asked for.
+class ReadOptions:
+    """How to read a source: what `load_dataset` was asked for."""
 
-    Parameters
-    ----------
-    size : int, (int, int), None or "auto"
-        Height and width to bring images to; None and "auto" leave it to the data.
-    fit : {"crop", "pad", "stretch"}
-        How images of another shape come to that size.
-    color : bool, optional
-        Colour, or grey; None leaves it to the data.
-    label : str, optional
-        The column that names the class.
-    reading : Reading, optional
-        Of the model that the data is for; then nothing else is asked.
-    columns : sequence of str, optional
-        Names or patterns of the columns of a table that are features.
-    header : bool, optional
-        Whether the first line of a CSV file names the columns; None leaves it to the file.
-    missing : {"drop", "mean"}, optional
-        What to do about missing numbers; None refuses them.
-    budget : int, optional
-        The most bytes of samples to hold.
-    """
-
-    size: int | tuple[int, int] | Literal["auto"] | None = "auto"
+    size: int | tuple[int, int] | Literal["auto"] | None = "auto"  # None and "auto" leave it to the data
     fit: Fit = "crop"
-    color: bool | None = None
-    label: str | None = None
-    reading: Reading | None = None
-    columns: Sequence[str] | None = None
-    header: bool | None = None
-    missing: Missing | None = None
-    budget: int | None = None
+    color: bool | None = None  # None leaves it to the data
+    label: str | None = None  # the column that names the class
+    columns: Sequence[str] | None = None  # names or patterns of those that are features
+    header: bool | None = None  # None leaves it to the file
+    missing: Missing | None = None  # None refuses gaps
+    reading: Reading | None = None  # of the model that the data is for; then nothing else is asked
+    test_fraction: float = TEST_FRACTION  # where the source has no splits; 0 keeps all in order
+    limit: int | None = None  # the most samples of a split
+    budget: int = 2**63  # the most bytes of samples to hold
+    skip_bad: bool = False  # pass over any number of unreadable images
+    bar: Any = None  # a progress bar, told of bytes downloaded and of samples decoded
 
     def __post_init__(self) -> None:
         check_choice("fit", self.fit, FITS)
@@ -226,6 +186,12 @@ class Wishes:
             check_choice("missing", self.missing, MISSING)
         if self.size not in (None, "auto"):
             self._check_size()
+        if isinstance(self.columns, str):
+            raise TypeError(f"columns must be a sequence of names, got {self.columns!r}. Put it into a list.")
+        if not 0 <= self.test_fraction < 1:
+            raise ValueError(f"test_fraction must be at least 0 and less than 1, got {self.test_fraction!r}.")
+        if self.limit is not None:
+            check_limit(self.limit)
 
     def _check_size(self) -> None:
         """Refuse a size out of range."""
@@ -245,26 +211,7 @@ class Wishes:
         return self.size if isinstance(self.size, tuple) else (int(self.size), int(self.size))
 
     def choose(self, sizes: Mapping[tuple[int, int], int], *, grey: bool, notes: list[str]) -> Reading:
-        """Settle what is left to the data.
-
-        Parameters
-        ----------
-        sizes : mapping of (height, width) to int
-            Which sizes occur, and how often.
-        grey : bool
-            Whether every image is grey.
-        notes : list of str
-            A line is added for what the user should know.
-
-        Returns
-        -------
-        Reading
-
-        Raises
-        ------
-        DatasetError
-            If the model takes vectors.
-        """
+        """Settle what is left to the data."""
         if self.reading is not None:
             if not self.reading.is_images:
                 raise DatasetError("this data holds images, and the model was fitted on vectors.")
@@ -321,6 +268,50 @@ class Wishes:
         return chosen, known
 
 
+@dataclass(frozen=True, eq=False)
+class SourceInfo:
+    """What is known of the samples of a source; a reader gives it with them."""
+
+    name: str  # what people call the data
+    n: int
+    reading: Reading  # how the samples are read, to be kept with a model
+    labels: NDArray[np.int64] | None = None  # (n,)
+    class_names: tuple[str, ...] | None = None
+    is_test: NDArray[np.bool_] | None = None  # (n,), where the source says which samples test
+    names: Sequence[str] | None = None  # what each sample is called: its file, say
+    in_class_order: bool = False  # whether neighbours tend to be alike
+    notes: tuple[str, ...] = ()  # what the user should be told
+
+    def name_of(self, row: int) -> str:
+        """Return what a sample is called."""
+        return self.names[row] if self.names is not None else f"image {row:,}"
+
+
+Piece = tuple[NDArray[np.int64], NDArray[Any], dict[int, str]]
+"""Rows (m,), their samples (m, *sample_shape), and which others could not be read, and why."""
+
+
+class Samples(ABC):
+    """The samples of a source, which can be read in any ascending order of rows."""
+
+    name: str  # what people call them
+    sample_shape: tuple[int, ...]
+    dtype: type[np.generic] = np.uint8  # of images, or float32: from 0 to 1 with more than 8 bits, and vectors
+    unreadable: Mapping[int, str] = {}  # what is known of them before they are read
+
+    @abstractmethod
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
+        """Yield the samples at these ascending rows, piece by piece."""
+
+    @abstractmethod
+    def fingerprint(self) -> str | None:
+        """What changes when the content does; None where that cannot be told, so that nothing can be kept."""
+
+    def whole(self) -> NDArray[Any] | None:
+        """All samples where they are one array of bytes to which nothing needs to be done."""
+        return None
+
+
 def _median_side(sizes: Mapping[tuple[int, int], int]) -> int:
     """The median of all heights and widths, within reason."""
     sides: list[int] = []
@@ -330,15 +321,29 @@ def _median_side(sizes: Mapping[tuple[int, int], int]) -> int:
 
 
 def parse_size(text: str) -> int | tuple[int, int]:
-    """Return the size that ``32`` or ``24x32`` (height x width) stands for.
-
-    Raises
-    ------
-    ValueError
-        If the text is neither.
-    """
+    """Return the size that ``32`` or ``24x32`` (height x width) stands for."""
     parts: Sequence[str] = text.lower().split("x")
     if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
         raise ValueError(f"size must be N or HEIGHTxWIDTH in pixels, got {text!r}.")
     numbers = [int(part) for part in parts]
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def memory_budget(memory: int | str | None) -> int:
+    """Return how many bytes of samples may be held in memory: a third of it, if nothing else is asked."""
+    if memory is None:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 3 if hasattr(os, "sysconf") else 2**31
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(memory).lower())
+    n_bytes = 0
+    if found and not isinstance(memory, bool):
+        number, letter, binary = found.groups()
+        n_bytes = int(min(float(number) * (1024 if binary else 1000) ** " kmgt".index(letter or " "), 2**63))
+    if not n_bytes:
+        raise ValueError(f"memory must be a number of bytes, such as 2GiB or 500MB, got {memory!r}.")
+    return n_bytes
+
+
+def check_limit(n: object) -> None:
+    """Refuse a number of samples that leaves nothing to learn from."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
+        raise ValueError(f"limit must be a whole number of at least 2, got {n!r}. Leave it out to use every sample.")

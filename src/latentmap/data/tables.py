@@ -1,22 +1,18 @@
-"""Tables as sources, wherever they come from: which columns are features, and which one names the class.
-
-What belongs here: the choice of columns. Reading them is the business of ``csv_files``, ``parquet_files``, ``hub`` and
-``objects``; what numbers must be like, and what becomes of missing ones, that of ``arrays``.
-"""
+"""Tables as sources, wherever they come from: which columns are features, and which one names the class."""
 
 from __future__ import annotations
 
 import fnmatch
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import ArrayReader, Parts
-from latentmap.data.reading import Wishes
+from latentmap.data.arrays import ArraySamples, Side, read_arrays
+from latentmap.data.reading import ReadOptions, SourceInfo
 from latentmap.errors import DatasetError
 
 CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features
@@ -34,93 +30,66 @@ _PASSED_OVER: dict[Kind, tuple[str, str]] = {
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table that gives its columns when they are asked for.
+    """A table that gives its columns when they are asked for."""
 
-    Parameters
-    ----------
-    name, where : str
-        What people call it, and what it is called in an error.
-    kinds : mapping of str to Kind
-        What each column holds, in order.
-    numbers : callable
-        Gives some columns, shape (n, n_columns), float64, NaN where there is no value.
-    classes : callable
-        Gives the column that names the class.
-    class_names : callable
-        Gives the names of the classes where that column holds their numbers, None where they are not known.
-    row : callable
-        Says where a row is, for an error.
-    is_test : ndarray of bool, optional
-        Which rows belong to the test split, where the source says so.
-    content : str
-        Changes when the table does.
-    notes : list of str
-        What the user should be told.
-    """
-
-    name: str
-    where: str
-    kinds: Mapping[str, Kind]
-    numbers: Callable[[Sequence[str]], NDArray[np.float64]]
-    classes: Callable[[str], NDArray[Any]]
-    class_names: Callable[[str], tuple[str, ...] | None] = lambda _: None
-    row: Callable[[int], str] = "row {:,}".format
-    is_test: NDArray[np.bool_] | None = None
-    content: str = ""
-    notes: list[str] = field(default_factory=list)
+    name: str  # what people call it
+    where: str  # what it is called in an error
+    kinds: Mapping[str, Kind]  # of each column, in order
+    numbers: Callable[[Sequence[str]], NDArray[np.float64]]  # of columns: (n, n_columns), NaN where there is no value
+    classes: Callable[[str], NDArray[Any]]  # the column that names the class
+    class_names: Callable[[str], tuple[str, ...] | None] = lambda _: None  # where that column holds their numbers
+    row: Callable[[int], str] = "row {:,}".format  # where a row is, for an error
+    is_test: NDArray[np.bool_] | None = None  # where the source says which rows test
+    content: str = ""  # changes when the table does
+    notes: Sequence[str] = ()  # what the user should be told
 
 
-def read_table(table: Table, wishes: Wishes, y: Any = None) -> ArrayReader:
-    """Return the reader of a table's features; `y` are classes that do not stand in it.
-
-    Raises
-    ------
-    DatasetError
-        If a column is missing, none holds numbers, or a number is missing and nothing was asked for that case.
-    """
-    known = wishes.reading
-    label = None if y is not None and wishes.label is None else class_column(table.kinds, wishes, table.where)
+def read_table(table: Table, options: ReadOptions, y: Any = None) -> tuple[ArraySamples, SourceInfo]:
+    """Return the samples of a table's features; `y` are classes that do not stand in it."""
+    label = None if y is not None and options.label is None else class_column(table.kinds, options, table.where)
     notes = list(table.notes)
-    if known is not None and known.columns is not None:
-        columns = known.columns
+    columns, X = _features(table, label, options, notes)
+    if options.missing is None and (options.reading is None or options.reading.missing is None):
+        _refuse_gaps(X, columns, table, of_model=options.reading is not None)
+    _refuse_too_large(X, columns, table)
+    if y is None and label is not None:
+        y = table.classes(label)
+    sides: list[Side] = [(X, y)]
+    if table.is_test is not None:
+        sides = [(X[rows], None if y is None else y[rows]) for rows in (~table.is_test, table.is_test)]
+    names = None if label is None else table.class_names(label)
+    return read_arrays(
+        table.name, sides, options, label=label, columns=columns, class_names=names, content=table.content, notes=notes
+    )
+
+
+def _features(
+    table: Table, label: str | None, options: ReadOptions, notes: list[str]
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """The columns that are features, and their numbers: those of the model, those asked for, or those of use."""
+    if options.reading is not None and options.reading.columns is not None:
+        columns = options.reading.columns
         lacking = [column for column in columns if table.kinds.get(column) not in ("number", "empty")]
         if lacking:
             raise DatasetError(
                 f"{table.where} lacks the column(s) {listed(lacking)} of numbers, which the model was fitted on."
             )
-        X = table.numbers(columns)
-    elif wishes.columns is not None:
-        columns = _asked_for(table, wishes.columns, label)
-        X = table.numbers(columns)
-    else:
-        columns, X = _choose(table, label, notes)
-    if wishes.missing is None and (known is None or known.missing is None):
-        _refuse_gaps(X, columns, table, of_model=known is not None)
-    _refuse_too_large(X, columns, table)
-    if y is None and label is not None:
-        y = table.classes(label)
-    parts = Parts(X, y)
-    if table.is_test is not None:
-        for_test = table.is_test
-        parts = Parts(
-            X[~for_test], None if y is None else y[~for_test], X[for_test], None if y is None else y[for_test]
-        )
-    names = None if label is None else table.class_names(label)
-    reader = ArrayReader(table.name, parts, wishes, columns=columns, class_names=names, content=table.content)
-    reader.reading = replace(reader.reading, label=label)
-    reader.known.notes[:0] = notes
-    return reader
+        return columns, table.numbers(columns)
+    if options.columns is not None:
+        columns = _asked_for(table, options.columns, label)
+        return columns, table.numbers(columns)
+    return _choose(table, label, notes)
 
 
-def class_column(names: Collection[str], wishes: Wishes, where: str, *, guess: bool = False) -> str | None:
+def class_column(names: Collection[str], options: ReadOptions, where: str, *, guess: bool = False) -> str | None:
     """The column that names the class: the one asked for, the model's own if it is there, or the likely one."""
-    if wishes.label is not None:
-        if wishes.label not in names:
-            raise DatasetError(f"{where} has no column {wishes.label!r}. It has {listed(names)}.")
-        return wishes.label
-    if wishes.reading is not None and wishes.reading.label is not None:
+    if options.label is not None:
+        if options.label not in names:
+            raise DatasetError(f"{where} has no column {options.label!r}. It has {listed(names)}.")
+        return options.label
+    if options.reading is not None and options.reading.label is not None:
         # New data of a labelled model may well have no labels.
-        return wishes.reading.label if wishes.reading.label in names else None
+        return options.reading.label if options.reading.label in names else None
     return _likely_class(names) if guess else None
 
 

@@ -200,7 +200,7 @@ def _export(
                 (example,),
                 input_names=[names[0]],
                 output_names=[names[1]],
-                dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
+                dynamic_shapes=({0: torch.export.Dim("n")},),
                 opset_version=_OPSET,
                 dynamo=True,
                 verbose=False,

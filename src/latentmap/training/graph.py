@@ -86,7 +86,7 @@ class _Reduction:
         rows = rows[: max(_COMPONENTS, _PCA_NUMBERS // rows.shape[1])]
         n_components = min(_COMPONENTS, *rows.shape)
         # The seed matters for wide data only, where components are approximated.
-        with np.errstate(invalid="ignore"):  # scikit-learn divides by the variance, which may be none
+        with np.errstate(divide="ignore", invalid="ignore"):  # scikit-learn divides by the variance, which may be none
             pca = PCA(n_components, random_state=0).fit(rows.numpy())
         self._mean, self._components = (torch.from_numpy(a.astype(np.float32)) for a in (pca.mean_, pca.components_.T))
 

@@ -1,35 +1,46 @@
-"""From what a user names to a `Dataset`: the one place that decides what a source is."""
+"""From what a user names to a `Dataset`: which reader reads a source, and what becomes of what it reads."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from latentmap.data.array_files import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
-from latentmap.data.arrays import ArrayReader, Parts
-from latentmap.data.assembly import Terms, assemble
+from latentmap.data.arrays import read_arrays
+from latentmap.data.arrow import parquet_shards, read_hub, read_parquet
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
+from latentmap.data.cache import store
 from latentmap.data.csv_files import read_csv
-from latentmap.data.dataset import Dataset, check_limit
+from latentmap.data.dataset import Dataset, Split, choose_rows, shuffled_rows
 from latentmap.data.folder import find_images, read_folder
 from latentmap.data.images import SUFFIXES
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
-from latentmap.data.parquet_files import parquet_shards, read_parquet
-from latentmap.data.readers import Reader
-from latentmap.data.reading import Fit, Missing, Reading, Wishes
-from latentmap.data.splits import TEST_FRACTION
-from latentmap.data.store import memory_budget
+from latentmap.data.reading import (
+    TEST_FRACTION,
+    Fit,
+    Missing,
+    Reading,
+    ReadOptions,
+    Samples,
+    SourceInfo,
+    memory_budget,
+)  # fmt: skip
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_HUB = "hf://"
-_READERS: dict[str, Callable[[Path, Wishes], Reader]] = {
+Read = tuple[Samples, SourceInfo]
+READERS: dict[str, Callable[[Path, ReadOptions], Read]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".csv": read_csv,
@@ -38,6 +49,10 @@ _READERS: dict[str, Callable[[Path, Wishes], Reader]] = {
     ".idx": read_idx_file,
     ".gz": read_idx_file,
 }
+"""What reads a file, by its ending: a new format is one function here, and the file that it stands in."""
+
+_HUB = "hf://"
+_MOST_UNREADABLE = 0.1
 
 
 def load_dataset(
@@ -133,52 +148,41 @@ def load_dataset(
     ((40, 7), (10, 7))
     """
     known = reading if isinstance(reading, Reading) or reading is None else Reading.from_config(reading)
-    if isinstance(columns, str):
-        raise TypeError(f"columns must be a sequence of names, got {columns!r}. Put it into a list.")
-    budget = memory_budget(memory)
-    wishes = Wishes(size, fit, color, label, known, columns, header, missing, budget)
-    if not 0 <= test_fraction < 1:
-        raise ValueError(f"test_fraction must be at least 0 and less than 1, got {test_fraction!r}.")
-    if limit is not None:
-        check_limit(limit)
+    options = ReadOptions(
+        size=size, fit=fit, color=color, label=label, columns=columns, header=header, missing=missing, reading=known,
+        test_fraction=test_fraction, limit=limit, budget=memory_budget(memory), skip_bad=skip_bad, bar=progress,
+    )  # fmt: skip
     if data_dir is not None and not Path(data_dir).is_dir():
         raise DatasetError(f"data_dir must be an existing folder, got {data_dir}. Create it, or leave it out.")
     if isinstance(source, str) and source in ("", _HUB):
         raise ValueError(f"source must be a name or a path, got {source!r}. Write . for the present folder.")
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
-    terms = Terms(test_fraction, limit, budget, skip_bad, progress)
     if isinstance(source, str) and source in BUILTIN_NAMES:
-        folder = None if data_dir is None else Path(data_dir)
-        reader: Reader = _builtin_reader(source, folder, limit, wishes, progress)
+        samples, info = _read_builtin(source, None if data_dir is None else Path(data_dir), options)
+    elif isinstance(source, str) and source.startswith(_HUB):
+        samples, info = read_hub(source.removeprefix(_HUB), options)
+    elif isinstance(source, (str, os.PathLike)):
+        samples, info = _read_path(Path(source), options)
+    elif is_torch_dataset(source):
+        samples, info = read_torch_dataset(source, options)
     else:
-        reader = _reader_of(source, labels, wishes)
-    _check_of_table(wishes, reader.known.name, reader.reading, source)
-    return assemble(reader, terms)
+        samples, info = read_object(source, labels, options)
+    _check_of_table(options, info, source)
+    return _assemble(samples, info, options)
 
 
-def _check_of_table(wishes: Wishes, name: str, reading: Reading, source: Any) -> None:
+def _check_of_table(options: ReadOptions, info: SourceInfo, source: Any) -> None:
     """Refuse what is asked of tables where there is none."""
-    if wishes.label is not None and reading.label is None:
-        raise DatasetError(f"{name} has no columns, so that none can name the class. Leave out label.")
-    if wishes.columns is not None and reading.columns is None:
-        raise DatasetError(f"{name} has no columns to choose from. Leave out columns.")
-    if wishes.missing is not None and reading.is_images:
-        raise DatasetError(f"{name} holds images, in which no number is missing. Leave out missing.")
-    is_csv = isinstance(source, (str, os.PathLike)) and _READERS.get(Path(source).suffix.lower()) is read_csv
-    if wishes.header is not None and not is_csv:
-        raise DatasetError(f"{name} is no CSV file, so that it has no header. Leave out header.")
-
-
-def _reader_of(source: Any, labels: ArrayLike | None, wishes: Wishes) -> Reader:
-    """The reader of whatever is no named dataset."""
-    if isinstance(source, str) and source.startswith(_HUB):
-        from latentmap.data.hub import read_hub
-
-        return read_hub(source.removeprefix(_HUB), wishes)
-    if isinstance(source, (str, os.PathLike)):
-        return _read_path(Path(source), wishes)
-    return read_torch_dataset(source, wishes) if is_torch_dataset(source) else read_object(source, labels, wishes)
+    if options.label is not None and info.reading.label is None:
+        raise DatasetError(f"{info.name} has no columns, so that none can name the class. Leave out label.")
+    if options.columns is not None and info.reading.columns is None:
+        raise DatasetError(f"{info.name} has no columns to choose from. Leave out columns.")
+    if options.missing is not None and info.reading.is_images:
+        raise DatasetError(f"{info.name} holds images, in which no number is missing. Leave out missing.")
+    is_csv = isinstance(source, (str, os.PathLike)) and READERS.get(Path(source).suffix.lower()) is read_csv
+    if options.header is not None and not is_csv:
+        raise DatasetError(f"{info.name} is no CSV file, so that it has no header. Leave out header.")
 
 
 def name_of(source: str) -> str:
@@ -188,23 +192,23 @@ def name_of(source: str) -> str:
     return name or "data"
 
 
-def _builtin_reader(name: str, data_dir: Path | None, limit: int | None, wishes: Wishes, bar: Any) -> ArrayReader:
-    """The reader of a named dataset; where there is a limit it applies first, so that a quick look is quick."""
-    if wishes.reading is not None and not wishes.reading.is_images:
+def _read_builtin(name: str, data_dir: Path | None, options: ReadOptions) -> Read:
+    """The samples of a named dataset; where there is a limit it applies first, so that a quick look is quick."""
+    if options.reading is not None and not options.reading.is_images:
         raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
-    if wishes.size == "auto":
-        wishes = replace(wishes, size=DEFAULT_SIZE)
-    loaded = load_digits_dataset() if name == "digits" else load_idx_dataset(name, data_dir, bar)
-    loaded = loaded if limit is None else loaded.limit(limit)
-    parts = Parts(loaded.train.X, loaded.train.labels, loaded.test.X, loaded.test.labels)
-    return ArrayReader(name, parts, wishes, class_names=loaded.class_names)
+    if options.size == "auto":
+        options = replace(options, size=DEFAULT_SIZE)
+    loaded = load_digits_dataset() if name == "digits" else load_idx_dataset(name, data_dir, options.bar)
+    loaded = loaded if options.limit is None else loaded.limit(options.limit)
+    sides = [(split.X, split.labels) for split in (loaded.train, loaded.test)]
+    return read_arrays(name, sides, options, class_names=loaded.class_names)
 
 
-def _read_path(path: Path, wishes: Wishes) -> Reader:
+def _read_path(path: Path, options: ReadOptions) -> Read:
     """The reader of a file or a folder."""
     try:
         if path.is_dir():
-            return _read_folder(path, wishes)
+            return _read_folder(path, options)
         if not path.exists():
             raise DatasetError(_nothing_there(path))
         if not path.is_file():  # a pipe would be waited for without end
@@ -217,26 +221,26 @@ def _read_path(path: Path, wishes: Wishes) -> Reader:
         raise DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if is_empty:
         raise DatasetError(f"{path} is empty.")
-    read = _READERS.get(path.suffix.lower())
+    read = READERS.get(path.suffix.lower())
     if read is None and "-ubyte" in path.name:
         read = read_idx_file
     if read is None:
         image = " For a single image, name the folder it is in." if path.suffix.lower() in SUFFIXES else ""
         raise DatasetError(
             f"{path} is of no kind that can be read: a folder of images, or a file ending in "
-            f"{', '.join(sorted(_READERS))}.{image}"
+            f"{', '.join(sorted(READERS))}.{image}"
         )
-    return read(path, wishes)
+    return read(path, options)
 
 
-def _read_folder(folder: Path, wishes: Wishes) -> Reader:
+def _read_folder(folder: Path, options: ReadOptions) -> Read:
     """The reader of a folder: of images, unless it holds IDX or Parquet files and no images."""
     if idx_images(folder, "train") is not None:
-        return read_idx_folder(folder, wishes)
+        return read_idx_folder(folder, options)
     images, notes = find_images(folder)
     if not images and parquet_shards(folder):
-        return read_parquet(folder, wishes)
-    return read_folder(folder, images, notes, wishes)
+        return read_parquet(folder, options)
+    return read_folder(folder, images, notes, options)
 
 
 def _nothing_there(path: Path) -> str:
@@ -251,3 +255,92 @@ def _nothing_there(path: Path) -> str:
     if not parent.is_dir():
         return f"there is no path {str(path)!r}: {parent} is no folder."
     return f"there is no dataset {str(path)!r}. The built-in ones are {', '.join(BUILTIN_NAMES)}."
+
+
+def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Dataset:
+    """Read samples into a dataset: into memory, or the cache where they take more than may be held.
+
+    Training samples stay in the order of the source; test samples too where the source has them in no order of class.
+    """
+    parts = choose_rows(info.n, info.labels, info.is_test, options)
+    notes = list(info.notes)
+    n_bytes = sum(map(len, parts.values())) * int(np.prod(samples.sample_shape)) * np.dtype(samples.dtype).itemsize
+    content = samples.fingerprint()
+    # Some measures look at the first test samples only, which must not be of the first classes.
+    shuffled = ("test",) if info.is_test is None or info.in_class_order else ()
+    if n_bytes > options.budget and info.reading.is_images and content is not None:
+        rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())
+        key = hashlib.blake2b(f"2 {content} {rows}".encode(), digest_size=16).hexdigest()
+        notes.append(f"{n_bytes / 2**30:.1f} GiB of samples are more than may be held, and are read from the cache.")
+        held, unreadable = store(samples, key, parts, shuffled, notes, options.bar)
+    else:
+        held, unreadable = _hold(samples, info.n, parts, shuffled)
+    unreadable = {row: samples.unreadable.get(row, why) for row, why in unreadable.items()}
+    _judge(info, unreadable, sum(map(len, parts.values())), skip_bad=options.skip_bad)
+    train, test = (_split(info, *held[name]) for name in ("train", "test"))
+    if options.test_fraction:
+        _check_enough(train, info.name)
+    origin = f"random, {options.test_fraction:g} for testing" if options.test_fraction else "none"
+    if info.is_test is not None:
+        origin = "given"
+    return Dataset(info.name, train, test, info.class_names, info.reading, tuple(notes), origin)
+
+
+def _hold(
+    samples: Samples, n: int, parts: dict[str, NDArray[np.int64]], shuffled: Sequence[str]
+) -> tuple[dict[str, tuple[NDArray[Any], NDArray[np.int64]]], dict[int, str]]:
+    """Read the samples of each part into memory."""
+    unreadable: dict[int, str] = {}
+    held = {}
+    for name, rows in parts.items():
+        whole = samples.whole() if len(rows) == n else None
+        if whole is not None:
+            held[name] = np.ascontiguousarray(whole), rows  # as it is: nothing is copied
+            continue
+        X = np.empty((len(rows), *samples.sample_shape), samples.dtype)
+        kept = [rows[:0]]
+        n_read = 0
+        for there, piece, others in samples.read(rows):
+            X[n_read : n_read + len(there)] = piece
+            n_read += len(there)
+            kept.append(there)
+            unreadable.update(others)
+        held[name] = X[:n_read], np.concatenate(kept)
+        if name in shuffled and n_read:
+            order = shuffled_rows(n_read)
+            held[name] = X[order], held[name][1][order]
+    return held, unreadable
+
+
+def _split(info: SourceInfo, X: NDArray[Any], rows: NDArray[np.int64]) -> Split:
+    """The samples at these rows with what is known of them."""
+    labels = None if info.labels is None else info.labels[rows]
+    return Split(X, labels, None if info.names is None else tuple(info.names[row] for row in rows))
+
+
+def _judge(info: SourceInfo, unreadable: dict[int, str], n: int, *, skip_bad: bool) -> None:
+    """Say which images could not be read; refuse to go on without too many."""
+    if not unreadable:
+        return
+    rows = sorted(unreadable)
+    first = "; ".join(f"{info.name_of(row)} ({unreadable[row]})" for row in rows[:3])
+    more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+    said = f"{len(rows):,} of {n:,} images in {info.name} cannot be read: {first}{more}."
+    if len(rows) == n:
+        raise DatasetError(said)
+    if len(rows) > _MOST_UNREADABLE * n and not skip_bad:
+        raise DatasetError(f"{said} Mend or remove them, or pass over them with --skip-bad.")
+    warnings.warn(f"{said} They are passed over.", stacklevel=4)
+
+
+def _check_enough(train: Split, name: str) -> None:
+    """Refuse what cannot be learned from."""
+    if len(train) < 2:
+        raise DatasetError(
+            f"{name} must have at least 3 samples, 2 to learn from and 1 to test by, got {len(train)} to learn from."
+        )
+    first = train.X[:1]
+    step = max(1, 2**20 // first.size)
+    if all((train.X[i : i + step] == first).all() for i in range(0, len(train), step)):
+        what = "images" if train.X.ndim == 4 else "samples"
+        raise DatasetError(f"all {len(train):,} training {what} in {name} are the same: there is nothing to learn.")

@@ -10,35 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.readers import Chunk, Reader
-from latentmap.data.regions import file_region
-from latentmap.data.splits import shuffled_rows
+from latentmap.data.dataset import shuffled_rows
+from latentmap.data.reading import Piece, Samples
 from latentmap.errors import DatasetError
 
 _DONE = "done.json"
 _PIECE_BYTES = 2**24
-
-
-class Bar(Protocol):
-    """A progress bar: of bytes downloaded, of samples decoded."""
-
-    total: int
-    kind: str
-
-    def update(self, n: int) -> None:
-        """Move on by so many."""
-
-    def close(self) -> None:
-        """Be done."""
 
 
 def cache_dir() -> Path:
@@ -52,39 +38,14 @@ def cache_dir() -> Path:
 
 
 def store(
-    reader: Reader,
+    samples: Samples,
     key: str,
     parts: dict[str, NDArray[np.int64]],
-    shuffled: Collection[str] = (),
-    bar: Bar | None = None,
+    shuffled: Collection[str],
+    notes: list[str],
+    bar: Any,
 ) -> tuple[dict[str, tuple[NDArray[Any], NDArray[np.int64]]], dict[int, str]]:
-    """Return the samples of each part, mapped from files that are written first where they are not there yet.
-
-    Parameters
-    ----------
-    reader : Reader
-        The source.
-    key : str
-        Changes when the content, its reading or the parts do.
-    parts : dict of str to ndarray of int64
-        The rows of each part, ascending.
-    shuffled : collection of str
-        The parts whose samples are stored in random order.
-    bar : progress bar, optional
-        Told of the samples decoded.
-
-    Returns
-    -------
-    dict of str to (ndarray, ndarray of int64)
-        Of each part the samples, mapped read-only, and their rows.
-    dict of int to str
-        The rows that could not be read, and why.
-
-    Raises
-    ------
-    DatasetError
-        If the cache cannot be written, or the source not read.
-    """
+    """Return the samples of each part, mapped from files that are written first where they are not there yet."""
     from filelock import FileLock
 
     folder = cache_dir() / key
@@ -94,14 +55,14 @@ def store(
             try:
                 unreadable = _checked(folder, parts)
             except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
-                reader.known.notes.append("what the cache held of it was damaged, and is decoded anew.")
+                notes.append("what the cache held of it was damaged, and is decoded anew.")
                 unreadable = None
                 # Removed, not written over: another process may have them mapped.
                 for file in [folder / _DONE, *folder.glob("*.bin"), *folder.glob("*.rows")]:
                     file.unlink(missing_ok=True)
             if unreadable is None:
-                unreadable = _build(reader, folder, parts, shuffled, bar)
-            mapped = {name: _mapped(reader, folder / name) for name in parts}
+                unreadable = _build(samples, folder, parts, shuffled, bar)
+            mapped = {name: _mapped(samples, folder / name) for name in parts}
     except OSError as error:
         raise _no_cache(folder, error) from error
     return mapped, unreadable
@@ -134,7 +95,7 @@ def _digest(path: Path) -> str:
 
 
 def _build(
-    reader: Reader, folder: Path, parts: dict[str, NDArray[np.int64]], shuffled: Collection[str], bar: Bar | None
+    samples: Samples, folder: Path, parts: dict[str, NDArray[np.int64]], shuffled: Collection[str], bar: Any
 ) -> dict[int, str]:
     """Write what is missing of a store; return the rows that cannot be read, and why."""
     unreadable: dict[int, str] = {}
@@ -142,9 +103,9 @@ def _build(
         bar.kind, bar.total = "decoding", sum(len(rows) for rows in parts.values())
     for name, rows in parts.items():
         ascending = folder / (f"{name}-ascending" if name in shuffled else name)
-        unreadable.update(_append(reader, ascending, rows, bar))
+        unreadable.update(_append(samples, ascending, rows, bar))
         if name in shuffled:
-            _shuffle(reader, ascending, folder / name)
+            _shuffle(samples, ascending, folder / name)
     if bar is not None:
         bar.close()
     files = {}
@@ -160,55 +121,55 @@ def _build(
     return unreadable
 
 
-def _append(reader: Reader, part: Path, rows: NDArray[np.int64], bar: Bar | None) -> dict[int, str]:
+def _append(samples: Samples, part: Path, rows: NDArray[np.int64], bar: Any) -> dict[int, str]:
     """Write what is missing of a part, in the order of the rows; return those that cannot be read, and why."""
     unreadable: dict[int, str] = {}
-    with part.with_suffix(".bin").open("ab") as samples, part.with_suffix(".rows").open("ab") as kept:
-        n_done = _whole(reader, part)
+    with part.with_suffix(".bin").open("ab") as values, part.with_suffix(".rows").open("ab") as kept:
+        n_done = _whole(samples, part)
         found = np.fromfile(part.with_suffix(".rows"), np.int64, n_done)
         if not np.isin(found, rows).all() or (np.diff(found) <= 0).any():  # not what an interrupted build leaves
             n_done, found = 0, found[:0]
-        samples.truncate(n_done * _row_bytes(reader))
+        values.truncate(n_done * _row_bytes(samples))
         kept.truncate(8 * n_done)
         # What cannot be read leaves no trace: it is tried again where it comes after the last that could.
         todo = rows[np.searchsorted(rows, found[-1], side="right") :] if n_done else rows
         unreadable.update({int(row): "skipped before" for row in np.setdiff1d(rows[: len(rows) - len(todo)], found)})
         if bar is not None:
             bar.update(len(rows) - len(todo))
-        for chunk in _read(reader, todo):
-            samples.write(np.ascontiguousarray(chunk.X, reader.dtype).data)
-            kept.write(chunk.rows.astype(np.int64).data)
-            unreadable.update(chunk.unreadable)
+        for there, X, others in _read(samples, todo):
+            values.write(np.ascontiguousarray(X, samples.dtype).data)
+            kept.write(there.astype(np.int64).data)
+            unreadable.update(others)
             if bar is not None:
-                bar.update(len(chunk.rows) + len(chunk.unreadable))
-        _flush(samples, kept)
+                bar.update(len(there) + len(others))
+        _flush(values, kept)
     return unreadable
 
 
-def _read(reader: Reader, rows: NDArray[np.int64]) -> Iterator[Chunk]:
+def _read(samples: Samples, rows: NDArray[np.int64]) -> Iterator[Piece]:
     """What the reader gives; its errors are of the source, not of the cache."""
     try:
-        yield from reader.read(rows)
+        yield from samples.read(rows)
     except OSError as error:
-        raise DatasetError(f"{reader.known.name} cannot be read: {error.strerror or error}.") from error
+        raise DatasetError(f"{samples.name} cannot be read: {error.strerror or error}.") from error
 
 
-def _shuffle(reader: Reader, ascending: Path, part: Path) -> None:
+def _shuffle(samples: Samples, ascending: Path, part: Path) -> None:
     """Write a part in random order: its first samples are looked at, and must not be of the first classes."""
-    X, rows = _mapped(reader, ascending)
+    X, rows = _mapped(samples, ascending)
     order = shuffled_rows(len(rows))
-    step = max(1, _PIECE_BYTES // _row_bytes(reader))
-    with part.with_suffix(".bin").open("wb") as samples, part.with_suffix(".rows").open("wb") as kept:
+    step = max(1, _PIECE_BYTES // _row_bytes(samples))
+    with part.with_suffix(".bin").open("wb") as values, part.with_suffix(".rows").open("wb") as kept:
         kept.write(rows[order].data)
         if (region := file_region(X)) is not None:  # None where there is no row
             with region.open() as file:
                 for start in range(0, len(order), step):
                     piece = order[start : start + step]
-                    held = np.empty((len(piece), *reader.sample_shape), reader.dtype)
+                    held = np.empty((len(piece), *samples.sample_shape), samples.dtype)
                     for place, row in enumerate(piece.tolist()):
                         region.read_into(file, row, held[place : place + 1])
-                    samples.write(held.data)
-        _flush(samples, kept)
+                    values.write(held.data)
+        _flush(values, kept)
 
 
 def _flush(*files: Any) -> None:
@@ -218,24 +179,24 @@ def _flush(*files: Any) -> None:
         os.fsync(file.fileno())
 
 
-def _whole(reader: Reader, part: Path) -> int:
+def _whole(samples: Samples, part: Path) -> int:
     """How many samples of a part are there with both their values and their row."""
     sizes = (part.with_suffix(".bin").stat().st_size, part.with_suffix(".rows").stat().st_size)
-    return min(sizes[0] // _row_bytes(reader), sizes[1] // 8)
+    return min(sizes[0] // _row_bytes(samples), sizes[1] // 8)
 
 
-def _row_bytes(reader: Reader) -> int:
+def _row_bytes(samples: Samples) -> int:
     """The bytes of a sample."""
-    return int(np.prod(reader.sample_shape)) * np.dtype(reader.dtype).itemsize
+    return int(np.prod(samples.sample_shape)) * np.dtype(samples.dtype).itemsize
 
 
-def _mapped(reader: Reader, part: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _mapped(samples: Samples, part: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """A part's samples, mapped, and their rows."""
     rows = np.fromfile(part.with_suffix(".rows"), np.int64)
-    shape = (len(rows), *reader.sample_shape)
+    shape = (len(rows), *samples.sample_shape)
     if not len(rows):  # nothing can be mapped from an empty file
-        return np.empty(shape, reader.dtype), rows
-    return np.memmap(part.with_suffix(".bin"), reader.dtype, "r", shape=shape), rows
+        return np.empty(shape, samples.dtype), rows
+    return np.memmap(part.with_suffix(".bin"), samples.dtype, "r", shape=shape), rows
 
 
 def file_state(path: Path) -> str:
@@ -296,29 +257,68 @@ def clear_stores() -> int:
     return freed
 
 
-# ---- the budget ----------------------------------------------------------------------------------------------------
+# ---- arrays in files ------------------------------------------------------------------------------------------------
 
 
-def memory_budget(memory: int | str | None) -> int:
-    """Return how many bytes of samples may be held in memory: a third of it, if nothing else is asked.
+@dataclass(frozen=True)
+class FileRegion:
+    """An array in a file, read from there piece by piece: what is read through a map would stay with the process."""
 
-    Parameters
-    ----------
-    memory : int, str or None
-        Bytes, or a text like ``"2GiB"`` or ``"500MB"``.
+    path: str
+    offset: int  # where the array begins, in bytes
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    if memory is None:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 3 if hasattr(os, "sysconf") else 2**31
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(memory).lower())
-    n_bytes = 0
-    if found and not isinstance(memory, bool):
-        number, letter, binary = found.groups()
-        n_bytes = int(min(float(number) * (1024 if binary else 1000) ** " kmgt".index(letter or " "), 2**63))
-    if not n_bytes:
-        raise ValueError(f"memory must be a number of bytes, such as 2GiB or 500MB, got {memory!r}.")
-    return n_bytes
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of a row."""
+        return int(np.prod(self.shape[1:])) * self.dtype.itemsize
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the rows from start to stop."""
+        n_values = int(np.prod(self.shape[1:]))
+        flat = np.fromfile(
+            self.path, self.dtype, (stop - start) * n_values, offset=self.offset + start * self.row_bytes
+        )
+        return flat.reshape(-1, *self.shape[1:])
+
+    def open(self) -> BinaryIO:
+        """Open the file for `read_into`."""
+        return Path(self.path).open("rb", buffering=0)
+
+    def read_into(self, file: BinaryIO, start: int, out: NDArray[Any]) -> None:
+        """Fill an unbroken array with the rows from `start` on."""
+        file.seek(self.offset + start * self.row_bytes)
+        view = memoryview(out.data).cast("B")
+        while len(view):
+            n = file.readinto(view)  # type: ignore[attr-defined]  # raw files have it
+            if not n:
+                raise OSError(f"{self.path} is shorter than it was")
+            view = view[n:]
+
+    def pieces(self, n_bytes: int = 2**24) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """Yield all rows in pieces of about so many bytes, with where each lies."""
+        step = max(1, n_bytes // self.row_bytes)
+        for start in range(0, len(self), step):
+            stop = min(start + step, len(self))
+            yield slice(start, stop), self.read(start, stop)
+
+
+def file_region(X: NDArray[Any]) -> FileRegion | None:
+    """Return where an array lies in a file, or None where it is not (an unbroken piece of) a mapped one."""
+    if not X.flags.c_contiguous:
+        return None
+    root: Any = X
+    mapped = None
+    while isinstance(root, np.ndarray):
+        if isinstance(root, np.memmap):
+            mapped = root
+        root = root.base
+    # A map opened to be written to may hold what its file does not have yet.
+    if mapped is None or mapped.mode != "r" or mapped.filename is None:
+        return None
+    offset = mapped.offset + X.__array_interface__["data"][0] - mapped.__array_interface__["data"][0]
+    return FileRegion(str(mapped.filename), offset, X.shape, X.dtype)

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from latentmap import Autoencoder, load_dataset
-from latentmap.data import store as store_module
-from latentmap.data.readers import EncodedImages
-from latentmap.data.regions import file_region
-from latentmap.data.store import clear_stores, memory_budget, stores_size
+from latentmap.data import cache as store_module
+from latentmap.data.cache import clear_stores, file_region, stores_size
+from latentmap.data.images import EncodedImages
+from latentmap.data.reading import memory_budget
 from latentmap.errors import DatasetError
 
 RNG = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def test_other_content_or_settings_are_decoded_anew(photos, cache):
 
 @pytest.mark.parametrize("stop_after", [1, 2])
 def test_an_interrupted_build_is_gone_on_with(photos, cache, monkeypatch, stop_after):
-    monkeypatch.setattr("latentmap.data.readers._CHUNK", 10)
+    monkeypatch.setattr("latentmap.data.images._DECODED_AT_ONCE", 10)
     wanted = load_dataset(photos).train.X
     read = EncodedImages.read
     decoded = []
@@ -108,7 +108,7 @@ def test_an_interrupted_build_is_gone_on_with(photos, cache, monkeypatch, stop_a
 
     def counted(self, rows):
         for chunk in read(self, rows):
-            decoded.extend(chunk.rows)
+            decoded.extend(chunk[0])
             yield chunk
 
     monkeypatch.setattr(EncodedImages, "read", counted)

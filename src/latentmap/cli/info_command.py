@@ -1,0 +1,81 @@
+"""``latentmap info``: what a model folder states of itself, read without PyTorch, which takes a second to load."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from latentmap.cli.bar import answer, starting
+from latentmap.cli.options import Model
+from latentmap.errors import printable
+from latentmap.files import read_folder
+
+_FORMATS = {1, 2}
+_NO_PARAMETERS = ("preprocessing.", "mixture.", "running_mean", "running_var", "num_batches_tracked")
+
+
+def info(model: Model, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what a model is and how it was learned.
+
+    Example: **latentmap info models/mnist**
+    """
+    starting()
+    try:
+        facts = read_folder(model, _stated)
+    except Exception:  # loading it says by name what is wrong with it
+        from latentmap.estimator import Autoencoder
+
+        autoencoder = Autoencoder.load(model)
+        facts = _with_loss(autoencoder.describe(), autoencoder.history_)
+    if as_json:
+        answer(json.dumps(facts, indent=2))
+        return
+    answer("\n".join(f"{name:18}{_readable(value)}" for name, value in facts.items()))
+
+
+def _stated(folder: Path) -> dict[str, Any]:
+    """The facts of `Autoencoder.describe`, as the files state them; any error where they may not be right."""
+    from safetensors import safe_open
+
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    if config["format_version"] not in _FORMATS:
+        raise ValueError(config["format_version"])
+    preprocessing = config["preprocessing"]
+    with safe_open(folder / "model.safetensors", framework="numpy") as tensors:
+        names = [name for name in tensors.keys() if not any(part in name for part in _NO_PARAMETERS)]  # noqa: SIM118
+        n_parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+        low, scale = (tensors.get_tensor(f"preprocessing.{name}") for name in ("offset", "scale"))
+    is_images = len(preprocessing["sample_shape"]) > 1
+    facts = {
+        "model": config["model"],
+        "latent_dim": config["architecture"]["latent_dim"],
+        **preprocessing,
+        **({"pixel_range": [float(low.min()), float((low + scale).max())]} if is_images else {}),
+        "parameters": n_parameters,
+        "objective": config["objective"],
+        **(config["objective_params"] or {}),
+        "seed": config["seed"],
+        **config["training"],
+        **{f"{name}_version": version for name, version in config["versions"].items()},
+        **(config["metadata"] or {}),
+    }
+    return _with_loss(facts, [json.loads(row) for row in (folder / "history.jsonl").read_text("utf-8").splitlines()])
+
+
+def _with_loss(facts: dict[str, Any], history: list[dict[str, Any]]) -> dict[str, Any]:
+    """The facts, with the validation loss of the best epoch where there was one."""
+    best = facts.get("best_epoch") or 0
+    return {**facts, "validation_loss": history[best - 1].get("valid_loss")} if 0 < best <= len(history) else facts
+
+
+def _readable(value: Any) -> str:
+    """A value without brackets and quotes."""
+    if isinstance(value, dict):
+        return ", ".join(f"{_readable(name)} {_readable(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_readable, value))
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else printable(str(value))
