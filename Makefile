@@ -1,9 +1,12 @@
-# Every target sets up what it needs first: a .venv beside this file, with pinned dependencies.
+# Every target sets up what it needs first: a .venv beside this file, with pinned dependencies; `demo` the package alone.
 # PYTHON chooses the interpreter it is made with: make test PYTHON=python3.12
+# ARGS are passed on to pytest: make test ARGS='-k onnx --durations=20'
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+READY_DEV := .venv/ready-dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SOAK_MINUTES ?= 60
 IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
@@ -12,29 +15,29 @@ IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 demo: $(READY)  ## the main job on the digits that come with scikit-learn
 	$(BIN)/latentmap report digits -o runs/digits --force
 
-test: $(READY)  ## the whole suite, a process a core: small tensors gain nothing from more threads
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL)
+test: $(READY_DEV)  ## the whole suite, a process a core: small tensors gain nothing from more threads
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 test-oldest:  ## the whole suite with the lowest versions that pyproject.toml allows, in .venv-oldest
 	$(PYTHON) -m venv --clear .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e '.[dev]'
-	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest $(IN_PARALLEL)
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
-soak: $(READY)  ## an hour of kills, damaged files, full disks and races; make soak SOAK_MINUTES=5 for a short one
+soak: $(READY_DEV)  ## an hour of kills, damaged files, full disks and races; make soak SOAK_MINUTES=5 for a short one
 	LATENTMAP_SLOW=1 $(BIN)/python -m pytest -q tests/training/test_graph.py
 	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
 
-check: $(READY)  ## lint, types, layers
+check: $(READY_DEV)  ## lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## short versions of the benchmarks; see bench/README.md for the whole ones
+bench: $(READY_DEV)  ## short versions of the benchmarks; see bench/README.md for the whole ones
 	$(BIN)/python -m bench --short
 
-format: $(READY)
+format: $(READY_DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -47,5 +50,9 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "'$(PYTHON)' cannot make virtual environments: install its venv package (Debian: python3-venv)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) -e .
+	@touch $@
+
+$(READY_DEV): $(READY)
+	$(PIP) -e '.[dev]'
 	@touch $@
