@@ -159,7 +159,7 @@ def evaluate(
         }
         if OBJECTIVES[autoencoder.objective].prior_is_normal:
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
-    if dataset.test.labels is not None and (remark := analysis.small_classes(dataset.train.labels)):
+    if remark := analysis.small_classes(dataset):
         note(remark)
     if as_json:
         answer(json.dumps(results, indent=2))
