@@ -44,7 +44,7 @@ def make_file(path: Path, n: int) -> None:
 def measure(path: Path, how: str, model: str) -> dict[str, Any]:
     """Fit for one epoch and encode, held or streamed; or only store. In a process that has done nothing else."""
     from latentmap import Autoencoder, load_dataset
-    from latentmap import estimator as module
+    from latentmap.models import fitted as module
 
     start = time.perf_counter()
     if how == "held":

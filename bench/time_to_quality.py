@@ -25,7 +25,7 @@ from bench.data import benchmark_dataset
 from latentmap import Autoencoder
 from latentmap.data import Dataset
 from latentmap.models import MODELS
-from latentmap.training.precision import PRECISIONS
+from latentmap.training.runtime import PRECISIONS
 
 SCHEDULES: dict[str, tuple[int | str, ...]] = {"dense": (4, "auto"), "conv": ("auto",)}  # epochs
 

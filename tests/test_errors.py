@@ -11,7 +11,7 @@ from latentmap.errors import printable
         ("caf\udce9", r"caf\xe9"),
         ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
         ("\u202ebackwards\ud800", r"\u202ebackwards\ud800"),
-        ("two\nlines and\xa0a tab", r"two\nlines and\xa0a tab"),
+        ("two\nlines and\ta tab", "two lines and a tab"),
         (
             "\u4e2d\u6587 \U0001f600 \u0639\u200c\u0631 <b>$x$</b>",
             "\u4e2d\u6587 \U0001f600 \u0639\u200c\u0631 <b>$x$</b>",

@@ -25,6 +25,7 @@ from latentmap import Autoencoder
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.errors import CheckpointError, TrainingError
 from latentmap.models import MODELS
+from latentmap.models.fitted import FittedModel
 from latentmap.training import OBJECTIVES, Callback
 from latentmap.training.loop import Training
 
@@ -265,14 +266,14 @@ class Stop(Callback):
 @ALL
 @pytest.mark.parametrize("random_state", [0, None])
 def test_a_resumed_fit_ends_with_the_bits_of_one_without_interruption(model, random_state, small, tmp_path):
-    parameters = {"epochs": 5, "random_state": random_state}
-    stop = Stop(2)
-    with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 3 of 5"):
+    parameters = {"epochs": 3, "random_state": random_state}
+    stop = Stop(1)
+    with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 2 of 3"):
         quick(model, callbacks=[stop], **parameters).fit(small.train.images, checkpoint=tmp_path)
     stop.epoch = None
     resumed = quick(model, callbacks=[stop], **parameters).fit(small.train.images, checkpoint=tmp_path, resume=True)
-    assert [plan.epochs_done for plan in stop.plans] == [0, 2]
-    whole = quick(model, epochs=5, random_state=resumed.seed_).fit(small.train.images)
+    assert [plan.epochs_done for plan in stop.plans] == [0, 1]
+    whole = quick(model, epochs=3, random_state=resumed.seed_).fit(small.train.images)
     np.testing.assert_array_equal(resumed.transform(small.test.images), whole.transform(small.test.images))
     assert [row["valid_loss"] for row in resumed.history_] == [row["valid_loss"] for row in whole.history_]
 
@@ -328,13 +329,13 @@ class Interrupting(Callback):
 
 PLACES = [
     "latentmap.estimator.Preprocessing.fit",
-    "latentmap.estimator.Preprocessing.hold",
+    "latentmap.models.fitted.Preprocessing.hold",
     "latentmap.estimator.build",
     "latentmap.estimator.Autoencoder._plan",
-    "latentmap.training.session.train",
+    "latentmap.estimator.train",
     "latentmap.training.loop.Training.end_epoch",
     "latentmap.training.optimizer.Muon.step",
-    "latentmap.estimator.for_inference",
+    "latentmap.models.fitted.for_inference",
     "latentmap.estimator.platform.python_version",
     "on_train_begin",
     "on_epoch_end",
@@ -430,20 +431,26 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("model", "objective"), [*zip(sorted(MODELS), sorted(OBJECTIVES), strict=True)])
-def test_modes_of_pytorch_that_the_caller_set_make_no_difference(mode, model, objective, small, tmp_path):
-    X = small.train.images[:40]
+@pytest.fixture(scope="module", params=[*zip(sorted(MODELS), sorted(OBJECTIVES), strict=True)], ids="-".join)
+def results(request, small, tmp_path_factory):
+    """All that a model gives, as a function to call in some mode, and what it gives in none."""
+    (model, objective), X = request.param, small.train.images[:40]
+    path = tmp_path_factory.mktemp("modes") / "m"
 
     def results():
         ae = quick(model, 4, objective=objective).fit(X)
-        ae.save(tmp_path / "m")
-        loaded = pickle.loads(pickle.dumps(Autoencoder.load(tmp_path / "m")))  # noqa: S301
+        ae.save(path)
+        loaded = pickle.loads(pickle.dumps(Autoencoder.load(path)))  # noqa: S301
         Z = loaded.transform(X)
         drawn = loaded.sample(3, random_state=0)
         return Z, loaded.inverse_transform(Z), ae.score_samples(X), drawn, loaded.partial_fit(X).transform(X)
 
-    wanted, setting = results(), MODES[mode]
+    return results, results()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_modes_of_pytorch_that_the_caller_set_make_no_difference(mode, results):
+    (results, wanted), setting = results, MODES[mode]
     if isinstance(setting, tuple):
         setting[0]()
         try:
@@ -558,7 +565,7 @@ def test_errors_of_vectors_in_different_units_count_in_standard_deviations(tmp_p
         ae.save(tmp_path / "m")
         errors = (X - ae.inverse_transform(ae.transform(X))) / unit
         for each in (ae, Autoencoder.load(tmp_path / "m"), copy.deepcopy(ae).partial_fit(X[:5])):
-            assert np.isclose(each._error_unit, unit).all()
+            assert np.isclose(each._fitted.error_unit, unit).all()
         np.testing.assert_allclose(ae.score_samples(X), -np.mean(errors**2, axis=1), rtol=1e-3)
         np.testing.assert_allclose(ae.anomaly_score(X), np.mean(errors**2, axis=1), rtol=1e-3)
     search = GridSearchCV(quick("linear", epochs=5), {"latent_dim": [1, 5]}, cv=2, refit=True).fit(X)
@@ -578,25 +585,25 @@ def test_errors_of_vectors_in_one_unit_count_in_it(vectors):
 def test_samples_after_pieces_are_of_all_pieces(vectors, monkeypatch):
     pieces = [vectors + 100, vectors, vectors - 100]
     ae = quick("linear", learning_rate=1e-3)
-    monkeypatch.setattr(Autoencoder, "_encode_some", None)  # no piece pays for it
+    monkeypatch.setattr(FittedModel, "_encode_some", None)  # no piece pays for it
     for piece in pieces:
         ae.partial_fit(piece)
     monkeypatch.undo()
     again = pickle.loads(pickle.dumps(ae))  # noqa: S301
-    assert again._some is None
+    assert again._fitted._some is None
     np.testing.assert_array_equal(again.sample(9, random_state=0), ae.sample(9, random_state=0))
-    drawn = ae._code_mixture().sample(900, 0)
+    drawn = ae._fitted.code_mixture().sample(900, 0)
     for piece in pieces:
         Z = ae.transform(piece)
         assert 0.28 < np.mean((np.abs(drawn - Z.mean(axis=0)) < 6 * Z.std(axis=0)).all(axis=1)) < 0.39
 
 
 def test_what_is_kept_of_pieces_is_an_even_draw_and_bounded(small, monkeypatch):
-    monkeypatch.setattr("latentmap.estimator._KEPT_BYTES", 64 * 50)
+    monkeypatch.setattr("latentmap.models.fitted._KEPT_BYTES", 64 * 50)
     ae = quick("linear")
     for brightness in range(8):
         ae.partial_fit(np.full((100, 8, 8), brightness * 30, np.uint8))
-    kept = ae._some[0][:, 0, 0] // 30
+    kept = ae._fitted._some[0][:, 0, 0] // 30
     assert len(kept) == 50
     assert len(set(kept)) > 5
 

@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return re.sub(r"[^ -~]", shown, " ".join(text.split()))
 
 
+def count(n: int, what: str) -> str:
+    """How many there are of something: "1 image", "1,234 images", "20 classes"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}es" if what.endswith("s") else f"{n:,} {what}s"
+
+
 class LatentmapError(Exception):
     """Base class of every error about the world rather than about a parameter."""
 

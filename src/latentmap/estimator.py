@@ -1,23 +1,18 @@
-"""`Autoencoder`: the scikit-learn face of data, models and training.
-
-What belongs here: parameters, checks of what users pass in, and the bookkeeping of a fitted estimator. Networks, loops
-and files live in their own packages.
-"""
+"""`Autoencoder`: the scikit-learn face of a `FittedModel` and of training: parameters, checks, delegation."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import difflib
 import functools
-import hashlib
-import json
+import operator
 import os
 import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Self
 
@@ -30,39 +25,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
-from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.objects import check_images, check_units, name_first_gap
 from latentmap.data.preprocessing import (
     SCALINGS,
     Preprocessing,
     Scaling,
-    Unit,
     channels_last,
     measuring_unit,
     range_in_words,
 )
-from latentmap.errors import ModelFileError, TrainingError
+from latentmap.errors import TrainingError
 from latentmap.models import MODELS, AutoencoderModule
 from latentmap.models.base import build
-from latentmap.models.files import StoredModel, load_model, save_model
-from latentmap.models.inference import for_inference
-from latentmap.models.mixture import MOST_CODES, CodeMixture
-from latentmap.training import OBJECTIVES, Callback, PrintEpochs, TrainingPlan
+from latentmap.models.fitted import FittedModel, check_size, digest_of
+from latentmap.models.modes import own_modes
+from latentmap.training import OBJECTIVES, Callback, PrintEpochs, TrainingPlan, train
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.checkpoints import Checkpoints, read_settings
-from latentmap.training.device import choose_device, own_modes
-from latentmap.training.objectives import check_objective, make_objective
+from latentmap.training.objectives import Objective, make_objective
 from latentmap.training.plan import auto_batch_size, auto_epochs
-from latentmap.training.precision import PRECISIONS, choose_precision
-from latentmap.training.session import Material, learn
+from latentmap.training.runtime import PRECISIONS, choose_device, choose_precision
+from latentmap.training.streamed import make_batches
 
-_CHUNK = 512  # samples encoded or decoded at once
-_STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
-_KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
-_LARGEST = 1e150  # numbers whose squares can still be added up
-_LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
-# What fitting leaves behind besides the attributes that end in an underscore.
-_LEARNED = {"_info", "_quick", "_codes", "_some", "_mixture", "_optimizer_state"}
+# What fitting leaves behind, besides parameters.
+_LEARNED = ("_fitted", "n_features_in_", "feature_names_in_")
+_PLANNED = ("batch_size", "learning_rate", "precision", "augmentation", "weight_decay")
 _MEANT = {
     "n_components": "latent_dim", "code_size": "latent_dim", "encoding_dim": "latent_dim",
     "embedding_dim": "latent_dim", "n_latent": "latent_dim", "max_iter": "epochs", "n_iter": "epochs",
@@ -71,6 +58,11 @@ _MEANT = {
 }  # fmt: skip
 
 _P = ParamSpec("_P")
+
+
+def _of_model(name: str) -> Any:
+    """An attribute that is the fitted model's."""
+    return property(operator.attrgetter(f"_fitted.{name}"), lambda self, value: setattr(self._fitted, name, value))
 
 
 def _with_hints(
@@ -180,13 +172,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ((360, 2), (360, 32, 32, 1))
     """
 
-    module_: AutoencoderModule
-    preprocessing_: Preprocessing
-    _info: dict[str, Any]
-    _quick: AutoencoderModule | None = None  # `module_` as it is quickest to run
-    _codes: NDArray[np.float32] | None = None  # of some training samples, until `_mixture` is found
-    _some: tuple[NDArray[Any], NDArray[np.float64]] | None = None  # samples of all pieces, and their random numbers
-    _mixture: CodeMixture | None = None
+    _fitted: FittedModel
+    module_: AutoencoderModule = _of_model("module")
+    preprocessing_: Preprocessing = _of_model("preprocessing")
+    latent_dim_: int = _of_model("latent_dim")
+    n_parameters_: int = _of_model("n_parameters")
+    n_iter_: int = _of_model("n_iter")
+    history_: list[dict[str, Any]] = _of_model("history")
+    best_epoch_: int = _of_model("best_epoch")
+    seed_: int = _of_model("seed")
+    settings_: dict[str, Any] | None = _of_model("settings")
+    metadata_: dict[str, Any] = _of_model("metadata")
 
     @_with_hints
     def __init__(
@@ -295,8 +291,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         OutputError
             If the checkpoint cannot be written, the former one stays whole; or if another run is writing it.
         """
-        self._check_parameters()
-        new = self._aside()
+        objective, new = self._check_parameters(), self._aside()
         samples = new._check_samples(X, reset=True)
         former = read_settings(checkpoint) if checkpoint is not None and resume else None
         # Without a random_state the seed was drawn, and is known to the checkpoint alone.
@@ -304,8 +299,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         checkpoints = None
         if checkpoint is not None:
             checkpoints = Checkpoints(checkpoint, {**new.settings(samples), "seed": new.seed_}, every=checkpoint_every)
-        with checkpoints or contextlib.nullcontext():
-            problem = new._learn(samples, new._plan(len(samples)), checkpoints=checkpoints, resume=resume)
+        with checkpoints or nullcontext():
+            problem = new._learn(samples, objective, checkpoints=checkpoints, resume=resume)
         self._become(new, problem)
         return self
 
@@ -333,73 +328,134 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError, TypeError
             If `X` or a parameter is unusable, or `X` has another shape than the first piece.
         """
-        self._check_parameters()
-        new = self._aside(go_on=True)
-        first = not hasattr(new, "module_")
+        objective, new = self._check_parameters(), self._aside()
+        first = not hasattr(self, "_fitted")
+        if not first:
+            new.__dict__ |= {name: value for name, value in vars(self).items() if name in _LEARNED}
+            new._fitted = self._fitted.copy()
         samples = new._check_samples(X, reset=first)
         if first:
             new._start(samples)
-        problem = new._learn(samples, new._plan(len(samples)), piecewise=True)
+        problem = new._learn(samples, objective, piecewise=True)
         self._become(new, problem)
         return self
 
-    def _aside(self, *, go_on: bool = False) -> Self:
+    def _aside(self) -> Self:
         """An estimator with the same parameters to learn in, so that this one stays what it is until that is done."""
         new = object.__new__(type(self))
-        new.__dict__ = {name: value for name, value in vars(self).items() if go_on or not _is_learned(name)}
-        if go_on and hasattr(new, "module_"):
-            new.module_, new.history_ = copy.deepcopy(self.module_), list(self.history_)
+        new.__dict__ = {name: value for name, value in vars(self).items() if name not in _LEARNED}
         return new
 
     def _become(self, new: Autoencoder, problem: str | None) -> None:
         """Take over what another estimator has learned, in one step that nothing can interrupt."""
-        own = {name: value for name, value in vars(self).items() if not _is_learned(name)}
-        self.__dict__ = own | {name: value for name, value in vars(new).items() if _is_learned(name)}
+        own = {name: value for name, value in vars(self).items() if name not in _LEARNED}
+        self.__dict__ = own | {name: value for name, value in vars(new).items() if name in _LEARNED}
         if problem is not None:
             raise TrainingError(problem)
 
     def _start(self, samples: NDArray[Any], seed: int | None = None) -> None:
         """Choose seed and preprocessing, and build an untrained network."""
-        self._optimizer_state: dict[str, torch.Tensor] | None = None
-        self.seed_ = draw_seed(self.random_state) if seed is None else seed
-        self.preprocessing_ = Preprocessing.fit(samples, self.scaling)
-        if self.verbose and self.preprocessing_.is_images and not self.preprocessing_.is_raw:
-            black_to_white = range_in_words(self.preprocessing_.pixel_range)
+        seed = draw_seed(self.random_state) if seed is None else seed
+        preprocessing = Preprocessing.fit(samples, self.scaling)
+        if self.verbose and preprocessing.is_images and not preprocessing.is_raw:
+            black_to_white = range_in_words(preprocessing.pixel_range)
             sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
-        arguments: dict[str, Any] = {"image_shape": self.preprocessing_.tensor_shape}
-        if self.latent_dim is not None:
-            arguments["latent_dim"] = int(self.latent_dim)
-        self.module_ = build(MODELS[self.model], self.seed_, **arguments)
-        self.latent_dim_ = self.module_.latent_dim
-        if self.latent_dim is not None and self.latent_dim_ > self.preprocessing_.n_values:
+        latent_dim = {} if self.latent_dim is None else {"latent_dim": int(self.latent_dim)}
+        module = build(MODELS[self.model], seed, image_shape=preprocessing.tensor_shape, **latent_dim)
+        if latent_dim and module.latent_dim > preprocessing.n_values:
             warnings.warn(
-                f"latent_dim is {self.latent_dim_}, more than the {self.preprocessing_.n_values} numbers of a sample: "
+                f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
                 "the code compresses nothing.",
                 stacklevel=4,
             )
-        self.n_parameters_ = self.module_.n_parameters
-        self.history_: list[dict[str, Any]] = []
-        self.n_iter_ = 0
-        self.metadata_: dict[str, Any] = {}
+        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
+        self._fitted = FittedModel(self.model, module, preprocessing, {"seed": seed}, feature_names=names or None)
 
-    def _plan(self, n_samples: int) -> TrainingPlan:
+    def _plan(self, n_samples: int, objective: Objective, device: torch.device) -> TrainingPlan:
         """Settle what is left on "auto"."""
-        recipe = make_objective(self.objective, self.objective_params).adapt(self.module_.recipe)
+        recipe = objective.adapt(self.module_.recipe)
         batch_size = auto_batch_size(recipe, n_samples) if self.batch_size == "auto" else int(self.batch_size)
-        epochs = auto_epochs(recipe, n_samples, batch_size) if self.epochs == "auto" else int(self.epochs)
-        rate = recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate)
         augmentation = recipe.augmentation if self.augmentation == "auto" else self.augmentation
         return TrainingPlan(
-            self._model_name,
-            epochs,
+            self._fitted.name,
+            auto_epochs(recipe, n_samples, batch_size) if self.epochs == "auto" else int(self.epochs),
             batch_size,
-            rate,
+            recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate),
             patience=self.patience,
-            precision=choose_precision(self.precision, choose_device(self.device), pays=recipe.bfloat16_pays),
+            precision=choose_precision(self.precision, device, pays=recipe.bfloat16_pays),
             augmentation=augmentation if self.preprocessing_.is_images else "none",
             weight_decay=recipe.weight_decay if self.weight_decay == "auto" else float(self.weight_decay),
             objective=self.objective,
         )
+
+    def _learn(
+        self,
+        samples: NDArray[Any],
+        objective: Objective,
+        *,
+        piecewise: bool = False,
+        checkpoints: Checkpoints | None = None,
+        resume: bool = False,
+    ) -> str | None:
+        """Train the network on these samples and record what happened; what went wrong after a good epoch."""
+        model, device, start = self._fitted, choose_device(self.device), time.perf_counter()
+        plan = self._plan(len(samples), objective, device)
+        if piecewise:
+            plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
+        former = (model.info.get("objective"), model.info.get("objective_params")) if model.n_iter else ()
+        batches = make_batches(
+            model.for_training(samples),
+            model.preprocessing,
+            plan,
+            seed=model.seed + model.n_iter,  # each piece in an order of its own
+            validation_fraction=0.0 if piecewise else self.validation_fraction,
+            device=device,
+        )
+        result = train(
+            model.module,
+            batches,
+            objective,
+            plan,
+            callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
+            untrained=model.n_iter == 0,
+            optimizer_state=model.optimizer_state if former == (self.objective, self.objective_params) else None,
+            checkpoints=checkpoints,
+            resume=resume,
+        )
+        if result.best_epoch == 0:
+            raise TrainingError(result.problem)
+        model.prior_is_normal = objective.prior_is_normal
+        model.take_in(samples, piecewise=piecewise)
+        model.history += [record.as_dict() for record in result.history]
+        model.optimizer_state = result.optimizer_state if piecewise else None
+        unit = model.info.get("error_unit")
+        if model.n_iter == 0 and samples.ndim == 2 and self.scaling != "auto":
+            unit = np.asarray(measuring_unit(samples)).tolist()
+        model.info = {
+            "objective": self.objective,
+            "objective_params": copy.deepcopy(self.objective_params),
+            "error_unit": unit,
+            "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
+            "seed": model.seed,
+            "settings": None if checkpoints is None else checkpoints.settings,
+            "training": {
+                "n_train": result.plan.n_train,
+                "n_validation": result.plan.n_validation,
+                "epochs": model.n_iter + len(result.history),
+                "best_epoch": result.best_epoch,
+                "stopped_early": result.stopped_early,
+                **{name: getattr(plan, name) for name in _PLANNED},
+                "seconds": round(time.perf_counter() - start, 3),
+                "device": str(device),
+            },
+            "versions": {
+                "latentmap": latentmap.__version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        }
+        return result.problem
 
     def settings(self, X: ArrayLike) -> dict[str, Any]:
         """Return all that decides what `fit` would learn from these samples: parameters, seed, and a digest of `X`.
@@ -417,98 +473,15 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ignored = ("callbacks", "verbose", "random_state", "device")
         parameters = {name: value for name, value in self.get_params().items() if name not in ignored}
         samples = np.ascontiguousarray(_array(X))
-        digest = hashlib.blake2b(digest_size=16)
-        region = _streamed(samples)
-        for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
-            digest.update(piece.data)
         return {
             **{name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()},
             "seed": int(self.random_state) if isinstance(self.random_state, (int, np.integer)) else None,
             "shape of the data": [*samples.shape, str(samples.dtype)],
-            "digest of the data": digest.hexdigest(),
+            "digest of the data": digest_of(samples),
         }
-
-    def _learn(
-        self,
-        samples: NDArray[Any],
-        plan: TrainingPlan,
-        *,
-        piecewise: bool = False,
-        checkpoints: Checkpoints | None = None,
-        resume: bool = False,
-    ) -> str | None:
-        """Train the network on these samples and record what happened; what went wrong after a good epoch."""
-        objective = make_objective(self.objective, self.objective_params)
-        goes_on = piecewise and self.n_iter_ > 0
-        former = (self._info.get("objective"), self._info.get("objective_params")) if goes_on else ()
-        device = choose_device(self.device)
-        seed = self.seed_ + self.n_iter_ if piecewise else self.seed_  # each piece in an order of its own
-        fraction = 0.0 if piecewise else self.validation_fraction
-        if piecewise:
-            plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
-        start = time.perf_counter()
-        result, plan = learn(
-            self.module_,
-            Material(self._streamed_or_held(samples), self.preprocessing_, seed, fraction),
-            objective,
-            plan,
-            device=device,
-            callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
-            untrained=self.n_iter_ == 0,
-            optimizer_state=self._optimizer_state if former == (self.objective, self.objective_params) else None,
-            checkpoints=checkpoints,
-            resume=resume,
-        )
-        if result.best_epoch == 0:
-            raise TrainingError(result.problem)
-        self._quick = for_inference(self.module_)  # now, since `transform` may not change the estimator
-        self._mixture = self._codes = None
-        if piecewise:
-            self._keep_some(samples)
-        else:
-            self._some = None
-            self._codes = None if objective.prior_is_normal else self._encode_some(samples)
-        self.history_ += [record.as_dict() for record in result.history]
-        self.n_iter_ += len(result.history)
-        self._optimizer_state = result.optimizer_state if piecewise else None
-        self.best_epoch_ = result.best_epoch
-        self.settings_ = None if checkpoints is None else checkpoints.settings
-        unit = self._info.get("error_unit") if goes_on else None
-        if not goes_on and samples.ndim == 2 and self.scaling != "auto":
-            unit = np.asarray(measuring_unit(samples)).tolist()
-        self._info = {
-            "objective": self.objective,
-            "objective_params": copy.deepcopy(self.objective_params),
-            "error_unit": unit,
-            "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
-            "seed": self.seed_,
-            "settings": self.settings_,
-            "training": {
-                "n_train": plan.n_train,
-                "n_validation": plan.n_validation,
-                "epochs": self.n_iter_,
-                "best_epoch": self.best_epoch_,
-                "stopped_early": result.stopped_early,
-                "batch_size": plan.batch_size,
-                "learning_rate": plan.learning_rate,
-                "precision": plan.precision,
-                "augmentation": plan.augmentation,
-                "weight_decay": plan.weight_decay,
-                "seconds": round(time.perf_counter() - start, 3),
-                "device": str(device),
-            },
-            "versions": {
-                "latentmap": latentmap.__version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
-        }
-        return result.problem
 
     # ---- using ----------------------------------------------------------------------------------------------------
 
-    @own_modes()
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the codes of samples.
 
@@ -529,15 +502,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `X` has another shape than what `fit` saw, or is not finite.
         """
         check_is_fitted(self, "module_")
-        samples = self._check_samples(X, reset=False)
-        module = self._for_inference()
-        Z = np.empty((len(samples), self.latent_dim_), np.float32)
-        with torch.inference_mode():
-            for rows, _, x in self._inputs(samples):
-                Z[rows] = module.encode(x).numpy()
-        return Z
+        return self._fitted.encode(self._check_samples(X, reset=False))
 
-    @own_modes()
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Return the samples that codes stand for.
 
@@ -564,12 +530,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise _in_one_line(error) from error
         if codes.shape[1] != self.latent_dim_:
             raise ValueError(f"Z must have {self.latent_dim_} columns (latent_dim), got {codes.shape[1]}.")
-        module = self._for_inference()
-        X_hat = np.empty((len(codes), *self.preprocessing_.sample_shape), self.preprocessing_.output_dtype)
-        with torch.inference_mode():
-            for rows in _chunks(len(codes)):
-                X_hat[rows] = self.preprocessing_.to_samples(module.decode(torch.from_numpy(codes[rows])))
-        return X_hat
+        return self._fitted.decode(codes)
 
     def sample(self, n: int = 1, *, random_state: int | np.random.RandomState | None = None) -> NDArray[np.floating]:
         """Return new samples, decoded from codes drawn at random.
@@ -601,47 +562,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "module_")
         check_number("n", n, whole=True)
-        return self.inverse_transform(self._code_mixture().sample(int(n), draw_seed(random_state)))
+        return self._fitted.sample(int(n), draw_seed(random_state))
 
-    def _code_mixture(self) -> CodeMixture:
-        """How codes are distributed."""
-        if self._prior_is_normal:
-            return CodeMixture.standard(self.latent_dim_)
-        self._find_mixture()
-        if self._mixture is None:
-            raise ValueError("the model was saved without the distribution of its codes. Fit and save it again.")
-        return self._mixture
-
-    @own_modes()
-    def _find_mixture(self) -> None:
-        """Find how codes are distributed, once it is needed: `fit` leaves codes, `partial_fit` some samples."""
-        codes = self._codes
-        if self._mixture is None and self._some is not None and not self._prior_is_normal:
-            codes = self._encode_some(self._some[0])
-        if codes is not None:
-            self._mixture = CodeMixture.fit(codes, seed=self.seed_)
-            self._codes = None
-
-    def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
-        """Codes of at most 5,000 samples, from all over the data."""
-        some = samples[:: -(-len(samples) // MOST_CODES)]
-        module = self._for_inference()
-        with torch.inference_mode():
-            return np.concatenate([module.encode(x).numpy() for _, _, x in self._inputs(some)])
-
-    def _keep_some(self, samples: NDArray[Any]) -> None:
-        """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
-        most = max(1, min(MOST_CODES, _KEPT_BYTES // max(1, samples[:1].nbytes)))
-        numbers = np.random.default_rng((self.seed_, self.n_iter_)).random(len(samples))
-        chosen = np.argsort(numbers)[:most]
-        kept, numbers = samples[chosen], numbers[chosen]
-        if self._some is not None:
-            numbers = np.concatenate([self._some[1], numbers])
-            chosen = np.argsort(numbers)[:most]
-            kept, numbers = np.concatenate([self._some[0], kept])[chosen], numbers[chosen]
-        self._some = (kept, numbers)
-
-    @own_modes()
     def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:  # noqa: ARG002
         """Return minus the reconstruction error of each sample: higher is better.
 
@@ -661,15 +583,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             below 1e-160 have squares of 0; multiply such `X` first.
         """
         check_is_fitted(self, "module_")
-        samples = self._check_samples(X, reset=False)
-        module, unit = self._for_inference(), np.asarray(self._error_unit, self.preprocessing_.output_dtype)
-        scores = np.empty(len(samples))
-        with torch.inference_mode():
-            for rows, piece, x in self._inputs(samples):
-                X_hat = self.preprocessing_.to_samples(module(x))
-                errors = np.subtract(piece.reshape(X_hat.shape), X_hat, dtype=X_hat.dtype) / unit
-                scores[rows] = -np.square(errors, dtype=np.float64).reshape(len(errors), -1).mean(axis=1)
-        return scores
+        return -self._fitted.errors(self._check_samples(X, reset=False))
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return minus the mean squared error over samples: higher is better; see `score_samples`."""
@@ -678,44 +592,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def anomaly_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the reconstruction error of each sample, minus its `score_samples`: higher is stranger."""
         return -self.score_samples(X)
-
-    def _for_inference(self) -> AutoencoderModule:
-        """The network as it is quickest to run."""
-        if self._quick is None:
-            self._quick = for_inference(self.module_)
-        return self._quick
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out of pickles what can be made again, and samples."""
-        self._find_mixture()
-        return {**super().__getstate__(), "_quick": None, "_some": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make again what was left out."""
-        super().__setstate__(state)
-        if hasattr(self, "module_"):
-            with own_modes(computing=False):
-                self._quick = for_inference(self.module_)
-
-    @property
-    def _model_name(self) -> str:
-        """The architecture's name, of the fitted network where there is one."""
-        module = getattr(self, "module_", None)
-        return next((name for name, each in MODELS.items() if type(module) is each), self.model)
-
-    @property
-    def _error_unit(self) -> Unit:
-        """What errors count as one: the `measuring_unit` of the training data, which "auto" scaling goes by too."""
-        unit = self._info.get("error_unit")
-        if unit is not None:
-            return np.asarray(unit, np.float64)
-        return self.preprocessing_.scale if np.ndim(self.preprocessing_.scale) else 1.0
-
-    @property
-    def _prior_is_normal(self) -> bool:
-        """Whether the objective has made codes fill the standard normal distribution."""
-        objective = OBJECTIVES.get(str(self._info.get("objective")))
-        return objective is not None and objective.prior_is_normal
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
         """Return the names of a code's numbers, as figures have them: z1, z2, ...
@@ -732,26 +608,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "module_")
         return np.asarray([f"z{i}" for i in range(1, self.latent_dim_ + 1)], dtype=object)
 
-    def _streamed_or_held(self, samples: NDArray[Any]) -> FileRegion | torch.Tensor:
-        """Samples as training takes them."""
-        region = _streamed(samples) if self.preprocessing_.holds_as_is(samples.dtype) else None
-        return region or self.preprocessing_.hold(samples)
-
-    def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], torch.Tensor]]:
-        """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
-        preprocessing = self.preprocessing_
-        region = _streamed(samples)
-        for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
-            # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
-            whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
-            for rows in _chunks(len(held)):
-                tensor = preprocessing.hold(held[rows]) if whole is None else whole[rows]
-                there = slice(part.start + rows.start, min(part.start + rows.stop, part.stop))
-                yield there, held[rows], preprocessing.to_input(tensor)
-
     # ---- files ----------------------------------------------------------------------------------------------------
 
-    @own_modes()
     def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
         """Save the fitted model as a folder, without any training data; a model that is there is replaced.
 
@@ -768,19 +626,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `path` holds something else, or cannot be written. The old model stays whole.
         """
         check_is_fitted(self, "module_")
-        metadata = self.metadata_ if metadata is None else _checked_metadata(metadata)
-        info = {
-            **self._info,
-            "feature_names": list(getattr(self, "feature_names_in_", [])) or None,
-            "metadata": metadata,
-        }
-        self._find_mixture()
-        stored = StoredModel(self._model_name, self.module_, self.preprocessing_, info, self.history_, self._mixture)
-        save_model(path, stored)
-        self.metadata_ = metadata  # only what could be saved
+        self._fitted.save(path, metadata)
 
     @classmethod
-    @own_modes(computing=False)
     def load(cls, path: str | os.PathLike[str]) -> Autoencoder:
         """Load a model that `save` wrote; its codes are bit-equal to those before.
 
@@ -799,39 +647,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ModelFileError
             If it is no model folder, or not as it was written.
         """
-        stored = load_model(path)
-        info = dict(stored.info)
-        names = info.pop("feature_names", None)
-        metadata = info.pop("metadata", None)
-        recorded = info.get("parameters")
-        known = cls._get_param_names()
-        parameters = recorded if isinstance(recorded, dict) else {}
-        loaded = cls(**{name: value for name, value in parameters.items() if name in known})
-        loaded.model = stored.model
-        loaded.module_ = stored.module
-        loaded._quick = for_inference(stored.module)
-        loaded.preprocessing_ = stored.preprocessing
-        loaded.latent_dim_ = stored.module.latent_dim
-        loaded.n_parameters_ = stored.module.n_parameters
-        loaded.history_ = [dict(row) for row in stored.history]
-        training = info.get("training")
-        loaded.n_iter_ = training.get("epochs", 0) if isinstance(training, dict) else 0
-        loaded.best_epoch_ = training.get("best_epoch", 0) if isinstance(training, dict) else 0
-        loaded.n_features_in_ = stored.preprocessing.n_values
-        if names:
-            loaded.feature_names_in_ = np.asarray(names, dtype=object)
-        loaded.metadata_ = metadata if isinstance(metadata, dict) else {}
-        loaded.seed_ = info.get("seed", 0)
-        settings = info.get("settings")
-        loaded.settings_ = settings if isinstance(settings, dict) else None
-        loaded._info = info
-        if not _is_unit(info.get("error_unit"), loaded.n_features_in_):
-            raise ModelFileError(f"{path} has a damaged entry 'error_unit' in its config. Save the model again.")
-        loaded._optimizer_state = None
-        loaded._mixture = stored.mixture
+        model = FittedModel.load(path)
+        recorded = model.info.get("parameters") or {}
+        loaded = cls(**{name: value for name, value in recorded.items() if name in cls._get_param_names()})
+        loaded.model, loaded._fitted = model.name, model
+        objective = OBJECTIVES.get(str(model.info.get("objective")))
+        model.prior_is_normal = objective is not None and objective.prior_is_normal
+        loaded.n_features_in_ = model.preprocessing.n_values
+        if model.feature_names:
+            loaded.feature_names_in_ = np.asarray(model.feature_names, dtype=object)
         return loaded
 
-    @own_modes()
     def export_onnx(self, path: str | os.PathLike[str]) -> float:
         """Write ``encoder.onnx`` and ``decoder.onnx``, preprocessing included, and check them against PyTorch.
 
@@ -854,45 +680,24 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         OutputError
             If `path` holds something else, or cannot be written.
         """
-        from latentmap.models.onnx import export_onnx
-
         check_is_fitted(self, "module_")
-        metadata = {
-            "latentmap_version": latentmap.__version__,
-            "model": self._model_name,
-            "classes": self.metadata_.get("class_names") or [],
-        }
-        return export_onnx(path, self.module_, self.preprocessing_, metadata)
+        return self._fitted.export_onnx(path, latentmap.__version__)
 
     def describe(self) -> dict[str, Any]:
         """Return what the fitted model is and how it was learned, as one flat table of facts."""
         check_is_fitted(self, "module_")
-        training, versions = (dict(self._info.get(part) or {}) for part in ("training", "versions"))
-        return {
-            "model": self._model_name,
-            "latent_dim": self.latent_dim_,
-            "sample_shape": list(self.preprocessing_.sample_shape),
-            "dtype": self.preprocessing_.dtype,
-            **({"pixel_range": list(self.preprocessing_.pixel_range)} if self.preprocessing_.is_images else {}),
-            "parameters": self.n_parameters_,
-            "objective": self._info.get("objective"),
-            **(self._info.get("objective_params") or {}),
-            "seed": self.seed_,
-            **training,
-            **{f"{name}_version": version for name, version in versions.items()},
-            **self.metadata_,
-        }
+        return self._fitted.describe()
 
     # ---- checks ---------------------------------------------------------------------------------------------------
 
-    def _check_parameters(self) -> None:
-        """Refuse parameters out of range, each by name."""
+    def _check_parameters(self) -> Objective:
+        """Refuse parameters out of range, each by name; the objective."""
         model: object = self.model
         if isinstance(model, (int, np.integer)) and not isinstance(model, bool):
             models = ", ".join(map(repr, sorted(MODELS)))
             raise ValueError(f"model must be one of {models}, got {model}. Did you mean latent_dim={model}?")
         check_choice("model", self.model, MODELS)
-        check_objective(self.objective, self.objective_params)
+        objective = make_objective(self.objective, self.objective_params)
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
@@ -913,6 +718,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise TypeError(f"{rule}, got {self.callbacks!r}.{hint}")
         if wrong := [each for each in self.callbacks if not isinstance(each, Callback)]:
             raise TypeError(f"{rule}, got {wrong[0]!r} in it.")
+        return objective
 
     def _check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         """Return samples as an array whose shape and dtype the preprocessing takes, or say what is wrong."""
@@ -930,7 +736,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 )
         except (ValueError, TypeError) as error:
             raise _in_one_line(name_first_gap(error, X)) from error
-        _check_size(samples, None if reset else self.preprocessing_)
+        check_size(samples, None if reset else self.preprocessing_)
         if not reset and self.preprocessing_.is_images:
             check_units(samples, self.preprocessing_)
         return samples
@@ -952,18 +758,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _streamed(samples: NDArray[Any]) -> FileRegion | None:
-    """Where samples lie in a file, if they are to be read from there piece by piece."""
-    if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
-        return None
-    return file_region(samples)
-
-
-def _is_learned(name: str) -> bool:
-    """Whether an attribute is what fitting leaves behind."""
-    return name in _LEARNED or (name.endswith("_") and not name.startswith("_"))
-
-
 def _is_auto(value: object) -> bool:
     """Whether a parameter is left to us."""
     return isinstance(value, str) and value == "auto"
@@ -981,45 +775,6 @@ def _in_one_line(error: Exception) -> Exception:
     """An error that says the same in one line."""
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(" ".join(str(error).split()))
-
-
-def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
-    """Refuse numbers that are too large to compute with."""
-    if samples.dtype.kind != "f":
-        return
-    low, high = samples.min(axis=0), samples.max(axis=0)
-    fits = max(-float(low.min()), float(high.max())) <= _LARGEST
-    if fits and known is not None:
-        most = _LARGEST_INPUT * known.scale
-        fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())
-    if not fits:
-        raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
-
-
-def _checked_metadata(metadata: Any) -> dict[str, Any]:
-    """What is to be remembered with a model; refused where JSON would not give it back."""
-    rule = "metadata must be a dict with names as keys, of what JSON can hold (text, finite numbers, lists, dicts)"
-    if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
-        raise TypeError(f"{rule}, got {' '.join(repr(metadata).split())[:80]}.")
-    try:
-        json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise type(error)(f"{rule}: {' '.join(str(error).split())[:120].rstrip('.')}.") from error
-    return dict(metadata)
-
-
-def _is_unit(value: object, n_features: int) -> bool:
-    """Whether a model file's entry is what errors can be counted in."""
-    try:
-        unit = np.asarray(1.0 if value is None else value, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return unit.shape in ((), (n_features,)) and bool(np.isfinite(unit).all() and (unit > 0).all())
-
-
-def _chunks(n: int) -> list[slice]:
-    """Slices that cover n rows."""
-    return [slice(start, start + _CHUNK) for start in range(0, n, _CHUNK)]
 
 
 def _is_json(value: object) -> bool:

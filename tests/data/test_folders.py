@@ -269,12 +269,12 @@ def test_mixed_sizes_go_to_their_median_side_and_this_is_said(tmp_path):
     dataset = load_dataset(tmp_path)
     assert dataset.sample_shape == (30, 30, 3)
     assert dataset.notes == ("images of 5 sizes are brought to 30x30 (crop); choose another with --size.",)
-    save(tmp_path / "9.png", picture(900, 900))
-    save(tmp_path / "8.png", picture(900, 901))
-    save(tmp_path / "7.png", picture(900, 902))
+    save(tmp_path / "9.png", picture(200, 200))
+    save(tmp_path / "8.png", picture(200, 201))
+    save(tmp_path / "7.png", picture(200, 202))
     assert load_dataset(tmp_path).sample_shape[:2] == (45, 45)
     for i in range(10, 20):
-        save(tmp_path / f"{i}.png", picture(300, 300))
+        save(tmp_path / f"{i}.png", picture(210, 210))
     assert load_dataset(tmp_path).sample_shape[:2] == (64, 64)
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from latentmap.models import MODELS, ConvAutoencoder, DenseAutoencoder, LinearAutoencoder
-from latentmap.models.inference import for_inference
+from latentmap.models.fitted import for_inference
 
 ALL = pytest.mark.parametrize("name", sorted(MODELS))
 

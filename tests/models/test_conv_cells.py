@@ -90,7 +90,7 @@ def test_passes_in_threads_do_not_disturb_each_other():
 
 
 def test_batches_of_many_sizes_leave_no_more_than_a_few_buffers_behind():
-    from latentmap.models.conv_cells import _FREE, _MOST_FREE
+    from latentmap.models._kernels.cells import _FREE, _MOST_FREE
 
     module, _ = module_and_batch((1, 8, 8))
     for n in range(2, 20):

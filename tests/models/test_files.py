@@ -32,7 +32,8 @@ from hypothesis import strategies as st
 
 from latentmap import Autoencoder, LatentmapError
 from latentmap.errors import ModelFileError, OutputError
-from latentmap.models.files import FORMAT_VERSION, is_model_folder, load_model
+from latentmap.models.files import FORMAT_VERSION, is_model_folder
+from latentmap.models.fitted import FittedModel
 from tests.test_files import in_a_child, killed_everywhere
 
 DATA = Path(__file__).parent / "data"
@@ -685,7 +686,7 @@ def test_a_place_that_may_not_be_written_is_named(fitted_models, tmp_path):
 
 def test_stored_weights_are_bit_equal(fitted, tmp_path):
     fitted.save(tmp_path / "model")
-    stored = load_model(tmp_path / "model").module.state_dict()
+    stored = FittedModel.load(tmp_path / "model").module.state_dict()
     for name, value in fitted.module_.state_dict().items():
         assert torch.equal(stored[name], value), name
         assert stored[name].dtype == value.dtype

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from latentmap.models import MODELS
-from latentmap.models.inference import for_inference
+from latentmap.models.fitted import for_inference
 
 
 @pytest.mark.parametrize("name", MODELS)

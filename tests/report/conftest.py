@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from latentmap.data.dataset import Dataset, Split
 from latentmap.report import ModelSpec, build, build_report
-from latentmap.report.story import draw
+from latentmap.report.figures import FIGURES
+from latentmap.report.figures.base import Renderer
 
 KINDS = {"10 classes": (10, 1), "20 classes": (20, 1), "3 classes": (3, 1), "no labels": (None, 1), "colour": (10, 3)}
 KINDS |= {"vectors": (3, 0), "vectors without labels": (None, 0)}
@@ -16,7 +17,7 @@ KINDS |= {"vectors": (3, 0), "vectors without labels": (None, 0)}
 
 def longer(report):
     """The name of the model with the longer codes."""
-    return "conv" if report.story.dataset.is_images else "residual"
+    return "conv" if report.experiment.dataset.is_images else "residual"
 
 
 def quick(dataset):
@@ -57,21 +58,32 @@ def small_dataset(kind, n_train=120, n_test=60):
     return Dataset(kind, train, test, names)
 
 
+def blank(figures=FIGURES, size=(1, 1)):
+    """The same figures with their captions, of empty paper: drawing takes seconds."""
+
+    def empty(renderer):
+        return Renderer(lambda *_: Figure(size), renderer.caption)
+
+    return [replace(figure, images=empty(figure.images), vectors=empty(figure.vectors)) for figure in figures]
+
+
 DRAWN = {}
 
 
 @pytest.fixture(scope="session", params=["20 classes", "no labels", "colour", "vectors", "vectors without labels"])
 def report(request, tmp_path_factory):
     """A report of each kind of data."""
+    folder, drawn, png = tmp_path_factory.mktemp("reports") / "report", [], build.png
 
-    def keep(story):
-        DRAWN[folder] = draw(story)
-        return DRAWN[folder]
+    def keep(figure, **arguments):
+        drawn.append(figure)
+        return png(figure, **arguments)
 
-    folder = tmp_path_factory.mktemp("reports") / "report"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "draw", keep)
-        return make_report(small_dataset(request.param), folder, command="latentmap report x")
+        patch.setattr(build, "png", keep)
+        report = make_report(small_dataset(request.param), folder, command="latentmap report x")
+    DRAWN[folder] = dict(zip((figure.name for figure in FIGURES), drawn, strict=True))
+    return report
 
 
 @pytest.fixture
@@ -90,6 +102,5 @@ def nasty_report(tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("reports") / "nasty"
     with pytest.MonkeyPatch.context() as patch:
-        names = ("training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "map")
-        patch.setattr(build, "draw", lambda _: {name: Figure((8, 5)) for name in names})
+        patch.setattr(build, "FIGURES", blank(size=(8, 5)))
         return make_report(dataset, folder, command='latentmap report "<i>"')

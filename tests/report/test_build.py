@@ -5,25 +5,24 @@ import math
 from dataclasses import replace
 
 import pytest
-from matplotlib.figure import Figure
 
 from latentmap import Autoencoder
 from latentmap.errors import DatasetError, OutputError
 from latentmap.report import build as build_module
 from latentmap.report import build_report, default_specs
 from latentmap.report.build import is_report
-from tests.report.conftest import longer, make_report, quick, small_dataset
+from latentmap.report.figures import FIGURES
+from tests.report.conftest import blank, longer, make_report, quick, small_dataset
+from tests.report.toy_figure import FIGURE as TOY
 
-FIGURES = {"training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid"}
-FIGURES |= {"map"}
+NAMES = {figure.name for figure in FIGURES}
 FIELDS = {"latent_dim", "test_mse", "knn_accuracy", "trustworthiness", "fit_seconds", "n_parameters"}
 
 
 @pytest.fixture
 def plain(monkeypatch):
     """A report of one small model: without t-SNE and with empty figures, which take seconds."""
-    monkeypatch.setattr(build_module, "draw", lambda _: {name: Figure(figsize=(1, 1)) for name in FIGURES - {"tsne"}})
-    monkeypatch.setattr(build_module, "embed_tsne", lambda *_, **__: None)
+    monkeypatch.setattr(build_module, "FIGURES", blank([figure for figure in FIGURES if figure.name != "tsne"]))
 
     def make(folder, dataset=None, **arguments):
         dataset = dataset or small_dataset("3 classes")
@@ -41,15 +40,15 @@ def test_metrics_keep_their_contract(report):
     metrics = json.loads((report.folder / "metrics.json").read_text())
     assert metrics == report.metrics
     assert set(metrics) == {"dataset", "seconds", "models"}
-    shape = list(report.story.dataset.sample_shape)
+    shape = list(report.experiment.dataset.sample_shape)
     assert metrics["dataset"] == {
-        "name": report.story.dataset.name,
+        "name": report.experiment.dataset.name,
         "n_train": 120,
         "n_test": 60,
         "image_shape": shape,
     }
     assert list(metrics["models"]) == ["dense", longer(report), "map", "linear", "pca-2", "pca-6"]
-    labelled = report.story.dataset.test.labels is not None
+    labelled = report.experiment.dataset.test.labels is not None
     for entry in metrics["models"].values():
         assert set(entry) == FIELDS
         assert (entry["knn_accuracy"] is not None) == labelled
@@ -71,7 +70,7 @@ def test_metrics_keep_their_contract(report):
 
 def test_the_folder_holds_what_it_should(report):
     assert {path.name for path in report.folder.iterdir()} == {"report.html", "metrics.json", "figures", "models"}
-    assert {path.stem for path in (report.folder / "figures").iterdir()} == FIGURES
+    assert {path.stem for path in (report.folder / "figures").iterdir()} == NAMES
     assert {path.name for path in (report.folder / "models").iterdir()} == {"dense", longer(report), "map", "linear"}
     assert is_report(report.folder)
 
@@ -83,7 +82,7 @@ def test_a_former_report_is_replaced_and_nothing_is_left_behind(plain, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("broken", ["draw", "render", "evaluate"])
+@pytest.mark.parametrize("broken", ["make_figures", "render", "evaluate"])
 def test_a_failure_leaves_the_former_report_whole_and_the_models_kept(plain, tmp_path, monkeypatch, broken):
     plain(tmp_path / "out")
     before = files(tmp_path / "out")
@@ -175,7 +174,7 @@ def test_an_empty_folder_is_used_and_a_file_is_not(plain, tmp_path):
 def test_stages_are_told_once_as_they_begin(plain, tmp_path):
     told = []
     plain(tmp_path / "out", progress=told.append)
-    assert told == ["fit_dense", "fit_pca-2", "evaluate", "tsne", "figures", "page"]
+    assert told == ["fit_dense", "fit_pca-2", "evaluate", "figures", "page"]
 
 
 def test_pca_of_very_many_numbers_is_not_fitted(plain, tmp_path, monkeypatch):
@@ -191,7 +190,7 @@ def test_other_models_can_be_compared(tmp_path):
     dataset = small_dataset("3 classes")
     result = build_report(dataset, tmp_path / "out", specs=quick(dataset)[1:2])
     assert list(result.metrics["models"]) == ["conv", "pca-6"]
-    assert {path.stem for path in (tmp_path / "out" / "figures").iterdir()} == FIGURES - {
+    assert {path.stem for path in (tmp_path / "out" / "figures").iterdir()} == NAMES - {
         "map",
         "embedding",
         "pca",
@@ -226,3 +225,18 @@ def test_the_models_suit_the_data(shape, named):
 def test_too_few_samples_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="at least 3 samples in each split, got 120 and 2"):
         make_report(small_dataset("3 classes", n_test=2), tmp_path / "out")
+
+
+def test_a_new_figure_is_one_module_and_one_entry(tmp_path, monkeypatch):
+    dataset = small_dataset("3 classes")
+    monkeypatch.setattr(build_module, "FIGURES", blank())
+    build_module.FIGURES.append(TOY)
+    report = make_report(dataset, tmp_path / "out", specs=quick(dataset)[:1])
+    assert (report.folder / "figures" / "brightness.png").is_file()
+    html = report.page.read_text()
+    assert "How bright the images are" in html
+    assert "The mean pixel of each of 60 test images." in html
+    assert report.results["brightness"].shape == (60,)
+    assert is_report(report.folder)
+    vectors = make_report(small_dataset("vectors"), tmp_path / "vectors", specs=quick(dataset)[:1])
+    assert not (vectors.folder / "figures" / "brightness.png").exists()  # it has no renderer of vectors

@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from latentmap.report.figures import FIGURES
 from latentmap.report.page import Row, Value, best_texts, groups
-from latentmap.report.words import against_pca, captions, percent_apart, remarks
+from latentmap.report.remarks import against_pca, percent_apart, remarks
 from tests.report.conftest import longer
 
 
@@ -54,7 +55,7 @@ def test_nothing_is_asked_of_the_network(html):
 def test_every_picture_has_words_and_a_size(html):
     page = Elements(html)
     assert page.open == []
-    assert len(page.all("img")) == len(page.all("figure")) == len(page.all("figcaption")) == 9
+    assert len(page.all("img")) == len(page.all("figure")) == len(page.all("figcaption")) == len(FIGURES)
     assert all(len(image["alt"]) > 20 and int(image["width"]) > 0 for image in page.all("img"))
 
 
@@ -76,8 +77,8 @@ def test_every_model_and_the_command_are_there(report, html):
     for name in ("dense", longer(report), "map", "linear", "pca-2", "pca-6"):
         assert name in text
     assert "latentmap report x" in text
-    assert ("kNN accuracy" in text) == (report.story.dataset.test.labels is not None)
-    assert ("no labels" in text) == (report.story.dataset.test.labels is None)
+    assert ("kNN accuracy" in text) == (report.experiment.dataset.test.labels is not None)
+    assert ("no labels" in text) == (report.experiment.dataset.test.labels is None)
 
 
 def test_text_is_escaped(nasty_report):
@@ -89,11 +90,17 @@ def test_text_is_escaped(nasty_report):
 
 
 def test_the_best_of_each_size_is_marked(report):
-    two, six = groups(report.story)
+    two, six = groups(report.experiment)
     assert [row.name for row in two.rows] == ["dense", "map", "linear", "pca-2"]
     assert [row.name for row in six.rows] == [longer(report), "pca-6"]
     assert all(isinstance(row, Row) for row in two.rows)
     assert any(row.cells[0].best for row in two.rows)
+
+
+def caption(report, name):
+    """What the page says below a figure."""
+    (figure,) = (figure for figure in FIGURES if figure.name == name)
+    return figure.renderer(report.experiment).caption(report.results[name], report.experiment).text
 
 
 HITS = np.arange(36) < 33
@@ -123,18 +130,18 @@ def scored(model, test_mse, train_mse=0.05):
 
 def some_models(report):
     """The map of 2 numbers, the check of it, and PCA, by name."""
-    return {model.name: model for model in report.story.models}
+    return {model.name: model for model in report.experiment.models}
 
 
 def test_remarks_follow_the_numbers(report):
     models = some_models(report)
     dense, pca = models["dense"], models["pca-2"]
-    assert "40% lower" in against_pca(scored(dense, 0.03), scored(pca, 0.05), report.story)
-    assert "equally well" in against_pca(scored(dense, 0.05), scored(pca, 0.05), report.story)
+    assert "40% lower" in against_pca(scored(dense, 0.03), scored(pca, 0.05), report.experiment)
+    assert "equally well" in against_pca(scored(dense, 0.05), scored(pca, 0.05), report.experiment)
     beaten = scored(dense, 0.06), scored(pca, 0.05)
     pca.model.explained_variance_ratio_, before = 0.99999, pca.model.explained_variance_ratio_
-    assert "next to nothing left" in against_pca(*beaten, report.story)
-    assert "more than 99.99%" in against_pca(*beaten, report.story)
+    assert "next to nothing left" in against_pca(*beaten, report.experiment)
+    assert "more than 99.99%" in against_pca(*beaten, report.experiment)
     pca.model.explained_variance_ratio_ = before
 
 
@@ -149,14 +156,14 @@ def test_remarks_follow_the_numbers(report):
 )
 def test_why_pca_wins_is_computed_or_not_stated(report, train_mse, said):
     models = some_models(report)
-    text = against_pca(scored(models["dense"], 0.06, train_mse), scored(models["pca-2"], 0.05), report.story)
+    text = against_pca(scored(models["dense"], 0.06, train_mse), scored(models["pca-2"], 0.05), report.experiment)
     assert said in text
     assert sum(word in text for word in ("underfits", "too few")) == (train_mse != 0.05)
 
 
 def test_classes_smaller_than_the_neighbours_counted_are_pointed_out(report):
-    labels = report.story.dataset.train.labels
-    said = [remark for remark in remarks(report.story) if "fewer than 10 training" in remark]
+    labels = report.experiment.dataset.train.labels
+    said = [remark for remark in remarks(report.experiment, report.results) if "fewer than 10 training" in remark]
     assert len(said) == (labels is not None and np.bincount(labels).min() < 10)
     assert all("20 of 20 classes have" in remark for remark in said)
 
@@ -165,32 +172,32 @@ def test_what_the_test_samples_cannot_tell_apart_is_no_victory(report):
     models = some_models(report)
     dense, pca = scored(models["dense"], 0.06), scored(models["pca-2"], 0.05)
     dense.evaluation.errors[:] = np.where(np.arange(60) == 7, 0.65, 0.05)
-    assert "60 test" in against_pca(dense, pca, report.story)
-    assert "cannot tell dense and PCA apart" in against_pca(dense, pca, report.story)
+    assert "60 test" in against_pca(dense, pca, report.experiment)
+    assert "cannot tell dense and PCA apart" in against_pca(dense, pca, report.experiment)
 
 
 def test_outliers_are_pointed_out(report):
-    assert not any("Outliers" in remark for remark in remarks(report.story))
-    models = list(report.story.models)
+    assert not any("Outliers" in remark for remark in remarks(report.experiment, report.results))
+    models = list(report.experiment.models)
     models[0].evaluation.errors[7], before = 1000, models[0].evaluation.errors[7]
-    said = next(remark for remark in remarks(report.story) if "Outliers" in remark)
+    said = next(remark for remark in remarks(report.experiment, report.results) if "Outliers" in remark)
     models[0].evaluation.errors[7] = before
     assert "the worst sample makes" in said
     assert "under dense (" in said
     assert "The very worst is no. 7" in said
-    assert ("by its feature x" in said) != report.story.dataset.is_images
+    assert ("by its feature x" in said) != report.experiment.dataset.is_images
 
 
 def test_linear_is_judged_as_the_check_it_is(report):
     models = some_models(report)
     linear, pca = models["linear"], models["pca-2"]
-    assert "2.0% above PCA's" in against_pca(scored(linear, 0.051), scored(pca, 0.05), report.story)
+    assert "2.0% above PCA's" in against_pca(scored(linear, 0.051), scored(pca, 0.05), report.experiment)
     assert percent_apart(0.05, 0.05) == "the same as"
     assert percent_apart(0.04, 0.05) == "20.0% below"
 
 
 def test_a_tick_promises_no_majority(report):
-    assert "most of the 10" not in captions(report.story)["generated"].text
+    assert "most of the 10" not in caption(report, "generated")
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -210,10 +217,10 @@ def test_in_a_browser_only_what_says_so_scrolls_sideways(nasty_report, tmp_path,
     html = subprocess.run([BROWSER, *words], capture_output=True, text=True, check=True, timeout=120).stdout
     across, wide, hints = map(int, re.search(r"<title>(.*?)</title>", html).group(1).split())
     assert across <= width
-    assert wide == hints == (8 if width < 600 else 0)
+    assert wide == hints == (len(FIGURES) if width < 600 else 0)
 
 
 def test_missing_labels_are_said(report):
-    unlabelled = report.story.dataset.test.labels is None
-    assert any("no labels" in remark for remark in remarks(report.story)) == unlabelled
-    assert ("k-means" in captions(report.story)["generated"].text) == unlabelled
+    unlabelled = report.experiment.dataset.test.labels is None
+    assert any("no labels" in remark for remark in remarks(report.experiment, report.results)) == unlabelled
+    assert ("k-means" in caption(report, "generated")) == unlabelled

@@ -42,10 +42,9 @@ def test_an_interrupted_run_ends_with_the_bits_of_one_that_was_not(name, n_steps
     whole, wanted = run(name, small)
     with pytest.raises(TrainingInterrupted, match=r"interrupted in epoch \d of 4"):
         run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), stop_wanted=after(n_steps))
-    snapshot = Checkpoints(tmp_path, SETTINGS).load()
     with pytest.raises(TrainingInterrupted):  # and once more
-        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), snapshot=snapshot, stop_wanted=after(2))
-    module, result = run(name, small, snapshot=Checkpoints(tmp_path, SETTINGS).load())
+        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), resume=True, stop_wanted=after(2))
+    module, result = run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), resume=True)
     for key, value in whole.state_dict().items():
         assert torch.equal(value, module.state_dict()[key]), key
     assert result.best_epoch == wanted.best_epoch
@@ -62,7 +61,8 @@ def test_the_time_spent_is_that_of_all_parts(small, tmp_path):
         run("dense", small, checkpoints=checkpoints, stop_wanted=after(2))
     snapshot = checkpoints.load()
     snapshot.facts["seconds"] = 1000.0
-    assert run("dense", small, snapshot=snapshot)[1].history[0].seconds > 1000
+    checkpoints.save(snapshot)
+    assert run("dense", small, checkpoints=checkpoints, resume=True)[1].history[0].seconds > 1000
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path):
@@ -127,8 +127,9 @@ def test_a_checkpoint_without_a_tensor_is_refused(small, tmp_path):
     snapshot = checkpoints.load()
     for name in list(snapshot.tensors):
         fewer = Snapshot({key: value for key, value in snapshot.tensors.items() if key != name}, snapshot.facts)
+        checkpoints.save(fewer)
         with pytest.raises(CheckpointError, match="does not fit"):
-            run("dense", small, snapshot=fewer)
+            run("dense", small, checkpoints=checkpoints, resume=True)
 
 
 def test_a_disk_that_is_full_leaves_the_last_checkpoint_whole(tmp_path):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from latentmap.training.interrupts import deferred_interrupts
+from latentmap.training.runtime import deferred_interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

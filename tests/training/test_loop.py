@@ -7,7 +7,7 @@ import torch
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.models import MODELS
-from latentmap.training import OBJECTIVES, Batches, TrainingPlan, train
+from latentmap.training import OBJECTIVES, Batches, Callback, TrainingPlan, train
 from latentmap.training.loop import validate
 from latentmap.training.objectives import Batch, Reconstruction
 
@@ -31,6 +31,19 @@ def make_plan(epochs, learning_rate=0.05, **others):
 def make_module(name="dense", latent_dim=4):
     torch.manual_seed(0)
     return MODELS[name](image_shape=(1, 8, 8), latent_dim=latent_dim)
+
+
+class Told(Callback):
+    """Keeps what it is told of."""
+
+    def __init__(self, told, steps=False):
+        self.told, self.steps = told, steps
+
+    def on_step_end(self, *step):
+        self.told += [step] * self.steps
+
+    def on_epoch_end(self, record):
+        self.told += [record] * (not self.steps)
 
 
 def test_the_objective_is_the_mean_squared_error_over_pixels():
@@ -66,7 +79,7 @@ def test_steps_are_told_now_and_then_only(small, monkeypatch, tell_every, told_o
     monkeypatch.setattr("latentmap.training.loop._TELL_EVERY", tell_every)
     told = []
     objective = OBJECTIVES["reconstruction"]()
-    train(make_module(), make_batches(small), objective, make_plan(2), on_step=lambda *step: told.append(step))
+    train(make_module(), make_batches(small), objective, make_plan(2), callbacks=[Told(told, steps=True)])
     assert told == [(step, 8) for step in told_of]
 
 
@@ -77,7 +90,7 @@ def test_every_epoch_is_told_as_it_ends_with_a_rate_that_falls_to_nothing(small)
         make_batches(small),
         OBJECTIVES["reconstruction"](),
         make_plan(4),
-        on_epoch=told.append,
+        callbacks=[Told(told)],
     )
     assert tuple(told) == result.history
     assert [record.epoch for record in told] == [1, 2, 3, 4]

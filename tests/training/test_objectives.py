@@ -66,7 +66,7 @@ def test_a_run_can_be_cut_anywhere_and_resumed_to_the_same_bits(name, small, tmp
     left = iter(range(9))
     with pytest.raises(TrainingInterrupted):
         run(checkpoints=checkpoints, stop_wanted=lambda: next(left, None) is None)
-    resumed, own_resumed, again = run(checkpoints=checkpoints, snapshot=checkpoints.load())
+    resumed, own_resumed, again = run(checkpoints=checkpoints, resume=True)
     for a, b in ((whole, resumed), (own, own_resumed)):
         assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
     assert [r.valid_loss for r in again.history] == [r.valid_loss for r in result.history]
@@ -179,7 +179,7 @@ def test_partial_fit_goes_on_with_what_the_objective_has_learned(digits):
             ae.partial_fit(piece)
         errors.append(-ae.score(digits.test.images))
     assert errors[-1] < errors[0]
-    assert any(name.startswith("objective.head") for name in ae._optimizer_state)
+    assert any(name.startswith("objective.head") for name in ae._fitted.optimizer_state)
 
 
 @pytest.mark.parametrize(

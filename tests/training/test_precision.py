@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from latentmap.training import precision
-from latentmap.training.precision import choose_precision
+from latentmap.training import runtime
+from latentmap.training.runtime import choose_precision
 
 CPU = torch.device("cpu")
 
@@ -43,4 +43,4 @@ def test_auto_is_float32_where_nothing_is_known(monkeypatch):
 
 
 def test_every_precision_is_named():
-    assert set(precision.PRECISIONS) == {"auto", "float32", "bfloat16"}
+    assert set(runtime.PRECISIONS) == {"auto", "float32", "bfloat16"}

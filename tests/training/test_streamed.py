@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from latentmap import Autoencoder
-from latentmap import estimator as estimator_module
 from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing
+from latentmap.models import fitted as fitted_module
 from latentmap.training import streamed
 from latentmap.training.objectives import Objective
 from latentmap.training.streamed import StreamedBatches
@@ -83,7 +83,7 @@ def test_an_estimator_fitted_on_a_mapped_file_learns_as_from_memory(tmp_path, mo
     np.save(tmp_path / "x.npy", images)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     held = Autoencoder(epochs=6, random_state=0).fit(images)
-    monkeypatch.setattr(estimator_module, "_STREAMED_FROM", 1)
+    monkeypatch.setattr(fitted_module, "_STREAMED_FROM", 1)
     fitted = Autoencoder(epochs=6, random_state=0).fit(mapped)
     again = Autoencoder(epochs=6, random_state=0).fit(mapped)
     np.testing.assert_array_equal(fitted.transform(mapped), again.transform(images))
@@ -96,9 +96,9 @@ def test_floats_from_0_to_1_are_read_from_a_mapped_file_as_bytes_are(tmp_path, m
     images = digits.train.images[:200] / np.float32(255)
     np.save(tmp_path / "x.npy", images)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    monkeypatch.setattr(estimator_module, "_STREAMED_FROM", 1)
+    monkeypatch.setattr(fitted_module, "_STREAMED_FROM", 1)
     fitted = Autoencoder("linear", epochs=1, random_state=0).fit(mapped)
-    assert isinstance(fitted._streamed_or_held(mapped), FileRegion)
+    assert isinstance(fitted._fitted.for_training(mapped), FileRegion)
     np.testing.assert_array_equal(fitted.transform(mapped), fitted.transform(images))
     np.testing.assert_array_equal(fitted.score_samples(mapped), fitted.score_samples(images))
 
@@ -106,7 +106,7 @@ def test_floats_from_0_to_1_are_read_from_a_mapped_file_as_bytes_are(tmp_path, m
 def test_a_streamed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, digits):
     from latentmap.training import Callback, TrainingInterrupted
 
-    monkeypatch.setattr(estimator_module, "_STREAMED_FROM", 1)
+    monkeypatch.setattr(fitted_module, "_STREAMED_FROM", 1)
     np.save(tmp_path / "x.npy", digits.train.images)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
 
@@ -145,7 +145,7 @@ def test_samples_are_taken_by_number_and_bring_their_neighbours(numbered, monkey
 def test_the_map_is_learned_from_a_mapped_file_too(tmp_path, monkeypatch, digits):
     np.save(tmp_path / "x.npy", digits.train.images)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    monkeypatch.setattr(estimator_module, "_STREAMED_FROM", 1)
+    monkeypatch.setattr(fitted_module, "_STREAMED_FROM", 1)
     fitted = Autoencoder(objective="neighbors", epochs=2, random_state=0).fit(mapped)
     assert np.isfinite(fitted.transform(mapped)).all()
     assert fitted.history_[-1]["valid_loss"] < fitted.history_[0]["valid_loss"]

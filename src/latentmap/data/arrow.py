@@ -112,13 +112,13 @@ def pyarrow(module: str = "") -> Any:
         raise MissingExtraError.of("Parquet", "pyarrow", "parquet") from error
 
 
-def read_parquet(path: Path, options: ReadOptions) -> tuple[Samples, SourceInfo]:
-    """Return the samples of a Parquet file, or of a folder of them, of which train... and test... are the splits.
+def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None = None) -> tuple[Samples, SourceInfo]:
+    """Return the samples of a Parquet file, or of those of a folder, of which train... and test... are the splits.
 
     A column of images (bytes, or structs of bytes and path as Hugging Face writes them) makes a dataset of images;
     else the columns of numbers are the features of vectors.
     """
-    shards, is_of_test, notes = _choose_shards([path] if path.is_file() else parquet_shards(path))
+    shards, is_of_test, notes = _choose_shards(shards or [path])
     files = [_opened(shard) for shard in shards]
     schema = files[0].schema_arrow
     for shard, file in zip(shards, files, strict=True):
@@ -146,13 +146,7 @@ def read_parquet(path: Path, options: ReadOptions) -> tuple[Samples, SourceInfo]
         )
 
 
-def parquet_shards(folder: Path) -> list[Path]:
-    """Return the Parquet files of a folder, all the way down, in order of their names."""
-    files = (file.relative_to(folder) for file in folder.rglob("*.parquet") if file.is_file())
-    return [folder / file for file in sorted(files) if not any(part.startswith(".") for part in file.parts)]
-
-
-def _choose_shards(shards: list[Path]) -> tuple[list[Path], list[bool] | None, list[str]]:
+def _choose_shards(shards: Sequence[Path]) -> tuple[Sequence[Path], list[bool] | None, list[str]]:
     """The files of the two splits, which of them is which, and what to say; all files where there are no splits."""
     kinds = [_split_of(shard) for shard in shards]
     if not {"train", "test"} <= set(kinds):

@@ -40,95 +40,68 @@ class IdxFile:
 
 @dataclass(frozen=True)
 class IdxDataset:
-    """A published dataset of four IDX files: train images, train labels, test images, test labels."""
+    """A published dataset of four IDX files."""
 
     title: str
     class_names: tuple[str, ...]
     mirrors: tuple[str, ...]
-    files: tuple[IdxFile, IdxFile, IdxFile, IdxFile]
+    files: tuple[IdxFile, ...]  # images and labels to learn from, then those to test by
     torchvision_name: str  # the folder in which torchvision keeps the same files, NAME/raw
 
 
-def _mnist_like(digests: tuple[str, str, str, str], kind: str) -> tuple[IdxFile, IdxFile, IdxFile, IdxFile]:
-    """The four files of MNIST's layout with their SHA-256 digests, all of one `kind` ("content" or "gzip")."""
-    names_and_shapes: list[tuple[str, tuple[int, ...]]] = [
-        ("train-images-idx3-ubyte", (60_000, 28, 28)),
-        ("train-labels-idx1-ubyte", (60_000,)),
-        ("t10k-images-idx3-ubyte", (10_000, 28, 28)),
-        ("t10k-labels-idx1-ubyte", (10_000,)),
-    ]
-    first, second, third, fourth = (
+def _like_mnist(
+    title: str, names: str, torchvision_name: str, mirrors: tuple[str, ...], kind: str, *digests: str
+) -> IdxDataset:
+    """A dataset in MNIST's layout, with the SHA-256 digests of its files, all of one `kind`: "content" or "gzip"."""
+    shapes = {
+        "train-images-idx3-ubyte": (60_000, 28, 28),
+        "train-labels-idx1-ubyte": (60_000,),
+        "t10k-images-idx3-ubyte": (10_000, 28, 28),
+        "t10k-labels-idx1-ubyte": (10_000,),
+    }
+    files = tuple(
         IdxFile(name, shape, **{f"{kind}_sha256": digest})
-        for (name, shape), digest in zip(names_and_shapes, digests, strict=True)
+        for (name, shape), digest in zip(shapes.items(), digests, strict=True)
     )
-    return first, second, third, fourth
+    return IdxDataset(title, tuple(names.split(", ")), mirrors, files, torchvision_name)
 
 
 IDX_DATASETS = {
-    "mnist": IdxDataset(
-        title="handwritten digits (LeCun, Cortes, Burges)",
-        class_names=tuple("0123456789"),
-        mirrors=(
-            "https://ossci-datasets.s3.amazonaws.com/mnist/",
-            "https://storage.googleapis.com/cvdf-datasets/mnist/",
-        ),
-        files=_mnist_like(
-            (
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            ),
-            kind="content",
-        ),
-        torchvision_name="MNIST",
+    "mnist": _like_mnist(
+        "handwritten digits (LeCun, Cortes, Burges)",
+        "0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+        "MNIST",
+        ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+        "content",
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
-    "fashion_mnist": IdxDataset(
-        title="clothes (Zalando Research)",
-        class_names=(
-            "T-shirt",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
-        mirrors=(
+    "fashion_mnist": _like_mnist(
+        "clothes (Zalando Research)",
+        "T-shirt, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot",
+        "FashionMNIST",
+        (
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         ),
-        files=_mnist_like(
-            (
-                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            ),
-            kind="gzip",
-        ),
-        torchvision_name="FashionMNIST",
+        "gzip",
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
-    "kmnist": IdxDataset(
-        title="handwritten Japanese characters (CODH)",
-        class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
-        mirrors=(
-            "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-            "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-        ),
-        files=_mnist_like(
-            (
-                "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-                "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-                "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-                "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-            ),
-            kind="gzip",
-        ),
-        torchvision_name="KMNIST",
+    "kmnist": _like_mnist(
+        "handwritten Japanese characters (CODH)",
+        "o, ki, su, tsu, na, ha, ma, ya, re, wo",
+        "KMNIST",
+        ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/", "https://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
+        "gzip",
+        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     ),
 }
 
@@ -136,13 +109,7 @@ BUILTIN_NAMES = ("digits", *IDX_DATASETS)
 
 
 def load_digits_dataset() -> Dataset:
-    """Return scikit-learn's 1,797 handwritten digits with a fixed stratified split: 1,437 to learn from, 360 to test.
-
-    Returns
-    -------
-    Dataset
-        uint8, shape (n, 8, 8, 1).
-    """
+    """Return scikit-learn's 1,797 digits, uint8 (n, 8, 8, 1): 1,437 to learn from and 360 to test, stratified."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -25,7 +25,7 @@ Found = tuple[Path, os.stat_result | str]
 def read_folder(
     folder: Path, images: Sequence[Found], notes: list[str], options: ReadOptions
 ) -> tuple[EncodedImages, SourceInfo]:
-    """Return the reader of a folder of images, as `find_images` found them."""
+    """Return the reader of a folder of images, as `walk` found them."""
     is_test = None
     inside = [path.parts for path, _ in images]
     tops = {parts[0] for parts in inside if len(parts) > 1}
@@ -93,8 +93,13 @@ def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
     return ["/".join(parts) for parts in below], [told]
 
 
-def find_images(folder: Path) -> tuple[list[Found], list[str]]:
-    """Return the image files of a folder in natural order, all the way down, and what to say of the others."""
+def walk(folder: Path) -> tuple[list[Found], list[Path], list[str]]:
+    """Return a folder's image files in natural order, its Parquet files in order, and what to say of the others.
+
+    It is gone through all the way down. Hidden files and folders are passed over; links are followed, but not back to
+    where they come from.
+    """
+    shards: list[Path] = []
     files: list[Found] = []
     loops: list[str] = []
     n_others = 0
@@ -110,8 +115,9 @@ def find_images(folder: Path) -> tuple[list[Found], list[str]]:
             n_others += not is_image
             continue
         if not stat.S_ISDIR(state.st_mode):
-            # A pipe would be waited for without end, and a device has no end.
-            files += [(path, state if stat.S_ISREG(state.st_mode) else "no regular file")] if is_image else []
+            is_file = stat.S_ISREG(state.st_mode)  # a pipe would be waited for without end, and a device has no end
+            files += [(path, state if is_file else "no regular file")] if is_image else []
+            shards += [path] if is_file and path.suffix == ".parquet" else []
             n_others += not is_image
             continue
         here = (state.st_dev, state.st_ino)
@@ -127,7 +133,7 @@ def find_images(folder: Path) -> tuple[list[Found], list[str]]:
     notes = [f"{n_others:,} files that are no images are passed over."] if n_others else []
     if loops:
         notes.append(f"links back to a folder that they lie in are not followed: {', '.join(loops[:3])}.")
-    return files, notes
+    return files, [folder / path for path in sorted(shards)], notes
 
 
 def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:

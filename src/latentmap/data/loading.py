@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from latentmap.data.array_files import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
 from latentmap.data.arrays import read_arrays
-from latentmap.data.arrow import parquet_shards, read_hub, read_parquet
+from latentmap.data.arrow import read_hub, read_parquet
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
 from latentmap.data.cache import store
 from latentmap.data.csv_files import read_csv
 from latentmap.data.dataset import Dataset, Split, choose_rows, shuffled_rows
-from latentmap.data.folder import find_images, read_folder
+from latentmap.data.folder import read_folder, walk
 from latentmap.data.images import SUFFIXES
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
 from latentmap.data.reading import (
@@ -237,9 +237,9 @@ def _read_folder(folder: Path, options: ReadOptions) -> Read:
     """The reader of a folder: of images, unless it holds IDX or Parquet files and no images."""
     if idx_images(folder, "train") is not None:
         return read_idx_folder(folder, options)
-    images, notes = find_images(folder)
-    if not images and parquet_shards(folder):
-        return read_parquet(folder, options)
+    images, shards, notes = walk(folder)
+    if not images and shards:
+        return read_parquet(folder, options, shards)
     return read_folder(folder, images, notes, options)
 
 

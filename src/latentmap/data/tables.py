@@ -90,7 +90,7 @@ def class_column(names: Collection[str], options: ReadOptions, where: str, *, gu
     if options.reading is not None and options.reading.label is not None:
         # New data of a labelled model may well have no labels.
         return options.reading.label if options.reading.label in names else None
-    return _likely_class(names) if guess else None
+    return next((name for name in names if name.lower() in CLASS_LIKE), None) if guess else None
 
 
 def check_names(names: Iterable[str], where: str) -> None:
@@ -114,11 +114,6 @@ def describe_others(kinds: Mapping[str, Kind], done: str = "", *, end: bool = Fa
         if names:
             lines.append(f"{len(names):,} columns that {what}{done}: {listed(names)}{'.' + way if end else ''}")
     return lines
-
-
-def _likely_class(names: Collection[str]) -> str | None:
-    """The column that by its name is probably no feature."""
-    return next((name for name in names if name.lower() in CLASS_LIKE), None)
 
 
 def _asked_for(table: Table, patterns: Sequence[str], label: str | None) -> tuple[str, ...]:
@@ -161,9 +156,9 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
     if not kept.any():
         why = " ".join(describe_others(others, end=True))
         raise DatasetError(f"{table.where} has no usable columns, neither images nor numbers. {why}".rstrip())
-    likely = _likely_class([name for name in others if _may_name_classes(name, columns, X)]) if label is None else None
-    if likely is not None:
-        notes.append(f"should column {likely!r} name the class, add --label {likely}.")
+    likely = [name for name in others if name.lower() in CLASS_LIKE and _may_name_classes(name, columns, X)]
+    if likely and label is None:
+        notes.append(f"should column {likely[0]!r} name the class, add --label {likely[0]}.")
     if kept.all():
         return tuple(columns), X
     return tuple(columns[i] for i in np.flatnonzero(kept)), X[:, kept]

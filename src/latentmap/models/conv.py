@@ -7,6 +7,8 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from latentmap.models._kernels.cells import reconstruct
+from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import (
     AutoencoderModule,
     Recipe,
@@ -16,8 +18,6 @@ from latentmap.models.base import (
     n_values,
     output_bias,
 )
-from latentmap.models.conv_cells import reconstruct
-from latentmap.models.layers import DoublingConvTranspose2d
 
 _CHANNELS = (8, 16)
 _MOST_PIXELS = 2**18  # in a batch; with more, the plain layers are as quick
@@ -114,7 +114,7 @@ class ConvAutoencoder(AutoencoderModule):
         return reconstruct(x, widths, list(self.parameters()), self._norms)
 
     def _learns_by_cells(self, x: Tensor) -> bool:
-        """Whether the quick way of learning is open: see ``conv_cells``."""
+        """Whether the quick way of learning is open: see ``_kernels.cells``."""
         learns = self.training and torch.is_grad_enabled() and not x.requires_grad
         plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
         fits = all(size % 8 == 0 for size in self.image_shape[1:]) and x.numel() <= _MOST_PIXELS * self.image_shape[0]

@@ -12,9 +12,9 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import safetensors
@@ -25,9 +25,12 @@ from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.reading import Reading
 from latentmap.errors import DatasetError, ModelFileError
 from latentmap.files import flush, holds_only, new_folder, read_folder
+from latentmap.models import MODELS
 from latentmap.models.base import AutoencoderModule
 from latentmap.models.mixture import CodeMixture
-from latentmap.models.registry import MODELS
+
+if TYPE_CHECKING:
+    from latentmap.models.fitted import FittedModel
 
 FORMAT_VERSION = 2  # 1 had no mixture
 _WEIGHTS, _CONFIG, _HISTORY = "model.safetensors", "config.json", "history.jsonl"
@@ -41,36 +44,8 @@ _TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF1
 _TYPES |= {"I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool}
 
 
-@dataclass(frozen=True, eq=False)
-class StoredModel:
-    """What a model folder holds.
-
-    Parameters
-    ----------
-    model : str
-        A name in `MODELS`.
-    module : AutoencoderModule
-        With its weights.
-    preprocessing : Preprocessing
-        From samples to network input and back.
-    info : mapping
-        What else is recorded: estimator parameters, training summary, library versions.
-    history : sequence of mapping
-        One row an epoch.
-    mixture : CodeMixture, optional
-        How codes are distributed.
-    """
-
-    model: str
-    module: AutoencoderModule
-    preprocessing: Preprocessing
-    info: Mapping[str, Any]
-    history: Sequence[Mapping[str, Any]]
-    mixture: CodeMixture | None = None
-
-
 def is_model_folder(path: Path) -> bool:
-    """Return whether a folder is one that `save_model` wrote, and nothing else: replacing it loses nothing else."""
+    """Whether a folder is one that `save_model` wrote, and nothing else: replacing it loses nothing else."""
     if not ((path / _WEIGHTS).is_file() and holds_only(path, (_WEIGHTS, _CONFIG, _HISTORY))):
         return False
     try:
@@ -82,40 +57,26 @@ def is_model_folder(path: Path) -> bool:
     return isinstance(config, dict) and all(isinstance(config.get(name), kind) for name, kind in ours.items())
 
 
-def save_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
-    """Write a model folder; one that is there already stays whole until the new one is.
-
-    Parameters
-    ----------
-    path : path
-        The folder to make or, where it is a model folder, to replace.
-    stored : StoredModel
-        What to write.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If JSON cannot hold what is recorded, or it is too much to be read again; nothing is written then.
-    OutputError
-        If the folder holds something else, or cannot be written.
-    """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in stored.module.state_dict().items()}
-    tensors[_OFFSET] = torch.tensor(stored.preprocessing.offset, dtype=torch.float64)
-    tensors[_SCALE] = torch.tensor(stored.preprocessing.scale, dtype=torch.float64)
-    if stored.mixture is not None:
-        arrays = stored.mixture.to_arrays()
+def save_model(path: str | os.PathLike[str], model: FittedModel, metadata: Mapping[str, Any]) -> None:
+    """Write a model folder; one that is there already stays whole until the new one is."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.module.state_dict().items()}
+    tensors[_OFFSET] = torch.tensor(model.preprocessing.offset, dtype=torch.float64)
+    tensors[_SCALE] = torch.tensor(model.preprocessing.scale, dtype=torch.float64)
+    if model.mixture is not None:
+        arrays = model.mixture.to_arrays()
         tensors |= {_MIXTURE + name: torch.tensor(value, dtype=torch.float32) for name, value in arrays.items()}
     config = {
         "format_version": FORMAT_VERSION,
-        "model": stored.model,
-        "architecture": stored.module.config,
-        "preprocessing": stored.preprocessing.to_config(),
-        **stored.info,
-        "metadata": _fitting_metadata(stored),
+        "model": model.name,
+        "architecture": model.module.config,
+        "preprocessing": model.preprocessing.to_config(),
+        **model.info,
+        "feature_names": model.feature_names,
+        "metadata": _fitting_metadata(metadata, model.preprocessing.sample_shape),
     }
     texts = {
         _CONFIG: json.dumps(config, indent=2) + "\n",
-        _HISTORY: "".join(json.dumps(row) + "\n" for row in stored.history),
+        _HISTORY: "".join(json.dumps(row) + "\n" for row in model.history),
     }
     if max(map(len, texts.values())) > _MOST_TEXT:
         raise ValueError(
@@ -129,40 +90,24 @@ def save_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
             flush(file)
 
 
-def _fitting_metadata(stored: StoredModel) -> dict[str, Any]:
+def _fitting_metadata(metadata: Mapping[str, Any], sample_shape: tuple[int, ...]) -> dict[str, Any]:
     """What the user wants to be remembered, without a record of reading of other samples, which none could load."""
-    metadata = dict(stored.info.get("metadata") or {})
-    if metadata.get("reading") is not None:
+    kept = dict(metadata)
+    if kept.get("reading") is not None:
         try:
-            Reading.from_config(metadata["reading"], stored.preprocessing.sample_shape)
+            Reading.from_config(kept["reading"], sample_shape)
         except DatasetError as error:
-            warnings.warn(f"metadata['reading'] is left out: {error}", stacklevel=4)
-            del metadata["reading"]
-    return metadata
+            warnings.warn(f"metadata['reading'] is left out: {error}", stacklevel=6)
+            del kept["reading"]
+    return kept
 
 
-def load_model(path: str | os.PathLike[str]) -> StoredModel:
-    """Read a model folder back.
-
-    Parameters
-    ----------
-    path : path
-        A folder that `save_model` wrote.
-
-    Returns
-    -------
-    StoredModel
-        With weights bit-equal to those saved, the module in evaluation mode.
-
-    Raises
-    ------
-    ModelFileError
-        If it is no model folder, is of a newer format, or anything in it is not as it was written; by name.
-    """
-    return read_folder(path, lambda folder: _load(folder, path))
+def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The fields of the `FittedModel` in a folder; `ModelFileError` if anything there is not as it was written."""
+    return read_folder(path, lambda folder: _read(folder, path))
 
 
-def _load(folder: Path, path: str | os.PathLike[str]) -> StoredModel:
+def _read(folder: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a folder, which stands at `path` or waits beside it."""
     try:
         is_model = (folder / _WEIGHTS).is_file() and (folder / _CONFIG).is_file()
@@ -180,9 +125,22 @@ def _load(folder: Path, path: str | os.PathLike[str]) -> StoredModel:
     mixture = _build_mixture(kept, module.latent_dim, folder / _WEIGHTS)
     module.load_state_dict(tensors, assign=True)
     module.eval()
+    if not _is_unit(config.get("error_unit"), preprocessing.n_values):
+        raise ModelFileError(f"{path} has a damaged entry 'error_unit' in its config. Save the model again.")
+    fields = {"name": config["model"], "module": module, "preprocessing": preprocessing, "mixture": mixture}
+    fields |= {"history": _read_history(folder / _HISTORY), "feature_names": config.pop("feature_names", None) or None}
+    fields["metadata"] = config.pop("metadata", None) or {}
     known = ("format_version", "model", "architecture", "preprocessing")
-    info = {name: value for name, value in config.items() if name not in known}
-    return StoredModel(config["model"], module, preprocessing, info, _read_history(folder / _HISTORY), mixture)
+    return {**fields, "info": {name: value for name, value in config.items() if name not in known}}
+
+
+def _is_unit(value: object, n_features: int) -> bool:
+    """Whether an entry is what errors can be counted in."""
+    try:
+        unit = np.asarray(1.0 if value is None else value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return unit.shape in ((), (n_features,)) and bool(np.isfinite(unit).all() and (unit > 0).all())
 
 
 def _read_text(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import (
     AutoencoderModule,
     Recipe,
@@ -17,7 +18,6 @@ from latentmap.models.base import (
     output_bias,
     output_layers,
 )
-from latentmap.models.layers import DoublingConvTranspose2d
 
 _WIDTH, _NARROWEST = 256, 32
 _DEPTH = 4

@@ -1,29 +1,20 @@
-"""How what was learned is shown: figures, one function per picture, and the page that tells the story.
+"""How what was learned is shown: functions that draw pictures, and the page that tells the story.
 
-What belongs here: everything that is looked at. What is measured is the business of ``analysis``; the figure
-functions take its results, and work in a notebook as they do in a report.
+The drawing functions take what those of `latentmap.analysis` return, in a notebook as in a report.
 """
 
 from latentmap.report.build import ReportResult, build_report
-from latentmap.report.figures import (
-    CodeMap,
-    Features,
-    embedding,
-    feature_maps,
-    generated,
-    interpolation,
-    latent_grid,
-    reconstructions,
-    sample_sheet,
-    side_by_side,
-    sweep,
-    thumbnail_map,
-    training,
-    tsne,
-    vector_reconstructions,
-    vector_table,
-    vector_walks,
-)
+from latentmap.report.figures.embedding import embedding
+from latentmap.report.figures.features import Features
+from latentmap.report.figures.generated import generated, sample_sheet, vector_table
+from latentmap.report.figures.interpolation import interpolation, vector_walks
+from latentmap.report.figures.latent_grid import feature_maps, latent_grid
+from latentmap.report.figures.map import thumbnail_map
+from latentmap.report.figures.points import CodeMap, side_by_side
+from latentmap.report.figures.reconstructions import reconstructions, vector_reconstructions
+from latentmap.report.figures.sweep import sweep
+from latentmap.report.figures.training import training
+from latentmap.report.figures.tsne import tsne
 from latentmap.report.models import ModelSpec, default_specs
 from latentmap.report.output import write_figure, write_images
 

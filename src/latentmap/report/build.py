@@ -1,14 +1,9 @@
-"""From a dataset to a folder that tells what autoencoders learned of it.
-
-What belongs here: the order of things, their timing, and the files. What is measured, drawn and written on the page
-is the business of the other modules.
-"""
+"""From a dataset to a folder that tells what autoencoders learned of it: fit, measure, compute and draw, write."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,38 +14,22 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from latentmap.analysis import OriginalRanks, PcaBaseline, embed_tsne, evaluate, linear_rank
+from latentmap.analysis import OriginalRanks, PcaBaseline, evaluate
 from latentmap.data.dataset import Dataset
-from latentmap.errors import CheckpointError, DatasetError, ModelFileError
+from latentmap.errors import DatasetError
 from latentmap.estimator import Autoencoder
 from latentmap.files import holds_only, new_folder
 from latentmap.models.files import is_model_folder
+from latentmap.report.figures import FIGURES
+from latentmap.report.figures.base import Caption, Experiment
 from latentmap.report.models import Measured, Model, ModelSpec, default_specs, most_components
 from latentmap.report.page import render
-from latentmap.report.story import Story, draw, gather
-from latentmap.training.checkpoints import check_settings, remove_checkpoint
+from latentmap.report.unfinished import discard, fit_or_load, unfinished_of
 
 if TYPE_CHECKING:
     from latentmap.training import Callback
 
 PAGE, METRICS = "report.html", "metrics.json"
-FIGURES = (
-    "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid", "map",
-)  # fmt: skip
-"""Names of all figures that a report may have."""
-OURS = (
-    PAGE,
-    METRICS,
-    *(f"figures/{name}.png" for name in FIGURES),
-    "models/*/model.safetensors",
-    "models/*/config.json",
-    "models/*/history.jsonl",
-)
-"""Every file a report consists of."""
-FEW_COLOURS = {"training", "embedding", "pca", "tsne", "sweep"}
-"""Figures of lines and points rather than of images."""
-
-_CHECKPOINT = ".checkpoint"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +42,16 @@ class ReportResult:
         Where it is.
     metrics : dict
         The content of ``metrics.json``.
-    story : Story
-        The results behind every figure.
+    experiment : Experiment
+        The dataset, and the models as they were measured.
+    results : dict
+        What each figure shows, by its name.
     """
 
     folder: Path
     metrics: dict[str, Any]
-    story: Story
+    experiment: Experiment
+    results: dict[str, Any]
 
     @property
     def page(self) -> Path:
@@ -165,50 +147,26 @@ def build_report(
             discard(unfinished)
         specs = specs or default_specs(dataset.sample_shape, len(dataset.train))
         fitted = fit_models(dataset, specs, unfinished, watch, seed=seed, callbacks=callbacks, resume=resume)
-        models = measure(dataset, fitted, watch)
-        longest = max((model for model in models if not model.is_baseline), key=lambda model: model.latent_dim)
-        with watch.stage("tsne"):
-            tsne = embed_tsne(longest.evaluation.Z_test, dataset.test.labels, title=longest.short, seed=seed)
-        with watch.stage("figures"):
-            rank = linear_rank(dataset.train.X, unit=dataset.unit)
-            story = gather(dataset, models, linear_rank=rank, tsne=tsne, seed=seed)
-            pictures = save_figures(draw(story), folder / "figures")
+        experiment = Experiment(dataset, measure(dataset, fitted, watch), seed)
+        results, pictures = make_figures(experiment, folder / "figures", watch)
         with watch.stage("page"):
-            (folder / "models").mkdir()
-            for model in models:
-                if isinstance(model.model, Autoencoder):
-                    model.model.save(folder / "models" / model.name)
-            page = render(story, pictures, seed=seed, command=command, seconds=watch.rounded())
+            save_models(experiment, folder / "models")
+            page = render(experiment, results, pictures, command=command, seconds=watch.rounded())
             (folder / PAGE).write_text(page, encoding="utf-8")
-        metrics = collect_metrics(story, watch.rounded())
+        metrics = collect_metrics(experiment, watch.rounded())
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     discard(unfinished)
-    return ReportResult(folder=Path(out_dir), metrics=metrics, story=story)
+    return ReportResult(Path(out_dir), metrics, experiment, results)
 
 
 def is_report(folder: Path) -> bool:
     """Tell whether a folder is a former report and nothing else, so that replacing it loses nothing."""
-    if not ((folder / PAGE).is_file() and (folder / METRICS).is_file() and holds_only(folder, OURS)):
+    ours = [PAGE, METRICS, *(f"figures/{figure.name}.png" for figure in FIGURES)]
+    ours += [f"models/*/{name}" for name in ("model.safetensors", "config.json", "history.jsonl")]
+    if not ((folder / PAGE).is_file() and (folder / METRICS).is_file() and holds_only(folder, ours)):
         return False
     models = folder / "models"
     return not models.is_dir() or all(is_model_folder(model) for model in models.iterdir() if model.is_dir())
-
-
-def unfinished_of(out_dir: str | Path) -> Path:
-    """Where the models of a report wait until it is whole."""
-    folder = Path(out_dir)
-    return folder.with_name(f"{folder.name}.unfinished")
-
-
-def discard(unfinished: Path) -> None:
-    """Remove the models and checkpoints of an interrupted run, and nothing else."""
-    for path in unfinished.iterdir() if unfinished.is_dir() else ():
-        if is_model_folder(path):
-            shutil.rmtree(path)
-        elif path.suffix == _CHECKPOINT:
-            remove_checkpoint(path)
-    if unfinished.is_dir() and not any(unfinished.iterdir()):
-        unfinished.rmdir()
 
 
 def fit_models(
@@ -237,23 +195,6 @@ def fit_models(
     return fitted
 
 
-def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: bool) -> Autoencoder:
-    """Fit a model and keep it, or take the one kept by a run with the same data and settings."""
-    X, checkpoint = dataset.train.X, kept.with_name(kept.name + _CHECKPOINT)
-    try:
-        if resume and is_model_folder(kept):
-            former = Autoencoder.load(kept)
-            check_settings(kept, former.settings_ or {}, model.settings(X))
-            return former
-        model.fit(X, checkpoint=checkpoint, resume=resume)
-    except (CheckpointError, ModelFileError):  # of other settings, or damaged
-        remove_checkpoint(checkpoint)
-        model.fit(X, checkpoint=checkpoint)
-    model.save(kept, metadata=dataset.facts)
-    remove_checkpoint(checkpoint)
-    return model
-
-
 def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: Stopwatch) -> tuple[Measured, ...]:
     """Measure the models on the test split."""
     measured = []
@@ -278,14 +219,35 @@ def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: 
     return tuple(measured)
 
 
-def save_figures(drawn: dict[str, Figure], folder: Path) -> dict[str, bytes]:
-    """Write each figure as a PNG file, and return the same bytes for the page."""
-    pictures = {}
+def make_figures(
+    experiment: Experiment, folder: Path, watch: Stopwatch
+) -> tuple[dict[str, Any], dict[str, tuple[bytes, Caption]]]:
+    """Compute each figure, draw it and write it as a PNG file; returns the results, and pictures with their words."""
     folder.mkdir()
-    for name, figure in drawn.items():
-        pictures[name] = png(figure, few_colours=name in FEW_COLOURS)
-        (folder / f"{name}.png").write_bytes(pictures[name])
-    return pictures
+    results, pictures = {}, {}
+    for figure in FIGURES:
+        if figure.is_slow and figure.renderer(experiment):
+            with watch.stage(figure.name):
+                results[figure.name] = figure.compute(experiment)
+    with watch.stage("figures"):
+        for figure in FIGURES:
+            if (renderer := figure.renderer(experiment)) is None:
+                continue
+            if not figure.is_slow:
+                results[figure.name] = figure.compute(experiment)
+            if (result := results[figure.name]) is not None:
+                content = png(renderer.draw(result, experiment), few_colours=figure.of_points)
+                (folder / f"{figure.name}.png").write_bytes(content)
+                pictures[figure.name] = (content, renderer.caption(result, experiment))
+    return results, pictures
+
+
+def save_models(experiment: Experiment, folder: Path) -> None:
+    """Write the fitted autoencoders."""
+    folder.mkdir()
+    for model in experiment.models:
+        if isinstance(model.model, Autoencoder):
+            model.model.save(folder / model.name)
 
 
 def png(figure: Figure, *, few_colours: bool) -> bytes:
@@ -303,9 +265,9 @@ def png(figure: Figure, *, few_colours: bool) -> bytes:
     return min(smaller.getvalue(), buffer.getvalue(), key=len)
 
 
-def collect_metrics(story: Story, seconds: dict[str, float]) -> dict[str, Any]:
+def collect_metrics(experiment: Experiment, seconds: dict[str, float]) -> dict[str, Any]:
     """Return the content of ``metrics.json``."""
-    dataset = story.dataset
+    dataset = experiment.dataset
     return {
         "dataset": {
             "name": dataset.name,
@@ -314,5 +276,5 @@ def collect_metrics(story: Story, seconds: dict[str, float]) -> dict[str, Any]:
             "image_shape": list(dataset.sample_shape),
         },
         "seconds": seconds,
-        "models": {model.name: model.metrics() for model in story.models},
+        "models": {model.name: model.metrics() for model in experiment.models},
     }

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import Evaluation, PcaBaseline
 from latentmap.analysis.baselines import COVARIANCE_LIMIT
+from latentmap.errors import count
 from latentmap.estimator import Autoencoder
-from latentmap.report.figures.canvas import count
 from latentmap.training import OBJECTIVES
 
 History = Sequence[Mapping[str, Any]]
@@ -144,42 +144,18 @@ def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A fitted model with everything measured of it.
+    """A fitted model with everything measured of it."""
 
-    Parameters
-    ----------
-    name : str
-        Its key in ``metrics.json``.
-    title : str
-        What people call it, with the size of its codes.
-    short : str
-        The same without the size.
-    about : str
-        What it is, in half a sentence.
-    model : Autoencoder or PcaBaseline
-        The fitted model.
-    evaluation : Evaluation
-        Its scores and codes.
-    fit_seconds : float
-        How long learning took.
-    pictured : bool
-        Whether figures of samples show it.
-    objective : str
-        What its training made small.
-    history : sequence of dict
-        Its loss, epoch by epoch; empty for PCA.
-    """
-
-    name: str
-    title: str
-    short: str
-    about: str
+    name: str  # its key in metrics.json
+    title: str  # what people call it, with the size of its codes
+    short: str  # the same without the size
+    about: str  # what it is, in half a sentence
     model: Model
     evaluation: Evaluation
     fit_seconds: float
-    pictured: bool = True
+    pictured: bool = True  # whether figures of samples show it
     objective: str = "reconstruction"
-    history: History = field(default_factory=tuple)
+    history: History = field(default_factory=tuple)  # its loss, epoch by epoch; empty for PCA
 
     @property
     def is_baseline(self) -> bool:

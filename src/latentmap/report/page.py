@@ -1,7 +1,4 @@
-"""The page: one HTML file that needs nothing else.
-
-What belongs here: what the template is given. Its words come from ``words``, its looks from ``page.html.j2``.
-"""
+"""The page: one HTML file that needs nothing else; its looks are in ``page.html.j2``."""
 
 from __future__ import annotations
 
@@ -17,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentmap
-from latentmap.errors import printable
-from latentmap.report.figures.canvas import count, error_text
+from latentmap.errors import count, printable
+from latentmap.report.figures.base import Caption, Experiment
+from latentmap.report.figures.letters import error_text
 from latentmap.report.models import Measured, apart
-from latentmap.report.story import Story
-from latentmap.report.words import captions, remarks
+from latentmap.report.remarks import remarks
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,28 +69,14 @@ class Picture:
 
 
 def render(
-    story: Story, pictures: Mapping[str, bytes], *, seed: int, command: str, seconds: Mapping[str, float]
+    experiment: Experiment,
+    results: Mapping[str, Any],
+    pictures: Mapping[str, tuple[bytes, Caption]],
+    *,
+    command: str,
+    seconds: Mapping[str, float],
 ) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    story : Story
-        The results of the report.
-    pictures : mapping of str to bytes
-        The figures as PNG, in the order to show them.
-    seed : int
-        The seed of the report.
-    command : str
-        The command that makes it again; may be empty.
-    seconds : mapping of str to float
-        How long each stage took so far.
-
-    Returns
-    -------
-    str
-        HTML with everything in it: no request leaves the page.
-    """
+    """Write the page: HTML with everything in it, no request leaves it."""
     environment = Environment(
         loader=PackageLoader("latentmap.report", ""),
         autoescape=True,
@@ -102,32 +85,32 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    labelled = story.dataset.test.labels is not None
+    labelled = experiment.labelled
     return environment.get_template("page.html.j2").render(
-        name=story.dataset.name,
-        facts=facts(story, seed),
-        remarks=remarks(story),
+        name=experiment.dataset.name,
+        facts=facts(experiment),
+        remarks=remarks(experiment, results),
         labelled=labelled,
-        thing=story.thing,
-        columns=columns(labelled, story),
-        groups=groups(story),
-        pictures=[picture(name, png, story) for name, png in pictures.items()],
+        thing=experiment.thing,
+        columns=columns(labelled, experiment),
+        groups=groups(experiment),
+        pictures=[picture(name, *found) for name, found in pictures.items()],
         command=command,
         seconds=[(name.replace("_", " "), f"{value:.1f}") for name, value in seconds.items()],
         version=latentmap.__version__,
     )
 
 
-def facts(story: Story, seed: int) -> list[tuple[str, str]]:
+def facts(experiment: Experiment) -> list[tuple[str, str]]:
     """Return what is worth knowing of the data, as pairs of term and description."""
-    dataset = story.dataset
+    dataset = experiment.dataset
     if dataset.is_images:
         height, width, channels = dataset.sample_shape
         kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
         sample = ("Image", f"{height}×{width}, {kind}")
     else:
         sample = ("Sample", count(dataset.sample_shape[0], "feature"))
-    things = f"{story.thing}s"
+    things = f"{experiment.thing}s"
     labels = dataset.train.labels
     n_classes = (
         len(dataset.class_names) if dataset.class_names else len(set(labels.tolist())) if labels is not None else 0
@@ -137,18 +120,18 @@ def facts(story: Story, seed: int) -> list[tuple[str, str]]:
         (f"Test {things}", f"{len(dataset.test):,}"),
         sample,
         ("Classes", f"{n_classes}" if labels is not None else "no labels"),
-        ("Linear directions with 99.9% of the variance", f"{story.linear_rank:,}"),
-        ("Seed", f"{seed}"),
+        ("Linear directions with 99.9% of the variance", f"{experiment.linear_rank:,}"),
+        ("Seed", f"{experiment.seed}"),
     ]
 
 
-def columns(labelled: bool, story: Story) -> list[tuple[str, str]]:
+def columns(labelled: bool, experiment: Experiment) -> list[tuple[str, str]]:
     """Return the headings of the summary table's numbers, each with what it means."""
     error = "mean squared error per pixel of the test images, with pixels from 0 to 1; lower is better"
-    if not story.dataset.is_images:
+    if not experiment.dataset.is_images:
         error = (
             "mean squared error per feature of the test samples, each feature in its standard deviations"
-            if np.ndim(story.dataset.unit)
+            if np.ndim(experiment.dataset.unit)
             else "mean squared error per feature of the test samples, in their squared units"
         ) + "; lower is better"
     named = [
@@ -156,7 +139,7 @@ def columns(labelled: bool, story: Story) -> list[tuple[str, str]]:
         ("kNN accuracy", "test codes whose class their 10 nearest training codes tell rightly; higher is better"),
         (
             "trustworthiness",
-            f"how far neighbours among the codes were neighbours among the {story.thing}s; 1 is perfect",
+            f"how far neighbours among the codes were neighbours among the {experiment.thing}s; 1 is perfect",
         ),
         ("fit seconds", "how long learning took"),
         ("parameters", "how many numbers were learned"),
@@ -164,12 +147,12 @@ def columns(labelled: bool, story: Story) -> list[tuple[str, str]]:
     return [column for column in named if labelled or column[0] != "kNN accuracy"]
 
 
-def groups(story: Story) -> list[Group]:
+def groups(experiment: Experiment) -> list[Group]:
     """Return the rows of the summary table, models of one size together: only those are a fair match."""
     found = []
-    for size in sorted({model.latent_dim for model in story.models}):
-        models = [model for model in story.models if model.latent_dim == size]
-        table = [values(model, labelled=story.dataset.test.labels is not None) for model in models]
+    for size in sorted({model.latent_dim for model in experiment.models}):
+        models = [model for model in experiment.models if model.latent_dim == size]
+        table = [values(model, labelled=experiment.labelled) for model in models]
         winners = [best_texts(column) for column in zip(*table, strict=True)]
         rows = [
             Row(
@@ -206,17 +189,9 @@ def values(model: Measured, *, labelled: bool) -> list[Value]:
     ]
 
 
-def picture(name: str, png: bytes, story: Story) -> Picture:
-    """Return a figure with its words, embedded."""
-    words = captions(story)[name]
+def picture(name: str, png: bytes, words: Caption) -> Picture:
+    """A figure with its words, embedded."""
     with Image.open(io.BytesIO(png)) as image:
         width, height = image.size
-    return Picture(
-        name=name,
-        heading=words.heading,
-        text=words.text,
-        alt=words.alt,
-        source="data:image/png;base64," + base64.b64encode(png).decode("ascii"),
-        width=width,
-        height=height,
-    )
+    source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return Picture(name, words.heading, words.text, words.alt, source, width, height)

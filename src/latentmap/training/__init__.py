@@ -2,11 +2,10 @@
 
 from latentmap.training.batches import Batches
 from latentmap.training.callbacks import Callback, PrintEpochs, TensorBoard
-from latentmap.training.history import EpochRecord
-from latentmap.training.interrupts import TrainingInterrupted
 from latentmap.training.loop import TrainingResult, train
 from latentmap.training.objectives import OBJECTIVES
-from latentmap.training.plan import TrainingPlan
+from latentmap.training.plan import EpochRecord, TrainingPlan
+from latentmap.training.runtime import TrainingInterrupted
 
 __all__ = [
     "OBJECTIVES",

@@ -8,8 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from latentmap.errors import MissingExtraError
-from latentmap.training.history import EpochRecord
-from latentmap.training.plan import TrainingPlan
+from latentmap.training.plan import EpochRecord, TrainingPlan
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -1,8 +1,8 @@
 """The training loop: the only one. Objectives, batches, optimizer, history and checkpoints are its parts.
 
-It reads top to bottom: for each epoch, for each batch, one step down the objective's gradient; then the validation
-loss, and the best weights so far are kept. Everything that changes while it runs is in `Training`, so that a
-checkpoint is that and nothing else.
+`train` is one call from beginning to end. Inside, for each epoch, for each batch, one step is taken down the
+objective's gradient; then the validation loss is measured, and the best weights so far are kept. Everything that
+changes meanwhile is in `Training`, so that a checkpoint is that and nothing else.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from latentmap.errors import CheckpointError
 from latentmap.models import AutoencoderModule
+from latentmap.models.modes import threads
 from latentmap.training.batches import BatchesBase
+from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints, Snapshot
-from latentmap.training.history import EpochRecord
-from latentmap.training.interrupts import TrainingInterrupted
 from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.optimizer import Muon, linear_decay
-from latentmap.training.plan import TrainingPlan
+from latentmap.training.plan import EpochRecord, TrainingPlan
+from latentmap.training.runtime import TrainingInterrupted, deferred_interrupts
 
 _LOWER = 1 / 3  # of the learning rate, for the second try of training that diverged
 _LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where each look waits for it
@@ -40,6 +42,8 @@ class TrainingResult:
 
     Parameters
     ----------
+    plan : TrainingPlan
+        As it was carried out.
     history : tuple of EpochRecord
         One record an epoch.
     best_epoch : int
@@ -52,6 +56,7 @@ class TrainingResult:
         Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
     """
 
+    plan: TrainingPlan
     history: tuple[EpochRecord, ...]
     best_epoch: int
     optimizer_state: dict[str, Tensor]
@@ -65,37 +70,38 @@ def train(
     objective: Objective,
     plan: TrainingPlan,
     *,
-    on_step: Callable[[int, int], None] | None = None,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
+    callbacks: Sequence[Callback] = (),
+    untrained: bool = False,
     optimizer_state: dict[str, Tensor] | None = None,
     checkpoints: Checkpoints | None = None,
-    snapshot: Snapshot | None = None,
-    stop_wanted: Callable[[], bool] = lambda: False,
+    resume: bool = False,
+    stop_wanted: Callable[[], bool] | None = None,
 ) -> TrainingResult:
-    """Train a module and leave it with the weights of its best epoch, in evaluation mode.
+    """Train a module and leave it with the weights of its best epoch, on the CPU, in evaluation mode.
 
     Parameters
     ----------
     module : AutoencoderModule
         Trained in place.
     batches : BatchesBase
-        The data.
+        The data, and the device to train on.
     objective : Objective
-        What is to be made small; it has looked at the data already (`Objective.begin`).
+        What is to be made small.
     plan : TrainingPlan
-        Epochs, learning rate and so on.
-    on_step : callable, optional
-        Told of steps done and steps in all, now and then.
-    on_epoch : callable, optional
-        Told of each epoch.
+        Epochs, learning rate and so on; how many samples make which part is filled in.
+    callbacks : sequence of Callback, default ()
+        Told of beginning, steps, epochs and end.
+    untrained : bool, default False
+        Whether the module may begin by drawing the mean sample.
     optimizer_state : dict, optional
         Where to go on from, of an earlier result.
     checkpoints : Checkpoints, optional
-        Where to keep snapshots of the run.
-    snapshot : Snapshot, optional
-        What an interrupted run with the same arguments left; this one goes on from there, to the same bits.
+        Where to keep the run; Ctrl-C then saves before it stops.
+    resume : bool, default False
+        Whether to go on from the checkpoint, where there is one, to the same bits.
     stop_wanted : callable, optional
-        Asked after each step; when it returns True, a snapshot is saved and training stops.
+        Asked after each step; when it returns True, a checkpoint is saved and training stops. By default, whether
+        Ctrl-C came.
 
     Returns
     -------
@@ -106,38 +112,54 @@ def train(
     Raises
     ------
     TrainingInterrupted
-        If `stop_wanted` returned True.
+        If training was to stop.
+    ValueError
+        If a batch holds too few samples for the architecture.
+    CheckpointError, OutputError
+        If the checkpoint cannot be gone on from, or not written.
     """
     if plan.epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {plan.epochs}.")
-    training = Training(module, batches, objective, plan, optimizer_state, on_step=on_step)
-    if snapshot is not None:
-        training.restore(snapshot)
+    snapshot = checkpoints.load() if checkpoints is not None and resume else None
+    module.to(batches.device)
+    if untrained:
+        module.start_from(batches.mean())
+    objective.to(batches.device).begin(module, batches)
+    n_done = 0 if snapshot is None else len(snapshot.fact("history", list))
+    plan = replace(plan, n_train=batches.n_train, n_validation=batches.n_validation, epochs_done=n_done)
+    for callback in callbacks:
+        callback.on_train_begin(plan)
     try:
-        while not training.is_finished:
-            try:
-                training.run_epoch(checkpoints, stop_wanted)
-            except _DivergedError as error:
-                training.recover(error)
-                continue
-            training.end_epoch()
-            if on_epoch is not None:
-                on_epoch(training.history[-1])
-        if checkpoints is not None and training.problem is None:
-            checkpoints.save(training.snapshot())
+        with _interrupts(checkpoints, stop_wanted) as stops, threads(1 if module.recipe.one_thread else None):
+            training = Training(module, batches, objective, plan, optimizer_state, callbacks)
+            if snapshot is not None:
+                training.restore(snapshot)
+            training.run(checkpoints, stops)
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):  # PyTorch's words for a batch of one
+            raise ValueError(
+                f"batch_size must be at least 2 for model={plan.model!r}, whose batch norm compares samples, got "
+                f"batches of one of {plan.n_train} samples. Use larger batches or pieces."
+            ) from error
+        raise
     finally:
-        training.use_best_weights()
+        module.to("cpu").eval()
+        for callback in callbacks:
+            callback.on_train_end()
     return training.result()
 
 
-class Training:
-    """One run: the module, the optimizer, and everything else that changes as it goes.
+def _interrupts(
+    checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool] | None
+) -> AbstractContextManager[Callable[[], bool]]:
+    """What says whether to stop; without a checkpoint there is nothing to save, and Ctrl-C stops at once."""
+    if stop_wanted is None and checkpoints is not None:
+        return deferred_interrupts()
+    return nullcontext(stop_wanted or (lambda: False))
 
-    Parameters
-    ----------
-    module, batches, objective, plan, optimizer_state, on_step
-        As for `train`.
-    """
+
+class Training:
+    """One run: the module, the optimizer, and everything else that changes as it goes; parameters as for `train`."""
 
     def __init__(
         self,
@@ -146,11 +168,10 @@ class Training:
         objective: Objective,
         plan: TrainingPlan,
         optimizer_state: dict[str, Tensor] | None = None,
-        *,
-        on_step: Callable[[int, int], None] | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
-        self._on_step, self._told = on_step, time.perf_counter()
+        self._callbacks, self._told = callbacks, time.perf_counter()
         self.learned = nn.ModuleDict({"module": module, "objective": objective})
         self.optimizer = self._new_optimizer()
         if optimizer_state is not None:
@@ -169,6 +190,23 @@ class Training:
         self._autocast = torch.autocast(
             batches.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16", cache_enabled=False
         )
+
+    def run(self, checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool]) -> None:
+        """Learn epoch by epoch until nothing is left to do."""
+        try:
+            while not self.is_finished:
+                try:
+                    self.run_epoch(checkpoints, stop_wanted)
+                except _DivergedError as error:
+                    self.recover(error)
+                    continue
+                self.end_epoch()
+                for callback in self._callbacks:
+                    callback.on_epoch_end(self.history[-1])
+            if checkpoints is not None and self.problem is None:
+                checkpoints.save(self.snapshot())
+        finally:
+            self.use_best_weights()
 
     def _new_optimizer(self) -> Muon:
         """An optimizer without memory."""
@@ -226,8 +264,9 @@ class Training:
 
     def _tell(self) -> None:
         """Tell of the steps done, where that was not just now: no accelerator is waited for."""
-        if self._on_step is not None and time.perf_counter() - self._told >= _TELL_EVERY:
-            self._on_step(self.step, self.n_steps)
+        if self._callbacks and time.perf_counter() - self._told >= _TELL_EVERY:
+            for callback in self._callbacks:
+                callback.on_step_end(self.step, self.n_steps)
             self._told = time.perf_counter()
 
     def _step(self, batch: Batch) -> Tensor:
@@ -282,7 +321,7 @@ class Training:
         warnings.warn(
             f"{what}; going on from {f'the weights of epoch {n}' if n else 'the beginning'} at a third of the "
             f"learning rate. Lower learning_rate (now {rate:g}), for instance to {rate * _LOWER:.1g}.",
-            stacklevel=6,
+            stacklevel=7,
         )
         self.rate_scale = _LOWER
         self.learned.load_state_dict(self.best_weights)
@@ -306,7 +345,7 @@ class Training:
             )
         own = {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
         state = {**self.optimizer.state_dict(), **own}
-        return TrainingResult(tuple(self.history), self.best_epoch, state, early, problem)
+        return TrainingResult(self.plan, tuple(self.history), self.best_epoch, state, early, problem)
 
     def snapshot(self) -> Snapshot:
         """Everything needed to go on from here."""

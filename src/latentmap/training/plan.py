@@ -1,8 +1,9 @@
-"""What training is about to do, and what ``"auto"`` means."""
+"""What training is about to do, what ``"auto"`` means, and what is remembered of each epoch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from latentmap.models.base import Recipe
 
@@ -58,6 +59,40 @@ class TrainingPlan:
     weight_decay: float = 0.0
     epochs_done: int = 0
     objective: str = "reconstruction"
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch of training.
+
+    Parameters
+    ----------
+    epoch : int
+        Its number, from 1.
+    train_loss : float
+        The objective, averaged over the epoch's samples while they were learned from.
+    valid_loss : float or None
+        The objective on the validation part after the epoch; None where there is none.
+    learning_rate : float
+        At the epoch's last step.
+    seconds : float
+        From the start of training to the end of the epoch.
+    """
+
+    epoch: int
+    train_loss: float
+    valid_loss: float | None
+    learning_rate: float
+    seconds: float
+
+    @property
+    def loss(self) -> float:
+        """What epochs are compared by: the validation loss, or the training loss where there is none."""
+        return self.train_loss if self.valid_loss is None else self.valid_loss
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record as a row of a table."""
+        return asdict(self)
 
 
 def auto_batch_size(recipe: Recipe, n_samples: int) -> int:

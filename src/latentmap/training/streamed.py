@@ -6,7 +6,7 @@ together: reading stays sequential within a block, and a batch mixes samples fro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.training.augmentation import Augmentation
-from latentmap.training.batches import BatchesBase, n_validation
+from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
+from latentmap.training.batches import Batches, BatchesBase, n_validation
+from latentmap.training.plan import TrainingPlan
 
 _BLOCK_BYTES = 2**20
 _WINDOW_BYTES = 96 * 2**20  # two are held: the one in use, and the next
@@ -158,3 +159,25 @@ class StreamedBatches(BatchesBase):
         """The samples of a block."""
         start = int(self._starts[number])
         return torch.from_numpy(self.region.read(start, start + int(self._sizes[number])))
+
+
+# Moved images are a little blurred by interpolation; the last epochs see them as they are.
+_AUGMENTED = 0.8
+
+
+def make_batches(
+    samples: Tensor | FileRegion, preprocessing: Preprocessing, plan: TrainingPlan, *,
+    seed: int, validation_fraction: float, device: torch.device,
+) -> BatchesBase:  # fmt: skip
+    """The batches that a plan asks for, of samples in memory or in a file, as `FittedModel.for_training` has them."""
+    make: Callable[..., BatchesBase] = StreamedBatches if isinstance(samples, FileRegion) else Batches
+    return make(
+        samples,
+        preprocessing,
+        batch_size=plan.batch_size,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        device=device,
+        augmentation=AUGMENTATIONS[plan.augmentation],
+        augmented_epochs=round(_AUGMENTED * plan.epochs),
+    )

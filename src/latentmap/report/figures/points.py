@@ -1,4 +1,4 @@
-"""Pictures of codes as points: a 2-D latent space, two of them side by side, t-SNE."""
+"""What pictures of codes as points share: maps, their legends, and medians named where there is room."""
 
 from __future__ import annotations
 
@@ -6,35 +6,30 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from latentmap.analysis import CodeMedians, TsneResult
-from latentmap.report.figures.canvas import (
-    INK,
-    MOST_CLASSES,
-    NEUTRAL,
-    SMALL,
-    TEXT,
-    WIDTH,
-    Picture,
-    axes_or_new,
-    choose_fonts,
-    class_style,
-    count,
-    largest,
-    new_figure,
-    plain,
-    short_names,
-    title,
-)
-from latentmap.report.figures.medians import mark_medians
+from latentmap.analysis import CodeMedians
+from latentmap.report.figures.canvas import Picture, new_figure, title
+from latentmap.report.figures.letters import choose_fonts, plain, short_names
+from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, NEUTRAL, SMALL, TEXT, WIDTH, class_style, largest
 
+RINGS = (6, 14, 24, 36, 50, 66)
+"""Points from a mark to its name; of many names only those that fit in the first ring are written."""
+DIRECTIONS = ((1, 0), (-1, 0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7), (0, 1), (0, -1))
+ONE_LETTER = 13.0
+"""Points: names of one or two characters can be larger than words."""
+FAR = 12
+"""Points: a name farther than this from its mark needs a line to it."""
 MOST_COLOURS = 10
 """Colours where there are more classes than can be named: of groups, or of some classes."""
 
@@ -120,35 +115,6 @@ class CodeMap:
         return styles, {**legend, -1: f"{len(present) - len(chosen)} other classes"}, False
 
 
-def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | None = None) -> Figure:
-    """Draw codes of 2 numbers as points in the latent space, coloured by class.
-
-    Parameters
-    ----------
-    codes : CodeMap
-        What to draw.
-    medians : CodeMedians, optional
-        Medians to mark and name: class medians, or k-means medians where there are no labels.
-    ax : Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Figure
-        Points at equal aspect: a unit is as long across as upward.
-    """
-    figure, ax = axes_or_new(ax, panel_height(codes.Z, 6.6))
-    scatter(ax, codes)
-    ax.set_xlabel("z1", fontsize=TEXT)
-    ax.set_ylabel("z2", fontsize=TEXT)
-    legend(ax, codes, beside=True)
-    title(ax, plain(codes.title, 60), " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores])))
-    if medians is not None:
-        mark_medians(ax, medians, codes.style_of(medians.classes))
-    choose_fonts(ax)
-    return figure
-
-
 def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = ()) -> Figure:
     """Draw the same samples under several models, beside each other.
 
@@ -179,64 +145,6 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
     legend(axes[0], codes[0], beside=False)
     for ax, one, marks in zip(axes, codes, medians, strict=False):
         mark_medians(ax, marks, one.style_of(marks.classes))
-    return figure
-
-
-def tsne(
-    result: TsneResult,
-    *,
-    class_names: tuple[str, ...] | None = None,
-    beside: CodeMap | None = None,
-    ax: Axes | None = None,
-) -> Figure:
-    """Draw a t-SNE embedding, with what is needed to read it honestly.
-
-    Parameters
-    ----------
-    result : TsneResult
-        The embedding and its settings.
-    class_names : tuple of str, optional
-        The names of the classes; without them they are numbered.
-    beside : CodeMap, optional
-        Learned codes of the same samples, to be drawn to the left.
-    ax : Axes, optional
-        Where to draw the embedding; a new figure by default.
-
-    Returns
-    -------
-    Figure
-        Points without axes, for the axes of t-SNE have no meaning.
-    """
-    codes = CodeMap(
-        f"t-SNE of the {result.title} codes ({count(result.latent_dim, 'number')})",
-        result.Z,
-        result.labels,
-        class_names,
-    )
-    if beside is not None and ax is None:
-        figure = new_figure(5.2)
-        left, ax = figure.subplots(1, 2)
-        scatter(left, beside)
-        left.set_adjustable("datalim")
-        left.set_box_aspect(1)
-        ax.set_adjustable("datalim")
-        ax.set_box_aspect(1)
-        left.set_xlabel("z1", fontsize=TEXT)
-        left.set_ylabel("z2", fontsize=TEXT, labelpad=1)
-        title(left, plain(beside.title, 40), beside.scores)
-    else:
-        figure, ax = axes_or_new(ax, 6.8)
-    scatter(ax, codes)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    settings = f"n = {len(result.Z):,} · perplexity {result.perplexity:g} · seed {result.seed}"
-    if result.knn_accuracy is not None:
-        settings += f" · kNN accuracy {result.knn_accuracy:.1%} (cross-validated)"
-    legend(ax, codes, beside=beside is None)
-    title(ax, plain(codes.title, 60), settings if beside is None else settings.replace(" · kNN", "\nkNN"))
-    warning = "Sizes of clusters and distances between them mean little:"
-    ax.set_xlabel(f"{warning}{' ' if beside is None else chr(10)}trust who is near whom.", fontsize=TEXT)
-    choose_fonts(ax)
     return figure
 
 
@@ -300,3 +208,85 @@ def panel_height(Z: NDArray[Any], width: float) -> float:
     spans = np.ptp(Z, axis=0)
     ratio = spans[1] / spans[0] if spans[0] > 0 else 1.0
     return float(np.clip(width * ratio, 3.2, 7.4)) + 0.9
+
+
+def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | None) -> list[Bbox]:
+    """Mark medians and write their names near them, in ink with a white rim: legible over any colour.
+
+    The largest groups come first. No name covers another or a mark, or leaves the axes; one without room is left out,
+    and where there are many, so is its mark. Returns what names and marks cover, in points.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return []
+    # Where some have no colour of their own, only the others are named.
+    shown = np.arange(len(medians.names)) if styles is None else np.flatnonzero((styles >= 0) | (styles.min() >= 0))
+    many = len(shown) > MOST_CLASSES
+
+    def mark(row: int) -> None:
+        colour, marker = (FAINT, "o") if styles is None else class_style(int(styles[row]))
+        style: dict[str, Any] = {"ms": 6 if many else 8, "mfc": colour, "mec": "white", "mew": 1.4, "zorder": 5}
+        ax.plot(*medians.Z[row, :2], marker, scalex=not many, scaley=not many, **style)
+
+    if not many:
+        for row in shown:
+            mark(int(row))
+    choose_fonts(ax)
+    figure.draw_without_rendering()  # the layout decides where the axes are, and so which names would touch
+    point = figure.dpi / 72
+    places = ax.transData.transform(medians.Z[:, :2]) / point
+    around = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
+    frame = Bbox(ax.get_window_extent().get_points() / point)
+    taken = [] if many else [around[row] for row in shown]
+    names = short_names(medians.names, 12 if many else 16)
+    n_named = 0
+    chance = np.random.default_rng(0).random(len(shown))  # among equals: the first ones are often of one kind
+    for row in shown[np.lexsort((chance, -medians.counts[shown]))]:
+        if n_named == MOST_CLASSES or (many and any(around[row].overlaps(other) for other in taken)):
+            continue
+        text = ax.annotate(
+            names[row],
+            (float(medians.Z[row, 0]), float(medians.Z[row, 1])),
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=SMALL if many else ONE_LETTER if len(names[row]) <= 2 else TEXT,
+            fontweight="bold",
+            color=INK,
+            va="bottom",
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            zorder=6,
+            arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8, "shrinkB": 4},
+        )
+        choose_fonts(text)
+        extent = Text.get_window_extent(text)
+        size = (extent.width / point, extent.height / point)
+        offset = free_place(places[row], size, taken, frame, RINGS[:1] if many else RINGS)
+        if offset is None:
+            text.remove()
+            continue
+        text.xyann = offset
+        far = not Bbox.from_bounds(-FAR, -FAR, 2 * FAR, 2 * FAR).overlaps(Bbox.from_bounds(*offset, *size))
+        text.set_in_layout(False)  # it lies within the axes
+        if not far:
+            text.arrowprops = text.arrow_patch = None
+        taken.append(Bbox.from_bounds(places[row][0] + offset[0], places[row][1] + offset[1], *size))
+        n_named += 1
+        if many:
+            taken.append(around[row])
+            mark(int(row))
+    return taken
+
+
+def free_place(
+    point: NDArray[np.float64], size: tuple[float, float], taken: Sequence[Bbox], frame: Bbox, rings: Sequence[int]
+) -> tuple[float, float] | None:
+    """Find the nearest offset, in points, at which a name of this size covers nothing and stays within the frame."""
+    width, height = size
+    for distance, (right, up) in product(rings, DIRECTIONS):
+        x = distance * right - (0 if right > 0 else width if right < 0 else width / 2)
+        y = distance * up - (0 if up > 0 else height if up < 0 else height / 2)
+        box = Bbox.from_bounds(point[0] + x, point[1] + y, width, height)
+        inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+        if inside and not any(box.overlaps(other) for other in taken):
+            return x, y
+    return None

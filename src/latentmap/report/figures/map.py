@@ -1,4 +1,4 @@
-"""The map to print: codes of 2 numbers, with small pictures of samples where there is room for them."""
+"""``map``: the map to print, with small pictures of samples where there is room for them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians
-from latentmap.report.figures.canvas import (
-    NEUTRAL,
-    WIDTH,
-    axes_or_new,
-    choose_fonts,
-    class_style,
-    count,
-    plain,
-    title,
-    to_rgb,
-)
-from latentmap.report.figures.maps import CodeMap, legend, scatter
-from latentmap.report.figures.medians import mark_medians
+from latentmap.errors import count
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.canvas import axes_or_new, title, to_rgb
+from latentmap.report.figures.letters import choose_fonts, plain
+from latentmap.report.figures.points import CodeMap, legend, mark_medians, scatter
+from latentmap.report.figures.style import NEUTRAL, WIDTH, class_style
+from latentmap.report.models import Measured
 
 _ACROSS = 44  # thumbnails that would fit beside each other
 _COLOUR_ACROSS = 26  # photographs say nothing at the size at which a digit does
@@ -128,22 +122,7 @@ def _stick(
 
 
 def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[np.int64]:
-    """Choose samples, in random order, whose squares of this side around their codes do not overlap.
-
-    Parameters
-    ----------
-    Z : ndarray, shape (n, 2)
-        Codes.
-    distance : float
-        Side of the squares, in the units of `Z`.
-    seed : int, default 0
-        Decides the order.
-
-    Returns
-    -------
-    ndarray of int64, shape (at most n,)
-        Rows of `Z`: no two are nearer than `distance` in both directions, and no other could be added.
-    """
+    """Choose, in random order, rows of `Z` (n, 2) whose squares of this side do not overlap; no other fits."""
     cells = np.floor(Z / distance).astype(np.int64)
     taken: dict[tuple[int, int], NDArray[Any]] = {}
     chosen = []
@@ -158,22 +137,7 @@ def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[
 
 
 def thumbnails(images: NDArray[Any], unit: float, styles: NDArray[np.int64] | None) -> NDArray[np.float32]:
-    """Return images as they are stuck on a map.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, height, width, channels)
-        In units of `unit`.
-    unit : float
-        Full brightness.
-    styles : ndarray of int64, shape (n,), or None
-        The `class_style` of each, for its colour.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, height, width, 4)
-        Red, green, blue and opacity, 0..1.
-    """
+    """Images as they are stuck on a map, (n, height, width, 4): cut out in a colour, or framed in it."""
     pictures = to_rgb(images, unit)
     n, height, width, _ = pictures.shape
     names = [NEUTRAL] * n if styles is None else [class_style(int(style))[0] for style in styles]
@@ -190,3 +154,41 @@ def thumbnails(images: NDArray[Any], unit: float, styles: NDArray[np.int64] | No
     for part in (np.s_[:, :rim], np.s_[:, -rim:], np.s_[:, :, :rim], np.s_[:, :, -rim:]):
         framed[part][..., :3] = colours[:, None, None]
     return framed
+
+
+def _compute(experiment: Experiment) -> Measured | None:
+    """The best map."""
+    return experiment.flat[-1] if experiment.flat else None
+
+
+def _draw_images(model: Measured, experiment: Experiment) -> Figure:
+    """Its codes, with thumbnails."""
+    codes, medians = experiment.code_map(model), experiment.medians[model.name]
+    dataset = experiment.dataset
+    return thumbnail_map(codes, dataset.test.X, medians=medians, unit=float(dataset.unit))
+
+
+def _draw_vectors(model: Measured, experiment: Experiment) -> Figure:
+    """Its codes alone."""
+    return thumbnail_map(experiment.code_map(model), medians=experiment.medians[model.name])
+
+
+def _caption(model: Measured, experiment: Experiment) -> Caption:
+    """Its words."""
+    pictures = ", with test images at their places wherever there is room for one" * experiment.dataset.is_images
+    schedule = ""
+    if model.objective == "neighbors":
+        schedule = (
+            f" It learned to keep neighbours together, in {count(len(model.history), 'epoch')}: a third of the "
+            'schedule that Autoencoder(model="residual", objective="neighbors") has on its own, which gives a better '
+            "map."
+        )
+    return Caption(
+        "The map, to print",
+        f"The codes of {model.title} as points, {experiment.code_map(model).colouring}{pictures}.{schedule}",
+        f"Large map of the 2-D codes of {len(experiment.dataset.test):,} test {experiment.thing}s under "
+        f"{model.short}.",
+    )
+
+
+FIGURE = ReportFigure("map", _compute, Renderer(_draw_images, _caption), Renderer(_draw_vectors, _caption))

@@ -1,4 +1,4 @@
-"""Where training runs, on how many cores, and in which of PyTorch's modes."""
+"""PyTorch as it is by default, whatever the caller's code has set, and on how many threads."""
 
 from __future__ import annotations
 
@@ -14,22 +14,6 @@ import torch
 _LOCK = threading.Lock()  # held while the number of threads that new threads begin with is not the user's
 _NO_MEMORY = ("allocate memory", "out of memory", "not enough memory", "size calculation overflowed")
 _process: int | None = None  # the one whose threads PyTorch was first used with
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name, or the fastest there is."""
-    if name != "auto":
-        try:
-            device = torch.device(name)
-        except RuntimeError as error:
-            raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'mps', got {name!r}.") from error
-        here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        if not here.get(device.type, False):
-            raise ValueError(f"device must be one that is here, got {name!r}. Use 'auto' or 'cpu'.")
-        return device
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 @contextmanager

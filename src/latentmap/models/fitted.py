@@ -1,0 +1,330 @@
+"""A fitted model: network, preprocessing and what is known of how it was learned, as one object.
+
+It encodes, decodes, scores, samples, saves, loads and exports arrays that have been checked already; what a user may
+pass in is checked in ``estimator``.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from latentmap.data.cache import FileRegion, file_region
+from latentmap.data.preprocessing import Preprocessing, Unit
+from latentmap.models.base import AutoencoderModule, lay_out
+from latentmap.models.files import read_model, save_model
+from latentmap.models.mixture import MOST_CODES, CodeMixture
+from latentmap.models.modes import own_modes
+
+_CHUNK = 512  # samples encoded or decoded at once
+_STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
+_KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
+_LARGEST = 1e150  # numbers whose squares can still be added up
+_LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
+
+
+@dataclass(eq=False)
+class FittedModel:
+    """What `Autoencoder.fit` makes and a model folder holds."""
+
+    name: str  # in MODELS
+    module: AutoencoderModule  # in evaluation mode
+    preprocessing: Preprocessing
+    info: dict[str, Any] = field(repr=False)  # the rest of config.json: objective, seed, training, versions, ...
+    history: list[dict[str, Any]] = field(default_factory=list, repr=False)  # one row an epoch
+    mixture: CodeMixture | None = field(default=None, repr=False)  # of codes, once it is needed
+    metadata: dict[str, Any] = field(default_factory=dict, repr=False)
+    feature_names: list[str] | None = field(default=None, repr=False)
+    prior_is_normal: bool = False  # see `Objective`
+    optimizer_state: dict[str, Tensor] | None = field(default=None, repr=False)  # that `partial_fit` goes on from
+    _quick: AutoencoderModule | None = field(default=None, init=False, repr=False)  # `module`, quickest to run
+    _codes: NDArray[np.float32] | None = field(default=None, init=False, repr=False)  # until `mixture` is found
+    _some: tuple[NDArray[Any], NDArray[np.float64]] | None = field(default=None, init=False, repr=False)
+    # samples of all pieces, and the random numbers they drew
+
+    # ---- what is known of it -------------------------------------------------------------------------------------
+
+    @property
+    def latent_dim(self) -> int:
+        """How many numbers a code has."""
+        return self.module.latent_dim
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers training adjusted."""
+        return self.module.n_parameters
+
+    @property
+    def seed(self) -> int:
+        """What `random_state` came to."""
+        return self.info.get("seed", 0)  # type: ignore[no-any-return]  # an int, where the file is whole
+
+    @property
+    def n_iter(self) -> int:
+        """Epochs trained."""
+        return self._training.get("epochs", 0)  # type: ignore[no-any-return]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights these are, from 1."""
+        return self._training.get("best_epoch", 0)  # type: ignore[no-any-return]
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """All that decided the result, where a checkpoint was kept."""
+        settings = self.info.get("settings")
+        return settings if isinstance(settings, dict) else None
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        return self.info.get("training") or {}
+
+    @property
+    def error_unit(self) -> Unit:
+        """What errors count as one: the `measuring_unit` of the training data, which "auto" scaling goes by too."""
+        unit = self.info.get("error_unit")
+        if unit is not None:
+            return np.asarray(unit, np.float64)
+        return self.preprocessing.scale if np.ndim(self.preprocessing.scale) else 1.0
+
+    def describe(self) -> dict[str, Any]:
+        """One flat table of facts."""
+        preprocessing, versions = self.preprocessing, self.info.get("versions") or {}
+        return {
+            "model": self.name,
+            "latent_dim": self.latent_dim,
+            "sample_shape": list(preprocessing.sample_shape),
+            "dtype": preprocessing.dtype,
+            **({"pixel_range": list(preprocessing.pixel_range)} if preprocessing.is_images else {}),
+            "parameters": self.n_parameters,
+            "objective": self.info.get("objective"),
+            **(self.info.get("objective_params") or {}),
+            "seed": self.seed,
+            **self._training,
+            **{f"{name}_version": version for name, version in versions.items()},
+            **self.metadata,
+        }
+
+    # ---- over chunks ---------------------------------------------------------------------------------------------
+
+    @own_modes()
+    def encode(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """(n, *sample_shape) -> (n, latent_dim)."""
+        module, Z = self._for_inference(), np.empty((len(samples), self.latent_dim), np.float32)
+        with torch.inference_mode():
+            for rows, _, x in self._inputs(samples):
+                Z[rows] = module.encode(x).numpy()
+        return Z
+
+    @own_modes()
+    def decode(self, Z: NDArray[np.float32]) -> NDArray[np.floating]:
+        """(n, latent_dim) -> (n, *sample_shape)."""
+        module = self._for_inference()
+        X_hat = np.empty((len(Z), *self.preprocessing.sample_shape), self.preprocessing.output_dtype)
+        with torch.inference_mode():
+            for rows in _chunks(len(Z)):
+                X_hat[rows] = self.preprocessing.to_samples(module.decode(torch.from_numpy(Z[rows])))
+        return X_hat
+
+    @own_modes()
+    def errors(self, samples: NDArray[Any]) -> NDArray[np.float64]:
+        """Mean squared errors of reconstructions, in squared units of `error_unit`: (n, *sample_shape) -> (n,)."""
+        module, unit = self._for_inference(), np.asarray(self.error_unit, self.preprocessing.output_dtype)
+        errors = np.empty(len(samples))
+        with torch.inference_mode():
+            for rows, piece, x in self._inputs(samples):
+                X_hat = self.preprocessing.to_samples(module(x))
+                differences = np.subtract(piece.reshape(X_hat.shape), X_hat, dtype=X_hat.dtype) / unit
+                errors[rows] = np.square(differences, dtype=np.float64).reshape(len(piece), -1).mean(axis=1)
+        return errors
+
+    def sample(self, n: int, seed: int) -> NDArray[np.floating]:
+        """New samples, decoded from codes of the prior or like those of the training data: (n, *sample_shape)."""
+        return self.decode(self.code_mixture().sample(n, seed))
+
+    def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], Tensor]]:
+        """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
+        preprocessing, region = self.preprocessing, streamed(samples)
+        for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
+            # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
+            whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
+            for rows in _chunks(len(held)):
+                tensor = preprocessing.hold(held[rows]) if whole is None else whole[rows]
+                there = slice(part.start + rows.start, min(part.start + rows.stop, part.stop))
+                yield there, held[rows], preprocessing.to_input(tensor)
+
+    def for_training(self, samples: NDArray[Any]) -> FileRegion | Tensor:
+        """Samples as training takes them."""
+        region = streamed(samples) if self.preprocessing.holds_as_is(samples.dtype) else None
+        return region or self.preprocessing.hold(samples)
+
+    def _for_inference(self) -> AutoencoderModule:
+        """The network as it is quickest to run."""
+        if self._quick is None:
+            self._quick = for_inference(self.module)
+        return self._quick
+
+    # ---- how codes are distributed -------------------------------------------------------------------------------
+
+    def take_in(self, samples: NDArray[Any], *, piecewise: bool = False) -> None:
+        """Keep what will tell how codes are distributed, once the network has learned from these samples."""
+        self._quick = None
+        self._for_inference()  # now, since using a model may not change it
+        self.mixture = self._codes = None
+        if piecewise:
+            self._keep_some(samples)
+        else:
+            self._some = None
+            self._codes = None if self.prior_is_normal else self._encode_some(samples)
+
+    def code_mixture(self) -> CodeMixture:
+        """How codes are distributed; `ValueError` where that is not known."""
+        if self.prior_is_normal:
+            return CodeMixture.standard(self.latent_dim)
+        self._find_mixture()
+        if self.mixture is None:
+            raise ValueError("the model was saved without the distribution of its codes. Fit and save it again.")
+        return self.mixture
+
+    def _find_mixture(self) -> None:
+        """Find the mixture, once it is needed: `fit` leaves codes, `partial_fit` some samples."""
+        codes = self._codes
+        if self.mixture is None and self._some is not None and not self.prior_is_normal:
+            codes = self._encode_some(self._some[0])
+        if codes is not None:
+            self.mixture = CodeMixture.fit(codes, seed=self.seed)
+            self._codes = None
+
+    def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """Codes of at most 5,000 samples, from all over the data."""
+        return self.encode(samples[:: -(-len(samples) // MOST_CODES)])
+
+    def _keep_some(self, samples: NDArray[Any]) -> None:
+        """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
+        most = max(1, min(MOST_CODES, _KEPT_BYTES // max(1, samples[:1].nbytes)))
+        numbers = np.random.default_rng((self.seed, self.n_iter)).random(len(samples))
+        chosen = np.argsort(numbers)[:most]
+        kept, numbers = samples[chosen], numbers[chosen]
+        if self._some is not None:
+            numbers = np.concatenate([self._some[1], numbers])
+            chosen = np.argsort(numbers)[:most]
+            kept, numbers = np.concatenate([self._some[0], kept])[chosen], numbers[chosen]
+        self._some = (kept, numbers)
+
+    # ---- copies and files ----------------------------------------------------------------------------------------
+
+    def copy(self) -> Self:
+        """A model to go on learning in, so that this one stays what it is."""
+        new = object.__new__(type(self))
+        new.__dict__ = vars(self) | {"module": copy.deepcopy(self.module), "history": list(self.history)}
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out of pickles what can be made again, and samples."""
+        self._find_mixture()
+        return vars(self) | {"_quick": None, "_some": None}
+
+    @own_modes(computing=False)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make again what was left out."""
+        self.__dict__ = state
+        self._for_inference()
+
+    @own_modes()
+    def save(self, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
+        """Write a model folder; `metadata` takes the place of what was remembered."""
+        kept = self.metadata if metadata is None else checked_metadata(metadata)
+        self._find_mixture()
+        save_model(path, self, kept)
+        self.metadata = kept  # only what could be saved
+
+    @classmethod
+    @own_modes(computing=False)
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model folder; `ModelFileError` if anything in it is not as it was written."""
+        model = cls(**read_model(path))
+        model._for_inference()
+        return model
+
+    @own_modes()
+    def export_onnx(self, path: str | os.PathLike[str], version: str) -> float:
+        """Write the network and its preprocessing as ONNX; the largest difference from PyTorch."""
+        from latentmap.models.onnx import export_onnx
+
+        metadata = {
+            "latentmap_version": version,
+            "model": self.name,
+            "classes": self.metadata.get("class_names") or [],
+        }
+        return export_onnx(path, self.module, self.preprocessing, metadata)
+
+
+def for_inference(module: AutoencoderModule) -> AutoencoderModule:
+    """The same function, up to rounding, in fewer steps: batch norm folded into convolutions, channels last."""
+    if not any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in module.modules()):
+        return module
+    quick = copy.deepcopy(module).requires_grad_(False).eval()
+    for layers in [part for part in quick.modules() if isinstance(part, nn.Sequential)]:
+        for i, (layer, norm) in enumerate(itertools.pairwise(list(layers))):
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) and isinstance(norm, nn.BatchNorm2d):
+                layers[i] = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
+                layers[i + 1] = nn.Identity()
+    lay_out(quick, torch.channels_last)
+    return quick
+
+
+def streamed(samples: NDArray[Any]) -> FileRegion | None:
+    """Where samples lie in a file, if they are to be read from there piece by piece."""
+    if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
+        return None
+    return file_region(samples)
+
+
+def digest_of(samples: NDArray[Any]) -> str:
+    """What tells samples from others."""
+    digest, region = hashlib.blake2b(digest_size=16), streamed(samples)
+    for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
+        digest.update(piece.data)
+    return digest.hexdigest()
+
+
+def check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
+    """Refuse numbers that are too large to compute with."""
+    if samples.dtype.kind != "f":
+        return
+    low, high = samples.min(axis=0), samples.max(axis=0)
+    fits = max(-float(low.min()), float(high.max())) <= _LARGEST
+    if fits and known is not None:
+        most = _LARGEST_INPUT * known.scale
+        fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())
+    if not fits:
+        raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
+
+
+def checked_metadata(metadata: Any) -> dict[str, Any]:
+    """What is to be remembered with a model; refused where JSON would not give it back."""
+    rule = "metadata must be a dict with names as keys, of what JSON can hold (text, finite numbers, lists, dicts)"
+    if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
+        raise TypeError(f"{rule}, got {' '.join(repr(metadata).split())[:80]}.")
+    try:
+        json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise type(error)(f"{rule}: {' '.join(str(error).split())[:120].rstrip('.')}.") from error
+    return dict(metadata)
+
+
+def _chunks(n: int) -> list[slice]:
+    """Slices that cover n rows."""
+    return [slice(start, start + _CHUNK) for start in range(0, n, _CHUNK)]

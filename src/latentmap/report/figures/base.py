@@ -1,0 +1,119 @@
+"""What a figure of a report is, and what it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from latentmap.analysis import CodeMedians, class_medians, linear_rank
+from latentmap.data.dataset import Dataset
+from latentmap.report.figures.features import Features
+from latentmap.report.figures.points import CodeMap
+from latentmap.report.figures.style import PALETTE
+from latentmap.report.models import Measured
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A dataset and the models that learned it, measured: what every figure, remark and table looks at."""
+
+    dataset: Dataset
+    models: tuple[Measured, ...]  # the autoencoders, then PCA
+    seed: int = 0
+
+    @property
+    def thing(self) -> str:
+        """What a sample is called."""
+        return "image" if self.dataset.is_images else "sample"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether test samples have classes."""
+        return self.dataset.test.labels is not None
+
+    @property
+    def group(self) -> str:
+        """What medians are of."""
+        return "class" if self.labelled else "k-means group"
+
+    @property
+    def drawn(self) -> list[Measured]:
+        """The autoencoders that figures of samples show."""
+        return [model for model in self.models if model.pictured and not model.is_baseline]
+
+    @property
+    def flat(self) -> list[Measured]:
+        """Those with 2-D codes, drawn as maps; the last is the best map."""
+        return [model for model in self.drawn if model.latent_dim == 2]
+
+    @property
+    def flat_baseline(self) -> Measured | None:
+        """PCA with as many numbers."""
+        return next((model for model in self.models if model.is_baseline and model.latent_dim == 2), None)
+
+    @cached_property
+    def medians(self) -> dict[str, CodeMedians]:
+        """Medians of the training codes of each drawn model, by its name."""
+        train, names = self.dataset.train, self.dataset.class_names
+        return {
+            model.name: class_medians(model.evaluation.Z_train, train.labels, class_names=names, seed=self.seed)
+            for model in self.drawn
+        }
+
+    @cached_property
+    def features(self) -> Features:
+        """What is known of the features of vectors."""
+        reading = self.dataset.reading
+        return Features.of(self.dataset.train.X, reading.columns if reading else None)
+
+    @cached_property
+    def linear_rank(self) -> int:
+        """How many linear directions hold 99.9% of the variance of the training samples."""
+        return linear_rank(self.dataset.train.X, unit=self.dataset.unit)
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """The colour of each model in all figures, by its title."""
+        return dict(zip([model.title for model in self.models], PALETTE * 9, strict=False))
+
+    def code_map(self, model: Measured) -> CodeMap:
+        """The test codes of a model, to be drawn."""
+        scores, labels, names = model.evaluation, self.dataset.test.labels, self.dataset.class_names
+        return CodeMap(model.title, scores.Z_test, labels, names, scores.knn_accuracy, scores.trustworthiness)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The words around one figure."""
+
+    heading: str  # what it answers
+    text: str  # what to see, of how many samples of which split
+    alt: str  # what it shows, for those who cannot see it
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """How what a figure computed becomes a picture and its caption; both take the result and the experiment."""
+
+    draw: Callable[[Any, Experiment], Figure]
+    caption: Callable[[Any, Experiment], Caption]
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """One figure of a report: what it computes, and how that is shown of images and of vectors."""
+
+    name: str  # of its file in figures/ and of its section of the page
+    compute: Callable[[Experiment], Any]  # None where this data has nothing to show
+    images: Renderer | None = None  # None: no such figure of images
+    vectors: Renderer | None = None
+    of_points: bool = False  # lines and points rather than images: 256 colours suffice
+    is_slow: bool = False  # computing is a stage of its own
+
+    def renderer(self, experiment: Experiment) -> Renderer | None:
+        """The one for this data."""
+        return self.images if experiment.dataset.is_images else self.vectors

@@ -1,0 +1,103 @@
+"""What pictures of vectors share: features in standard deviations, tables of coloured cells.
+
+Values are drawn in standard deviations from the training mean: each feature's own where they are in different units,
+one for all of them where they are in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap.data.preprocessing import Preprocessing
+from latentmap.report.figures.letters import short_names
+from latentmap.report.figures.style import FAINT, INK, SMALL, TITLE
+
+MOST_NAMED = 16  # features whose names fit below an axis
+MOST_SHOWN = 48  # columns of a table that can still be told apart
+_LIMIT = 2.5  # standard deviations: more are drawn in the darkest colour
+_CMAP = "RdBu_r"  # colour-blind people tell blue and red apart
+COLOURS = ScalarMappable(Normalize(-_LIMIT, _LIMIT), _CMAP)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is known of the features of vectors.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Their names.
+    mean, deviation : ndarray, shape (n_features,)
+        Over the training samples; where all features are in one unit, the deviation is that of all of them.
+    """
+
+    names: tuple[str, ...]
+    mean: NDArray[Any]
+    deviation: NDArray[Any]
+
+    @classmethod
+    def of(cls, X: NDArray[Any], names: tuple[str, ...] | None) -> Features:
+        """Return those of training samples, shape (n, n_features)."""
+        scaling = Preprocessing.fit(X, "auto")  # as the network sees them
+        named = names or tuple(f"x{i}" for i in range(X.shape[1]))
+        return cls(named, scaling.offset, np.broadcast_to(scaling.scale, scaling.offset.shape))
+
+    def standardize(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return samples in standard deviations from the mean."""
+        return np.asarray((X - self.mean) / self.deviation)
+
+    def most_varied(self, X: NDArray[Any], most: int) -> NDArray[np.int64]:
+        """Return which features differ most among some samples, in their own order."""
+        spread = self.standardize(X).reshape(-1, len(self.names)).std(axis=0)
+        return np.sort(np.argsort(-spread, kind="stable")[:most])
+
+    def short(self, shown: NDArray[np.int64], most: int) -> tuple[str, ...]:
+        """Return the names of some features, to be drawn in at most so many characters."""
+        return short_names([self.names[j] for j in shown], most)
+
+
+def heat(ax: Axes, features: Features, X: NDArray[Any], shown: NDArray[np.int64]) -> None:
+    """Draw samples as rows of coloured cells."""
+    ax.tick_params(length=0, colors=FAINT)
+    ax.spines[:].set_visible(False)
+    values = features.standardize(X)[:, shown]
+    ax.imshow(values, cmap=_CMAP, vmin=-_LIMIT, vmax=_LIMIT, aspect="auto", interpolation="nearest")
+
+
+def name_features(axes: Iterable[Axes], last: Iterable[Axes], features: Features, shown: NDArray[np.int64]) -> None:
+    """Name the columns of tables below the last of them, where there are not too many."""
+    fewer = f"the {len(shown)} of {len(features.names):,} that vary most" if len(shown) < len(features.names) else ""
+    for ax in axes:
+        ax.set_xticks([])
+    for ax in last:
+        if len(shown) <= MOST_NAMED:
+            ax.set_xticks(range(len(shown)), features.short(shown, 18), rotation=90, fontsize=SMALL)
+        else:
+            ax.set_xlabel(f"features {fewer}".strip(), fontsize=SMALL, color=FAINT)
+
+
+def beside_row(ax: Axes, row: int, text: str, **style: Any) -> None:
+    """Write to the right of a row of a table."""
+    ax.annotate(
+        text, (1, row), xytext=(4, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
+        annotation_clip=False, **style,
+    )  # fmt: skip
+
+
+def finish(figure: Figure, axes: Iterable[Axes], heading: str) -> Figure:
+    """Add the title and the bar of colours."""
+    figure.suptitle(heading, x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
+    bar = figure.colorbar(COLOURS, ax=list(axes), location="top", shrink=0.35, aspect=30, pad=0.01)
+    bar.ax.tick_params(labelsize=SMALL - 1, length=2)
+    bar.set_label("standard deviations from the mean", fontsize=SMALL, color=FAINT)
+    bar.outline.set_visible(False)
+    return figure

@@ -1,0 +1,220 @@
+"""``generated``: what each model decodes from the median code of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap.analysis import Generated, generate
+from latentmap.errors import count
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.canvas import Panel, Tiles, column_names, name_columns, new_figure, tile_sheet, to_rgb
+from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
+from latentmap.report.figures.letters import plain, short_names
+from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, SMALL, TEXT, WARNING, largest
+
+COLUMNS = 10
+LONGEST_NAME = 8  # characters of a class name below a picture
+
+
+def generated(results: Sequence[Generated]) -> Figure:
+    """Draw the picture each model decodes from the median code of each class, and say how clear it is.
+
+    Parameters
+    ----------
+    results : sequence of Generated
+        One per model; all labelled or none.
+
+    Returns
+    -------
+    Figure
+        A row per model, in bands of ten classes, of more than 20 classes 20; under each picture what it looks like to
+        its 10 nearest training samples, or for k-means groups how many codes the group has.
+    """
+    by_class = results[0].medians.by_class
+    medians = max((result.medians for result in results), key=lambda one: len(one.names))
+    shown = largest(medians.counts, MOST_CLASSES)
+    names, long = column_names([medians.names[group] for group in shown])
+    long = long and by_class
+    classes = short_names(results[0].class_names or (), LONGEST_NAME, lines=2)
+    bands = [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
+    panels = []
+    for band in bands:
+        rows = [to_rgb(result.pictures[band[band < len(result.pictures)]], result.unit) for result in results]
+        cells = np.full((len(rows), len(band), *rows[0].shape[1:]), np.nan, dtype=np.float32)
+        for row, pictures in enumerate(rows):
+            cells[row, : len(pictures)] = pictures
+        panels.append(Panel(cells, lines=3 if long else 1, head=0.34 if long else 0.22))
+    detail = "below: the commonest class among the 10 nearest training samples, and how many have it"
+    if not by_class:
+        detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
+    of = f"each {'class' if by_class else 'k-means group'}"
+    if len(shown) < len(medians.names):
+        of = f"{len(shown)} of {len(medians.names):,} {'classes' if by_class else 'k-means groups'}"
+    heading = f"The median code of {of}, decoded"
+    figure, tiles = tile_sheet(panels, left=1.15, heading=(heading, detail))
+    for number, (band, panel) in enumerate(zip(bands, tiles, strict=True)):
+        for row, result in enumerate(results):
+            panel.name_row(row, result.title)
+            for column, group in enumerate(band[band < len(result.pictures)]):
+                _write_clarity(panel, row, column, result, int(group), classes)
+        name_columns(panel, names[number * COLUMNS : (number + 1) * COLUMNS], small=long)
+    return figure
+
+
+def _write_clarity(panel: Tiles, row: int, column: int, result: Generated, group: int, classes: Sequence[str]) -> None:
+    """Write under one picture what it looks like, or how large its group is."""
+    if result.clarity is None or result.medians.classes is None:
+        panel.write(row, column, f"n = {result.medians.counts[group]:,}", color=FAINT)
+        return
+    looks_like = int(result.clarity.looks_like[group])
+    votes = f"{10 * result.clarity.share[group]:.0f}/10"
+    if looks_like == result.medians.classes[group]:
+        panel.write(row, column, f"✓ {votes}")
+        return
+    name = classes[looks_like] if classes else str(looks_like)
+    panel.write(row, column, f"✗ {name}: {votes}" if len(name) <= 3 else f"✗ {name}\n{votes}", color=WARNING)
+
+
+def vector_table(results: Sequence[Generated], features: Features) -> Figure:
+    """Draw the decoded median of each class as a row of a table, with the training sample nearest to it.
+
+    Parameters
+    ----------
+    results : sequence of Generated
+        One per model; all labelled or none.
+    features : Features
+        Of the training samples.
+
+    Returns
+    -------
+    Figure
+        A table per model, of more than 20 classes 20: blue is below the mean, red above.
+    """
+    groups = [largest(result.medians.counts, MOST_CLASSES) for result in results]
+    heights = [len(rows) for rows in groups]
+    shown = features.most_varied(np.concatenate([result.pictures for result in results]), MOST_SHOWN)
+    figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + (1.9 if len(shown) <= MOST_NAMED else 1.2))
+    axes = list(figure.subplots(len(results), 1, height_ratios=heights, squeeze=False).flat)
+    for ax, result, rows in zip(axes, results, groups, strict=True):
+        heat(ax, features, result.pictures[rows], shown)
+        ax.set_title(plain(result.title, 60), loc="left", fontsize=TEXT, color=INK)
+        names = short_names([result.medians.names[group] for group in rows], 18)
+        ax.set_yticks(range(len(rows)), names, fontsize=SMALL)
+        for row, group in enumerate(rows):
+            text, colour = _verdict(result, int(group))
+            beside_row(ax, row, text, fontsize=SMALL, color=colour)
+    name_features(axes, axes[-1:], features, shown)
+    what = "class" if results[0].medians.by_class else "k-means group"
+    n_groups = len(results[0].medians.names)
+    some = f"{heights[0]} of {n_groups:,} classes" if heights[0] < n_groups else f"each {what}"
+    return finish(figure, axes, f"The median code of {some}, decoded")
+
+
+def _verdict(result: Generated, row: int) -> tuple[str, str]:
+    """What a decoded median looks like, and the sample nearest to it."""
+    near = "" if result.nearest is None else f"nearest no. {result.nearest[row]:,}"
+    if result.clarity is None or result.medians.classes is None:
+        return f"{near} (n = {result.medians.counts[row]:,})", FAINT
+    looks_like = int(result.clarity.looks_like[row])
+    votes = f"{10 * result.clarity.share[row]:.0f}/10"
+    if looks_like == result.medians.classes[row]:
+        return f"✓ {votes}, {near}", INK
+    name = result.class_names[looks_like] if result.class_names else str(looks_like)
+    return f"✗ {plain(name, 12)} {votes}, {near}", WARNING
+
+
+def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figure:
+    """Draw new samples in rows.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, height, width, channels)
+        The samples.
+    unit : float
+        Full brightness.
+    detail : str, default=""
+        Where they come from, for the second line of the title.
+
+    Returns
+    -------
+    Figure
+        A near-square sheet.
+    """
+    colours = to_rgb(images, unit)
+    columns = int(np.ceil(np.sqrt(len(colours))))
+    rows = -(-len(colours) // columns)
+    cells = np.full((rows * columns, *colours.shape[1:]), np.nan, np.float32)
+    cells[: len(colours)] = colours
+    figure, _ = tile_sheet(
+        [Panel(cells.reshape(rows, columns, *colours.shape[1:]))],
+        left=0.1,
+        heading=(count(len(colours), "new sample"), plain(detail, 110) if detail else ""),
+    )
+    return figure
+
+
+def _compute(experiment: Experiment) -> list[Generated]:
+    """The decoded medians of each model."""
+    dataset, train = experiment.dataset, experiment.dataset.train
+    names, unit = dataset.class_names, dataset.unit
+    return [
+        generate(model.title, model.model, experiment.medians[model.name], train.X, train.labels, names, unit=unit)
+        for model in experiment.drawn
+    ]
+
+
+def _images(results: Sequence[Generated], _: Experiment) -> Figure:
+    """Pictures."""
+    return generated(results)
+
+
+def _vectors(results: Sequence[Generated], experiment: Experiment) -> Figure:
+    """Tables."""
+    return vector_table(results, experiment.features)
+
+
+def _images_caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
+    """Their words."""
+    measure = (
+        "A tick means that its class is the commonest among the 10 training images nearest to the picture; the number "
+        "says how many of the 10 have the class named."
+        if experiment.labelled
+        else "There are no labels, so each model's codes are grouped by k-means; n is how many codes a group has."
+    )
+    return Caption(
+        f"A picture of each {'class' if experiment.labelled else 'group'}",
+        f"The median of the {len(experiment.dataset.train):,} training codes, number by number, for {_each(results)}, "
+        f"decoded. No such image is in the data. {measure}",
+        f"Rows of pictures decoded from median codes by {' and '.join(result.title for result in results)}.",
+    )
+
+
+def _vectors_caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
+    """Their words."""
+    judged = (
+        "A tick means that its class is the commonest among the 10 training samples nearest to it; then comes how "
+        "many of the 10 have the class, and the number of the nearest."
+        if experiment.labelled
+        else "Beside it, the number of the nearest training sample; n is how many codes the group has."
+    )
+    return Caption(
+        f"A sample of each {'class' if experiment.labelled else 'group'}",
+        f"The median of the {len(experiment.dataset.train):,} training codes, number by number, for {_each(results)}, "
+        f"decoded: a row of features, blue below the mean and red above. No such sample is in the data. {judged}",
+        f"Tables of samples decoded from median codes by {' and '.join(result.title for result in results)}.",
+    )
+
+
+def _each(results: Sequence[Generated]) -> str:
+    """How many of the groups are shown."""
+    medians = results[0].medians
+    n, group = len(medians.names), "class" if medians.by_class else "k-means group"
+    return f"each {group}" if n <= MOST_CLASSES else f"{MOST_CLASSES} of {count(n, group)}"
+
+
+FIGURE = ReportFigure("generated", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption))

@@ -1,0 +1,145 @@
+"""``interpolation``: the straight walk from the code of one sample to that of another, decoded."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from latentmap.analysis import Interpolation, choose_pairs, interpolate, name_nearest
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
+from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
+from latentmap.report.figures.letters import plain
+from latentmap.report.figures.style import FAINT, INK, SMALL, TEXT
+
+
+def interpolation(walks: Interpolation) -> Figure:
+    """Draw walks from one sample to another: through each model's codes, and as a plain blend of pixels.
+
+    Parameters
+    ----------
+    walks : Interpolation
+        The pairs and what lies between them.
+
+    Returns
+    -------
+    Figure
+        For each pair a row per model and the pixel blend below them, the two ends boxed.
+    """
+    steps = [*walks.walks.items(), ("pixel blend", walks.blend)]
+    panels = []
+    for pair in range(len(walks.pairs)):
+        rows = np.stack([to_rgb(images[pair], walks.unit) for _, images in steps])
+        panels.append(Panel(rows, head=0.24))
+    figure, tiles = tile_sheet(
+        panels,
+        left=1.15,
+        heading=(
+            "From one test sample to another",
+            "decoded points of the straight line between two codes; last row: the pixels themselves, blended",
+        ),
+    )
+    for panel, ends in zip(tiles, walks.names, strict=True):
+        for row, (name, _) in enumerate(steps):
+            panel.name_row(row, name)
+            panel.box(row, 0)
+            panel.box(row, panel.columns - 1)
+        half = 5 * panel.columns  # characters that fit above half of a row
+        panel.write(0, 0, plain(ends[0], half), above=True, side="left", fontsize=TEXT)
+        panel.write(0, panel.columns - 1, plain(ends[1], half), above=True, side="right", fontsize=TEXT)
+    return figure
+
+
+def vector_walks(walks: Interpolation, features: Features) -> Figure:
+    """Draw walks from one sample to another as tables: a row a step, with the class of the nearest example.
+
+    Parameters
+    ----------
+    walks : Interpolation
+        The pairs and what lies between them, with the nearest training samples.
+    features : Features
+        Of the training samples.
+
+    Returns
+    -------
+    Figure
+        For each pair a table per model and one of the plain blend.
+    """
+    steps = [*walks.walks.items(), ("plain blend", walks.blend)]
+    shown = features.most_varied(walks.blend, MOST_SHOWN)
+    below = 1.7 if len(shown) <= MOST_NAMED else 0.9
+    figure = new_figure(len(walks.pairs) * (0.17 * walks.blend.shape[1] + 0.45) + below)
+    axes = figure.subplots(len(walks.pairs), len(steps), squeeze=False)
+    for pair, row in enumerate(axes):
+        for column, (ax, (name, values)) in enumerate(zip(row, steps, strict=True)):
+            heat(ax, features, values[pair], shown)
+            start, end = (plain(end, 14) for end in walks.names[pair])
+            heading = f"{plain(name, 24)}: {start} to {end}" if column == 0 else plain(name, 24)
+            ax.set_title(heading, loc="left", fontsize=SMALL, color=INK)
+            nearest = walks.nearest[name][pair] if walks.nearest else ()
+            ax.set_yticks([])
+            for step, text in enumerate(nearest):
+                beside_row(ax, step, plain(text, 12), fontsize=SMALL - 1, color=FAINT)
+    name_features(list(axes.flat), list(axes[-1]), features, shown)
+    return finish(figure, list(axes.flat), "From one test sample to another")
+
+
+def _compute(experiment: Experiment) -> Interpolation:
+    """Walks of each model between pairs of test samples; of vectors, with the nearest training samples."""
+    dataset, models = experiment.dataset, experiment.drawn
+    train, test, names, is_images = dataset.train, dataset.test, dataset.class_names, dataset.is_images
+    if is_images and dataset.sample_shape[-1] >= 3:  # of a photograph 2 numbers leave a grey smear
+        models = [model for model in models if model.latent_dim > 2] or models
+    walks = interpolate(
+        {model.title: model.model for model in models},
+        test.X,
+        choose_pairs(test.labels, len(test), seed=experiment.seed),
+        labels=test.labels,
+        class_names=names,
+    )
+    return walks if is_images else name_nearest(walks, train.X, train.labels, names, dataset.unit)
+
+
+def _images(walks: Interpolation, _: Experiment) -> Figure:
+    """Rows of pictures."""
+    return interpolation(walks)
+
+
+def _vectors(walks: Interpolation, experiment: Experiment) -> Figure:
+    """Tables."""
+    return vector_walks(walks, experiment.features)
+
+
+def _pairs(experiment: Experiment) -> str:
+    """Which samples are walked between."""
+    chosen = "of different classes" if experiment.labelled else "chosen at random"
+    return f"Pairs of test {experiment.thing}s {chosen}: the straight walk between their codes, decoded"
+
+
+def _images_caption(walks: Interpolation, experiment: Experiment) -> Caption:
+    """Their words."""
+    return Caption(
+        "From one image to another",
+        f"{_pairs(experiment)}, and below it the plain blend of their pixels. A good walk passes through images that "
+        "could be real; a blend shows two at once. The boxed ends of a walk are reconstructions, those of a blend the "
+        "images themselves.",
+        f"Rows of images changing from one test image into another, for {' and '.join(walks.walks)} and as a pixel "
+        "blend.",
+    )
+
+
+def _vectors_caption(walks: Interpolation, experiment: Experiment) -> Caption:
+    """Their words."""
+    return Caption(
+        "From one sample to another",
+        f"{_pairs(experiment)}, from the top row to the bottom row, and on the right the plain blend of their "
+        f"features. Beside each step stands the {'class' if experiment.labelled else 'number'} of the training sample "
+        "nearest to it.",
+        f"Tables of samples changing from one test sample into another, for {' and '.join(walks.walks)} and as a "
+        "plain blend.",
+    )
+
+
+FIGURE = ReportFigure(
+    "interpolation", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+)

@@ -1,0 +1,181 @@
+"""``latent_grid``: what decoders make of codes all over the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from latentmap.analysis import LatentGrid
+from latentmap.analysis import latent_grid as decode_grid
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.canvas import new_figure, title, to_rgb
+from latentmap.report.figures.features import COLOURS, Features, finish
+from latentmap.report.figures.letters import plain
+from latentmap.report.figures.style import INK, SMALL, TEXT, WIDTH
+
+FAINTEST = 0.15
+MOST_MAPS = 24
+LARGE_IMAGE = 64 * 64  # pixels from which the grid has fewer cells: they could not be told apart, and cost memory
+
+
+def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = ()) -> Figure:
+    """Draw what decoders make of codes all over the latent space, z2 upward.
+
+    Parameters
+    ----------
+    grids : sequence of LatentGrid
+        The grids and their pictures, one or more models.
+    names : sequence of str, optional
+        The models' names, for the titles.
+
+    Returns
+    -------
+    Figure
+        For each grid its pictures, fainter where no code is near, with z1 below and z2 on the left; beside each other,
+        those of colour images one below the other, twice as large.
+    """
+    _, _, height, width = grids[0].pictures.shape[:4]
+    in_row = 1 if grids[0].pictures.shape[4:] >= (3,) else len(grids)
+    share = WIDTH / in_row - 0.6
+    rows = len(grids) // in_row
+    figure = new_figure(rows * (float(np.clip(share * height / width, 3.0, 11.0)) + (0.6 if in_row == 1 else 1.0)))
+    axes = figure.subplots(rows, in_row, squeeze=False).flat
+    for ax, grid, name in zip(axes, grids, [*names, *[""] * len(grids)], strict=False):
+        _draw_grid(ax, grid, name, alone=len(grids) == 1)
+    return figure
+
+
+def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
+    """One latent space."""
+    pictures = to_rgb(grid.pictures[::-1], grid.unit)  # the highest z2 becomes the top row
+    rows, columns, height, width, _ = pictures.shape
+    opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[::-1, :, None, None, None]
+    faded = pictures * opacity + (1 - opacity)
+    # A white line between cells: strokes that reach the edge would otherwise run on into the next picture.
+    height, width = height + 1, width + 1
+    faded = np.pad(faded, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1)
+    sheet = faded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
+    ax.imshow(
+        (sheet * 255).astype(np.uint8),
+        extent=(0, columns, 0, rows),
+        aspect=height / width,
+        interpolation_stage="rgba",
+    )
+    ticks = np.unique(np.linspace(0, columns - 1, 6).round().astype(int))
+    ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.3g}" for tick in ticks], fontsize=SMALL)
+    ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.3g}" for tick in ticks], fontsize=SMALL)
+    ax.set_xlabel("z1, at quantiles of the codes", fontsize=TEXT)
+    ax.set_ylabel("z2, at quantiles of the codes", fontsize=TEXT)
+    ax.spines[:].set_color("#c5cad0")
+    detail = "faded: no training code within a cell's width"
+    heading = "The latent space, decoded" if alone else ""
+    title(ax, " · ".join(filter(None, [heading, name and plain(name, 50)])), detail)
+
+
+def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Figure:
+    """Draw how each feature varies over a 2-D latent space, by what the decoder makes of it.
+
+    Parameters
+    ----------
+    grid : LatentGrid
+        The grid and the samples decoded from it.
+    features : Features
+        Of the training samples.
+    name : str, default=""
+        The model's name, for the title.
+
+    Returns
+    -------
+    Figure
+        A map for each of the (at most 24) features that vary most, fainter where no code is near.
+    """
+    shown = features.most_varied(grid.pictures, MOST_MAPS)
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = new_figure(1.9 * rows + 1.0)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    values = features.standardize(grid.pictures)
+    opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[..., None]
+    ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 4).round().astype(int))
+    for ax in axes.flat[len(shown) :]:
+        ax.set_axis_off()
+    for ax, j, feature in zip(axes.flat, shown, features.short(shown, 26), strict=False):
+        colours = COLOURS.to_rgba(values[..., j])[..., :3]
+        extent = (0, len(grid.z1), 0, len(grid.z2))
+        ax.imshow(colours * opacity + 1 - opacity, origin="lower", aspect="auto", extent=extent)
+        ax.set_title(feature, fontsize=SMALL, color=INK, pad=3)
+        ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
+        ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
+    n = len(features.names)
+    what = "Features" if len(shown) == n else f"The {len(shown)} of {n:,} features that vary most,"
+    finish(
+        figure, list(axes.flat), " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)]))
+    )
+    figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)
+    figure.supylabel("z2, at quantiles of the codes", fontsize=TEXT)
+    return figure
+
+
+def _compute(experiment: Experiment) -> dict[str, LatentGrid] | None:
+    """The grid of each model of 2 numbers, by its title; of vectors, that of the best map."""
+    dataset, is_images = experiment.dataset, experiment.dataset.is_images
+    models = experiment.flat if is_images else experiment.flat[-1:]
+    n_cells = 20 if len(models) == 1 else 14  # legible side by side
+    if dataset.train.X[0].size > LARGE_IMAGE:
+        n_cells = 12
+    return {
+        model.title: decode_grid(model.model, model.evaluation.Z_train, n_cells=n_cells, unit=dataset.unit)
+        for model in models
+    } or None
+
+
+def _images(grids: dict[str, LatentGrid], _: Experiment) -> Figure:
+    """Pictures in rows."""
+    return latent_grid(list(grids.values()), names=tuple(grids))
+
+
+def _vectors(grids: dict[str, LatentGrid], experiment: Experiment) -> Figure:
+    """Maps of features."""
+    ((name, grid),) = grids.items()
+    return feature_maps(grid, experiment.features, name=name)
+
+
+def _caption(experiment: Experiment, what: str, faded: str, alt: str) -> Caption:
+    """Words that both have."""
+    return Caption(
+        "All over the latent space",
+        f"{what}. The grid is laid over the quantiles of the {len(experiment.dataset.train):,} training codes, so "
+        f"that it is finest where they crowd. Where a {faded} is a guess.",
+        alt,
+    )
+
+
+def _images_caption(_: dict[str, LatentGrid], experiment: Experiment) -> Caption:
+    """Their words."""
+    names = " and ".join(model.short for model in experiment.flat)
+    return _caption(
+        experiment,
+        f"What {names} {'decode' if experiment.flat[1:] else 'decodes'} from a grid of codes, z1 to the right and z2 "
+        "upward",
+        "cell is faded no training image was encoded nearby, and the picture",
+        f"Grids of images decoded by {names} from regularly spaced codes.",
+    )
+
+
+def _vectors_caption(_: dict[str, LatentGrid], experiment: Experiment) -> Caption:
+    """Their words."""
+    name = experiment.flat[-1].short
+    return _caption(
+        experiment,
+        f"What {name} decodes from a grid of codes, z1 to the right and z2 upward, feature by feature",
+        "map is faded no training sample was encoded nearby, and the colour",
+        f"Maps of features decoded by {name} from regularly spaced codes.",
+    )
+
+
+FIGURE = ReportFigure(
+    "latent_grid", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+)

@@ -1,0 +1,291 @@
+"""``reconstructions``: samples and what each model makes of them, some of each class and each model's extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap.analysis import Comparison, Reconstructions, compare_reconstructions
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.canvas import (
+    Panel,
+    Tiles,
+    column_names,
+    name_columns,
+    new_figure,
+    rule,
+    tile_sheet,
+    to_rgb,
+)
+from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features
+from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
+from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, PALETTE, SMALL, TEXT, TITLE, WIDTH, largest
+
+COLUMNS = 10
+NAME_INCHES = 1.25
+EXTREMES = ("best", "median", "worst")
+_ACROSS = 5  # vectors beside each other
+_MOST_ROWS = 6  # of vectors, in all bands
+
+
+def reconstructions(comparison: Comparison) -> Figure:
+    """Draw samples above what each model makes of them, then each model's best, median and worst sample.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The samples and their reconstructions.
+
+    Returns
+    -------
+    Figure
+        The originals in the top row, a row per model with each reconstruction's error under it (in bands of ten
+        samples, of more than 20 samples 20), and below, for each model, three pairs of original and reconstruction.
+    """
+    chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES)
+    rows = [to_rgb(comparison.X[chosen], comparison.unit)]
+    rows += [to_rgb(model.X_hat[chosen], comparison.unit) for model in comparison.models]
+    samples = np.stack(rows)
+    starts = range(0, len(chosen), COLUMNS)
+    names, long = column_names([comparison.names[i] for i in chosen])
+    head = 0.34 if long else 0.22
+    bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=head) for start in starts]
+    pairs = _extreme_pairs(comparison)
+    n_blocks = -(-pairs.shape[1] // COLUMNS)
+    per_block = 2 * -(-len(comparison.models) // n_blocks)  # so that no model stands alone
+    extremes = [
+        Panel(pairs[:, start : start + per_block], lines=1, head=0.62 if start == 0 else 0.35)
+        for start in range(0, pairs.shape[1], per_block)
+    ]
+    each = "one" if len(set(comparison.names)) == len(comparison.names) else "some"
+    kind = f"{each} of each class" if not comparison.names[0].startswith("no. ") else "evenly spaced"
+    if len(chosen) < len(comparison.X):
+        kind = f"one of each of {len(chosen)} of {len(comparison.X):,} classes"
+    figure, tiles = tile_sheet(
+        [*bands, *extremes],
+        left=NAME_INCHES,
+        heading=("Originals and reconstructions", f"test samples, {kind}; under each its mean squared error"),
+    )
+    for start, band in zip(starts, tiles, strict=False):
+        _write_band(band, comparison, chosen[start : start + COLUMNS])
+        name_columns(band, names[start : start + COLUMNS], small=long)
+    for number, panel in enumerate(tiles[len(bands) :]):
+        _write_extremes(panel, comparison, number * per_block // 2, heading=number == 0)
+    return figure
+
+
+def _write_band(band: Tiles, comparison: Comparison, chosen: NDArray[np.int64]) -> None:
+    """Name the rows of one band of samples, and write each reconstruction's error under it."""
+    band.name_row(0, "original")
+    for row, model in enumerate(comparison.models, start=1):
+        band.name_row(row, model.title)
+        for column, i in enumerate(chosen):
+            band.write(row, column, error_text(model.errors[i]))
+
+
+def _extreme_pairs(comparison: Comparison) -> NDArray[np.float32]:
+    """Return rows best, median and worst; two columns per model: the sample, its reconstruction."""
+    columns = []
+    for model in comparison.models:
+        columns += [to_rgb(model.extremes_X, comparison.unit), to_rgb(model.extremes_X_hat, comparison.unit)]
+    return np.stack(columns, axis=1)
+
+
+def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, heading: bool) -> None:
+    """Name the rows and the pairs of columns, and write the errors."""
+    for row, name in enumerate(EXTREMES):
+        panel.name_row(row, name)
+    shown = comparison.models[first_model : first_model + panel.columns // 2]
+    for number, model in enumerate(shown):
+        middle = 2 * number + (1 + panel.width) / 2
+        place: dict[str, Any] = {
+            "ha": "center",
+            "va": "bottom",
+            "textcoords": "offset points",
+            "annotation_clip": False,
+        }
+        panel.ax.annotate(plain(model.title, 24), (middle, 0), xytext=(0, 3), fontsize=TEXT, color=INK, **place)
+        for row, error in enumerate(model.extremes_errors):
+            panel.write(row, 2 * number + 1, error_text(error))
+            panel.write(row, 2 * number, f"no. {model.extremes[row]:,}", color=FAINT, fontsize=SMALL - 0.5)
+    if heading:
+        panel.ax.annotate(
+            f"Best, median and worst of {comparison.n:,} test samples, for each model",
+            (0, 0),
+            xytext=(0, 22),
+            textcoords="offset points",
+            fontsize=TITLE - 1,
+            color=INK,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def vector_reconstructions(
+    comparison: Comparison, features: Features, *, colours: Mapping[str, str] | None = None
+) -> Figure:
+    """Draw samples as lines over their features, each with what a model makes of it.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The samples and their reconstructions.
+    features : Features
+        Of the training samples.
+    colours : mapping of str to str, optional
+        The colour of each model, so that it is that of other figures; by default in order.
+
+    Returns
+    -------
+    Figure
+        Five samples across and a model a row (of few models more than five, in further rows); below, the best, the
+        median and the worst sample of each model.
+    """
+    models = comparison.models
+    n_bands = min(-(-len(comparison.X) // _ACROSS), max(1, _MOST_ROWS // len(models)), MOST_CLASSES // _ACROSS)
+    chosen = largest(np.ones(len(comparison.X)), n_bands * _ACROSS)
+    names = short_names([comparison.names[i] for i in chosen], 20)
+    blocks: list[list[tuple[str, list[_Plot]]]] = []  # rows of small plots, each row with its name
+    for start in range(0, len(chosen), _ACROSS):
+        some = list(zip(chosen, names, strict=True))[start : start + _ACROSS]
+        blocks.append([])
+        for model in models:
+            plots = [_Plot(model.title, comparison.X[i], model.X_hat[i], error_text(model.errors[i])) for i, _ in some]
+            blocks[-1].append((two_lines(model.title, 14), plots))
+        blocks[-1][0] = (blocks[-1][0][0], _named(blocks[-1][0][1], [name for _, name in some]))
+    for start in range(0, len(models), _ACROSS):
+        shown = models[start : start + _ACROSS]
+        blocks.append([(kind, [_extreme(model, row) for model in shown]) for row, kind in enumerate(EXTREMES)])
+        blocks[-1][0] = (EXTREMES[0], _named(blocks[-1][0][1], [plain(model.title, 20) for model in shown]))
+    named = {**dict(zip([model.title for model in models], PALETTE * 9, strict=False)), **(colours or {})}
+    heading = f"Originals (grey), reconstructions, errors; below, the best, median and worst of {comparison.n:,}"
+    return _small_plots(blocks, features, features.most_varied(comparison.X, MOST_SHOWN), named, heading)
+
+
+class _Plot(NamedTuple):
+    """A sample and its reconstruction, to be drawn as lines."""
+
+    owner: str
+    x: NDArray[Any]
+    x_hat: NDArray[Any]
+    above: str
+
+
+def _named(plots: Sequence[_Plot], names: Sequence[str]) -> list[_Plot]:
+    """The same with a name over each."""
+    return [plot._replace(above=f"{name}\n{plot.above}") for plot, name in zip(plots, names, strict=True)]
+
+
+def _extreme(model: Reconstructions, row: int) -> _Plot:
+    """The best, the median or the worst sample of a model."""
+    above = f"no. {model.extremes[row]:,}: {error_text(model.extremes_errors[row])}"
+    return _Plot(model.title, model.extremes_X[row], model.extremes_X_hat[row], above)
+
+
+def _small_plots(
+    blocks: list[list[tuple[str, list[_Plot]]]],
+    features: Features,
+    shown: NDArray[np.int64],
+    colours: Mapping[str, str],
+    heading: str,
+) -> Figure:
+    """Draw rows of small plots of the same scale, with the names of features below each block of them."""
+    names = features.short(shown, 16) if len(shown) <= MOST_NAMED else ()
+    below, row_height = 1.25 if names else 0.3, 0.85
+    height = 0.5 + sum(0.2 + row_height * len(block) + below for block in blocks)
+    figure = new_figure(height, constrained=False)
+    figure.text(0.012, 1 - 0.08 / height, heading, fontsize=TITLE, fontweight="bold", color=INK, va="top")
+    figure.text(0.02, 0.5, "standard deviations from the mean", rotation=90, fontsize=TEXT, color=FAINT, va="center")
+    left, width, top, axes = 1.0, (WIDTH - 1.0) / _ACROSS, height - 0.5, []
+    for block in blocks:
+        top -= 0.2
+        for number, (name, plots) in enumerate(block):
+            top -= row_height
+            for column, plot in enumerate(plots):
+                place = (
+                    (left + column * width) / WIDTH,
+                    top / height,
+                    0.9 * width / WIDTH,
+                    (row_height - 0.25) / height,
+                )
+                ax = figure.add_axes(place)
+                values = features.standardize(np.stack([plot.x, plot.x_hat]))[:, shown]
+                _small_plot(ax, values, colours[plot.owner], plot.above)
+                ax.tick_params(labelleft=column == 0)
+                ax.set_xticks(range(len(names)), names if number == len(block) - 1 else (), rotation=90)
+                if column == 0:
+                    ax.set_ylabel(name, fontsize=TEXT, color=INK)
+                axes.append(ax)
+        top -= below
+    low, high = (end(ax.get_ylim()[i] for ax in axes) for i, end in enumerate((min, max)))
+    for ax in axes:
+        ax.set_ylim(low, high)
+    return figure
+
+
+def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:
+    """Draw a sample and its reconstruction as lines."""
+    ax.axhline(0, color="#d0d7de", lw=0.8, zorder=0)
+    rule(ax, grid=False)
+    ax.tick_params(labelsize=SMALL - 1, length=2, colors=FAINT)
+    ax.plot(values[0], color=INK, lw=2.2, alpha=0.55, marker="o", ms=2.5)
+    ax.plot(values[1], color=colour, lw=1.2)
+    ax.set_title(text, fontsize=SMALL, color=INK, pad=3)
+
+
+def _compute(experiment: Experiment) -> Comparison:
+    """The reconstructions of every pictured model."""
+    pictured = [model for model in experiment.models if model.pictured]
+    dataset = experiment.dataset
+    return compare_reconstructions(
+        {model.title: model.model for model in pictured},
+        dataset.test.X,
+        errors={model.title: model.evaluation.errors for model in pictured},
+        labels=dataset.test.labels,
+        class_names=dataset.class_names,
+        unit=dataset.unit,
+    )
+
+
+def _images(comparison: Comparison, _: Experiment) -> Figure:
+    """Rows of pictures."""
+    return reconstructions(comparison)
+
+
+def _vectors(comparison: Comparison, experiment: Experiment) -> Figure:
+    """Lines over the features."""
+    return vector_reconstructions(comparison, experiment.features, colours=experiment.colours)
+
+
+def _images_caption(comparison: Comparison, experiment: Experiment) -> Caption:
+    """Their words."""
+    return Caption(
+        "What comes back",
+        "Images of the test split and what each model makes of them after squeezing them into a few numbers, with the "
+        f"error under each. Below, the best, the median and the worst of all {len(experiment.dataset.test):,} test "
+        "images for each model: original on the left, reconstruction on the right.",
+        f"Grid of {len(comparison.X)} test images above their reconstructions by "
+        f"{', '.join(model.title for model in comparison.models)}, then each model's best, median and worst.",
+    )
+
+
+def _vectors_caption(comparison: Comparison, experiment: Experiment) -> Caption:
+    """Their words."""
+    return Caption(
+        "What comes back",
+        "Samples of the test split as grey lines over their features, in standard deviations from the mean, with what "
+        "each model makes of them after squeezing them into a few numbers, and the error. Below, the best, the median "
+        f"and the worst of all {len(experiment.dataset.test):,} test samples for each model.",
+        f"Small line plots of {len(comparison.X)} test samples with their reconstructions by "
+        f"{', '.join(model.title for model in comparison.models)}.",
+    )
+
+
+FIGURE = ReportFigure(
+    "reconstructions", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+)

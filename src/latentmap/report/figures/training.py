@@ -1,0 +1,165 @@
+"""``training``: how the loss of each model fell, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.canvas import axes_or_new, log_scale, new_figure, rule, title
+from latentmap.report.figures.letters import choose_fonts, error_text, plain
+from latentmap.report.figures.style import FAINT, INK, PALETTE, SMALL, TEXT
+from latentmap.report.models import History, Measured
+
+
+def training(
+    histories: Mapping[str, History],
+    *,
+    per: str = "pixel",
+    others: Mapping[str, History] | None = None,
+    colours: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw the loss of each model, epoch by epoch, on a log scale.
+
+    Parameters
+    ----------
+    histories : mapping of str to sequence of dict
+        By model title, the rows of its ``history_``: ``epoch``, ``train_loss`` and, where there is one,
+        ``valid_loss``.
+    per : str, default="pixel"
+        What the error is counted by: a pixel, a feature.
+    others : mapping of str to sequence of dict, optional
+        Models whose loss is no such error, each to be drawn below on a scale of its own.
+    colours : mapping of str to str, optional
+        The colour of each model, so that it is that of other figures; by default in order.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Validation loss solid, training loss dashed, the epoch of lowest validation loss marked.
+
+    Examples
+    --------
+    >>> rows = [{"epoch": 1, "train_loss": 0.2, "valid_loss": 0.21}, {"epoch": 2, "train_loss": 0.1}]
+    >>> figure = training({"dense": rows})
+    """
+    below: list[Axes] = []
+    if others and ax is None:
+        figure = new_figure(4.2 + 1.9 * len(others))
+        ax, *below = figure.subplots(1 + len(others), 1, height_ratios=[3.6, *[1.5] * len(others)])
+    else:
+        figure, ax = axes_or_new(ax, 4.2)
+    named = {**dict(zip([*histories, *(others or {})], PALETTE * 9, strict=False)), **(colours or {})}
+    ends: list[tuple[float, str, str]] = []
+    for name, history in histories.items():
+        if history:
+            last, best, epoch = _curve(ax, history, named[name])
+            note = error_text(last) if epoch is None else f"best {error_text(best)}, epoch {epoch}"
+            ends.append((last, f"{plain(name, 26)}\n{note}", named[name]))
+    log_scale(ax)
+    _scale_epochs(ax, [int(history[-1]["epoch"]) for history in histories.values() if history])
+    _write_at_ends(ax, ends)
+    ax.set_ylabel(f"mean squared error per {per}, log scale", fontsize=TEXT)
+    title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
+    for panel, (name, history) in zip(below, (others or {}).items(), strict=False):
+        *_, epoch = _curve(panel, history, named[name])
+        best_epoch = "" if epoch is None else f"\nbest in epoch {epoch}"
+        _write_beside(panel, 0.5, plain(name, 26) + best_epoch, named[name])
+        _scale_epochs(panel, [int(history[-1]["epoch"])])
+        panel.set_ylabel("its own loss", fontsize=TEXT)
+    choose_fonts(ax)
+    return figure
+
+
+def _curve(ax: Axes, history: History, colour: str) -> tuple[float, float, int | None]:
+    """Draw the losses of one model; returns the last, the best and its epoch (None without validation)."""
+    epochs, train, valid = (_column(history, key) for key in ("epoch", "train_loss", "valid_loss"))
+    dots = "." if len(epochs) == 1 else None
+    ax.plot(epochs, train, color=colour, lw=1.1, ls=(0, (4, 2)), marker=dots)
+    if not np.isfinite(valid).any():
+        return float(train[-1]), float(train[-1]), None
+    ax.plot(epochs, valid, color=colour, lw=1.8, marker=dots)
+    best = int(np.nanargmin(valid))
+    ax.plot(epochs[best], valid[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5)
+    return float(valid[np.isfinite(valid)][-1]), float(valid[best]), int(epochs[best])
+
+
+def _column(history: History, name: str) -> NDArray[np.float64]:
+    """One column of a history; NaN where a row lacks it."""
+    return np.asarray([np.nan if row.get(name) is None else row[name] for row in history], dtype=np.float64)
+
+
+def _scale_epochs(ax: Axes, lasts: Sequence[int]) -> None:
+    """Give axes whole epochs, up to the last."""
+    longest = max([1, *lasts])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(min(1.0, longest - 0.5), longest * 1.01 if longest > 1 else 1.5)
+    ax.set_xlabel("epoch", fontsize=TEXT)
+    rule(ax)
+
+
+def _write_at_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Name each curve at its right end, moved up where names would touch."""
+    if not ends:
+        ax.text(0.5, 0.5, "no training history", transform=ax.transAxes, ha="center", color=FAINT)
+    low, high = ax.get_ylim()
+    lowest_free = -np.inf
+    for y, note, colour in sorted(ends):
+        height = max(np.log(y / low) / np.log(high / low), lowest_free)
+        lowest_free = height + 0.11
+        _write_beside(ax, height, note, colour)
+
+
+def _write_beside(ax: Axes, height: float, note: str, colour: str) -> None:
+    """Write in ink to the right of axes, behind a stroke in the colour of the curve."""
+    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    stroke = {"arrowstyle": "-", "color": colour, "lw": 2.5, "shrinkA": 0, "shrinkB": 6}
+    ax.annotate("", (1, height), xytext=(17, 0), arrowprops=stroke, **place)
+    ax.annotate(note, (1, height), xytext=(21, 0), va="center", fontsize=SMALL, color=INK, **place)
+
+
+def _compute(experiment: Experiment) -> list[Measured]:
+    """The models that learned."""
+    return [model for model in experiment.models if model.history]
+
+
+def _draw(models: Sequence[Measured], experiment: Experiment) -> Figure:
+    """Their losses: those that are errors on one scale."""
+    errors = {model.title: model.history for model in models if model.loss_is_error}
+    others = {f"{model.title}, {model.objective}": model for model in models if not model.loss_is_error}
+    colours = experiment.colours
+    colours |= {name: colours[model.title] for name, model in others.items()}
+    histories = {name: model.history for name, model in others.items()}
+    return training(errors, per=_per(experiment), others=histories, colours=colours)
+
+
+def _per(experiment: Experiment) -> str:
+    """What an error is counted by."""
+    return "pixel" if experiment.dataset.is_images else "scaled feature"
+
+
+def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
+    """Its words."""
+    others = " and ".join(model.short for model in models if not model.loss_is_error)
+    below = f" What {others} made small is no such error, and stands below on a scale of its own." if others else ""
+    return Caption(
+        "How they learned",
+        f"Mean squared error per {_per(experiment)} after each pass over the {len(experiment.dataset.train):,} "
+        f"training {experiment.thing}s, on a log scale; a part of them is set aside for validation. The weights of "
+        "the best epoch (ring) are the ones kept. A solid line that turns up while the dashed one falls would mean "
+        f"learning by heart.{below}",
+        f"Line chart of training and validation loss per epoch for {', '.join(model.short for model in models)}.",
+    )
+
+
+_BOTH = Renderer(_draw, _caption)
+FIGURE = ReportFigure("training", _compute, images=_BOTH, vectors=_BOTH, of_points=True)
