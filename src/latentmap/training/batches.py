@@ -65,7 +65,7 @@ class BatchesBase(ABC):
 
     @abstractmethod
     def some(self) -> Tensor:
-        """Return some training samples from all over the data as network input, shape (n, *image_shape)."""
+        """Return some training samples from all over the data as network input, shape (n, *sample_shape)."""
 
     @abstractmethod
     def everything(self) -> Iterator[Tensor]:
@@ -84,7 +84,7 @@ class BatchesBase(ABC):
         """The validation samples in batches: numbers, and network input."""
 
     def mean(self) -> Tensor:
-        """Return the mean training sample as network input (of some samples), shape image_shape."""
+        """Return the mean training sample as network input (of some samples), shape sample_shape."""
         return self.some().mean(dim=0)
 
     def variance(self) -> Tensor:

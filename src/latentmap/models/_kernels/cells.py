@@ -210,7 +210,7 @@ class CellNetwork:
 
     Parameters
     ----------
-    image_shape : (channels, height, width)
+    sample_shape : (channels, height, width)
         Height and width are multiples of 8.
     widths : (int, int, int)
         Channels after each convolution.
@@ -218,8 +218,8 @@ class CellNetwork:
         Images in a batch.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, int, int], n: int) -> None:
-        channels, height, width = image_shape
+    def __init__(self, sample_shape: tuple[int, int, int], widths: tuple[int, int, int], n: int) -> None:
+        channels, height, width = sample_shape
         first, second, third = widths
         h, w = height // 4, width // 4
         length, empty = h * w * n, _empty
