@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latentmap.data.images import SUFFIXES, EncodedImages, UnreadableImageError
+from latentmap.data.images import SUFFIXES, EncodedImages, UnreadableImageError, read_encoded
 from latentmap.data.reading import ReadOptions, SourceInfo
 from latentmap.errors import DatasetError
 
@@ -25,7 +25,7 @@ Found = tuple[Path, os.stat_result | str]
 def read_folder(
     folder: Path, images: Sequence[Found], notes: list[str], options: ReadOptions
 ) -> tuple[EncodedImages, SourceInfo]:
-    """Return the reader of a folder of images, as `walk` found them."""
+    """Return a folder's images, as `walk` found them: folders are classes, or the splits train and test."""
     is_test = None
     inside = [path.parts for path, _ in images]
     tops = {parts[0] for parts in inside if len(parts) > 1}
@@ -61,13 +61,17 @@ def read_folder(
             raise UnreadableImageError(state)
         return folder / path
 
-    name, names = folder.resolve().name or "images", [path.as_posix() for path, _ in images]
-    told = [*notes, *told]
-    samples = EncodedImages(name, len(images), fetch, options, told, content=digest.hexdigest(), names=names)
-    return samples, SourceInfo(
-        name, len(images), samples.reading, labels, classes if labels is not None else None, is_test, names,
-        in_class_order=True, notes=tuple(told),
-    )  # fmt: skip
+    return read_encoded(
+        folder.resolve().name or "images",
+        len(images),
+        fetch,
+        options,
+        classes=(None, None) if labels is None else (labels, classes),
+        is_test=is_test,
+        names=[path.as_posix() for path, _ in images],
+        content=digest.hexdigest(),
+        notes=[*notes, *told],
+    )
 
 
 def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
