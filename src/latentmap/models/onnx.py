@@ -91,7 +91,7 @@ def export_onnx(
     """Write ``encoder.onnx`` and ``decoder.onnx``, checked against PyTorch before they are put in place.
 
     The encoder takes samples as `fit` saw them (uint8 for uint8 images, else float32), the decoder codes as float32;
-    both take any number of them at once. Returns the largest difference from PyTorch seen, of codes by their size; above
+    both take any number of them at once. Returns the largest difference from PyTorch, of codes by their size; above
     `TOLERANCE`, `ModelFileError` is raised and nothing written.
     """
     runtime = _require_onnx()
