@@ -51,7 +51,7 @@ def against_pca(model: Measured, pca: Measured, experiment: Experiment) -> str:
     """Compare one model's error with that of PCA at the same size, and say why PCA wins where that can be known."""
     ours, theirs = model.evaluation.test_mse, pca.evaluation.test_mse
     size = count(model.latent_dim, "number")
-    if not model.pictured:
+    if not model.spec.pictured:
         return (
             f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}. No linear map "
             "can do better than PCA on the data it learned from, so the closer, the more the training can be trusted."

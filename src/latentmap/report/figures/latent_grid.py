@@ -132,11 +132,6 @@ def _compute(experiment: Experiment) -> dict[str, LatentGrid] | None:
     } or None
 
 
-def _images(grids: dict[str, LatentGrid], _: Experiment) -> Figure:
-    """Pictures in rows."""
-    return latent_grid(list(grids.values()), names=tuple(grids))
-
-
 def _vectors(grids: dict[str, LatentGrid], experiment: Experiment) -> Figure:
     """Maps of features."""
     ((name, grid),) = grids.items()
@@ -177,5 +172,8 @@ def _vectors_caption(_: dict[str, LatentGrid], experiment: Experiment) -> Captio
 
 
 FIGURE = ReportFigure(
-    "latent_grid", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+    "latent_grid",
+    _compute,
+    images=Renderer(lambda grids, _: latent_grid(list(grids.values()), names=tuple(grids)), _images_caption),
+    vectors=Renderer(_vectors, _vectors_caption),
 )

@@ -240,7 +240,7 @@ def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:
 
 def _compute(experiment: Experiment) -> Comparison:
     """The reconstructions of every pictured model."""
-    pictured = [model for model in experiment.models if model.pictured]
+    pictured = [model for model in experiment.models if model.spec.pictured]
     dataset = experiment.dataset
     return compare_reconstructions(
         {model.title: model.model for model in pictured},
@@ -250,16 +250,6 @@ def _compute(experiment: Experiment) -> Comparison:
         class_names=dataset.class_names,
         unit=dataset.unit,
     )
-
-
-def _images(comparison: Comparison, _: Experiment) -> Figure:
-    """Rows of pictures."""
-    return reconstructions(comparison)
-
-
-def _vectors(comparison: Comparison, experiment: Experiment) -> Figure:
-    """Lines over the features."""
-    return vector_reconstructions(comparison, experiment.features, colours=experiment.colours)
 
 
 def _images_caption(comparison: Comparison, experiment: Experiment) -> Caption:
@@ -287,5 +277,13 @@ def _vectors_caption(comparison: Comparison, experiment: Experiment) -> Caption:
 
 
 FIGURE = ReportFigure(
-    "reconstructions", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+    "reconstructions",
+    _compute,
+    images=Renderer(lambda comparison, _: reconstructions(comparison), _images_caption),
+    vectors=Renderer(
+        lambda comparison, experiment: vector_reconstructions(
+            comparison, experiment.features, colours=experiment.colours
+        ),
+        _vectors_caption,
+    ),
 )
