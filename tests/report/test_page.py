@@ -77,6 +77,7 @@ def test_every_model_and_the_command_are_there(report, html):
     for name in ("dense", longer(report), "map", "linear", "pca-2", "pca-6"):
         assert name in text
     assert "latentmap report x" in text
+    assert "is better; <b>" in html
     assert ("kNN accuracy" in text) == (report.experiment.dataset.test.labels is not None)
     assert ("no labels" in text) == (report.experiment.dataset.test.labels is None)
 

@@ -75,7 +75,7 @@ def render(
         loader=PackageLoader("latentmap.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not value.isprintable() else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

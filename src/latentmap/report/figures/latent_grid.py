@@ -102,6 +102,8 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
     ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 4).round().astype(int))
     for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()
+    for ax in axes.flat[max(0, len(shown) - columns) : len(shown)]:
+        ax.tick_params(labelbottom=True)  # the last of each column
     for ax, j, feature in zip(axes.flat, shown, features.short(shown, 26), strict=False):
         colours = COLOURS.to_rgba(values[..., j])[..., :3]
         extent = (0, len(grid.z1), 0, len(grid.z2))

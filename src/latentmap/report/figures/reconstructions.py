@@ -207,17 +207,13 @@ def _small_plots(
         for number, (name, plots) in enumerate(block):
             top -= row_height
             for column, plot in enumerate(plots):
-                place = (
-                    (left + column * width) / WIDTH,
-                    top / height,
-                    0.9 * width / WIDTH,
-                    (row_height - 0.25) / height,
-                )
-                ax = figure.add_axes(place)
+                x, size = left + column * width, (0.9 * width / WIDTH, (row_height - 0.25) / height)
+                ax = figure.add_axes((x / WIDTH, top / height, *size))
                 values = features.standardize(np.stack([plot.x, plot.x_hat]))[:, shown]
                 _small_plot(ax, values, colours[plot.owner], plot.above)
                 ax.tick_params(labelleft=column == 0)
-                ax.set_xticks(range(len(names)), names if number == len(block) - 1 else (), rotation=90)
+                below_it = names if number == len(block) - 1 else ()
+                ax.set_xticks(range(len(below_it)), below_it, rotation=90)
                 if column == 0:
                     ax.set_ylabel(name, fontsize=TEXT, color=INK)
                 axes.append(ax)
