@@ -56,7 +56,7 @@ def write(folder, contents=ZIPPED, suffix=".gz"):
 def cache(tmp_path, monkeypatch):
     """An empty cache, no $LATENTMAP_DATA, and a MNIST of few images that no mirror has."""
     monkeypatch.delenv("LATENTMAP_DATA", raising=False)
-    monkeypatch.setattr(builtin, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     monkeypatch.setitem(IDX_DATASETS, "mnist", small_mnist())
     return tmp_path / "cache"
 
