@@ -6,7 +6,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 READY_DEV := .venv/ready-dev
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What is imported is compiled then and kept: compiling all of every package takes longer than the rest of setting up.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
+export PYTHONDONTWRITEBYTECODE :=
 SOAK_MINUTES ?= 60
 IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 

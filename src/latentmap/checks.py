@@ -6,9 +6,16 @@ What belongs here: rules that more than one parameter follows. What a parameter 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
+
+_MEANT = {
+    "n_components": "latent_dim", "code_size": "latent_dim", "encoding_dim": "latent_dim",
+    "embedding_dim": "latent_dim", "n_latent": "latent_dim", "max_iter": "epochs", "n_iter": "epochs",
+    "lr": "learning_rate", "learning_rate_init": "learning_rate", "loss": "objective", "alpha": "weight_decay",
+    "seed": "random_state", "architecture": "model", "early_stopping": "patience",
+}  # fmt: skip
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
@@ -18,6 +25,16 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     nearest = difflib.get_close_matches(str(value), choices, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise ValueError(f"{name} must be one of {', '.join(map(repr, sorted(choices)))}, got {value!r}.{hint}")
+
+
+def describe_unknown(kind: str, names: Iterable[str], known: Sequence[str]) -> str | None:
+    """What is wrong with the first of these names that is no parameter of a class, and what was meant."""
+    wrong = next((name for name in names if name not in known), None)
+    if wrong is None:
+        return None
+    near = _MEANT.get(wrong) or next(iter(difflib.get_close_matches(wrong, known, n=1)), None)
+    hint = f"Did you mean {near}?" if near else f"There are {', '.join(known)}."
+    return f"{kind} has no parameter {wrong!r}. {hint}"
 
 
 def check_number(name: str, value: object, *, whole: bool = False) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
 import operator
 import os
@@ -24,7 +23,7 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
-from latentmap.checks import check_choice, check_number, check_share, draw_seed
+from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
 from latentmap.data.objects import check_images, check_units, name_first_gap
 from latentmap.data.preprocessing import (
     SCALINGS,
@@ -49,14 +48,6 @@ from latentmap.training.streamed import make_batches
 
 # What fitting leaves behind, besides parameters.
 _LEARNED = ("_fitted", "n_features_in_", "feature_names_in_")
-_PLANNED = ("batch_size", "learning_rate", "precision", "augmentation", "weight_decay")
-_MEANT = {
-    "n_components": "latent_dim", "code_size": "latent_dim", "encoding_dim": "latent_dim",
-    "embedding_dim": "latent_dim", "n_latent": "latent_dim", "max_iter": "epochs", "n_iter": "epochs",
-    "lr": "learning_rate", "learning_rate_init": "learning_rate", "loss": "objective", "alpha": "weight_decay",
-    "seed": "random_state", "architecture": "model", "early_stopping": "patience",
-}  # fmt: skip
-
 _P = ParamSpec("_P")
 
 
@@ -233,13 +224,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _unknown(self, names: Iterable[str]) -> str | None:
         """What is wrong with the first of these names that is no parameter."""
-        known = self._get_param_names()
-        wrong = next((name for name in names if name not in known), None)
-        if wrong is None:
-            return None
-        near = _MEANT.get(wrong) or next(iter(difflib.get_close_matches(wrong, known, n=1)), None)
-        hint = f"Did you mean {near}?" if near else f"There are {', '.join(known)}."
-        return f"{type(self).__name__} has no parameter {wrong!r}. {hint}"
+        return describe_unknown(type(self).__name__, names, self._get_param_names())
 
     # ---- learning -------------------------------------------------------------------------------------------------
 
@@ -361,7 +346,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             black_to_white = range_in_words(preprocessing.pixel_range)
             sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
         latent_dim = {} if self.latent_dim is None else {"latent_dim": int(self.latent_dim)}
-        module = build(MODELS[self.model], seed, image_shape=preprocessing.tensor_shape, **latent_dim)
+        module = build(MODELS[self.model], seed, sample_shape=preprocessing.tensor_shape, **latent_dim)
         if latent_dim and module.latent_dim > preprocessing.n_values:
             warnings.warn(
                 f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
@@ -403,17 +388,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if piecewise:
             plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
         former = (model.info.get("objective"), model.info.get("objective_params")) if model.n_iter else ()
-        batches = make_batches(
-            model.for_training(samples),
-            model.preprocessing,
-            plan,
-            seed=model.seed + model.n_iter,  # each piece in an order of its own
-            validation_fraction=0.0 if piecewise else self.validation_fraction,
-            device=device,
-        )
         result = train(
             model.module,
-            batches,
+            make_batches(
+                model.for_training(samples),
+                model.preprocessing,
+                plan,
+                seed=model.seed + model.n_iter,  # each piece in an order of its own
+                validation_fraction=0.0 if piecewise else self.validation_fraction,
+                device=device,
+            ),
             objective,
             plan,
             callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
@@ -424,13 +408,18 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         if result.best_epoch == 0:
             raise TrainingError(result.problem)
+        unit = model.info.get("error_unit")
+        if model.n_iter == 0 and samples.ndim == 2 and self.scaling != "auto":
+            unit = np.asarray(measuring_unit(samples)).tolist()
+        training = {
+            **result.facts(n_before=model.n_iter),
+            "seconds": round(time.perf_counter() - start, 3),
+            "device": str(device),
+        }
         model.prior_is_normal = objective.prior_is_normal
         model.take_in(samples, piecewise=piecewise)
         model.history += [record.as_dict() for record in result.history]
         model.optimizer_state = result.optimizer_state if piecewise else None
-        unit = model.info.get("error_unit")
-        if model.n_iter == 0 and samples.ndim == 2 and self.scaling != "auto":
-            unit = np.asarray(measuring_unit(samples)).tolist()
         model.info = {
             "objective": self.objective,
             "objective_params": copy.deepcopy(self.objective_params),
@@ -438,22 +427,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
             "seed": model.seed,
             "settings": None if checkpoints is None else checkpoints.settings,
-            "training": {
-                "n_train": result.plan.n_train,
-                "n_validation": result.plan.n_validation,
-                "epochs": model.n_iter + len(result.history),
-                "best_epoch": result.best_epoch,
-                "stopped_early": result.stopped_early,
-                **{name: getattr(plan, name) for name in _PLANNED},
-                "seconds": round(time.perf_counter() - start, 3),
-                "device": str(device),
-            },
-            "versions": {
-                "latentmap": latentmap.__version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "training": training,
+            "versions": _versions(),
         }
         return result.problem
 
@@ -775,6 +750,12 @@ def _in_one_line(error: Exception) -> Exception:
     """An error that says the same in one line."""
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(" ".join(str(error).split()))
+
+
+def _versions() -> dict[str, str]:
+    """What a model was fitted by."""
+    versions = {"latentmap": latentmap.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {**versions, "python": platform.python_version()}
 
 
 def _is_json(value: object) -> bool:

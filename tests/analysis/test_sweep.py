@@ -7,7 +7,8 @@ import pytest
 
 from bench.interpolation import walk_quality
 from latentmap import load_dataset
-from latentmap.analysis import PcaBaseline, SizeScores, recommend, sweep
+from latentmap.analysis import PcaBaseline, SizeScores, sweep
+from latentmap.analysis.sweep import recommend
 from latentmap.data.cache import cache_dir, file_region
 
 
@@ -104,7 +105,7 @@ def test_the_test_split_has_no_say_in_the_choice():
 
 
 def test_mapped_data_stays_mapped(tmp_path, monkeypatch):
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path)
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path)
     dataset = load_dataset("digits", size=8)
     np.save(tmp_path / "train.npy", dataset.train.X)
     mapped = np.load(tmp_path / "train.npy", mmap_mode="r")

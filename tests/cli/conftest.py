@@ -30,7 +30,7 @@ def latentmap(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     """Run a command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LATENTMAP_DATA", raising=False)
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "no-cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "no-cache")
     monkeypatch.setattr("latentmap.cli.bar._FIRST", 3600.0)  # a busy machine says no more than an idle one
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` puts its own in place
 

@@ -16,7 +16,7 @@ from latentmap import Autoencoder, load_dataset
 from latentmap.data.cache import stores_size
 from latentmap.errors import DatasetError
 
-from .test_idx import peak_memory
+from .test_array_files import peak_memory
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 9, 10), dtype=np.uint8)
@@ -413,20 +413,20 @@ def test_idx_files_alone_with_labels_and_as_a_folder(tmp_path, suffix):
 
 @pytest.mark.parametrize("kind", ["npz", "npz split", "npz fortran", "gz"])
 def test_compressed_files_larger_than_the_memory_allowed_are_read_piece_by_piece(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     monkeypatch.setattr("latentmap.data.arrays._CHUNK_BYTES", 2**20)
     monkeypatch.setattr("latentmap.data.cache._PIECE_BYTES", 2**20)
-    images = np.zeros((300, 256, 256), np.uint8)  # 18.75 MiB
+    images = np.zeros((120, 256, 256), np.uint8)  # 7.5 MiB
     images[::7] = 9
     path = tmp_path / ("x.npz" if "npz" in kind else "train-images-idx3-ubyte.gz")
     if kind == "gz":
         write_idx(path, images)
     elif "split" in kind:
-        np.savez_compressed(path, x_train=images, x_test=images[:20], y_train=np.zeros(300), y_test=np.zeros(20))
+        np.savez_compressed(path, x_train=images, x_test=images[:20], y_train=np.zeros(120), y_test=np.zeros(20))
     else:
         np.savez(path, X=np.asfortranarray(images) if "fortran" in kind else images)
     held = []
-    assert peak_memory(lambda: held.append(load_dataset(path, memory="2MiB", test_fraction=0))) < 6 * 2**20
+    assert peak_memory(lambda: held.append(load_dataset(path, memory="2MiB", test_fraction=0))) < 5 * 2**20
     assert isinstance(held[0].train.X, np.memmap)
     np.testing.assert_array_equal(held[0].train.X[..., 0], images)
     if "split" in kind:
@@ -451,7 +451,7 @@ def test_compressed_vectors_larger_than_the_memory_allowed_are_refused_by_their_
 
 @pytest.mark.parametrize("kind", ["npz", "gz"])
 def test_a_truncated_compressed_file_leaves_nothing_in_the_cache(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     images = np.random.default_rng(0).integers(0, 256, (30, 64, 64), np.uint8)
     path = tmp_path / f"x.{kind}"
     if kind == "npz":
@@ -467,7 +467,7 @@ def test_a_truncated_compressed_file_leaves_nothing_in_the_cache(tmp_path, monke
 
 
 def test_a_plain_idx_file_is_read_piece_by_piece(tmp_path, monkeypatch):
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     monkeypatch.setattr("latentmap.data.arrays._CHUNK_BYTES", 2**20)
     images = np.zeros((300, 256, 256), np.uint8)
     images[::7] = 9
@@ -479,7 +479,7 @@ def test_a_plain_idx_file_is_read_piece_by_piece(tmp_path, monkeypatch):
 
 
 def test_changed_test_images_of_an_idx_folder_are_decoded_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
     for test in (IMAGES[:7], 255 - IMAGES[:7]):
         write_idx(tmp_path / "t10k-images-idx3-ubyte", test)

@@ -12,7 +12,7 @@ from latentmap.data import BUILTIN_NAMES, builtin
 from latentmap.data.builtin import IDX_DATASETS, IdxDataset, IdxFile
 from latentmap.errors import DatasetError
 
-from .test_idx import idx_bytes
+from .test_array_files import idx_bytes
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 RNG = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def write(folder, contents=ZIPPED, suffix=".gz"):
 def cache(tmp_path, monkeypatch):
     """An empty cache, no $LATENTMAP_DATA, and a MNIST of few images that no mirror has."""
     monkeypatch.delenv("LATENTMAP_DATA", raising=False)
-    monkeypatch.setattr(builtin, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     monkeypatch.setitem(IDX_DATASETS, "mnist", small_mnist())
     return tmp_path / "cache"
 

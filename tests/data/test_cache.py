@@ -20,7 +20,7 @@ IMAGES = RNG.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     return tmp_path / "cache" / "stores"
 
 

@@ -88,7 +88,7 @@ FILES = {
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
 
 
 def assert_fit_for_use(dataset):

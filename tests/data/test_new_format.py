@@ -28,7 +28,7 @@ def read_json_lines(path, options):
 @pytest.fixture(autouse=True)
 def registered(tmp_path, monkeypatch):
     monkeypatch.setitem(READERS, ".jsonl", read_json_lines)
-    monkeypatch.setattr("latentmap.data.builtin.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     rows = [{"pixels": x.tolist(), "class": f"c{i % 2}"} for i, x in enumerate(IMAGES)]
     (tmp_path / "toy.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -28,7 +28,7 @@ def kinds(sequential):
 
 
 def test_dense_is_the_network_of_the_issue():
-    module = DenseAutoencoder(image_shape=(1, 32, 32), latent_dim=2)
+    module = DenseAutoencoder(sample_shape=(1, 32, 32), latent_dim=2)
     assert module.n_parameters == 284_226
     assert output_shapes(module.encoder, torch.rand(3, 1, 32, 32)) == [(128,), (64,), (32,), (2,)]
     assert output_shapes(module.decoder, torch.rand(3, 2)) == [(32,), (64,), (128,), (1024,)]
@@ -38,7 +38,7 @@ def test_dense_is_the_network_of_the_issue():
 
 
 def test_conv_is_the_network_of_the_issue():
-    module = ConvAutoencoder(image_shape=(1, 32, 32), bottleneck_channels=4)
+    module = ConvAutoencoder(sample_shape=(1, 32, 32), bottleneck_channels=4)
     assert module.latent_dim == 64
     assert output_shapes(module.encoder, torch.rand(3, 1, 32, 32)) == [(8, 16, 16), (16, 8, 8), (4, 4, 4)]
     assert output_shapes(module.decoder, torch.rand(3, 64)) == [(16, 8, 8), (8, 16, 16), (1, 32, 32)]
@@ -75,9 +75,9 @@ def test_linear_is_one_matrix_in_and_one_out():
 @ALL
 @pytest.mark.parametrize("channels", [1, 3, 4, 7])
 @pytest.mark.parametrize("size", [(8, 8), (7, 7), (1, 1), (2, 3), (5, 16), (31, 1), (33, 10)])
-def test_any_image_shape_goes_in_and_comes_out(name, channels, size):
+def test_any_sample_shape_goes_in_and_comes_out(name, channels, size):
     shape = (channels, *size)
-    module = MODELS[name](image_shape=shape, latent_dim=3)
+    module = MODELS[name](sample_shape=shape, latent_dim=3)
     x = torch.rand(5, *shape)
     z = module.encode(x)
     assert z.shape == (5, 3)
@@ -87,7 +87,7 @@ def test_any_image_shape_goes_in_and_comes_out(name, channels, size):
 
 @ALL
 def test_images_come_out_in_the_unit_interval_but_from_the_linear_network(name):
-    module = MODELS[name](image_shape=(1, 9, 9), latent_dim=2).eval()
+    module = MODELS[name](sample_shape=(1, 9, 9), latent_dim=2).eval()
     x_hat = module.decode(100 * torch.randn(200, 2))
     assert torch.isfinite(x_hat).all()
     if name != "linear":
@@ -96,7 +96,7 @@ def test_images_come_out_in_the_unit_interval_but_from_the_linear_network(name):
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"conv"}))
 def test_vectors_go_in_and_come_out_without_bounds(name):
-    module = MODELS[name](image_shape=(11,), latent_dim=2)
+    module = MODELS[name](sample_shape=(11,), latent_dim=2)
     x = 5 * torch.randn(50, 11)
     assert module(x).shape == (50, 11)
     assert module.decode(100 * torch.randn(50, 2)).abs().max() > 1.5
@@ -104,16 +104,16 @@ def test_vectors_go_in_and_come_out_without_bounds(name):
 
 def test_conv_refuses_vectors_and_says_what_takes_them():
     with pytest.raises(
-        ValueError, match=r"image_shape must be \(channels, height, width\) .*Use model='dense' for vec"
+        ValueError, match=r"sample_shape must be \(channels, height, width\) .*Use model='dense' for vec"
     ):
-        ConvAutoencoder(image_shape=(11,))
+        ConvAutoencoder(sample_shape=(11,))
 
 
 @ALL
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 10)])
 @pytest.mark.parametrize("latent_dim", [1, 5, 16])
 def test_config_builds_the_same_network_again(name, shape, latent_dim):
-    module = MODELS[name](image_shape=shape, latent_dim=latent_dim).eval()
+    module = MODELS[name](sample_shape=shape, latent_dim=latent_dim).eval()
     again = type(module)(**module.config).eval()
     again.load_state_dict(module.state_dict())
     x = torch.rand(4, *shape)
@@ -128,9 +128,9 @@ def test_config_builds_the_same_network_again(name, shape, latent_dim):
         {"latent_dim": -1},
         {"latent_dim": 1.5},
         {"latent_dim": True},
-        {"image_shape": (8, 8)},
-        {"image_shape": (1, 0, 8)},
-        {"image_shape": (1, 8, 2.5)},
+        {"sample_shape": (8, 8)},
+        {"sample_shape": (1, 0, 8)},
+        {"sample_shape": (1, 8, 2.5)},
     ],
 )
 def test_impossible_sizes_are_refused_by_name(name, arguments):
@@ -142,7 +142,7 @@ def test_impossible_sizes_are_refused_by_name(name, arguments):
 def test_start_from_makes_the_untrained_network_draw_the_mean(name):
     torch.manual_seed(0)
     x = 0.3 + 0.05 * torch.rand(200, 1, 12, 12)
-    module = MODELS[name](image_shape=(1, 12, 12), latent_dim=4)
+    module = MODELS[name](sample_shape=(1, 12, 12), latent_dim=4)
     before = (module.eval()(x) - x).square().mean()
     module.start_from(x.mean(dim=0))
     after = (module.eval()(x) - x).square().mean()
@@ -153,7 +153,7 @@ def test_start_from_makes_the_untrained_network_draw_the_mean(name):
 @pytest.mark.parametrize("shape", [(1, 16, 16), (3, 7, 9)])
 def test_the_network_for_inference_computes_the_same_and_leaves_the_original(name, shape):
     torch.manual_seed(0)
-    module = MODELS[name](image_shape=shape, latent_dim=4)
+    module = MODELS[name](sample_shape=shape, latent_dim=4)
     for _ in range(3):
         module.train()(torch.rand(16, *shape))  # so that batch norm has statistics to fold
     module.eval()

@@ -11,10 +11,10 @@ from latentmap.models.fitted import for_inference
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("image_shape", [(1, 32, 32), (3, 17, 9)])
-def test_equals_the_module(name, image_shape):
+@pytest.mark.parametrize("sample_shape", [(1, 32, 32), (3, 17, 9)])
+def test_equals_the_module(name, sample_shape):
     torch.manual_seed(0)
-    module = MODELS[name](image_shape=image_shape)
+    module = MODELS[name](sample_shape=sample_shape)
     for norm in (layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)):
         nn.init.normal_(norm.running_mean)
         nn.init.uniform_(norm.running_var, 0.5, 2)
@@ -23,7 +23,7 @@ def test_equals_the_module(name, image_shape):
     module.eval()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     quick = for_inference(module)
-    x = torch.rand(4, *image_shape)
+    x = torch.rand(4, *sample_shape)
     with torch.inference_mode():
         z = module.encode(x)
         torch.testing.assert_close(quick.encode(x), z, atol=1e-5, rtol=1e-4)

@@ -16,7 +16,7 @@ SIZES = [(8, 8), (9, 13), (31, 64), (64, 31), (97, 40), (128, 128), (255, 8), (8
     ("name", "size", "channels"), list(itertools.product(sorted(MODELS), SIZES, [1, 3, 4])), ids=str
 )
 def test_what_comes_out_has_the_shape_of_what_goes_in(name, size, channels):
-    module = MODELS[name](image_shape=(channels, *size), latent_dim=3).eval()
+    module = MODELS[name](sample_shape=(channels, *size), latent_dim=3).eval()
     x = torch.rand(2, channels, *size)
     with torch.no_grad():
         assert module.encode(x).shape == (2, 3)

@@ -20,7 +20,7 @@ SNAPSHOT = Snapshot({"module.weight": torch.arange(6.0).reshape(2, 3)}, {"epoch"
 
 def make_module(name):
     torch.manual_seed(0)
-    return MODELS[name](image_shape=(1, 8, 8), latent_dim=4)
+    return MODELS[name](sample_shape=(1, 8, 8), latent_dim=4)
 
 
 def run(name, small, **others):

@@ -30,7 +30,7 @@ def make_plan(epochs, learning_rate=0.05, **others):
 
 def make_module(name="dense", latent_dim=4):
     torch.manual_seed(0)
-    return MODELS[name](image_shape=(1, 8, 8), latent_dim=latent_dim)
+    return MODELS[name](sample_shape=(1, 8, 8), latent_dim=latent_dim)
 
 
 class Told(Callback):
@@ -190,7 +190,7 @@ def test_a_rate_far_too_high_for_vectors_is_noticed_as_an_explosion():
         validation_fraction=0.1,
         device=torch.device("cpu"),
     )
-    module = MODELS["dense"](image_shape=(10,), latent_dim=2)
+    module = MODELS["dense"](sample_shape=(10,), latent_dim=2)
     with pytest.warns(UserWarning, match="diverged in epoch 1"):
         result = train(module, batches, OBJECTIVES["reconstruction"](), make_plan(3, 1e4))
     assert result.problem is not None

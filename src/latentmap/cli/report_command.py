@@ -43,7 +43,6 @@ def report(
 
     Example: **latentmap report mnist -o runs/mnist**
     """
-    note(f"a report of {source}: reading the data")
     starting()
     from latentmap.data.loading import name_of
     from latentmap.files import check_folder
@@ -63,6 +62,7 @@ def report(
     start = time.perf_counter()
     dataset = data.read(source)
     seconds = time.perf_counter() - start
+    note(f"a report of {repr(dataset).removeprefix('Dataset ')}")
 
     from latentmap.cli.progress import TrainingBar, show_stage
     from latentmap.report import build_report, default_specs

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrays import number_classes
 from latentmap.data.cache import file_state
-from latentmap.data.images import Encoded, EncodedImages, UnreadableImageError
+from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
 from latentmap.data.reading import ReadOptions, Samples, SourceInfo
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
 from latentmap.errors import DatasetError, LatentmapError, MissingExtraError
@@ -63,17 +63,21 @@ def _read(source: _Source, options: ReadOptions) -> tuple[Samples, SourceInfo]:
         return read_table(table, options)
     label = class_column(source.schema.names, options, source.where, guess=True)
     notes = list(source.notes)
-    labels, class_names = None, None
+    classes: Any = (None, None)
     if label is not None:
-        labels, class_names = number_classes(
-            [column(label)], [source.n], source.name, source.class_names(label), notes=notes, is_test=source.is_test
-        )
-    fetch = source.fetch(source.image_columns[0])
-    samples = EncodedImages(source.name, source.n, fetch, options, notes, content=source.content, label=label)
-    return samples, SourceInfo(
-        source.name, source.n, samples.reading, labels, class_names, source.is_test,
-        in_class_order=True, notes=tuple(notes),
-    )  # fmt: skip
+        names = source.class_names(label)
+        classes = number_classes([column(label)], [source.n], source.name, names, notes=notes, is_test=source.is_test)
+    return read_encoded(
+        source.name,
+        source.n,
+        source.fetch(source.image_columns[0]),
+        options,
+        label=label,
+        classes=classes,
+        is_test=source.is_test,
+        content=source.content,
+        notes=notes,
+    )
 
 
 def _kinds(schema: Any) -> dict[str, Kind]:

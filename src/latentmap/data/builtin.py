@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from latentmap.data import cache
 from latentmap.data.array_files import parse_idx, read_content
 from latentmap.data.dataset import Dataset, Split
 from latentmap.errors import DatasetError
@@ -130,13 +131,6 @@ def load_idx_dataset(name: str, data_dir: Path | None = None, progress: Progress
     return Dataset(name, train, test, spec.class_names)
 
 
-def cache_dir() -> Path:
-    """Return the folder in which downloads are kept."""
-    import pooch
-
-    return Path(pooch.os_cache("latentmap"))
-
-
 def search_path(data_dir: Path | None = None) -> Iterator[Path]:
     """Yield the folders in which datasets are looked for, the first first."""
     from_environment = os.environ.get("LATENTMAP_DATA")
@@ -146,13 +140,13 @@ def search_path(data_dir: Path | None = None) -> Iterator[Path]:
         if not Path(root).is_dir():
             raise DatasetError(f"{said_by} must be an existing folder, got {root}. Create it, or leave it out.")
         yield Path(root)
-    yield cache_dir()
+    yield cache.cache_root()
 
 
 def find_folder(name: str, data_dir: Path | None = None) -> Path | None:
     """Return the folder that holds all of a dataset's files, or None where there is none."""
     spec = IDX_DATASETS[name]
-    unfinished = cache_dir() / name
+    unfinished = cache.cache_root() / name
     for root in search_path(data_dir):
         for folder in (root / name, root / spec.torchvision_name / "raw"):
             missing = [file.name for file in spec.files if _find_file(folder, file) is None]
@@ -201,7 +195,7 @@ def read_verified(path: Path, file: IdxFile) -> np.ndarray:
 def download(name: str, progress: ProgressBar | None = None) -> Path:
     """Fetch a dataset's files into the cache and return their folder."""
     spec = IDX_DATASETS[name]
-    folder = cache_dir() / name
+    folder = cache.cache_root() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
@@ -240,5 +234,5 @@ def _fetch(name: str, file: IdxFile, folder: Path, progress: ProgressBar | None)
         return target
     raise DatasetError(
         f"{name} is not at hand and cannot be downloaded ({fault[:120]}). Put {file.name}.gz and the other three "
-        f"files into {cache_dir() / name}, or name the folder above {name}/ with --data-dir or $LATENTMAP_DATA."
+        f"files into {cache.cache_root() / name}, or name the folder above {name}/ with --data-dir or $LATENTMAP_DATA."
     )

@@ -27,11 +27,16 @@ _DONE = "done.json"
 _PIECE_BYTES = 2**24
 
 
-def cache_dir() -> Path:
-    """Return the folder in which stores are kept."""
-    from latentmap.data.builtin import cache_dir as root
+def cache_root() -> Path:
+    """The folder in which downloads and stores are kept."""
+    import pooch
 
-    return root() / "stores"
+    return Path(pooch.os_cache("latentmap"))
+
+
+def cache_dir() -> Path:
+    """The folder in which stores are kept."""
+    return cache_root() / "stores"
 
 
 # ---- writing -------------------------------------------------------------------------------------------------------

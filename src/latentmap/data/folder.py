@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from latentmap.data.images import SUFFIXES, EncodedImages, UnreadableImageError
+from latentmap.data.images import SUFFIXES, EncodedImages, UnreadableImageError, read_encoded
 from latentmap.data.reading import ReadOptions, SourceInfo
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, printable
 
 _TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
 
@@ -25,7 +25,7 @@ Found = tuple[Path, os.stat_result | str]
 def read_folder(
     folder: Path, images: Sequence[Found], notes: list[str], options: ReadOptions
 ) -> tuple[EncodedImages, SourceInfo]:
-    """Return the reader of a folder of images, as `walk` found them."""
+    """Return a folder's images, as `walk` found them: folders are classes, or the splits train and test."""
     is_test = None
     inside = [path.parts for path, _ in images]
     tops = {parts[0] for parts in inside if len(parts) > 1}
@@ -61,13 +61,17 @@ def read_folder(
             raise UnreadableImageError(state)
         return folder / path
 
-    name, names = folder.resolve().name or "images", [path.as_posix() for path, _ in images]
-    told = [*notes, *told]
-    samples = EncodedImages(name, len(images), fetch, options, told, content=digest.hexdigest(), names=names)
-    return samples, SourceInfo(
-        name, len(images), samples.reading, labels, classes if labels is not None else None, is_test, names,
-        in_class_order=True, notes=tuple(told),
-    )  # fmt: skip
+    return read_encoded(
+        folder.resolve().name or "images",
+        len(images),
+        fetch,
+        options,
+        classes=(None, None) if labels is None else (labels, classes),
+        is_test=is_test,
+        names=[path.as_posix() for path, _ in images],
+        content=digest.hexdigest(),
+        notes=[*notes, *told],
+    )
 
 
 def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
@@ -84,11 +88,13 @@ def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
             "images lie at different depths: the outermost folders are the classes."
         ]
     if depths == {1}:
-        return [parts[0] for parts in below], [f"the folders in {'/'.join(shared)} are the classes."] if shared else []
+        return [parts[0] for parts in below], [
+            f"the folders in {printable('/'.join(shared))} are the classes."
+        ] if shared else []
     distinct = set(below)
     if len({parts[-1] for parts in distinct}) == len(distinct):
         return [parts[-1] for parts in below], ["images lie in folders of folders: the innermost are the classes."]
-    example = "/".join(below[0])
+    example = printable("/".join(below[0]))
     told = f"images lie in folders of folders: the innermost are the classes, called by their paths ({example})."
     return ["/".join(parts) for parts in below], [told]
 
@@ -132,7 +138,9 @@ def walk(folder: Path) -> tuple[list[Found], list[Path], list[str]]:
         todo += [(path / name, (*above, here)) for name in names]
     notes = [f"{n_others:,} files that are no images are passed over."] if n_others else []
     if loops:
-        notes.append(f"links back to a folder that they lie in are not followed: {', '.join(loops[:3])}.")
+        notes.append(
+            f"links back to a folder that they lie in are not followed: {', '.join(map(printable, loops[:3]))}."
+        )
     return files, [folder / path for path in sorted(shards)], notes
 
 

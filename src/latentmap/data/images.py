@@ -8,7 +8,7 @@ import os
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentmap.data.preprocessing import Levels, find_levels, pixel_range
-from latentmap.data.reading import Piece, Reading, ReadOptions, Samples
-from latentmap.errors import DatasetError
+from latentmap.data.reading import Piece, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.errors import DatasetError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -255,95 +255,111 @@ def pad_images(images: NDArray[Any], height: int, width: int) -> NDArray[Any]:
 # ---- many encoded images -------------------------------------------------------------------------------------------
 
 
+def read_encoded(
+    name: str,
+    n: int,
+    fetch: Callable[[int], Encoded],  # asked in ascending order, by one thread; may raise `UnreadableImageError`
+    options: ReadOptions,
+    *,
+    label: str | None = None,  # the column of a table that names the class
+    classes: tuple[NDArray[np.int64] | None, tuple[str, ...] | None] = (None, None),  # the number of each, and names
+    is_test: NDArray[np.bool_] | None = None,
+    names: Sequence[str] | None = None,
+    content: str = "",  # changes when the images do; empty where that cannot be told
+    notes: Sequence[str] = (),
+) -> tuple[EncodedImages, SourceInfo]:
+    """Return images in files of their own, or in a table's cells, and what is known of them by their headers."""
+    told = list(notes)
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    depths: dict[str, list[int]] = {}
+    unreadable: dict[int, str] = {}
+    for row, found in _in_parallel(fetch, np.arange(n), probe):
+        if isinstance(found, UnreadableImageError):
+            unreadable[row] = str(found)
+        else:
+            sizes[found[0]] += 1
+            grey = grey and found[1]
+            depths.setdefault(found[2], []).append(row)
+    if not sizes:
+        first = printable(names[0]) if names else "image 0"
+        raise DatasetError(
+            f"none of the {n:,} images in {name} can be read. The first is {first}: {unreadable.get(0, '')}."
+        )
+    chosen = options.choose(sizes, grey=grey, notes=told)
+    dtype, levels = _find_levels(fetch, depths.get("deep", []))
+    reading, pixels = options.choose_range(replace(chosen, label=label), dtype, levels, told)
+    if "deep" in depths and len(depths) > 1:
+        told.append(f"{len(depths['deep']):,} images have more than 8 bits, the others are of 0 to 255.")
+    if "cut to 8 bits" in depths:
+        told.append(f"{len(depths['cut to 8 bits']):,} colour images of 16 bits are read by their upper 8.")
+    info = SourceInfo(name, n, reading, *classes, is_test, names, in_class_order=True, notes=tuple(told))
+    return EncodedImages(name, fetch, reading, pixels, content, unreadable), info
+
+
 class EncodedImages(Samples):
-    """Images in files of their own, or in a table's cells: each is decoded when it is read, on all cores."""
+    """Encoded images, each decoded when it is read, on all cores."""
 
     def __init__(
         self,
         name: str,
-        n: int,
-        fetch: Callable[[int], Encoded],  # asked in ascending order, by one thread; may raise `UnreadableImageError`
-        options: ReadOptions,
-        notes: list[str],  # what the user should be told is added
-        *,
-        content: str = "",  # changes when the images do; empty where that cannot be told
-        names: Sequence[str] | None = None,
-        label: str | None = None,  # the column of a table that names the class
+        fetch: Callable[[int], Encoded],
+        reading: Reading,
+        pixels: tuple[float, float],
+        content: str,
+        unreadable: Mapping[int, str],
     ) -> None:
-        self.name, self._fetch, self._content = name, fetch, content
-        sizes: Counter[tuple[int, int]] = Counter()
-        grey = True
-        depths: dict[str, list[int]] = {}
-        self.unreadable: dict[int, str] = {}
-        for row, found in self._in_parallel(np.arange(n), probe):
-            if isinstance(found, UnreadableImageError):
-                self.unreadable[row] = str(found)
-            else:
-                sizes[found[0]] += 1
-                grey = grey and found[1]
-                depths.setdefault(found[2], []).append(row)
-        if not sizes:
-            first = names[0] if names else "image 0"
-            raise DatasetError(
-                f"none of the {n:,} images in {name} can be read. The first is {first}: {self.unreadable.get(0, '')}."
-            )
-        chosen = options.choose(sizes, grey=grey, notes=notes)
-        dtype, levels = self._find_levels(depths.get("deep", []))
-        chosen, self._pixels = options.choose_range(replace(chosen, label=label), dtype, levels, notes)
-        self.reading = chosen
-        self.sample_shape, self.dtype = self.reading.shape, self.reading.pixel_type
-        if "deep" in depths and len(depths) > 1:
-            notes.append(f"{len(depths['deep']):,} images have more than 8 bits, the others are of 0 to 255.")
-        if "cut to 8 bits" in depths:
-            notes.append(f"{len(depths['cut to 8 bits']):,} colour images of 16 bits are read by their upper 8.")
-
-    def _find_levels(self, rows: list[int]) -> tuple[np.dtype[Any], Levels]:
-        """The type and the levels of the pixels of deep images; of bytes where there are none."""
-        some = np.asarray(rows, np.int64)[:: max(1, -(-len(rows) // _LOOKED_AT))]
-        found = [result for _, result in self._in_parallel(some, levels_of) if isinstance(result, tuple)]
-        if not found:
-            return np.dtype(np.uint8), (0.0, 255.0, 1.0)
-        low, high, step = zip(*(levels for _, levels in found), strict=True)
-        dtype = max((dtype for dtype, _ in found), key=lambda dtype: (dtype.kind == "f", dtype.itemsize))
-        return dtype, (min(low), max(high), min(step))
+        self.name, self._fetch, self._reading, self._pixels, self._content = name, fetch, reading, pixels, content
+        self.sample_shape, self.dtype, self.unreadable = reading.shape, reading.pixel_type, unreadable
 
     def fingerprint(self) -> str | None:
         """What changes when the images or their reading do."""
-        return f"{self._content} {self.reading} {self._pixels}" if self._content else None
+        return f"{self._content} {self._reading} {self._pixels}" if self._content else None
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the images at these rows; those that are damaged are named."""
-        results = self._in_parallel(rows, lambda encoded: decode(encoded, self.reading, self._pixels))
+        results = _in_parallel(self._fetch, rows, lambda encoded: decode(encoded, self._reading, self._pixels))
         while piece := list(itertools.islice(results, _DECODED_AT_ONCE)):
             bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
             good = [row for row, _ in piece if row not in bad]
             X = np.asarray([found for row, found in piece if row not in bad], self.dtype)
             yield np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad
 
-    def _in_parallel(self, rows: NDArray[np.int64], work: Callable[[Encoded], Any]) -> Iterator[tuple[int, Any]]:
-        """The work's result for each row, or the error of one that could not be read."""
 
-        def attempt(items: list[Encoded | UnreadableImageError]) -> list[Any]:
-            found: list[Any] = []
-            for item in items:
-                try:
-                    found.append(item if isinstance(item, UnreadableImageError) else work(item))
-                except UnreadableImageError as error:
-                    found.append(error)
-            return found
+def _find_levels(fetch: Callable[[int], Encoded], rows: list[int]) -> tuple[np.dtype[Any], Levels]:
+    """The type and the levels of the pixels of deep images; of bytes where there are none."""
+    some = np.asarray(rows, np.int64)[:: max(1, -(-len(rows) // _LOOKED_AT))]
+    found = [result for _, result in _in_parallel(fetch, some, levels_of) if isinstance(result, tuple)]
+    if not found:
+        return np.dtype(np.uint8), (0.0, 255.0, 1.0)
+    low, high, step = zip(*(levels for _, levels in found), strict=True)
+    dtype = max((dtype for dtype, _ in found), key=lambda dtype: (dtype.kind == "f", dtype.itemsize))
+    return dtype, (min(low), max(high), min(step))
 
-        # Threads, since Pillow lets others run while it decodes; the items themselves are fetched in order.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(rows), _DECODED_AT_ONCE):
-                piece = rows[start : start + _DECODED_AT_ONCE].tolist()
-                items = [self._item(row) for row in piece]
-                # Several at once: handing over a small image takes a thread longer than its work.
-                batches = [items[i : i + _BATCH] for i in range(0, len(items), _BATCH)]
-                yield from zip(piece, itertools.chain.from_iterable(pool.map(attempt, batches)), strict=True)
 
-    def _item(self, row: int) -> Encoded | UnreadableImageError:
-        """The image of a row, still encoded, or why there is none."""
+def _in_parallel(
+    fetch: Callable[[int], Encoded], rows: NDArray[np.int64], work: Callable[[Encoded], Any]
+) -> Iterator[tuple[int, Any]]:
+    """The work's result for each row, or the error of one that could not be read."""
+
+    def encoded(row: int) -> Encoded | UnreadableImageError:
         try:
-            return self._fetch(row)
+            return fetch(row)
         except UnreadableImageError as error:
             return error
+
+    def attempt(item: Encoded | UnreadableImageError) -> Any:
+        try:
+            return item if isinstance(item, UnreadableImageError) else work(item)
+        except UnreadableImageError as error:
+            return error
+
+    # Threads, since Pillow lets others run while it decodes; the items themselves are fetched in order.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(rows), _DECODED_AT_ONCE):
+            piece = rows[start : start + _DECODED_AT_ONCE].tolist()
+            items = [encoded(row) for row in piece]
+            # Several at once: handing over a small image takes a thread longer than its work.
+            batches = [items[i : i + _BATCH] for i in range(0, len(items), _BATCH)]
+            done = pool.map(lambda batch: list(map(attempt, batch)), batches)
+            yield from zip(piece, itertools.chain.from_iterable(done), strict=True)

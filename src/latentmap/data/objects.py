@@ -9,6 +9,7 @@ import numbers
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from sklearn.utils import check_array
 
 from latentmap.data.arrays import ArraySamples, missing_cells, number_classes, read_arrays
 from latentmap.data.cache import file_region, file_state
-from latentmap.data.images import EncodedImages
+from latentmap.data.images import read_encoded
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
 from latentmap.data.reading import ReadOptions, Samples, SourceInfo
 from latentmap.data.tables import Kind, Table, check_names, describe_others, read_table
@@ -118,9 +119,10 @@ def read_torch_dataset(source: Any, options: ReadOptions) -> tuple[Samples, Sour
 
     first = fetch(0)
     if isinstance(first, Image.Image):
-        images = EncodedImages(name, n, fetch, options, notes)
+        images, info = read_encoded(name, n, fetch, options)  # which asks for each item, and so for its label
+        notes += info.notes
         numbers, names = number_classes([_labels(labels, notes)], [n], name, class_names, notes=notes)
-        return images, SourceInfo(name, n, images.reading, numbers, names, in_class_order=True, notes=tuple(notes))
+        return images, replace(info, labels=numbers, class_names=names, notes=tuple(notes))
     samples = [first, *map(fetch, range(1, n))]
     arrays = [x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x) for x in samples]
     shapes = {array.shape for array in arrays}

@@ -58,7 +58,7 @@ class AutoencoderModule(nn.Module):
 
     Parameters
     ----------
-    image_shape : tuple of int
+    sample_shape : tuple of int
         Shape of one sample: (channels, height, width), or (n_features,) for vectors.
     latent_dim : int
         How many numbers a code has.
@@ -68,7 +68,7 @@ class AutoencoderModule(nn.Module):
     Raises
     ------
     ValueError
-        If `image_shape` or `latent_dim` is not made of positive whole numbers.
+        If `sample_shape` or `latent_dim` is not made of positive whole numbers.
     """
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)
@@ -76,16 +76,16 @@ class AutoencoderModule(nn.Module):
     encoder: nn.Module
     decoder: nn.Module
 
-    def __init__(self, image_shape: SampleShape, latent_dim: int, **config: Any) -> None:
+    def __init__(self, sample_shape: SampleShape, latent_dim: int, **config: Any) -> None:
         super().__init__()
-        self.image_shape = check_sample_shape(image_shape)
+        self.sample_shape = check_sample_shape(sample_shape)
         self.latent_dim = check_positive("latent_dim", latent_dim)
         self._config = config
 
     @property
     def config(self) -> dict[str, Any]:
         """The keyword arguments that build a module of this shape."""
-        return {"image_shape": self.image_shape, "latent_dim": self.latent_dim, **self._config}
+        return {"sample_shape": self.sample_shape, "latent_dim": self.latent_dim, **self._config}
 
     @property
     def n_parameters(self) -> int:
@@ -99,7 +99,7 @@ class AutoencoderModule(nn.Module):
 
         Parameters
         ----------
-        mean : Tensor, shape image_shape
+        mean : Tensor, shape sample_shape
             The mean of the training samples, as network input.
         """
 
@@ -110,17 +110,17 @@ class AutoencoderModule(nn.Module):
         return nn.Sequential(*layers[:last]), nn.Sequential(*layers[last:])
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the codes of samples: (n, *image_shape) -> (n, latent_dim)."""
+        """Return the codes of samples: (n, *sample_shape) -> (n, latent_dim)."""
         z: Tensor = self.encoder(x)
         return z
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return the samples that codes stand for: (n, latent_dim) -> (n, *image_shape)."""
+        """Return the samples that codes stand for: (n, latent_dim) -> (n, *sample_shape)."""
         x_hat: Tensor = self.decoder(z)
         return x_hat
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the reconstructions of samples: (n, *image_shape) -> (n, *image_shape)."""
+        """Return the reconstructions of samples: (n, *sample_shape) -> (n, *sample_shape)."""
         return self.decode(self.encode(x))
 
 
@@ -166,7 +166,7 @@ def _check_memory(n_parameters: int, arguments: Mapping[str, Any]) -> None:
     needed = _BYTES_EACH * n_parameters
     if needed > there:
         raise MemoryError(
-            f"a network for samples of shape {arguments['image_shape']} with latent_dim="
+            f"a network for samples of shape {arguments['sample_shape']} with latent_dim="
             f"{arguments.get('latent_dim', 'None')} needs {needed / 2**30:.3g} GiB of memory, and there are "
             f"{there / 2**30:.3g}. Lower latent_dim, or take smaller samples."
         )
@@ -177,7 +177,7 @@ def check_sample_shape(shape: SampleShape) -> SampleShape:
     sizes = tuple(shape)
     if len(sizes) not in (1, 3) or any(int(size) != size or size < 1 for size in sizes):
         raise ValueError(
-            f"image_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
+            f"sample_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
         )
     return tuple(int(size) for size in sizes)
 
@@ -189,14 +189,14 @@ def check_positive(name: str, value: int) -> int:
     return int(value)
 
 
-def output_layers(image_shape: SampleShape) -> list[nn.Module]:
+def output_layers(sample_shape: SampleShape) -> list[nn.Module]:
     """The decoder's last step: images are in [0, 1], so a sigmoid; vectors are standardized, so nothing."""
-    return [nn.Sigmoid()] if len(image_shape) == 3 else []
+    return [nn.Sigmoid()] if len(sample_shape) == 3 else []
 
 
-def output_bias(mean: Tensor, image_shape: SampleShape) -> Tensor:
+def output_bias(mean: Tensor, sample_shape: SampleShape) -> Tensor:
     """What the last layer must give for `output_layers` to give `mean`."""
-    return torch.logit(mean.clamp(1 / 255, 1 - 1 / 255)) if len(image_shape) == 3 else mean
+    return torch.logit(mean.clamp(1 / 255, 1 - 1 / 255)) if len(sample_shape) == 3 else mean
 
 
 def mlp(widths: list[int]) -> list[nn.Module]:
@@ -212,6 +212,6 @@ def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
     module.to(memory_format=memory_format)  # type: ignore[call-overload]  # PyTorch's types leave this form out
 
 
-def n_values(image_shape: SampleShape) -> int:
+def n_values(sample_shape: SampleShape) -> int:
     """How many numbers a sample has."""
-    return prod(image_shape)
+    return prod(sample_shape)

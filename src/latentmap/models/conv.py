@@ -31,7 +31,7 @@ class ConvAutoencoder(AutoencoderModule):
 
     Parameters
     ----------
-    image_shape : (channels, height, width), default (1, 32, 32)
+    sample_shape : (channels, height, width), default (1, 32, 32)
         Shape of one image; any height and width.
     bottleneck_channels : int, default 4
         Channels of the innermost map.
@@ -41,7 +41,7 @@ class ConvAutoencoder(AutoencoderModule):
     Raises
     ------
     ValueError
-        If a size is not a whole number of at least 1, or `image_shape` is not that of an image.
+        If a size is not a whole number of at least 1, or `sample_shape` is not that of an image.
 
     Examples
     --------
@@ -53,26 +53,26 @@ class ConvAutoencoder(AutoencoderModule):
 
     def __init__(
         self,
-        image_shape: SampleShape = (1, 32, 32),
+        sample_shape: SampleShape = (1, 32, 32),
         bottleneck_channels: int = 4,
         latent_dim: int | None = None,
     ) -> None:
-        if len(image_shape) != 3:
+        if len(sample_shape) != 3:
             raise ValueError(
-                f"image_shape must be (channels, height, width) for model='conv', got {tuple(image_shape)}. "
+                f"sample_shape must be (channels, height, width) for model='conv', got {tuple(sample_shape)}. "
                 "Use model='dense' for vectors."
             )
         bottleneck_channels = check_positive("bottleneck_channels", bottleneck_channels)
-        in_channels = image_shape[0]
+        in_channels = sample_shape[0]
         widths = (in_channels, *_CHANNELS, bottleneck_channels)
-        sizes = [tuple(image_shape[1:])]
+        sizes = [tuple(sample_shape[1:])]
         for _ in range(3):
             height, width = sizes[-1]
             sizes.append((-(-height // 2), -(-width // 2)))  # stride 2 and padding 1 halve, rounding up
         bottleneck_shape = (bottleneck_channels, *sizes[-1])
         bottleneck_size = n_values(bottleneck_shape)
         super().__init__(
-            image_shape,
+            sample_shape,
             bottleneck_size if latent_dim is None else latent_dim,
             bottleneck_channels=bottleneck_channels,
         )
@@ -107,7 +107,7 @@ class ConvAutoencoder(AutoencoderModule):
         return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the reconstructions of images: (n, *image_shape) -> (n, *image_shape)."""
+        """Return the reconstructions of images: (n, *sample_shape) -> (n, *sample_shape)."""
         if not self._learns_by_cells(x):
             return super().forward(x)
         widths = (*_CHANNELS, self._config["bottleneck_channels"])
@@ -117,7 +117,9 @@ class ConvAutoencoder(AutoencoderModule):
         """Whether the quick way of learning is open: see ``_kernels.cells``."""
         learns = self.training and torch.is_grad_enabled() and not x.requires_grad
         plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        fits = all(size % 8 == 0 for size in self.image_shape[1:]) and x.numel() <= _MOST_PIXELS * self.image_shape[0]
+        fits = (
+            all(size % 8 == 0 for size in self.sample_shape[1:]) and x.numel() <= _MOST_PIXELS * self.sample_shape[0]
+        )
         return learns and plain and fits and self._is_whole and not torch.compiler.is_compiling()
 
     @torch.no_grad()
@@ -126,4 +128,4 @@ class ConvAutoencoder(AutoencoderModule):
         last = next(
             layer for layer in reversed(list(self.decoder.children())) if isinstance(layer, nn.ConvTranspose2d)
         )
-        last.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.image_shape))  # type: ignore[union-attr]
+        last.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.sample_shape))  # type: ignore[union-attr]

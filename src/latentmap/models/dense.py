@@ -15,7 +15,7 @@ class DenseAutoencoder(AutoencoderModule):
 
     Parameters
     ----------
-    image_shape : tuple of int, default (1, 32, 32)
+    sample_shape : tuple of int, default (1, 32, 32)
         Shape of one sample: (channels, height, width), values in [0, 1]; or (n_features,), standardized.
     latent_dim : int, default 2
         How many numbers a code has.
@@ -33,12 +33,12 @@ class DenseAutoencoder(AutoencoderModule):
     (torch.Size([5, 2]), 284226)
     """
 
-    def __init__(self, image_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
-        super().__init__(image_shape, latent_dim)
-        widths = [n_values(self.image_shape), *_WIDTHS, self.latent_dim]
+    def __init__(self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
+        super().__init__(sample_shape, latent_dim)
+        widths = [n_values(self.sample_shape), *_WIDTHS, self.latent_dim]
         self.encoder = nn.Sequential(nn.Flatten(), *mlp(widths))
         self.decoder = nn.Sequential(
-            *mlp(widths[::-1]), *output_layers(self.image_shape), nn.Unflatten(1, self.image_shape)
+            *mlp(widths[::-1]), *output_layers(self.sample_shape), nn.Unflatten(1, self.sample_shape)
         )
 
     @torch.no_grad()
@@ -46,4 +46,4 @@ class DenseAutoencoder(AutoencoderModule):
         """Centre the input and draw the mean sample; see the base class."""
         linear = [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
         linear[0].bias.sub_(linear[0].weight @ mean.flatten())
-        linear[-1].bias.copy_(output_bias(mean.flatten(), self.image_shape))
+        linear[-1].bias.copy_(output_bias(mean.flatten(), self.sample_shape))

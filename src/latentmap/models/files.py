@@ -65,10 +65,11 @@ def save_model(path: str | os.PathLike[str], model: FittedModel, metadata: Mappi
     if model.mixture is not None:
         arrays = model.mixture.to_arrays()
         tensors |= {_MIXTURE + name: torch.tensor(value, dtype=torch.float32) for name, value in arrays.items()}
+    architecture = dict(model.module.config)
     config = {
         "format_version": FORMAT_VERSION,
         "model": model.name,
-        "architecture": model.module.config,
+        "architecture": {"image_shape": architecture.pop("sample_shape"), **architecture},
         "preprocessing": model.preprocessing.to_config(),
         **model.info,
         "feature_names": model.feature_names,
@@ -289,14 +290,14 @@ def _build_module(config: dict[str, Any], preprocessing: Preprocessing, folder: 
     """The network that the config describes, laid out without memory (on PyTorch's "meta" device)."""
     try:
         arguments = dict(config["architecture"])
-        arguments["image_shape"] = tuple(arguments["image_shape"])
+        arguments["sample_shape"] = tuple(arguments.pop("image_shape"))  # the file's name for it
         with torch.device("meta"):
             module = MODELS[config["model"]](**arguments).float()  # whatever the default dtype is
     except (TypeError, KeyError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({_one_line(error)}).") from error
-    if module.image_shape != preprocessing.tensor_shape:
+    if module.sample_shape != preprocessing.tensor_shape:
         raise ModelFileError(
-            f"{folder / _CONFIG} contradicts itself: image_shape {module.image_shape} does not fit samples of shape "
+            f"{folder / _CONFIG} contradicts itself: image_shape {module.sample_shape} does not fit samples of shape "
             f"{preprocessing.sample_shape}."
         )
     return module

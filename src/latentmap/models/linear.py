@@ -15,7 +15,7 @@ class LinearAutoencoder(AutoencoderModule):
 
     Parameters
     ----------
-    image_shape : tuple of int, default (1, 32, 32)
+    sample_shape : tuple of int, default (1, 32, 32)
         Shape of one sample: (channels, height, width) or (n_features,).
     latent_dim : int, default 2
         How many numbers a code has.
@@ -38,11 +38,11 @@ class LinearAutoencoder(AutoencoderModule):
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=128, learning_rate=0.05, n_steps=500)
 
-    def __init__(self, image_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
-        super().__init__(image_shape, latent_dim)
-        n_features = n_values(self.image_shape)
+    def __init__(self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
+        super().__init__(sample_shape, latent_dim)
+        n_features = n_values(self.sample_shape)
         self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(n_features, self.latent_dim))
-        self.decoder = nn.Sequential(nn.Linear(self.latent_dim, n_features), nn.Unflatten(1, self.image_shape))
+        self.decoder = nn.Sequential(nn.Linear(self.latent_dim, n_features), nn.Unflatten(1, self.sample_shape))
 
     @torch.no_grad()
     def start_from(self, mean: Tensor) -> None:

@@ -29,11 +29,6 @@ _CHANNELS = (16, 32, 64)
 class ResidualBlock(nn.Module):
     """Adds to what goes through it: ``x + linear(relu(linear(norm(x))))``.
 
-    Parameters
-    ----------
-    width : int
-        Values in and out.
-
     References
     ----------
     K. He, X. Zhang, S. Ren and J. Sun (2016), "Identity mappings in deep residual networks", figure 1b.
@@ -62,7 +57,7 @@ class ResidualAutoencoder(AutoencoderModule):
 
     Parameters
     ----------
-    image_shape : tuple of int, default (1, 32, 32)
+    sample_shape : tuple of int, default (1, 32, 32)
         Shape of one sample: (channels, height, width), values in [0, 1]; or (n_features,), standardized.
     latent_dim : int, default 2
         How many numbers a code has.
@@ -84,9 +79,9 @@ class ResidualAutoencoder(AutoencoderModule):
         batch_size=512, learning_rate=0.1, n_steps=4000, augmentation="affine", bfloat16_pays=True
     )
 
-    def __init__(self, image_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
-        super().__init__(image_shape, latent_dim)
-        shapes = _halvings(self.image_shape)
+    def __init__(self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
+        super().__init__(sample_shape, latent_dim)
+        shapes = _halvings(self.sample_shape)
         n = n_values(shapes[-1])
         width = min(_WIDTH, max(_NARROWEST, 4 * n))
         blocks = [[ResidualBlock(width) for _ in range(_DEPTH)] for _ in range(2)]
@@ -110,7 +105,7 @@ class ResidualAutoencoder(AutoencoderModule):
                 for i, (small, large) in enumerate(pairwise(up), 2)
                 for layer in _double(small, large, i == len(up))
             ),
-            *output_layers(self.image_shape),
+            *output_layers(self.sample_shape),
         )
 
     def train(self, mode: bool = True) -> Self:
@@ -126,9 +121,9 @@ class ResidualAutoencoder(AutoencoderModule):
         ]
         drawing.weight.zero_()  # exactly the mean, to begin with: then data without variation is learned exactly
         if isinstance(drawing, nn.ConvTranspose2d):
-            drawing.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.image_shape))  # type: ignore[union-attr]
+            drawing.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.sample_shape))  # type: ignore[union-attr]
             return
-        drawing.bias.copy_(output_bias(mean.flatten(), self.image_shape))
+        drawing.bias.copy_(output_bias(mean.flatten(), self.sample_shape))
         first = next(layer for layer in self.encoder.children() if isinstance(layer, nn.Linear))
         first.bias.sub_(first.weight @ mean.flatten())
 

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,22 @@ class TrainingResult:
     optimizer_state: dict[str, Tensor]
     stopped_early: bool
     problem: str | None = None
+
+    def facts(self, n_before: int = 0) -> dict[str, Any]:
+        """Return what a model file records; `n_before` epochs were carried out before."""
+        plan = self.plan
+        return {
+            "n_train": plan.n_train,
+            "n_validation": plan.n_validation,
+            "epochs": n_before + len(self.history),
+            "best_epoch": self.best_epoch,
+            "stopped_early": self.stopped_early,
+            "batch_size": plan.batch_size,
+            "learning_rate": plan.learning_rate,
+            "precision": plan.precision,
+            "augmentation": plan.augmentation,
+            "weight_decay": plan.weight_decay,
+        }
 
 
 def train(

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from latentmap.analysis import Comparison, Reconstructions, compare_reconstructions
+from latentmap.analysis import Comparison, compare_reconstructions
+from latentmap.analysis.reconstruction import Reconstructions
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import (
     Panel,
@@ -237,15 +238,8 @@ def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:
 def _compute(experiment: Experiment) -> Comparison:
     """The reconstructions of every pictured model."""
     pictured = [model for model in experiment.models if model.spec.pictured]
-    dataset = experiment.dataset
-    return compare_reconstructions(
-        {model.title: model.model for model in pictured},
-        dataset.test.X,
-        errors={model.title: model.evaluation.errors for model in pictured},
-        labels=dataset.test.labels,
-        class_names=dataset.class_names,
-        unit=dataset.unit,
-    )
+    errors = {model.title: model.evaluation.errors for model in pictured}
+    return compare_reconstructions({model.title: model.model for model in pictured}, experiment.dataset, errors=errors)
 
 
 def _images_caption(comparison: Comparison, experiment: Experiment) -> Caption:

@@ -21,7 +21,7 @@ class Batch(NamedTuple):
 
     Parameters
     ----------
-    x : Tensor, shape (n * group, *image_shape)
+    x : Tensor, shape (n * group, *sample_shape)
         Samples as network input. Where the objective asked for companions, each sample is followed by its own.
     n : int
         How many samples were drawn; companions do not count.

@@ -75,5 +75,7 @@ class Variational(Objective):
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2
         # Epochs are judged by the whole bound, also while its second term is still growing.
         share = min(1.0, progress / self.warm_up) if self.training and self.warm_up else 1.0
-        loss: Tensor = (error + _LEAST_ERROR).log() / 2 + self.beta * share * divergence / n_values(module.image_shape)
+        loss: Tensor = (error + _LEAST_ERROR).log() / 2 + self.beta * share * divergence / n_values(
+            module.sample_shape
+        )
         return loss
