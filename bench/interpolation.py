@@ -83,13 +83,13 @@ def main() -> None:
     pairs = np.random.default_rng(0).integers(len(test), size=(_PAIRS, 2))
 
     def measure(model: Autoencoder | PcaBaseline) -> tuple[WalkQuality, float]:
-        walks = interpolate({"model": model}, test, pairs).walks["model"]
+        walks = interpolate({"model": model}, dataset, pairs).walks["model"]
         return walk_quality(walks, train, unit=255), float(reconstruction_errors(model, test).mean())
 
     print(f"{dataset.name}, {options.model}, {options.latent_dim} numbers, {_PAIRS} walks, {seeds} seed(s)")
     print(f"{'':22}{'middle':>12}{'ends':>12}{'difference':>12}{'longest step':>14}{'MSE':>10}")
     pca = PcaBaseline(options.latent_dim).fit(train)
-    blend = interpolate({"pca": pca}, test, pairs).blend
+    blend = interpolate({"pca": pca}, dataset, pairs).blend
     print(row("pixels, blended", [(walk_quality(blend, train, unit=255), None)]), flush=True)
     print(row("PCA", [measure(pca)]), flush=True)
     epochs = 2 if options.short else "auto"

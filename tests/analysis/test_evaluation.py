@@ -27,5 +27,5 @@ def test_features_in_different_units_are_measured_in_standard_deviations():
     model = PcaBaseline(2).fit(dataset.train.X)
     scaled = (model.inverse_transform(model.transform(X[60:])) - X[60:]) / X[:60].std(axis=0)
     assert evaluate(model, dataset).test_mse == pytest.approx(np.square(scaled).mean(), rel=1e-4)
-    assert compare_reconstructions({"pca": model}, X).models[0].errors.max() < 10
+    assert compare_reconstructions({"pca": model}, dataset).models[0].errors.max() < 10
     assert linear_rank(X, 0.9) == 5  # the one with large numbers does not hold all the variance

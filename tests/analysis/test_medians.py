@@ -3,6 +3,11 @@
 import numpy as np
 
 from latentmap.analysis import PcaBaseline, clarity, class_medians, generate
+from latentmap.data import Dataset, Split
+
+
+def dataset(X, labels=None):
+    return Dataset("some", Split(X, labels), Split(X, labels))
 
 
 def test_medians_by_hand():
@@ -33,7 +38,7 @@ def test_no_more_clusters_than_different_codes():
 def test_a_training_sample_looks_like_its_class():
     X = np.concatenate([np.full((20, 2, 2, 1), 10), np.full((20, 2, 2, 1), 240)]).astype(np.uint8)
     labels = np.repeat([0, 1], 20)
-    found = clarity(np.array([X[0], X[-1]]).astype(np.float32), np.array([0, 0]), X, labels)
+    found = clarity(np.array([X[0], X[-1]]).astype(np.float32), np.array([0, 0]), dataset(X, labels))
     assert found.looks_like.tolist() == [0, 1]
     assert found.share.tolist() == [1, 1]
     assert found.intended_share.tolist() == [1, 0]
@@ -43,6 +48,6 @@ def test_generated_pictures_are_the_decoded_medians():
     X = np.random.default_rng(0).integers(0, 256, (40, 3, 4, 1), dtype=np.uint8)
     model = PcaBaseline(2).fit(X)
     medians = class_medians(model.transform(X), np.arange(40) % 2)
-    result = generate("pca", model, medians, X, np.arange(40) % 2)
+    result = generate("pca", model, medians, dataset(X, np.arange(40) % 2))
     np.testing.assert_allclose(result.pictures, model.inverse_transform(medians.Z), rtol=1e-5)
-    assert generate("pca", model, class_medians(model.transform(X)), X, None).clarity is None
+    assert generate("pca", model, class_medians(model.transform(X)), dataset(X)).clarity is None

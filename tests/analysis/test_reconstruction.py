@@ -10,6 +10,7 @@ from latentmap.analysis import (
     reconstruction_errors,
     some_of_each_class,
 )
+from latentmap.data import Dataset, Split
 
 
 class Constant:
@@ -60,7 +61,7 @@ def test_comparison_holds_each_models_own_extremes():
     X = np.random.default_rng(0).integers(0, 256, (20, 3, 3, 1), dtype=np.uint8)
     labels = np.arange(20) % 4
     model = PcaBaseline(2).fit(X)
-    comparison = compare_reconstructions({"pca": model}, X, labels=labels, class_names=("a", "b", "c", "d"))
+    comparison = compare_reconstructions({"pca": model}, Dataset("some", Split(X), Split(X, labels), tuple("abcd")))
     errors = reconstruction_errors(model, X)
     (shown,) = comparison.models
     assert comparison.names == tuple("aabbccdd")
@@ -73,5 +74,6 @@ def test_comparison_holds_each_models_own_extremes():
 @pytest.mark.parametrize("labels", [None, np.array([0, 0, 1])])
 def test_comparison_names_samples_without_class_names(labels):
     X = np.random.default_rng(0).integers(0, 256, (3, 2, 2, 1), dtype=np.uint8)
-    names = compare_reconstructions({"pca": PcaBaseline(1).fit(X)}, X, labels=labels).names
+    dataset = Dataset("some", Split(X), Split(X, labels))
+    names = compare_reconstructions({"pca": PcaBaseline(1).fit(X)}, dataset).names
     assert names == (("no. 0", "no. 1", "no. 2") if labels is None else ("0", "0", "1"))

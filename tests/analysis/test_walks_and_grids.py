@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from latentmap.analysis import PcaBaseline, choose_pairs, interpolate, latent_grid
+from latentmap.data import Dataset, Split
 
 
 @pytest.fixture(name="X")
@@ -14,7 +15,7 @@ def samples():
 def test_a_walk_begins_and_ends_at_the_reconstructions(X):
     model = PcaBaseline(3).fit(X)
     pairs = np.array([[0, 5], [7, 2]])
-    walks = interpolate({"pca": model}, X, pairs, n_steps=5)
+    walks = interpolate({"pca": model}, Dataset("some", Split(X), Split(X)), pairs, n_steps=5)
     for column, step in ((0, 0), (1, -1)):
         expected = model.inverse_transform(model.transform(X[pairs[:, column]]))
         np.testing.assert_allclose(walks.walks["pca"][:, step], expected, atol=1e-3)
@@ -25,7 +26,7 @@ def test_a_walk_begins_and_ends_at_the_reconstructions(X):
 
 def test_a_walk_has_two_ends(X):
     with pytest.raises(ValueError, match="n_steps must be at least 2, got 1"):
-        interpolate({}, X, np.array([[0, 1]]), n_steps=1)
+        interpolate({}, Dataset("some", Split(X), Split(X)), np.array([[0, 1]]), n_steps=1)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 20])

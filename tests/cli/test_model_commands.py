@@ -233,7 +233,7 @@ def test_evaluate_measures_the_model_beside_pca(latentmap, model, ae, digits8):
 
 
 def test_evaluate_says_where_classes_are_too_small_for_ten_neighbours(latentmap, model):
-    said = "10 of 10 classes have fewer than 10 training samples, the smallest 6: most of the 10 nearest neighbours"
+    said = "10 of 10 classes have fewer than 10 training images, the smallest 6: most of the 10 nearest neighbours"
     assert said in latentmap("evaluate", model, "digits", "--limit", 60).err
     assert said not in latentmap("evaluate", model, "digits", "--limit", 150).err
 

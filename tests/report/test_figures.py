@@ -16,13 +16,19 @@ from latentmap.analysis import (
     generate,
     interpolate,
     latent_grid,
-    name_nearest,
 )
+from latentmap.data import Dataset, Split
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.canvas import to_rgb
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, WARNING, class_style, largest
+
+
+def data(X, labels=None, names=None):
+    """A data set of these samples, for learning and for testing."""
+    split = Split(X, labels)
+    return Dataset("some", split, split, names)
 
 
 def texts(figure):
@@ -58,8 +64,8 @@ def test_vectors_name_their_features_where_they_fit(n_features):
     pca = PcaBaseline(2).fit(X)
     medians = class_medians(pca.transform(X))
     drawn = [
-        figures.vector_reconstructions(compare_reconstructions({"pca": pca}, X), features),
-        figures.vector_table([generate("pca", pca, medians, X, None)], features),
+        figures.vector_reconstructions(compare_reconstructions({"pca": pca}, data(X)), features),
+        figures.vector_table([generate("pca", pca, medians, data(X))], features),
     ]
     for figure in drawn:
         named = sum(text.startswith("height ") for text in texts(figure).split("\n"))
@@ -75,8 +81,7 @@ def test_walks_between_vectors_name_the_nearest_examples():
     X = np.eye(4, dtype=np.float32) * 10 + 1
     labels = np.arange(4)
     pca = PcaBaseline(3).fit(X)
-    walks = interpolate({"pca": pca}, X, np.array([[0, 2]]), n_steps=3, labels=labels, class_names=tuple("abcd"))
-    named = name_nearest(walks, X, labels, tuple("abcd"), 1.0)
+    named = interpolate({"pca": pca}, data(X, labels, tuple("abcd")), np.array([[0, 2]]), n_steps=3)
     assert named.nearest["pca"][0][::2] == ("a", "c")
     assert named.nearest["plain blend"][0][::2] == ("a", "c")
     written = texts(figures.vector_walks(named, figures.Features.of(X, None)))
@@ -280,9 +285,9 @@ def hostile_figures():
         Z = pca.transform(X)
         medians = class_medians(Z, y, class_names=names)
         codes = figures.CodeMap(names[1], Z, y, names)
-        made = [generate(name, pca, medians, X, y, names, unit=None if images else 1.0) for name in names[:2]]
-        walks = interpolate(models, X, np.array([[0, 1], [2, 7]]), labels=y, class_names=names, n_steps=3)
-        comparison = compare_reconstructions(models, X, labels=y, class_names=names)
+        made = [generate(name, pca, medians, data(X, y, names)) for name in names[:2]]
+        walks = interpolate(models, data(X, y, names), np.array([[0, 1], [2, 7]]), n_steps=3)
+        comparison = compare_reconstructions(models, data(X, y, names))
         grid = latent_grid(pca, Z, n_cells=3, unit=1.0)
         if features is None:
             yield from (figures.reconstructions(comparison), figures.generated(made), figures.interpolation(walks))
@@ -293,7 +298,7 @@ def hostile_figures():
         else:
             yield figures.vector_reconstructions(comparison, features)
             yield figures.vector_table(made, features)
-            yield figures.vector_walks(name_nearest(walks, X, y, names, 1.0), features)
+            yield figures.vector_walks(walks, features)
             yield figures.feature_maps(grid, features, name=names[0])
 
 
@@ -412,7 +417,7 @@ def test_a_model_has_one_colour_in_all_figures(report, drawn):
 def test_no_model_stands_alone_below():
     X = (np.random.default_rng(0).random((40, 6, 6, 1)) * 255).astype(np.uint8)
     pca = PcaBaseline(2).fit(X)
-    figure = figures.reconstructions(compare_reconstructions({f"pca {i}": pca for i in range(6)}, X))
+    figure = figures.reconstructions(compare_reconstructions({f"pca {i}": pca for i in range(6)}, data(X)))
     assert [ax.get_xlim()[1] for ax in figure.axes[-2:]] == [6, 6]
 
 
@@ -500,16 +505,16 @@ def test_pictures_of_many_classes_show_some_of_them(n_classes):
     X, y, names, _, _ = many(n_classes)
     pca = PcaBaseline(2).fit(X)
     medians = class_medians(pca.transform(X), y, class_names=names)
-    made = [generate("pca", pca, medians, X, y, names)]
-    comparison = compare_reconstructions({"pca": pca}, X, labels=y, class_names=names)
+    made = [generate("pca", pca, medians, data(X, y, names))]
+    comparison = compare_reconstructions({"pca": pca}, data(X, y, names))
     for figure in (figures.generated(made), figures.reconstructions(comparison)):
         assert figure.get_size_inches()[1] < 12
         assert ("20 of" in texts(figure)) == (n_classes > 20)
     vectors = X.reshape(len(X), -1).astype(np.float32)
     features = figures.Features.of(vectors, None)
     pca = PcaBaseline(2).fit(vectors)
-    made = [generate("pca", pca, class_medians(pca.transform(vectors), y), vectors, y, None, unit=1.0)]
-    comparison = compare_reconstructions({"pca": pca}, vectors, labels=y)
+    made = [generate("pca", pca, class_medians(pca.transform(vectors), y), data(vectors, y))]
+    comparison = compare_reconstructions({"pca": pca}, data(vectors, y))
     for figure in (figures.vector_table(made, features), figures.vector_reconstructions(comparison, features)):
         assert figure.get_size_inches()[1] < 14
 

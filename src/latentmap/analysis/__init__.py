@@ -11,7 +11,6 @@ from latentmap.analysis.interpolation import (
     Interpolation,
     choose_pairs,
     interpolate,
-    name_nearest,
 )
 from latentmap.analysis.medians import Clarity, CodeMedians, Generated, clarity, class_medians, generate
 from latentmap.analysis.neighbours import (
@@ -68,7 +67,6 @@ __all__ = [
     "latent_grid",
     "linear_rank",
     "measuring_unit",
-    "name_nearest",
     "nearest_samples",
     "recommend",
     "reconstruction_errors",

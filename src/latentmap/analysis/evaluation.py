@@ -15,7 +15,6 @@ from latentmap.analysis.neighbours import OriginalRanks, knn_hits
 from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import FloatArray, Transformer, drawn_rows, encode
 from latentmap.data.dataset import Dataset
-from latentmap.data.preprocessing import Unit
 
 TRAIN_SAMPLES = 5000
 
@@ -59,9 +58,7 @@ class Evaluation:
     Z_test: FloatArray
 
 
-def evaluate(
-    transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None, unit: Unit | None = None
-) -> Evaluation:
+def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None) -> Evaluation:
     """Measure a fitted model on the test split of a data set.
 
     Parameters
@@ -72,16 +69,13 @@ def evaluate(
         The data it was fitted on the training split of.
     ranks : OriginalRanks, optional
         The neighbourhoods of the test samples; worth passing when several models are measured.
-    unit : float or ndarray, shape (n_features,), optional
-        What errors and distances count as one; by default `measuring_unit` of the training samples.
 
     Returns
     -------
     Evaluation
         Errors, codes and scores.
     """
-    train, test = dataset.train, dataset.test
-    unit = dataset.unit if unit is None else unit
+    train, test, unit = dataset.train, dataset.test, dataset.unit
     Z_train, Z_test = encode(transformer, train.X), encode(transformer, test.X)
     errors = reconstruction_errors(transformer, test.X, Z_test, unit=unit)
     some = drawn_rows(len(train), TRAIN_SAMPLES)

@@ -6,15 +6,16 @@ What belongs here: which pairs to walk between, and the walks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, named
-from latentmap.data.preprocessing import Unit, measuring_unit
+from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, encode, named
+from latentmap.data.dataset import Dataset
+from latentmap.data.preprocessing import Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,30 +75,20 @@ def straight_walk(a: NDArray[Any], b: NDArray[Any], n_steps: int) -> FloatArray:
 
 
 def interpolate(
-    models: Mapping[str, Transformer],
-    X: NDArray[Any],
-    pairs: IntArray,
-    *,
-    n_steps: int = 9,
-    labels: IntArray | None = None,
-    class_names: tuple[str, ...] | None = None,
+    models: Mapping[str, Transformer], dataset: Dataset, pairs: IntArray, *, n_steps: int = 9
 ) -> Interpolation:
-    """Walk straight from the code of one sample to that of another, and blend their pixels beside it.
+    """Walk straight from the code of one test sample to that of another, and blend their pixels beside it.
 
     Parameters
     ----------
     models : mapping of str to Transformer
         Fitted models by the title to show.
-    X : ndarray, shape (n, ...)
-        The samples that `pairs` points into.
+    dataset : Dataset
+        The data; `pairs` points into its test split.
     pairs : ndarray of int64, shape (n_pairs, 2)
         Where to walk from and to.
     n_steps : int, default=9
         How many points a walk has, both ends included; at least 2.
-    labels : ndarray of int64, shape (n,), optional
-        The class of each sample, to name the ends by.
-    class_names : tuple of str, optional
-        The names of the classes.
 
     Returns
     -------
@@ -112,28 +103,25 @@ def interpolate(
     """
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2, got {n_steps}. The two ends count as steps.")
+    X, labels, class_names = dataset.test.X, dataset.test.labels, dataset.class_names
     starts, ends = X[pairs[:, 0]], X[pairs[:, 1]]
     walks = {}
     for title, model in models.items():
-        path = straight_walk(np.asarray(model.transform(starts)), np.asarray(model.transform(ends)), n_steps)
+        path = straight_walk(encode(model, starts), encode(model, ends), n_steps)
         decoded = decode(model, path.reshape(-1, path.shape[-1]))
         walks[title] = decoded.reshape(len(pairs), n_steps, *decoded.shape[1:])
     names = zip(*(named(side, labels, class_names) for side in pairs.T), strict=True)
-    return Interpolation(pairs, tuple(names), walks, straight_walk(starts, ends, n_steps), measuring_unit(X))
+    blend = straight_walk(starts, ends, n_steps)
+    nearest = None
+    if not dataset.is_images:
+        nearest = {title: _nearest(points, dataset) for title, points in {**walks, "plain blend": blend}.items()}
+    return Interpolation(pairs, tuple(names), walks, blend, dataset.unit, nearest)
 
 
-def name_nearest(
-    walks: Interpolation,
-    X_train: NDArray[Any],
-    labels: IntArray | None,
-    class_names: tuple[str, ...] | None,
-    unit: Unit | None = None,
-) -> Interpolation:
-    """Add to walks through vectors the class (or the number) of the training sample nearest to each point."""
-    found = {}
-    for title, points in {**walks.walks, "plain blend": walks.blend}.items():
-        n_pairs, n_steps = points.shape[:2]
-        nearest = nearest_samples(points.reshape(n_pairs * n_steps, -1), X_train, 1, unit)[:, 0]
-        names = named(nearest, labels, class_names)
-        found[title] = tuple(names[i * n_steps : (i + 1) * n_steps] for i in range(n_pairs))
-    return replace(walks, nearest=found)
+def _nearest(points: FloatArray, dataset: Dataset) -> tuple[tuple[str, ...], ...]:
+    """The class (or the number) of the training sample nearest to each point of walks through vectors."""
+    n_pairs, n_steps = points.shape[:2]
+    train = dataset.train
+    rows = nearest_samples(points.reshape(n_pairs * n_steps, -1), train.X, 1, dataset.unit)[:, 0]
+    names = named(rows, train.labels, dataset.class_names)
+    return tuple(names[i * n_steps : (i + 1) * n_steps] for i in range(n_pairs))

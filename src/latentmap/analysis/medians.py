@@ -14,7 +14,8 @@ from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
 from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, named
-from latentmap.data.preprocessing import Unit, measuring_unit
+from latentmap.data.dataset import Dataset
+from latentmap.data.preprocessing import Unit
 
 MOST_CLUSTERS = 10
 
@@ -108,18 +109,12 @@ class Clarity:
     intended_share: FloatArray  # (m,), of those that have the class it was meant to show
 
 
-def clarity(
-    pictures: NDArray[Any],
-    intended: IntArray,
-    X_train: NDArray[Any],
-    labels_train: IntArray,
-    unit: Unit | None = None,
-) -> Clarity:
-    """Ask a nearest-neighbour classifier fitted on training samples which class each picture looks like."""
-    votes = labels_train[nearest_samples(pictures, X_train, KNN_NEIGHBOURS, unit)]
+def clarity(pictures: NDArray[Any], intended: IntArray, dataset: Dataset) -> Clarity:
+    """Ask a nearest-neighbour classifier fitted on labelled training samples which class each picture looks like."""
+    labels = np.asarray(dataset.train.labels)
+    votes = labels[nearest_samples(pictures, dataset.train.X, KNN_NEIGHBOURS, dataset.unit)]
     looks_like, share = majority(votes)
-    intended_share = (votes == intended[:, None]).mean(axis=1).astype(np.float32)
-    return Clarity(looks_like=looks_like, share=share, intended_share=intended_share)
+    return Clarity(looks_like, share, (votes == intended[:, None]).mean(axis=1).astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,16 +148,7 @@ class Generated:
     nearest: IntArray | None = None
 
 
-def generate(
-    title: str,
-    transformer: Transformer,
-    medians: CodeMedians,
-    X_train: NDArray[Any],
-    labels_train: IntArray | None,
-    class_names: tuple[str, ...] | None = None,
-    *,
-    unit: Unit | None = None,
-) -> Generated:
+def generate(title: str, transformer: Transformer, medians: CodeMedians, dataset: Dataset) -> Generated:
     """Decode the medians of a model's codes and measure how clear the pictures are.
 
     Parameters
@@ -173,22 +159,18 @@ def generate(
         The fitted model.
     medians : CodeMedians
         Medians of its codes.
-    X_train, labels_train : ndarray
-        The training samples and classes that the pictures are compared with; without labels there is no measure.
-    class_names : tuple of str, optional
-        The names of the classes.
-    unit : float or ndarray, shape (n_features,), optional
-        What counts as one in each feature; by default `measuring_unit` of `X_train`.
+    dataset : Dataset
+        The data, with whose training samples the pictures are compared; without labels there is no measure.
 
     Returns
     -------
     Generated
         Pictures and measures, ready to draw.
     """
-    unit = measuring_unit(X_train) if unit is None else unit
     pictures = decode(transformer, medians.Z)
-    measure = None
-    if labels_train is not None and medians.classes is not None:
-        measure = clarity(pictures, medians.classes, X_train, labels_train, unit)
-    nearest = nearest_samples(pictures, X_train, 1, unit)[:, 0] if X_train.ndim == 2 else None
-    return Generated(title, pictures, medians, measure, class_names, unit, nearest)
+    measure = nearest = None
+    if dataset.train.labels is not None and medians.classes is not None:
+        measure = clarity(pictures, medians.classes, dataset)
+    if not dataset.is_images:
+        nearest = nearest_samples(pictures, dataset.train.X, 1, dataset.unit)[:, 0]
+    return Generated(title, pictures, medians, measure, dataset.class_names, dataset.unit, nearest)

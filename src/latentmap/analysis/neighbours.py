@@ -15,7 +15,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from latentmap.analysis.transformers import FloatArray, IntArray, chunks, drawn_rows, flat
+from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
+from latentmap.errors import count
 
 KNN_NEIGHBOURS = 10
 TRUST_NEIGHBOURS = 12
@@ -79,16 +81,20 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
     return float(cross_val_score(classifier, Z[enough], labels[enough], cv=folds).mean())
 
 
-def small_classes(labels: IntArray | None) -> str | None:
+def small_classes(dataset: Dataset) -> str | None:
     """Say that kNN accuracy means little where classes have fewer training samples than neighbours are asked."""
-    sizes = np.array([]) if labels is None else np.unique(labels, return_counts=True)[1]
+    labels, thing = dataset.train.labels, "image" if dataset.is_images else "sample"
+    if labels is None or dataset.test.labels is None:
+        return None
+    sizes = np.unique(labels, return_counts=True)[1]
     small = int((sizes < KNN_NEIGHBOURS).sum())
     if not small:
         return None
     return (
-        f"{small:,} of {len(sizes):,} classes {'has' if small == 1 else 'have'} fewer than {KNN_NEIGHBOURS} training "
-        f"samples, the smallest {sizes.min():,}: most of the {KNN_NEIGHBOURS} nearest neighbours have to be of other "
-        "classes there, so that kNN accuracy says little of such classes, and stays low however good the codes are."
+        f"{small:,} of {count(len(sizes), 'class')} {'has' if small == 1 else 'have'} fewer than {KNN_NEIGHBOURS} "
+        f"training {thing}s, the smallest {sizes.min():,}: most of the {KNN_NEIGHBOURS} nearest neighbours have to be "
+        "of other classes there, so that kNN accuracy says little of such classes, and stays low however good the "
+        "codes are."
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, chunks, decode, named
+from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
 
 
@@ -106,36 +107,27 @@ def best_median_worst(errors: NDArray[np.floating]) -> IntArray:
 
 def compare_reconstructions(
     models: Mapping[str, Transformer],
-    X: NDArray[Any],
+    dataset: Dataset,
     *,
     errors: Mapping[str, NDArray[np.floating]] | None = None,
-    labels: IntArray | None = None,
-    class_names: tuple[str, ...] | None = None,
-    unit: Unit | None = None,
 ) -> Comparison:
-    """Reconstruct samples of each class, and each model's best, median and worst, for comparison.
+    """Reconstruct test samples of each class, and each model's best, median and worst, for comparison.
 
     Parameters
     ----------
     models : mapping of str to Transformer
         Fitted models by the title to show.
-    X : ndarray, shape (n, ...)
-        The split to choose from, usually the test split.
-    errors : mapping of str to ndarray of shape (n,), optional
+    dataset : Dataset
+        The data; without labels the samples are evenly spaced.
+    errors : mapping of str to ndarray of shape (n_test,), optional
         `reconstruction_errors` of each model where they are known already.
-    labels : ndarray of int64, shape (n,), optional
-        The class of each sample; without it the samples are evenly spaced.
-    class_names : tuple of str, optional
-        The names of the classes; without them they are numbered.
-    unit : float or ndarray, shape (n_features,), optional
-        What errors count as one; by default `measuring_unit` of `X`.
 
     Returns
     -------
     Comparison
         Samples, reconstructions and errors, ready to draw.
     """
-    unit = measuring_unit(X) if unit is None else unit
+    X, labels, unit = dataset.test.X, dataset.test.labels, dataset.unit
     chosen = some_of_each_class(labels, len(X))
     results = []
     for title, model in models.items():
@@ -154,4 +146,4 @@ def compare_reconstructions(
                 extremes_errors=all_errors[extremes],
             )
         )
-    return Comparison(X[chosen], named(chosen, labels, class_names), tuple(results), len(X), unit)
+    return Comparison(X[chosen], named(chosen, labels, dataset.class_names), tuple(results), len(X), unit)

@@ -22,6 +22,7 @@ from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Transformer, chunks, encode
 from latentmap.data.cache import cache_dir, file_region
 from latentmap.data.dataset import Dataset
+from latentmap.errors import count
 
 _WORTH = 0.02  # of the variance: what twice as many numbers must gain to be worth it
 _AS_GOOD = 0.005  # of accuracy
@@ -169,7 +170,7 @@ def recommend(
     """Choose the size from which doubling gains less than 2% of the variance, and say why; None if PCA does better."""
     chosen, gain = _enough(scores)
     ours = scores[chosen]
-    here = f"{name} reconstructs {ours.held:.1%} of the variance with {_numbers(ours.latent_dim)}"
+    here = f"{name} reconstructs {ours.held:.1%} of the variance with {count(ours.latent_dim, 'number')}"
     beside = ""
     for one in pca:
         if one.latent_dim == ours.latent_dim:
@@ -180,10 +181,10 @@ def recommend(
         if doublings >= 0 and one.held - ours.held >= _WORTH * max(1.0, doublings):
             return None, (
                 f"No size is recommended: on validation {here}, but PCA comes to "
-                f"{one.held:.1%} with {_numbers(one.latent_dim)}. The model is the limit, not the data: try a larger "
-                "one, or take PCA for reconstruction." + _of_accuracy(scores, None)
+                f"{one.held:.1%} with {count(one.latent_dim, 'number')}. The model is the limit, not the data: try a "
+                "larger one, or take PCA for reconstruction." + _of_accuracy(scores, None)
             )
-    reason = f"Take {_numbers(ours.latent_dim)}: on validation {here}{beside}"
+    reason = f"Take {count(ours.latent_dim, 'number')}: on validation {here}{beside}"
     if len(scores) == 1:
         reason += "; no other size was tried."
     elif chosen == len(scores) - 1:
@@ -203,7 +204,7 @@ def _take_pca(scores: Sequence[SizeScores], pca: Sequence[SizeScores], name: str
     theirs = pca[_enough(pca)[0]]
     ours = next(one for one in scores if one.latent_dim == theirs.latent_dim)
     reason = (
-        f"Take PCA with {_numbers(theirs.latent_dim)}: on validation it reconstructs {theirs.held:.1%} of the "
+        f"Take PCA with {count(theirs.latent_dim, 'number')}: on validation it reconstructs {theirs.held:.1%} of the "
         f"variance ({name} {ours.held:.1%})"
     )
     if theirs.held_accuracy is not None and ours.held_accuracy is not None:
@@ -220,11 +221,6 @@ def _enough(scores: Sequence[SizeScores]) -> tuple[int, float]:
         return 0, 0.0
     enough = np.flatnonzero(gains < _WORTH)
     return (int(enough[0]), float(gains[enough[0]])) if len(enough) else (len(gains), float(gains[-1]))
-
-
-def _numbers(size: int) -> str:
-    """Write the size of a code."""
-    return f"{size:,} number{'' if size == 1 else 's'}"
 
 
 def _of_accuracy(scores: Sequence[SizeScores], chosen: int | None) -> str:

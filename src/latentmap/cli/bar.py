@@ -186,8 +186,3 @@ def answer_table(heads: Sequence[str], rows: Iterable[Sequence[float | str | Non
 def _cell(value: float | str | None) -> str:
     """A value as tables show it."""
     return "-" if value is None else printable(value) if isinstance(value, str) else f"{value:.4g}"
-
-
-def count(n: int, what: str) -> str:
-    """How many there are of something: "1 number", "1,024 numbers"."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

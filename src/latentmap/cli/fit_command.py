@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentmap.cli.bar import Bar, answer, count, note, starting
+from latentmap.cli.bar import Bar, answer, note, starting
 from latentmap.cli.options import (
     DataOptions,
     InterruptedCommand,
@@ -22,6 +22,7 @@ from latentmap.cli.options import (
     output_option,
     with_groups,
 )
+from latentmap.errors import count
 
 if TYPE_CHECKING:
     from latentmap.estimator import Autoencoder

@@ -138,6 +138,7 @@ def evaluate(
     """
     starting()
     from latentmap import analysis
+    from latentmap.training import OBJECTIVES
 
     autoencoder, dataset = load_both(model, source, limit=limit, memory=memory, data_dir=data_dir)
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
@@ -156,9 +157,9 @@ def evaluate(
             "knn_accuracy": found.knn_accuracy,
             "trustworthiness": found.trustworthiness,
         }
-        if autoencoder.objective == "variational":
+        if OBJECTIVES[autoencoder.objective].prior_is_normal:
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
-    if dataset.test.labels is not None and (remark := analysis.small_classes(dataset.train.labels)):
+    if remark := analysis.small_classes(dataset):
         note(remark)
     if as_json:
         answer(json.dumps(results, indent=2))

@@ -77,7 +77,7 @@ def generate(
     medians = analysis.class_medians(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
     )
-    result = analysis.generate(autoencoder.model, autoencoder, medians, train.X, train.labels, dataset.class_names)
+    result = analysis.generate(autoencoder.model, autoencoder, medians, dataset)
     figure = report.generated([result]) if dataset.is_images else report.vector_table([result], _features(dataset))
     report.write_figure(figure, output)
     answer(output)
@@ -90,11 +90,12 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
     from latentmap import report
     from latentmap.estimator import Autoencoder
     from latentmap.files import new_file
+    from latentmap.training import OBJECTIVES
 
     autoencoder = Autoencoder.load(model)
     preprocessing = autoencoder.preprocessing_
-    variational = autoencoder.objective == "variational"
-    if not variational and autoencoder.latent_dim_ > _MANY:
+    from_prior = OBJECTIVES[autoencoder.objective].prior_is_normal
+    if not from_prior and autoencoder.latent_dim_ > _MANY:
         note(
             f"codes of {autoencoder.latent_dim_} numbers are more than a mixture of normal distributions describes "
             "well: samples may resemble nothing. Those of fit --objective variational --latent-dim 8 are better."
@@ -108,7 +109,7 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
         raise ValueError(f"output must end in .npy, for samples of this model are vectors, got {output.name}.")
     drawn = autoencoder.sample(n, random_state=seed)
     images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
-    detail = "decoded from codes drawn from " + ("the prior" if variational else "a Gaussian mixture of codes")
+    detail = "decoded from codes drawn from " + ("the prior" if from_prior else "a Gaussian mixture of codes")
     report.write_figure(
         report.sample_sheet(images, 1.0, detail=f"{detail} · {autoencoder.model}, seed {seed}"), output
     )
@@ -148,23 +149,11 @@ def interpolate(
     from latentmap import analysis, report
 
     autoencoder, dataset = load_both(model, source, limit=limit, data_dir=data_dir)
-    test = dataset.test
     start, end = (_find_sample(autoencoder, dataset, *one) for one in ends)
     note(f"from {_name_sample(dataset, start)} to {_name_sample(dataset, end)}.")
-    walk = analysis.interpolate(
-        {autoencoder.model: autoencoder},
-        test.X,
-        np.array([[start, end]]),
-        n_steps=steps,
-        labels=test.labels,
-        class_names=dataset.class_names,
-    )
-    if dataset.is_images:
-        figure = report.interpolation(walk)
-    else:
-        train = dataset.train
-        walk = analysis.name_nearest(walk, train.X, train.labels, dataset.class_names)
-        figure = report.vector_walks(walk, _features(dataset))
+    pairs = np.array([[start, end]])
+    walk = analysis.interpolate({autoencoder.model: autoencoder}, dataset, pairs, n_steps=steps)
+    figure = report.interpolation(walk) if dataset.is_images else report.vector_walks(walk, _features(dataset))
     report.write_figure(figure, output)
     answer(output)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from latentmap.cli.bar import Bar, count, note
+from latentmap.cli.bar import Bar, note
+from latentmap.errors import count
 from latentmap.training import OBJECTIVES, Callback, EpochRecord, TrainingPlan
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentmap.cli.bar import answer, answer_table, count, starting
+from latentmap.cli.bar import answer, answer_table, starting
 from latentmap.cli.options import DataOptions, Force, ModelOptions, Source, check_output, output_option, with_groups
+from latentmap.errors import count
 
 if TYPE_CHECKING:
     from latentmap.analysis import Sweep

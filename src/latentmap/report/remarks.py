@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from latentmap.analysis import Generated, TsneResult
+from latentmap.analysis import Generated, TsneResult, small_classes
 from latentmap.errors import count
 from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text
@@ -16,8 +16,6 @@ from latentmap.report.models import Measured, apart, most_components
 ALL_VARIANCE = 0.999
 """The share of variance from which PCA is said to hold all of it."""
 
-N_NEIGHBOURS = 10
-"""How many nearest neighbours kNN accuracy asks."""
 _WIDE_GAP = 0.1  # by which test error exceeds training error where more data can be expected to help
 _FEWEST_WITH_OUTLIERS = 20  # of fewer samples the worst may well make half of the error
 
@@ -37,7 +35,7 @@ def remarks(experiment: Experiment, results: Mapping[str, Any]) -> list[str]:
     ]
     said += outlier_remarks(experiment)
     said += neighbour_remarks(experiment, results.get("tsne"))
-    said += small_class_remarks(experiment)
+    said += filter(None, [small_classes(experiment.dataset)])
     said += clarity_remarks(experiment, results.get("generated") or ())
     if experiment.dataset.test.labels is None:
         said.append(
@@ -156,23 +154,6 @@ def neighbour_remarks(experiment: Experiment, tsne: TsneResult | None) -> list[s
             f"{experiment.thing}s it embeds."
         )
     return [text]
-
-
-def small_class_remarks(experiment: Experiment) -> list[str]:
-    """Say where classes are too small for the nearest neighbours that are counted."""
-    labels = experiment.dataset.train.labels
-    if labels is None or experiment.dataset.test.labels is None:
-        return []
-    sizes = np.unique(labels, return_counts=True)[1]
-    small = int((sizes < N_NEIGHBOURS).sum())
-    if not small:
-        return []
-    which = f"{small:,} of {count(len(sizes), 'class')} {'has' if small == 1 else 'have'}"
-    return [
-        f"{which} fewer than {N_NEIGHBOURS} training {experiment.thing}s, the smallest {sizes.min():,}: most of the "
-        f"{N_NEIGHBOURS} nearest neighbours have to be of other classes there, so that kNN accuracy says little of "
-        "such classes, and stays low however good the codes are."
-    ]
 
 
 def clarity_remarks(experiment: Experiment, generated: Sequence[Generated]) -> list[str]:

@@ -160,12 +160,8 @@ def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figu
 
 def _compute(experiment: Experiment) -> list[Generated]:
     """The decoded medians of each model."""
-    dataset, train = experiment.dataset, experiment.dataset.train
-    names, unit = dataset.class_names, dataset.unit
-    return [
-        generate(model.title, model.model, experiment.medians[model.name], train.X, train.labels, names, unit=unit)
-        for model in experiment.drawn
-    ]
+    medians, dataset = experiment.medians, experiment.dataset
+    return [generate(model.title, model.model, medians[model.name], dataset) for model in experiment.drawn]
 
 
 def _images(results: Sequence[Generated], _: Experiment) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from latentmap.analysis import Interpolation, choose_pairs, interpolate, name_nearest
+from latentmap.analysis import Interpolation, choose_pairs, interpolate
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
 from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
@@ -87,17 +87,10 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
 def _compute(experiment: Experiment) -> Interpolation:
     """Walks of each model between pairs of test samples; of vectors, with the nearest training samples."""
     dataset, models = experiment.dataset, experiment.drawn
-    train, test, names, is_images = dataset.train, dataset.test, dataset.class_names, dataset.is_images
-    if is_images and dataset.sample_shape[-1] >= 3:  # of a photograph 2 numbers leave a grey smear
+    if dataset.is_images and dataset.sample_shape[-1] >= 3:  # of a photograph 2 numbers leave a grey smear
         models = [model for model in models if model.latent_dim > 2] or models
-    walks = interpolate(
-        {model.title: model.model for model in models},
-        test.X,
-        choose_pairs(test.labels, len(test), seed=experiment.seed),
-        labels=test.labels,
-        class_names=names,
-    )
-    return walks if is_images else name_nearest(walks, train.X, train.labels, names, dataset.unit)
+    pairs = choose_pairs(dataset.test.labels, len(dataset.test), seed=experiment.seed)
+    return interpolate({model.title: model.model for model in models}, dataset, pairs)
 
 
 def _images(walks: Interpolation, _: Experiment) -> Figure:

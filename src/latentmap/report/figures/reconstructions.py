@@ -241,15 +241,8 @@ def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:
 def _compute(experiment: Experiment) -> Comparison:
     """The reconstructions of every pictured model."""
     pictured = [model for model in experiment.models if model.pictured]
-    dataset = experiment.dataset
-    return compare_reconstructions(
-        {model.title: model.model for model in pictured},
-        dataset.test.X,
-        errors={model.title: model.evaluation.errors for model in pictured},
-        labels=dataset.test.labels,
-        class_names=dataset.class_names,
-        unit=dataset.unit,
-    )
+    errors = {model.title: model.evaluation.errors for model in pictured}
+    return compare_reconstructions({model.title: model.model for model in pictured}, experiment.dataset, errors=errors)
 
 
 def _images(comparison: Comparison, _: Experiment) -> Figure:
