@@ -88,7 +88,7 @@ def test_large_images_and_colour_are_taken():
 class Exactly:
     """What is used of pynndescent's index, by comparing all pairs: compiling the real one takes a minute."""
 
-    def __init__(self, X, n_neighbors, random_state):
+    def __init__(self, X, n_neighbors, random_state):  # noqa: ARG002
         self._found = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
         self.neighbor_graph = self._found.kneighbors(X)[::-1]
 

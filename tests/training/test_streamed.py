@@ -134,7 +134,7 @@ def test_samples_are_taken_by_number_and_bring_their_neighbours(numbered, monkey
     class Next(Objective):
         n_companions = 1
 
-        def companions(self, rows, generator):
+        def companions(self, rows, generator):  # noqa: ARG002
             return (rows[:, None] + 1) % N
 
     seen = [number for batch in batches.epoch(1, objective=Next()) for number in numbers(batch)]
