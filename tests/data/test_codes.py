@@ -70,7 +70,7 @@ def test_names_that_are_no_utf8_are_written_out(tmp_path, suffix):
     path = tmp_path / f"codes{suffix}"
     write_codes(path, [(Z[:2], {"file": [b"\xff\xfe.png".decode("utf-8", "surrogateescape"), "a.png"]})], 2, 3)
     read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}[suffix]
-    assert list(read(path)["file"]) == ["\\udcff\\udcfe.png", "a.png"]
+    assert list(read(path)["file"]) == ["\\xff\\xfe.png", "a.png"]
     np.testing.assert_array_equal(read_codes(path, 3), Z[:2])
 
 

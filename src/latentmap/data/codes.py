@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrow import pyarrow as load_pyarrow
 from latentmap.data.csv_files import has_header, is_number
-from latentmap.errors import DatasetError, LatentmapError
+from latentmap.errors import DatasetError, LatentmapError, printable
 from latentmap.files import new_file
 
 SUFFIXES = (".npy", ".csv", ".parquet")
@@ -130,8 +130,12 @@ def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> Non
 
 
 def _as_utf8(text: str) -> str:
-    """Text that UTF-8 can hold: the bytes of a file name that is none are written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Text that UTF-8 can hold: the bytes of a file name that is none are written out, as messages do."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return printable(text)
+    return text
 
 
 def _read_csv(path: Path, latent_dim: int) -> NDArray[np.float32]:

@@ -16,8 +16,6 @@ from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.data.reading import Reading, ReadOptions, check_limit
 from latentmap.errors import DatasetError, printable
 
-Samples = NDArray[np.uint8] | NDArray[np.floating]
-
 NO_LABEL = "(no label)"
 _MAX_TEST = 10_000  # more would only take time: figures of 10,000 samples are exact enough
 _THUMBNAILS = 10
@@ -45,7 +43,7 @@ class Split:
         If `labels` has another length than `X`, or holds anything but numbers of classes.
     """
 
-    X: Samples
+    X: NDArray[np.uint8] | NDArray[np.floating]
     labels: NDArray[np.int64] | None = None
     names: tuple[str, ...] | None = None
 
@@ -225,7 +223,7 @@ def _check_labels(labels: NDArray[np.int64], class_names: tuple[str, ...] | None
     )
 
 
-def _shaped(X: Samples) -> str:
+def _shaped(X: NDArray[Any]) -> str:
     """What samples are and their shape, in words."""
     return f"images {'x'.join(map(str, X.shape[1:]))}" if X.ndim == 4 else f"vectors of {X.shape[1]:,} numbers"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from latentmap.data.images import SUFFIXES, EncodedImages, UnreadableImageError, read_encoded
 from latentmap.data.reading import ReadOptions, SourceInfo
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, printable
 
 _TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
 
@@ -88,11 +88,13 @@ def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
             "images lie at different depths: the outermost folders are the classes."
         ]
     if depths == {1}:
-        return [parts[0] for parts in below], [f"the folders in {'/'.join(shared)} are the classes."] if shared else []
+        return [parts[0] for parts in below], [
+            f"the folders in {printable('/'.join(shared))} are the classes."
+        ] if shared else []
     distinct = set(below)
     if len({parts[-1] for parts in distinct}) == len(distinct):
         return [parts[-1] for parts in below], ["images lie in folders of folders: the innermost are the classes."]
-    example = "/".join(below[0])
+    example = printable("/".join(below[0]))
     told = f"images lie in folders of folders: the innermost are the classes, called by their paths ({example})."
     return ["/".join(parts) for parts in below], [told]
 
@@ -136,7 +138,9 @@ def walk(folder: Path) -> tuple[list[Found], list[Path], list[str]]:
         todo += [(path / name, (*above, here)) for name in names]
     notes = [f"{n_others:,} files that are no images are passed over."] if n_others else []
     if loops:
-        notes.append(f"links back to a folder that they lie in are not followed: {', '.join(loops[:3])}.")
+        notes.append(
+            f"links back to a folder that they lie in are not followed: {', '.join(map(printable, loops[:3]))}."
+        )
     return files, [folder / path for path in sorted(shards)], notes
 
 

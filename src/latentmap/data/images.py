@@ -21,7 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentmap.data.preprocessing import Levels, find_levels, pixel_range
 from latentmap.data.reading import Piece, Reading, ReadOptions, Samples, SourceInfo
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -282,7 +282,7 @@ def read_encoded(
             grey = grey and found[1]
             depths.setdefault(found[2], []).append(row)
     if not sizes:
-        first = names[0] if names else "image 0"
+        first = printable(names[0]) if names else "image 0"
         raise DatasetError(
             f"none of the {n:,} images in {name} can be read. The first is {first}: {unreadable.get(0, '')}."
         )

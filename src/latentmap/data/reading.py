@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from latentmap.checks import check_choice
 from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, printable
 
 Fit = Literal["crop", "pad", "stretch"]
 FITS: tuple[str, ...] = get_args(Fit)
@@ -283,8 +283,8 @@ class SourceInfo:
     notes: tuple[str, ...] = ()  # what the user should be told
 
     def name_of(self, row: int) -> str:
-        """Return what a sample is called."""
-        return self.names[row] if self.names is not None else f"image {row:,}"
+        """Return what a sample is called, in a message."""
+        return printable(self.names[row]) if self.names is not None else f"image {row:,}"
 
 
 Piece = tuple[NDArray[np.int64], NDArray[Any], dict[int, str]]

@@ -332,6 +332,17 @@ def test_folders_one_level_down_are_classes_in_natural_order(tmp_path):
         assert folders == split.labels.tolist()
 
 
+def test_names_that_are_not_utf8_are_spelled_in_messages(tmp_path):
+    for name in ("a", b"caf\xe9".decode("utf-8", "surrogateescape")):
+        for i in range(12):
+            save(tmp_path / "x\udcff" / name / f"{i}.png", picture(8, 8, seed=i))
+    bad = tmp_path / "x\udcff" / "a" / "b\udcfe.png"
+    bad.write_text("no picture")
+    with pytest.warns(UserWarning, match=r"x\\xff/a/b\\xfe\.png \(not an image"):
+        dataset = load_dataset(tmp_path)
+    assert r"the folders in x\xff are the classes." in dataset.notes
+
+
 def test_folders_are_no_classes_where_images_lie_at_different_depths(tmp_path):
     for name in ("a/1", "a/2", "b/1", "3", "4"):
         save(tmp_path / f"{name}.png")
