@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from latentmap.analysis import PcaBaseline, compare_reconstructions, evaluate, linear_rank
+from latentmap.analysis import PcaBaseline, compare_reconstructions, evaluate
+from latentmap.analysis.baselines import linear_rank
 from latentmap.data import Dataset, Split, load_dataset
 
 

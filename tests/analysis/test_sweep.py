@@ -7,7 +7,8 @@ import pytest
 
 from bench.interpolation import walk_quality
 from latentmap import load_dataset
-from latentmap.analysis import PcaBaseline, SizeScores, recommend, sweep
+from latentmap.analysis import PcaBaseline, SizeScores, sweep
+from latentmap.analysis.sweep import recommend
 from latentmap.data.cache import cache_dir, file_region
 
 

@@ -145,7 +145,7 @@ def sweep(
                 on_size(size)
             ours.append(measure(make_model(size).fit(learned), size))
             if size <= most:
-                theirs.append(measure(PcaBaseline(size, unit=unit).fit(learned), size))
+                theirs.append(measure(PcaBaseline(size).fit(learned), size))
     return Sweep(name, tuple(ours), tuple(theirs), *recommend(ours, theirs, name=name))
 
 

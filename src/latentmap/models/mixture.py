@@ -23,24 +23,15 @@ _NUMBERS_EACH = 5  # codes that a full covariance needs for each number of a cod
 class CodeMixture:
     """A mixture of normal distributions.
 
-    Parameters
-    ----------
-    weights : ndarray of float64, shape (k,)
-        Adding up to 1.
-    means : ndarray of float64, shape (k, latent_dim)
-        The components' centres.
-    factors : ndarray of float64, shape (k, latent_dim, latent_dim)
-        Lower triangular; times its transpose, each gives the component's covariance.
-
     References
     ----------
     P. Ghosh, M. Sajjadi, A. Vergari, M. Black and B. Schölkopf (2020), "From variational to deterministic
     autoencoders", section 4: ex-post density estimation.
     """
 
-    weights: NDArray[np.float64]
-    means: NDArray[np.float64]
-    factors: NDArray[np.float64]
+    weights: NDArray[np.float64]  # (k,), adding up to 1
+    means: NDArray[np.float64]  # (k, latent_dim)
+    factors: NDArray[np.float64]  # (k, latent_dim, latent_dim): lower triangular roots of the covariances
 
     @classmethod
     def standard(cls, latent_dim: int) -> CodeMixture:
@@ -49,19 +40,7 @@ class CodeMixture:
 
     @classmethod
     def fit(cls, Z: NDArray[np.float32], *, seed: int = 0) -> CodeMixture:
-        """Return a mixture like these codes, of 10 components where there are enough.
-
-        Parameters
-        ----------
-        Z : ndarray, shape (n, latent_dim)
-            At least one code.
-        seed : int, default 0
-            Seeds where components begin.
-
-        Returns
-        -------
-        CodeMixture
-        """
+        """A mixture like these codes (n, latent_dim), of 10 components where there are enough."""
         from sklearn.mixture import GaussianMixture
 
         codes = np.asarray(Z, np.float64)

@@ -91,32 +91,8 @@ def export_onnx(
     """Write ``encoder.onnx`` and ``decoder.onnx``, checked against PyTorch before they are put in place.
 
     The encoder takes samples as `fit` saw them (uint8 for uint8 images, else float32), the decoder codes as float32;
-    both take any number of them at once.
-
-    Parameters
-    ----------
-    path : path
-        The folder to make; a former export is replaced.
-    module : AutoencoderModule
-        In evaluation mode.
-    preprocessing : Preprocessing
-        Goes into the graphs.
-    metadata : mapping
-        Written into both files; values that are not strings as JSON.
-
-    Returns
-    -------
-    float
-        The largest difference from PyTorch seen, on the scale of `TOLERANCE`.
-
-    Raises
-    ------
-    MissingExtraError
-        If the extra ``onnx`` is not installed.
-    ModelFileError
-        If the exported graphs differ from PyTorch by more than `TOLERANCE`; nothing is written then.
-    OutputError
-        If the folder holds something else, or cannot be written.
+    both take any number of them at once. Returns the largest difference from PyTorch, of codes by their size; above
+    `TOLERANCE`, `ModelFileError` is raised and nothing written.
     """
     runtime = _require_onnx()
     dtype = torch.uint8 if preprocessing.is_raw else torch.float32
@@ -137,13 +113,7 @@ def export_onnx(
 
 
 class OnnxAutoencoder:
-    """An exported model run by onnxruntime, with the methods of a transformer.
-
-    Parameters
-    ----------
-    path : path
-        A folder that `export_onnx` wrote.
-    """
+    """An exported model run by onnxruntime, with the methods of a transformer."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         def read(folder: Path) -> tuple[Any, Any]:

@@ -29,11 +29,6 @@ _CHANNELS = (16, 32, 64)
 class ResidualBlock(nn.Module):
     """Adds to what goes through it: ``x + linear(relu(linear(norm(x))))``.
 
-    Parameters
-    ----------
-    width : int
-        Values in and out.
-
     References
     ----------
     K. He, X. Zhang, S. Ren and J. Sun (2016), "Identity mappings in deep residual networks", figure 1b.

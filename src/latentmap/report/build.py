@@ -191,7 +191,7 @@ def fit_models(
     for size in sorted({min(model.latent_dim_, most_components(dataset.train.X)) for _, model in fitted}):
         spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
         with watch.stage(f"fit_{spec.name}"):
-            fitted.append((spec, PcaBaseline(size, unit=dataset.unit).fit(dataset.train.X)))
+            fitted.append((spec, PcaBaseline(size).fit(dataset.train.X)))
     return fitted
 
 

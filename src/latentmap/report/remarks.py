@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from latentmap.analysis import Generated, TsneResult, small_classes
+from latentmap.analysis import Generated, TsneResult
+from latentmap.analysis.neighbours import small_classes
 from latentmap.errors import count
 from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text

@@ -22,19 +22,7 @@ _SHIFT = 0.018  # of the height and of the width: half a pixel of 28
 
 
 def affine(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Return images under light random affine maps, each its own; what lies outside is the nearest edge's colour.
-
-    Parameters
-    ----------
-    x : Tensor, shape (n, channels, height, width)
-    generator : torch.Generator
-        On the CPU.
-
-    Returns
-    -------
-    Tensor, shape (n, channels, height, width)
-        Interpolated linearly.
-    """
+    """Images (n, c, h, w) under light random affine maps, each its own; outside lies the nearest edge's colour."""
     n, _, height, width = x.shape
     angle, shear, *rest = torch.randn(6, n, generator=generator, dtype=torch.float32)
     stretch, shift = 1 + _STRETCH * torch.stack(rest[:2]), 2 * _SHIFT * torch.stack(rest[2:])

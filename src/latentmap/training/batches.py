@@ -27,21 +27,7 @@ def n_validation(n: int, fraction: float) -> int:
 
 
 class BatchesBase(ABC):
-    """What training asks of a training set, wherever it is held.
-
-    Parameters
-    ----------
-    preprocessing : Preprocessing
-        Turns samples into network input.
-    seed : int
-        Decides the split and the orders.
-    device : torch.device
-        Where batches are wanted.
-    augmentation : callable or None
-        An entry of `AUGMENTATIONS`, for the batches that are learned from.
-    augmented_epochs : int
-        How many epochs are augmented, from the first.
-    """
+    """What training asks of a training set, wherever it is held."""
 
     n_train: int
     n_validation: int
@@ -54,8 +40,8 @@ class BatchesBase(ABC):
         preprocessing: Preprocessing,
         seed: int,
         device: torch.device,
-        augmentation: Augmentation | None,
-        augmented_epochs: int,
+        augmentation: Augmentation | None,  # of the batches that are learned from
+        augmented_epochs: int,  # from the first
     ) -> None:
         self.preprocessing = preprocessing
         self.seed = seed
@@ -93,17 +79,7 @@ class BatchesBase(ABC):
         return (some - some.mean(dim=0)).square().mean()
 
     def epoch(self, epoch: int, *, start: int = 0, objective: Objective | None = None) -> Iterator[Batch]:
-        """Yield the training samples, in the order of epoch number `epoch` (from 1).
-
-        Parameters
-        ----------
-        epoch : int
-            Decides the order.
-        start : int, default 0
-            The first batch wanted: an interrupted epoch is entered again there.
-        objective : Objective, optional
-            May want each sample to bring others along.
-        """
+        """Yield the training samples in the order of an epoch (from 1), from batch number `start` (from 0)."""
         augmentation = self.augmentation if epoch <= self.augmented_epochs else None
         for number, (rows, x) in enumerate(self._take_epoch(epoch, start), start):
             batch = self._batch(rows, x, self._generator(epoch, number + 1), objective)

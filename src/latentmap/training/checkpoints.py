@@ -30,18 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything needed to go on from one moment of a run.
+    """Everything needed to go on from one moment of a run."""
 
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-        Names are ``part.rest``.
-    facts : mapping
-        As JSON can hold it.
-    """
-
-    tensors: Mapping[str, Tensor]
-    facts: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]  # by names ``part.rest``
+    facts: Mapping[str, Any]  # as JSON can hold it
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors whose names begin with ``prefix.``, by the rest of their names."""
@@ -62,17 +54,7 @@ class Snapshot:
 
 
 class Checkpoints:
-    """The checkpoint of one run; as a context, it keeps other runs from the folder.
-
-    Parameters
-    ----------
-    folder : path
-        Made when the first checkpoint is saved.
-    settings : mapping
-        All that decides the run's result, as JSON can hold it: a checkpoint of other settings is refused.
-    every : float, default 30
-        Seconds between two checkpoints.
-    """
+    """The checkpoint of a run, which `settings` tells from others; as a context, it keeps others from the folder."""
 
     def __init__(self, folder: str | os.PathLike[str], settings: Mapping[str, Any], *, every: float = 30.0) -> None:
         self.path = Path(folder) / _NAME
@@ -98,13 +80,7 @@ class Checkpoints:
         return time.monotonic() - self._last >= self.every
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write a checkpoint in place of the former one.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written; the former one stays whole.
-        """
+        """Write a checkpoint in place of the former one, which stays whole where that fails (`OutputError`)."""
         header = {"format_version": FORMAT_VERSION, "settings": self.settings, "facts": snapshot.facts}
         tensors = {name: value.detach().cpu().contiguous() for name, value in snapshot.tensors.items()}
         with new_file(self.path) as temporary:
@@ -112,13 +88,7 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def load(self) -> Snapshot | None:
-        """Read the checkpoint back; None where there is none.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged, or was made with other settings; the first that differs is named.
-        """
+        """Read it back, None where there is none; `CheckpointError` if it is damaged or of other settings."""
         if not self.path.is_file():
             return None
         header, tensors = _read(self.path)
@@ -136,25 +106,13 @@ def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
 
 
 def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the settings of the checkpoint in a folder; None where there is none.
-
-    Raises
-    ------
-    CheckpointError
-        If it is damaged.
-    """
+    """Return the settings of the checkpoint in a folder; None where there is none."""
     path = Path(folder) / _NAME
     return dict(_read(path)[0]["settings"]) if path.is_file() else None
 
 
 def remove_checkpoint(folder: str | os.PathLike[str]) -> None:
-    """Remove what `Checkpoints` wrote to a folder, and the folder where nothing else is in it.
-
-    Raises
-    ------
-    OutputError
-        If another run is writing there, or the file is none of ours.
-    """
+    """Remove what `Checkpoints` wrote to a folder, and the folder where nothing else is in it."""
     path = Path(folder)
     if not path.is_dir():
         return

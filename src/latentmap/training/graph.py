@@ -33,26 +33,7 @@ _RIDGE = 1e-3  # of a tangent's length: what is moved far is no longer the same
 
 
 def neighbour_graph(batches: BatchesBase, n_neighbors: int, *, affine: bool = False) -> Tensor:
-    """Find the nearest training samples of every sample, of the validation part too.
-
-    Parameters
-    ----------
-    batches : BatchesBase
-        The samples.
-    n_neighbors : int
-        How many to find; fewer where there are fewer training samples.
-    affine : bool, default False
-        Whether images are compared up to small affine maps.
-
-    Returns
-    -------
-    Tensor of int32, shape (n, k)
-        Row numbers, the nearest first; never a sample's own, and never one of the validation part.
-
-    Raises
-    ------
-    MissingExtraError
-        If there are more than 200,000 samples and the extra ``neighbors`` is not installed.
+    """The nearest training samples of every sample, of the validation part too: row numbers (n, k), the nearest first.
 
     References
     ----------

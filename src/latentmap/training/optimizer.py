@@ -38,21 +38,6 @@ class Muon:
 
     It is no `torch.optim.Optimizer`: making the first one of those imports PyTorch's compiler, which takes seconds.
 
-    Parameters
-    ----------
-    params : iterable of Tensor
-        What is to be learned.
-    lr : float
-        The learning rate; a schedule may change the attribute of this name.
-    momentum : float, default 0.9
-        The decay of the running mean of the matrices' gradients.
-    vector_ratio : float, default 0.1
-        The vectors' learning rate over `lr`.
-    betas : (float, float), default (0.9, 0.99)
-        Adam's decays, for the vectors.
-    weight_decay : float, default 0
-        Each step first takes ``lr * weight_decay`` of the matrices away.
-
     References
     ----------
     K. Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks".
@@ -65,10 +50,10 @@ class Muon:
         params: Iterable[Tensor],
         lr: float,
         *,
-        momentum: float = 0.9,
-        vector_ratio: float = 0.1,
-        betas: tuple[float, float] = (0.9, 0.99),
-        weight_decay: float = 0.0,
+        momentum: float = 0.9,  # the decay of the running mean of the matrices' gradients
+        vector_ratio: float = 0.1,  # the vectors' learning rate over `lr`
+        betas: tuple[float, float] = (0.9, 0.99),  # Adam's decays, for the vectors
+        weight_decay: float = 0.0,  # each step first takes `lr * weight_decay` of the matrices away
     ) -> None:
         self.lr = lr
         self.momentum, self.vector_ratio, self.betas, self.weight_decay = momentum, vector_ratio, betas, weight_decay
@@ -158,13 +143,7 @@ class Muon:
 
 
 class _Pack:
-    """The matrices of a small network side by side, so that a step takes few operations however many they are.
-
-    Parameters
-    ----------
-    matrices : sequence of Tensor
-        The parameters.
-    """
+    """The matrices of a small network side by side, so that a step takes few operations however many they are."""
 
     def __init__(self, matrices: Sequence[Tensor]) -> None:
         self._matrices = matrices
@@ -215,22 +194,13 @@ def _in_blocks(matrix: Tensor) -> Tensor:
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """Replace the singular values of each matrix by numbers of order one.
+    """Replace the singular values of each matrix by numbers of order one: (batch, rows <= columns) of any number.
+
+    A matrix of zeros stays one, and one whose squares float32 can't hold becomes one.
 
     Three steps leave them between some 0.2 and 1.9; more would bring them nearer to one, and training gains nothing
     by it. The iteration is carried out on the Gram matrix of the smaller side, so that the large matrix is multiplied
     only twice, however many the steps.
-
-    Parameters
-    ----------
-    matrices : Tensor, shape (batch, rows, columns)
-        With rows <= columns.
-
-    Returns
-    -------
-    Tensor, shape (batch, rows, columns)
-        The approximate polar factors. A matrix of zeros stays one, and one whose squares float32 can't hold becomes
-        one: it has no direction that means anything.
 
     References
     ----------

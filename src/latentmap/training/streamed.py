@@ -25,15 +25,7 @@ _SOME_BLOCKS = 16
 
 
 class StreamedBatches(BatchesBase):
-    """A training set in a file, taken batch by batch, in a new order each epoch.
-
-    Parameters
-    ----------
-    region : FileRegion
-        Where the samples lie: bytes, as `Preprocessing.hold` would leave them.
-    preprocessing, batch_size, seed, validation_fraction, device, augmentation, augmented_epochs
-        As for `Batches`.
-    """
+    """A training set in a file, taken batch by batch, in a new order each epoch."""
 
     def __init__(
         self,

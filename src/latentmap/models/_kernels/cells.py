@@ -75,15 +75,7 @@ class _Window:
 
 
 class _Kernels:
-    """Kernels (small channels, large channels, 3, 3) as matrices (k k / 4 small, (k + 1)^2 large), and back.
-
-    Parameters
-    ----------
-    shapes : sequence of (small, large)
-        Channels of each.
-    cells : sequence of int
-        The k of each.
-    """
+    """Kernels (small channels, large channels, 3, 3) as matrices (k k / 4 small, (k + 1)^2 large), and back."""
 
     def __init__(self, shapes: Sequence[tuple[int, int]], cells: Sequence[int]) -> None:
         self.matrices, self.gradients, self._taps = [], [], []
@@ -136,13 +128,6 @@ class _Norm:
     """Batch norm over the rows of a matrix; a row is one pixel of a cell and one channel.
 
     Numbers of channels are NumPy's business here: its small operations take a fraction of PyTorch's time.
-
-    Parameters
-    ----------
-    channels : int
-        How many there are.
-    both : Tensor, shape (2, rows, length)
-        The matrix, and room for its square.
     """
 
     def __init__(self, channels: int, both: Tensor) -> None:
@@ -206,17 +191,7 @@ def _statistics(layer: nn.BatchNorm2d) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 class CellNetwork:
-    """Forward and backward of `ConvAutoencoder` without `latent_dim`, for n images of one size.
-
-    Parameters
-    ----------
-    sample_shape : (channels, height, width)
-        Height and width are multiples of 8.
-    widths : (int, int, int)
-        Channels after each convolution.
-    n : int
-        Images in a batch.
-    """
+    """Forward and backward of `ConvAutoencoder` without `latent_dim`, for n images of one size."""
 
     def __init__(self, sample_shape: tuple[int, int, int], widths: tuple[int, int, int], n: int) -> None:
         channels, height, width = sample_shape
@@ -254,22 +229,7 @@ class CellNetwork:
 
     def forward(self, x: Tensor, kernels: Sequence[Tensor], biases: Sequence[Tensor],
                 layers: Sequence[nn.BatchNorm2d]) -> Tensor:  # fmt: skip
-        """Return the reconstructions, and keep what `backward` needs.
-
-        Parameters
-        ----------
-        x : Tensor, shape (n, channels, height, width)
-        kernels : six Tensors
-            Of the convolutions and the transposed ones, in order.
-        biases : two Tensors
-            Of the code and of the image.
-        layers : four BatchNorm2d
-            Their running statistics are moved.
-
-        Returns
-        -------
-        Tensor, shape (n, channels, height, width)
-        """
+        """Reconstruct (n, channels, height, width), move the norms' statistics, and keep what `backward` needs."""
         mm = torch.mm
         self._kernels.load(kernels)
         k1, k2, k3, *_ = self._kernels.matrices
@@ -299,13 +259,7 @@ class CellNetwork:
         return join(self._out3.maps)
 
     def backward(self, grad: Tensor) -> list[Tensor]:
-        """Return the gradients of all parameters, in the order of ``ConvAutoencoder.parameters()``.
-
-        Parameters
-        ----------
-        grad : Tensor, shape (n, channels, height, width)
-            Of the reconstructions.
-        """
+        """Return the gradients of all parameters, in the order of ``ConvAutoencoder.parameters()``."""
         mm = torch.mm
         *_, k4, k5, k6 = self._kernels.matrices
         _, t2, t3, *_ = self._kernels.transposed
@@ -376,23 +330,10 @@ _MOST_FREE = 4
 def reconstruct(
     x: Tensor, widths: tuple[int, int, int], parameters: Sequence[Tensor], norms: Sequence[nn.BatchNorm2d]
 ) -> Tensor:
-    """Return the reconstructions of images by a `ConvAutoencoder` in training mode, without `latent_dim`.
+    """What a `ConvAutoencoder` without `latent_dim` makes of images (n, channels, height, width) while it learns.
 
-    Parameters
-    ----------
-    x : Tensor of float32, shape (n, channels, height, width)
-        On the CPU; height and width are multiples of 8.
-    widths : (int, int, int)
-        Channels after each of the module's convolutions.
-    parameters : sixteen Tensors
-        The module's, in order.
-    norms : four BatchNorm2d
-        The module's, in order; their statistics are moved.
-
-    Returns
-    -------
-    Tensor, shape (n, channels, height, width)
-        With gradients for the parameters, not for `x`.
+    Height and width are multiples of 8. There are gradients for the module's sixteen parameters, not for `x`; the
+    statistics of its four norms are moved.
     """
     out: Tensor = _Reconstruct.apply(x, norms, widths, *parameters)  # type: ignore[no-untyped-call]
     return out

@@ -25,15 +25,6 @@ class DoublingConvTranspose2d(nn.ConvTranspose2d):
 
     Takes the place of `torch.nn.ConvTranspose2d` with ``kernel_size=3, stride=2, padding=1``; weights interchange.
     For an odd output size, on other devices and in exported graphs it is the plain layer.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels of the small and of the large image.
-    output_padding : (int, int)
-        For height and width: 1 doubles a size, 0 gives one pixel less.
-    bias : bool
-        Whether to add a number to each output channel.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, output_padding: tuple[int, int], bias: bool) -> None:

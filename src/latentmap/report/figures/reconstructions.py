@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from latentmap.analysis import Comparison, Reconstructions, compare_reconstructions
+from latentmap.analysis import Comparison, compare_reconstructions
+from latentmap.analysis.reconstruction import Reconstructions
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import (
     Panel,

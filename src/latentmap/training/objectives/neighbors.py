@@ -86,20 +86,10 @@ class Neighbors(Objective):
 
 
 def info_nce(z: Tensor, push: float = _PUSH) -> Tensor:
-    """Return how badly codes tell their neighbours from other codes.
+    """How badly codes tell their neighbours from other codes; codes come in pairs of a sample and its neighbour.
 
-    Parameters
-    ----------
-    z : Tensor, shape (2 n, latent_dim)
-        Codes in pairs: of a sample, of its neighbour, and so on.
-    push : float
-        Weight of the second part; 1 is the loss of the literature.
-
-    Returns
-    -------
-    Tensor, shape ()
-        The mean over pairs of ``log(1 + distance^2)``, plus `push` times the mean over codes of the logarithm of the
-        mean of ``1 / (1 + distance^2)`` to the codes of other pairs.
+    The mean over pairs of ``log(1 + distance^2)``, plus `push` times the mean over codes of the logarithm of the mean
+    of ``1 / (1 + distance^2)`` to the codes of other pairs.
     """
     pulls: Tensor = (z[::2] - z[1::2]).square().sum(dim=1).log1p().mean()
     if len(z) < 4:
