@@ -17,7 +17,7 @@ from latentmap.data.cache import file_region
 from latentmap.data.dataset import NO_LABEL, choose_rows
 from latentmap.data.images import bring_images
 from latentmap.data.preprocessing import CHANNELS, find_levels
-from latentmap.data.reading import Piece, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.reading import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
@@ -79,7 +79,7 @@ def read_arrays(
     class_names: tuple[str, ...] | None = None,  # where the classes are given as numbers
     content: str = "",  # changes when the arrays do; without it they are held in memory, where they are already
     notes: Sequence[str] = (),
-) -> tuple[ArraySamples, SourceInfo]:
+) -> Read:
     """Return the samples of arrays, one side or two, and what is known of them."""
     told = list(notes)
     missing = options.missing or (options.reading.missing if options.reading else None)
