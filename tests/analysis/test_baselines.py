@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from latentmap.analysis import PcaBaseline, linear_rank
+from latentmap.analysis import PcaBaseline
+from latentmap.analysis.baselines import linear_rank
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 1), (4, 4, 3), (20,)])

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from latentmap.analysis import PcaBaseline, clarity, class_medians, generate
+from latentmap.analysis import PcaBaseline, class_medians, generate
+from latentmap.analysis.medians import clarity
 from latentmap.data import Dataset, Split
 
 

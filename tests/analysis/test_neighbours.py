@@ -5,8 +5,8 @@ import pytest
 from sklearn.manifold import trustworthiness as reference_trustworthiness
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from latentmap.analysis import OriginalRanks, knn_accuracy, knn_accuracy_within, nearest_samples, trustworthiness
-from latentmap.analysis.neighbours import majority, usable_neighbours
+from latentmap.analysis import OriginalRanks, knn_accuracy, nearest_samples, trustworthiness
+from latentmap.analysis.neighbours import knn_accuracy_within, majority, usable_neighbours
 
 
 @pytest.mark.parametrize("n", [30, 257, 600])

@@ -5,11 +5,10 @@ import pytest
 
 from latentmap.analysis import (
     PcaBaseline,
-    best_median_worst,
     compare_reconstructions,
     reconstruction_errors,
-    some_of_each_class,
 )
+from latentmap.analysis.reconstruction import best_median_worst, some_of_each_class
 from latentmap.data import Dataset, Split
 
 

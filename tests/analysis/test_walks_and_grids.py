@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from latentmap.analysis import PcaBaseline, choose_pairs, interpolate, latent_grid
+from latentmap.analysis import PcaBaseline, interpolate, latent_grid
+from latentmap.analysis.interpolation import choose_pairs
 from latentmap.data import Dataset, Split
 
 

@@ -7,7 +7,6 @@ import shlex
 
 import pytest
 import typer
-from matplotlib.figure import Figure
 
 from latentmap import Autoencoder
 from latentmap.cli.app import app
@@ -22,10 +21,9 @@ CHOSEN = (
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Reports of hardly trained models without pictures."""
+    """Reports of hardly trained models with one picture."""
     monkeypatch.setattr("latentmap.training.plan._FEWEST_STEPS", 1)
-    monkeypatch.setattr(build, "draw", lambda _: {"training": Figure((1, 1))})
-    monkeypatch.setattr(build, "embed_tsne", lambda *_, **__: None)
+    monkeypatch.setattr(build, "FIGURES", [figure for figure in build.FIGURES if figure.name == "training"])
 
 
 def test_the_page_quotes_every_option_that_was_given(latentmap: Run, tmp_path, monkeypatch, small):

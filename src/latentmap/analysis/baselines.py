@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from latentmap.analysis.transformers import FloatArray, chunks, flat
-from latentmap.data.preprocessing import Unit, measuring_unit
+from latentmap.data.preprocessing import measuring_unit
 
 _MOST_BYTES = 2**31  # of samples as float32
 
@@ -33,8 +33,6 @@ class PcaBaseline:
         How many components to keep; at most the number of samples and of features.
     random_state : int, default=0
         Seeds the randomized solver, which only data of many features needs.
-    unit : float or ndarray, shape (n_features,), optional
-        What samples are divided by before; by default `measuring_unit` of the training samples.
 
     Attributes
     ----------
@@ -63,9 +61,8 @@ class PcaBaseline:
     ((8, 1), (8, 2, 2, 1))
     """
 
-    def __init__(self, latent_dim: int = 2, *, random_state: int = 0, unit: Unit | None = None) -> None:
+    def __init__(self, latent_dim: int = 2, *, random_state: int = 0) -> None:
         self.latent_dim = latent_dim
-        self.unit = unit
         self.random_state = random_state
 
     def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:  # noqa: ARG002  # scikit-learn passes y
@@ -82,7 +79,7 @@ class PcaBaseline:
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
         rows = flat(X[:: -(-4 * X.size // _MOST_BYTES)])
         # In place: the covariance is accumulated in float32, and numbers near 1 lose the least of it.
-        self.scale_ = np.asarray(measuring_unit(X) if self.unit is None else self.unit, np.float32)
+        self.scale_ = np.asarray(measuring_unit(X), np.float32)
         rows /= self.scale_
         self.pca_ = PCA(self.latent_dim, svd_solver=solver, random_state=self.random_state, copy=False).fit(rows)
         self.sample_shape_ = X.shape[1:]
@@ -102,10 +99,10 @@ class PcaBaseline:
         return np.asarray(rows, dtype=np.float32).reshape(-1, *self.sample_shape_)
 
 
-def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000, *, unit: Unit | None = None) -> int:
+def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:
     """Count the linear directions that hold `share` of the variance: few where small images were enlarged, say."""
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
-    rows = flat(X[chosen]) / np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
+    rows = flat(X[chosen]) / np.asarray(measuring_unit(X), np.float32)
     rows -= rows.mean(axis=0)
     # The smaller of the two Gram matrices has the same non-zero eigenvalues.
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows

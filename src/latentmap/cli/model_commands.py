@@ -138,6 +138,7 @@ def evaluate(
     """
     starting()
     from latentmap import analysis
+    from latentmap.analysis.neighbours import small_classes
     from latentmap.training import OBJECTIVES
 
     autoencoder, dataset = load_both(model, source, limit=limit, memory=memory, data_dir=data_dir)
@@ -159,7 +160,7 @@ def evaluate(
         }
         if OBJECTIVES[autoencoder.objective].prior_is_normal:
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
-    if remark := analysis.small_classes(dataset):
+    if remark := small_classes(dataset):
         note(remark)
     if as_json:
         answer(json.dumps(results, indent=2))

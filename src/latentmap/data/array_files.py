@@ -20,17 +20,15 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import ArraySamples, Side, read_arrays
+from latentmap.data.arrays import Side, read_arrays
 from latentmap.data.cache import file_state, unpack
-from latentmap.data.reading import ReadOptions, SourceInfo
+from latentmap.data.reading import Read, ReadOptions
 from latentmap.errors import DatasetError
 
 _X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_DIMS = 32  # what every NumPy can hold
-
-Read = tuple[ArraySamples, SourceInfo]
 
 
 def read_npy(path: Path, options: ReadOptions) -> Read:

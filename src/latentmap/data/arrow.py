@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from latentmap.data.arrays import number_classes
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
-from latentmap.data.reading import ReadOptions, Samples, SourceInfo
+from latentmap.data.reading import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
 from latentmap.errors import DatasetError, LatentmapError, MissingExtraError
 
@@ -42,7 +42,7 @@ class _Source:
     notes: Sequence[str] = ()
 
 
-def _read(source: _Source, options: ReadOptions) -> tuple[Samples, SourceInfo]:
+def _read(source: _Source, options: ReadOptions) -> Read:
     """The images of the first column that holds some; else what columns of numbers hold."""
 
     def column(name: str) -> NDArray[Any]:
@@ -116,7 +116,7 @@ def pyarrow(module: str = "") -> Any:
         raise MissingExtraError.of("Parquet", "pyarrow", "parquet") from error
 
 
-def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None = None) -> tuple[Samples, SourceInfo]:
+def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None = None) -> Read:
     """Return the samples of a Parquet file, or of those of a folder, of which train... and test... are the splits.
 
     A column of images (bytes, or structs of bytes and path as Hugging Face writes them) makes a dataset of images;
@@ -245,7 +245,7 @@ class _ParquetCells:
 # ---- the Hugging Face hub ------------------------------------------------------------------------------------------
 
 
-def read_hub(name: str, options: ReadOptions) -> tuple[Samples, SourceInfo]:
+def read_hub(name: str, options: ReadOptions) -> Read:
     """Return the samples of ``owner/name`` on the hub, or of a folder that ``Dataset.save_to_disk`` wrote."""
     try:
         import datasets

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import ArraySamples
 from latentmap.data.cache import file_state
-from latentmap.data.reading import ReadOptions, SourceInfo
+from latentmap.data.reading import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
 from latentmap.errors import DatasetError
 
@@ -33,8 +32,8 @@ _DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
-def read_csv(path: Path, options: ReadOptions) -> tuple[ArraySamples, SourceInfo]:
-    """Return the reader of a CSV file: a row a sample, with a header line or without."""
+def read_csv(path: Path, options: ReadOptions) -> Read:
+    """Return the samples of a CSV file: a row a sample, with a header line or without."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             delimiter = _find_delimiter(list(islice(file, _SAMPLE)))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from latentmap.data.images import SUFFIXES, EncodedImages, UnreadableImageError, read_encoded
-from latentmap.data.reading import ReadOptions, SourceInfo
+from latentmap.data.images import SUFFIXES, UnreadableImageError, read_encoded
+from latentmap.data.reading import Read, ReadOptions
 from latentmap.errors import DatasetError, printable
 
 _TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
@@ -22,9 +22,7 @@ Found = tuple[Path, os.stat_result | str]
 """The path of an image file below its folder, and its state, or why it cannot be opened."""
 
 
-def read_folder(
-    folder: Path, images: Sequence[Found], notes: list[str], options: ReadOptions
-) -> tuple[EncodedImages, SourceInfo]:
+def read_folder(folder: Path, images: Sequence[Found], notes: list[str], options: ReadOptions) -> Read:
     """Return a folder's images, as `walk` found them: folders are classes, or the splits train and test."""
     is_test = None
     inside = [path.parts for path, _ in images]

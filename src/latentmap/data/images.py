@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentmap.data.preprocessing import Levels, find_levels, pixel_range
-from latentmap.data.reading import Piece, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.reading import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -267,7 +267,7 @@ def read_encoded(
     names: Sequence[str] | None = None,
     content: str = "",  # changes when the images do; empty where that cannot be told
     notes: Sequence[str] = (),
-) -> tuple[EncodedImages, SourceInfo]:
+) -> Read:
     """Return images in files of their own, or in a table's cells, and what is known of them by their headers."""
     told = list(notes)
     sizes: Counter[tuple[int, int]] = Counter()

@@ -28,18 +28,18 @@ from latentmap.data.reading import (
     TEST_FRACTION,
     Fit,
     Missing,
+    Read,
     Reading,
     ReadOptions,
     Samples,
     SourceInfo,
     memory_budget,
-)  # fmt: skip
+)
 from latentmap.errors import DatasetError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-Read = tuple[Samples, SourceInfo]
 READERS: dict[str, Callable[[Path, ReadOptions], Read]] = {
     ".npy": read_npy,
     ".npz": read_npz,
@@ -205,7 +205,7 @@ def _read_builtin(name: str, data_dir: Path | None, options: ReadOptions) -> Rea
 
 
 def _read_path(path: Path, options: ReadOptions) -> Read:
-    """The reader of a file or a folder."""
+    """The samples of a file or a folder."""
     try:
         if path.is_dir():
             return _read_folder(path, options)
@@ -234,7 +234,7 @@ def _read_path(path: Path, options: ReadOptions) -> Read:
 
 
 def _read_folder(folder: Path, options: ReadOptions) -> Read:
-    """The reader of a folder: of images, unless it holds IDX or Parquet files and no images."""
+    """The samples of a folder: of images, unless it holds IDX or Parquet files and no images."""
     if idx_images(folder, "train") is not None:
         return read_idx_folder(folder, options)
     images, shards, notes = walk(folder)
@@ -245,6 +245,8 @@ def _read_folder(folder: Path, options: ReadOptions) -> Read:
 
 def _nothing_there(path: Path) -> str:
     """Say that there is no such source, and what is nearest to it."""
+    if path.is_symlink():
+        return f"{path} is a link to {path.readlink()}, which is not there. Name what it should point at."
     names = {name: name for name in BUILTIN_NAMES}
     parent = path.parent
     if parent.is_dir():

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.utils import check_array
 
-from latentmap.data.arrays import ArraySamples, missing_cells, number_classes, read_arrays
+from latentmap.data.arrays import missing_cells, number_classes, read_arrays
 from latentmap.data.cache import file_region, file_state
 from latentmap.data.images import read_encoded
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
-from latentmap.data.reading import ReadOptions, Samples, SourceInfo
+from latentmap.data.reading import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, describe_others, read_table
 from latentmap.errors import DatasetError
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _NO_CLASS = object()
 
 
-def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> tuple[ArraySamples, SourceInfo]:
-    """Return the reader of an array, a tensor or a data frame."""
+def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Read:
+    """Return the samples of an array, a tensor or a data frame."""
     y = None if labels is None else np.asarray(labels)
     if hasattr(source, "columns") and hasattr(source, "dtypes"):
         return _read_frame(source, y, options)
@@ -48,8 +48,8 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
     return read_arrays("the data", [(X, y)], options, content=content)
 
 
-def _read_frame(frame: Any, y: Any, options: ReadOptions) -> tuple[ArraySamples, SourceInfo]:
-    """The reader of a data frame."""
+def _read_frame(frame: Any, y: Any, options: ReadOptions) -> Read:
+    """The samples of a data frame."""
     check_names(map(str, frame.columns), "the data frame")
     names = {str(name): name for name in frame.columns}
     columns = {name: np.asarray(frame[place]) for name, place in names.items()}
@@ -89,8 +89,8 @@ def is_torch_dataset(source: Any) -> bool:
     return isinstance(source, Dataset) and hasattr(source, "__len__")
 
 
-def read_torch_dataset(source: Any, options: ReadOptions) -> tuple[Samples, SourceInfo]:
-    """Return the reader of a PyTorch dataset of images or vectors, alone or with their classes."""
+def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
+    """Return the samples of a PyTorch dataset of images or vectors, alone or with their classes."""
     name = type(source).__name__
     n = len(source)
     if not n:

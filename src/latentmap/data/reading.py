@@ -312,6 +312,10 @@ class Samples(ABC):
         return None
 
 
+Read = tuple[Samples, SourceInfo]
+"""What a reader gives."""
+
+
 def _median_side(sizes: Mapping[tuple[int, int], int]) -> int:
     """The median of all heights and widths, within reason."""
     sides: list[int] = []

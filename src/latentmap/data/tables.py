@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import ArraySamples, Side, read_arrays
-from latentmap.data.reading import ReadOptions, SourceInfo
+from latentmap.data.arrays import Side, read_arrays
+from latentmap.data.reading import Read, ReadOptions
 from latentmap.errors import DatasetError
 
 CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features
@@ -44,7 +44,7 @@ class Table:
     notes: Sequence[str] = ()  # what the user should be told
 
 
-def read_table(table: Table, options: ReadOptions, y: Any = None) -> tuple[ArraySamples, SourceInfo]:
+def read_table(table: Table, options: ReadOptions, y: Any = None) -> Read:
     """Return the samples of a table's features; `y` are classes that do not stand in it."""
     label = None if y is not None and options.label is None else class_column(table.kinds, options, table.where)
     notes = list(table.notes)

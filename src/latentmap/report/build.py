@@ -191,32 +191,18 @@ def fit_models(
     for size in sorted({min(model.latent_dim_, most_components(dataset.train.X)) for _, model in fitted}):
         spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
         with watch.stage(f"fit_{spec.name}"):
-            fitted.append((spec, PcaBaseline(size, unit=dataset.unit).fit(dataset.train.X)))
+            fitted.append((spec, PcaBaseline(size).fit(dataset.train.X)))
     return fitted
 
 
 def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: Stopwatch) -> tuple[Measured, ...]:
     """Measure the models on the test split."""
-    measured = []
     with watch.stage("evaluate"):
         ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
-        for spec, model in fitted:
-            short = "PCA" if isinstance(model, PcaBaseline) else spec.name
-            measured.append(
-                Measured(
-                    name=spec.name,
-                    title=f"{short} ({model.latent_dim_})",
-                    short=short,
-                    about=spec.about,
-                    model=model,
-                    evaluation=evaluate(model, dataset, ranks=ranks),
-                    fit_seconds=watch.seconds[f"fit_{spec.name}"],
-                    pictured=spec.pictured,
-                    objective=spec.params.get("objective", "reconstruction"),
-                    history=tuple(getattr(model, "history_", ())),
-                )
-            )
-    return tuple(measured)
+        return tuple(
+            Measured(spec, model, evaluate(model, dataset, ranks=ranks), watch.seconds[f"fit_{spec.name}"])
+            for spec, model in fitted
+        )
 
 
 def make_figures(

@@ -9,7 +9,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from latentmap.analysis import CodeMedians, class_medians, linear_rank
+from latentmap.analysis import CodeMedians, class_medians
+from latentmap.analysis.baselines import linear_rank
 from latentmap.data.dataset import Dataset
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
@@ -43,7 +44,7 @@ class Experiment:
     @property
     def drawn(self) -> list[Measured]:
         """The autoencoders that figures of samples show."""
-        return [model for model in self.models if model.pictured and not model.is_baseline]
+        return [model for model in self.models if model.spec.pictured and not model.is_baseline]
 
     @property
     def flat(self) -> list[Measured]:
@@ -73,7 +74,7 @@ class Experiment:
     @cached_property
     def linear_rank(self) -> int:
         """How many linear directions hold 99.9% of the variance of the training samples."""
-        return linear_rank(self.dataset.train.X, unit=self.dataset.unit)
+        return linear_rank(self.dataset.train.X)
 
     @property
     def colours(self) -> dict[str, str]:
