@@ -56,7 +56,7 @@ class AutoencoderModule(nn.Module):
     A subclass sets `encoder` (samples to codes), `decoder` (codes to samples) and calls ``super().__init__`` with the
     facts below; `config` gives them back, so that ``type(module)(**module.config)`` has the same shape.
     The encoder's children run one after another, and the last of them with weights is a linear layer or a convolution:
-    objectives take it apart there. Batch norm that follows a convolution in an `nn.Sequential` is folded into it later.
+    objectives take it apart there. Batch norm after a convolution in an `nn.Sequential` is folded into it later.
 
     Parameters
     ----------
