@@ -598,6 +598,26 @@ def test_samples_after_pieces_are_of_all_pieces(vectors, monkeypatch):
         assert 0.28 < np.mean((np.abs(drawn - Z.mean(axis=0)) < 6 * Z.std(axis=0)).all(axis=1)) < 0.39
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["fit", "pieces"])
+def test_samples_after_a_piece_more_are_of_those_before_saving_too(vectors, tmp_path, whole):
+    low, high = np.repeat(vectors - 5, 10, axis=0), vectors + 5
+    X = np.concatenate([low, high])
+    if whole:
+        ae = quick("linear", epochs=20).fit(X)
+    else:
+        ae = quick("linear")
+        for _ in range(10):
+            ae.partial_fit(X)
+    ae.save(tmp_path / "m")
+    ae = Autoencoder.load(tmp_path / "m")
+    n_before = len(X) * (1 if whole else 10)
+    assert ae._fitted.n_samples == n_before
+    ae.partial_fit(high)
+    assert ae._fitted.n_samples == n_before + len(high)
+    share = np.mean(np.abs(ae.sample(1000, random_state=0).mean(axis=1) - low.mean()) < 5)
+    assert share == pytest.approx(len(low) * (1 if whole else 10) / (n_before + len(high)), abs=0.04)
+
+
 def test_what_is_kept_of_pieces_is_an_even_draw_and_bounded(small, monkeypatch):
     monkeypatch.setattr("latentmap.models.fitted._KEPT_BYTES", 64 * 50)
     ae = quick("linear")

@@ -318,6 +318,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not first:
             new.__dict__ |= {name: value for name, value in vars(self).items() if name in _LEARNED}
             new._fitted = self._fitted.copy()
+            new._fitted.recall_some()
         samples = new._check_samples(X, reset=first)
         if first:
             new._start(samples)
@@ -413,6 +414,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             unit = np.asarray(measuring_unit(samples)).tolist()
         training = {
             **result.facts(n_before=model.n_iter),
+            "samples": len(samples) + (model.n_samples if piecewise else 0),
             "seconds": round(time.perf_counter() - start, 3),
             "device": str(device),
         }
