@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from latentmap import Autoencoder
+from latentmap import Autoencoder, load_dataset
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.errors import CheckpointError, TrainingError
 from latentmap.models import MODELS
@@ -628,13 +628,17 @@ def test_what_is_kept_of_pieces_is_an_even_draw_and_bounded(small, monkeypatch):
     assert len(set(kept)) > 5
 
 
-@pytest.mark.parametrize("kind", ["requires_grad", "channels first", "bfloat16"])
+@pytest.mark.parametrize("kind", ["requires_grad", "channels first", "bfloat16", "sparse"])
 def test_tensors_are_taken(kind, small, vectors):
     X, given = {
         "requires_grad": (vectors, torch.tensor(vectors, requires_grad=True)),
         "channels first": (small.train.images, torch.tensor(small.train.images).permute(0, 3, 1, 2)),
         "bfloat16": (np.round(vectors).astype(np.float32), torch.tensor(np.round(vectors)).bfloat16()),
+        "sparse": (vectors, torch.tensor(vectors).to_sparse()),
     }[kind]
+    np.testing.assert_array_equal(
+        load_dataset(given, test_fraction=0).train.X, load_dataset(X, test_fraction=0).train.X
+    )
     ae = quick().fit(X)
     np.testing.assert_array_equal(quick().fit(given).transform(given), ae.transform(X))
     assert ae.settings(given) == ae.settings(X)

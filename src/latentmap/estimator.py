@@ -24,12 +24,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
-from latentmap.data.objects import check_images, check_units, name_first_gap
+from latentmap.data.objects import check_images, check_units, name_first_gap, tensor_to_array
 from latentmap.data.preprocessing import (
     SCALINGS,
     Preprocessing,
     Scaling,
-    channels_last,
     measuring_unit,
     range_in_words,
 )
@@ -743,10 +742,7 @@ def _is_auto(value: object) -> bool:
 
 def _array(X: Any) -> Any:
     """A tensor of PyTorch as an array, whose images have their channels last; anything else as it is."""
-    if not isinstance(X, torch.Tensor):
-        return X
-    X = X.detach().cpu()
-    return channels_last((X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy())
+    return tensor_to_array(X) if isinstance(X, torch.Tensor) else X
 
 
 def _in_one_line(error: Exception) -> Exception:
