@@ -1049,6 +1049,8 @@ def test_numbers_too_large_to_compute_with_are_refused(small, vectors):
     ae, of_images = quick().fit(vectors), quick().fit(images)
     with pytest.raises(ValueError, match=too_large):
         quick().fit(images * 1e308)
+    with pytest.raises(ValueError, match=too_large):  # whose sum is none
+        quick().fit(np.array([[1e308, -1e308], [1e308, -1e308], [1e308, -1e308], [-1e308, 1e308]]))
     for method in (ae.transform, ae.score_samples, ae.partial_fit):
         with pytest.raises(ValueError, match=too_large):
             method(vectors * 1e30)

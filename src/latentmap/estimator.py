@@ -706,9 +706,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 samples = self._check_images(X, reset=reset)
             else:
                 least = 2 if reset else 1
-                samples = np.asarray(
-                    validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=least)
-                )
+                with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn adds all numbers up
+                    samples = np.asarray(
+                        validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=least)
+                    )
         except (ValueError, TypeError) as error:
             raise _in_one_line(name_first_gap(error, X)) from error
         check_size(samples, None if reset else self.preprocessing_)

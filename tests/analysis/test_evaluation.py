@@ -19,6 +19,10 @@ def test_pca_on_digits_scores_what_scikit_learn_says():
     assert found.latent_dim == 2
     assert found.errors.shape == (360,)
     assert 0.4 < found.knn_accuracy < 0.7
+    assert "test_mse=0.0" in repr(found)
+    assert "errors=<float32 (360,)>" in repr(found)
+    assert len(repr(found)) < 400
+    assert "'pca'" in repr(compare_reconstructions({"pca": PcaBaseline(2).fit(digits.train.X)}, digits))
 
 
 def test_features_in_different_units_are_measured_in_standard_deviations():

@@ -31,6 +31,7 @@ def scores(held, accuracy=None):
         ([0.5, 0.7, 0.9], 8, "the last doubling still added 20.0 points: larger codes may be worth trying"),
         ([0.99, 0.98, 0.995], 2, "twice as many would add 0.0 points."),
         ([0.4], 2, "no other size was tried"),
+        ([-0.0001, 0.005, 0.3, 0.305], 8, "30.0% of the variance"),  # hardly anything is no plateau
     ],
 )
 def test_the_smallest_size_after_which_doubling_gains_little_is_recommended(held, size, said):

@@ -182,13 +182,20 @@ def test_labels_of_any_kind_are_numbered_in_order():
 @pytest.mark.parametrize(("labels", "names", "hidden"), [
     ([0, None] * 20, ("0", "(no label)"), 20), ([1.0, np.nan] * 20, ("1", "(no label)"), 20),
     (["a", "b", ""] * 13 + ["a"], ("a", "b", "(no label)"), 13), ([-1, 1] * 20, ("-1", "1"), 0),
+    ([0, 1, 2, -1] * 10, ("0", "1", "2", "(no label)"), 10), ([-2, -1, 0, 2] * 10, ("-2", "-1", "0", "2"), 0),
+    ([-1, 0, 1, 1] * 10, ("-1", "0", "1"), 0),
 ])  # fmt: skip
 def test_hidden_labels_are_a_class_of_their_own(labels, names, hidden):
     dataset = load_dataset(IMAGES, labels=np.array(labels, object), test_fraction=0)
     assert dataset.class_names == names
     assert np.sum(np.array(names)[dataset.train.labels] == "(no label)") == hidden
     said = f"{hidden} of 40 samples have no label (-1 or missing): their class is '(no label)'."
-    assert dataset.notes == ((said,) if hidden else ())
+    if hidden:
+        assert dataset.notes == (said,)
+    elif set(labels) == {-1, 0, 1}:
+        assert "-1 is taken for a class, as 0 and 1 are" in dataset.notes[0]
+    else:
+        assert dataset.notes == ()
 
 
 @pytest.mark.parametrize("hidden", [-1, np.nan])

@@ -121,6 +121,13 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, nearest):
         load_dataset(name)
 
 
+def test_a_link_that_points_at_nothing_is_called_one(tmp_path):
+    link = tmp_path / "x.csv"
+    link.symlink_to("nowhere.csv")
+    with pytest.raises(DatasetError, match=r"x.csv is a link to nowhere.csv, which is not there"):
+        load_dataset(link)
+
+
 def test_every_builtin_has_ten_classes_and_four_checked_files_over_mirrors():
     assert set(BUILTIN_NAMES) == {"digits", *IDX_DATASETS}
     for spec in IDX_DATASETS.values():

@@ -72,9 +72,13 @@ def test_vectors_name_their_features_where_they_fit(n_features):
         assert (named >= n_features) == (n_features <= 16)
     below = [ax for ax in drawn[0].axes if any(text.get_text() for text in ax.get_xticklabels())]
     assert len(below) == (11 if n_features <= 16 else 0)  # ten samples, then the worst of the one model
-    maps = texts(figures.feature_maps(latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0), features))
+    grid = figures.feature_maps(latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0), features)
+    maps = texts(grid)
     assert sum(text.startswith("height ") for text in maps.split("\n")) == min(n_features, 24)
     assert ("The 24 of 200 features that vary most" in maps) == (n_features > 24)
+    grid.draw_without_rendering()
+    maps = [ax for ax in grid.axes if ax.axison and ax.images]
+    assert all(any(text.get_visible() and text.get_text() for text in ax.get_xticklabels()) for ax in maps[-4:])
 
 
 def test_walks_between_vectors_name_the_nearest_examples():

@@ -43,6 +43,11 @@ def html(report):
     return report.page.read_text(encoding="utf-8")
 
 
+def test_what_columns_mean_and_seconds_are_told_with_spaces_between(html):
+    assert "; <b>" in html
+    assert not re.search(r";<b>|Seconds by stage:\s+\w+ [\d.]+,\w", html)
+
+
 def test_nothing_is_asked_of_the_network(html):
     assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[A-Za-z0-9+/=]+", "", html))
     assert "@import" not in html
@@ -77,6 +82,7 @@ def test_every_model_and_the_command_are_there(report, html):
     for name in ("dense", longer(report), "map", "linear", "pca-2", "pca-6"):
         assert name in text
     assert "latentmap report x" in text
+    assert "is better; <b>" in html
     assert ("kNN accuracy" in text) == (report.experiment.dataset.test.labels is not None)
     assert ("no labels" in text) == (report.experiment.dataset.test.labels is None)
 
@@ -186,6 +192,11 @@ def test_outliers_are_pointed_out(report):
     assert "under dense (" in said
     assert "The very worst is no. 7" in said
     assert ("by its feature x" in said) != report.experiment.dataset.is_images
+    errors = models[0].evaluation.errors
+    before, errors[:] = errors.copy(), 1e-9
+    errors[7] = 1e-6  # half of nothing
+    assert not any("Outliers" in remark for remark in remarks(report.experiment, report.results))
+    errors[:] = before
 
 
 def test_linear_is_judged_as_the_check_it_is(report):

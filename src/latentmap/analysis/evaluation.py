@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import OriginalRanks, knn_hits
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import FloatArray, Transformer, drawn_rows, encode
+from latentmap.analysis.transformers import Brief, FloatArray, Transformer, drawn_rows, encode
 from latentmap.data.dataset import Dataset
 
 TRAIN_SAMPLES = 5000
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Brief):
     """What one model does on one data set.
 
     Parameters

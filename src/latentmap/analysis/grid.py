@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from latentmap.analysis.transformers import FloatArray, Transformer, decode
+from latentmap.analysis.transformers import Brief, FloatArray, Transformer, decode
 from latentmap.data.preprocessing import Unit
 
 
-@dataclass(frozen=True, eq=False)
-class LatentGrid:
+@dataclass(frozen=True, eq=False, repr=False)
+class LatentGrid(Brief):
     """Pictures decoded from a grid of codes.
 
     Parameters

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, encode, named
+from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode, encode, named
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
 
-@dataclass(frozen=True, eq=False)
-class Interpolation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Interpolation(Brief):
     """Walks between pairs of samples in equal steps.
 
     Parameters

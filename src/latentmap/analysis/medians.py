@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, decode, named
+from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode, named
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
 MOST_CLUSTERS = 10
 
 
-@dataclass(frozen=True, eq=False)
-class CodeMedians:
+@dataclass(frozen=True, eq=False, repr=False)
+class CodeMedians(Brief):
     """The per-dimension median of the codes of each group.
 
     Parameters
@@ -100,8 +100,8 @@ def class_medians(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Clarity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clarity(Brief):
     """What each of m decoded pictures looks like to its 10 nearest neighbours among the training samples."""
 
     looks_like: IntArray  # (m,), the class that most of the neighbours have
@@ -117,8 +117,8 @@ def clarity(pictures: NDArray[Any], intended: IntArray, dataset: Dataset) -> Cla
     return Clarity(looks_like, share, (votes == intended[:, None]).mean(axis=1).astype(np.float32))
 
 
-@dataclass(frozen=True, eq=False)
-class Generated:
+@dataclass(frozen=True, eq=False, repr=False)
+class Generated(Brief):
     """Pictures one model draws from its median codes.
 
     Parameters

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.transformers import FloatArray, IntArray, Transformer, chunks, decode, named
+from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, chunks, decode, named
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
 
@@ -52,8 +52,8 @@ def reconstruction_errors(
     return errors
 
 
-@dataclass(frozen=True, eq=False)
-class Reconstructions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reconstructions(Brief):
     """One model's reconstructions of m chosen samples, and of the ones it does best, middling and worst."""
 
     title: str
@@ -65,8 +65,8 @@ class Reconstructions:
     extremes_errors: FloatArray  # (3,)
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Brief):
     """The same samples under several models.
 
     Parameters

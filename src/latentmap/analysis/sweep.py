@@ -25,6 +25,7 @@ from latentmap.data.dataset import Dataset
 from latentmap.errors import count
 
 _WORTH = 0.02  # of the variance: what twice as many numbers must gain to be worth it
+_SOMETHING = 0.1  # of the variance: with less, a size that gains little is no plateau
 _AS_GOOD = 0.005  # of accuracy
 _MOST_KEPT, _MOST_KEPT_BYTES = 5000, 2**28
 _KEPT = 0.1  # of the training split
@@ -170,18 +171,18 @@ def recommend(
     """Choose the size from which doubling gains less than 2% of the variance, and say why; None if PCA does better."""
     chosen, gain = _enough(scores)
     ours = scores[chosen]
-    here = f"{name} reconstructs {ours.held:.1%} of the variance with {count(ours.latent_dim, 'number')}"
+    here = f"{name} reconstructs {ours.held:z.1%} of the variance with {count(ours.latent_dim, 'number')}"
     beside = ""
     for one in pca:
         if one.latent_dim == ours.latent_dim:
-            beside = f" (PCA {one.held:.1%})"
+            beside = f" (PCA {one.held:z.1%})"
             if one.held >= ours.held and (one.held_accuracy or 0) >= (ours.held_accuracy or 0):
                 return None, _take_pca(scores, pca, name)
         doublings = np.log2(one.latent_dim / ours.latent_dim)
         if doublings >= 0 and one.held - ours.held >= _WORTH * max(1.0, doublings):
             return None, (
                 f"No size is recommended: on validation {here}, but PCA comes to "
-                f"{one.held:.1%} with {count(one.latent_dim, 'number')}. The model is the limit, not the data: try a "
+                f"{one.held:z.1%} with {count(one.latent_dim, 'number')}. The model is the limit, not the data: try a "
                 "larger one, or take PCA for reconstruction." + _of_accuracy(scores, None)
             )
     reason = f"Take {count(ours.latent_dim, 'number')}: on validation {here}{beside}"
@@ -204,11 +205,11 @@ def _take_pca(scores: Sequence[SizeScores], pca: Sequence[SizeScores], name: str
     theirs = pca[_enough(pca)[0]]
     ours = next(one for one in scores if one.latent_dim == theirs.latent_dim)
     reason = (
-        f"Take PCA with {count(theirs.latent_dim, 'number')}: on validation it reconstructs {theirs.held:.1%} of the "
-        f"variance ({name} {ours.held:.1%})"
+        f"Take PCA with {count(theirs.latent_dim, 'number')}: on validation it reconstructs {theirs.held:z.1%} of the "
+        f"variance ({name} {ours.held:z.1%})"
     )
     if theirs.held_accuracy is not None and ours.held_accuracy is not None:
-        reason += f" and its kNN accuracy is {theirs.held_accuracy:.1%} ({name} {ours.held_accuracy:.1%})"
+        reason += f" and its kNN accuracy is {theirs.held_accuracy:z.1%} ({name} {ours.held_accuracy:z.1%})"
     return f"{reason}."
 
 
@@ -219,7 +220,7 @@ def _enough(scores: Sequence[SizeScores]) -> tuple[int, float]:
     gains = np.diff(held) / np.diff(np.log2([one.latent_dim for one in scores]))
     if not len(gains):
         return 0, 0.0
-    enough = np.flatnonzero(gains < _WORTH)
+    enough = np.flatnonzero((gains < _WORTH) & (held[:-1] >= _SOMETHING))
     return (int(enough[0]), float(gains[enough[0]])) if len(enough) else (len(gains), float(gains[-1]))
 
 

@@ -7,6 +7,7 @@ What each quantity means is the business of the other modules.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +32,25 @@ class Transformer(Protocol):
 
     def inverse_transform(self, Z: Any) -> Any:
         """Return one sample per code, in the shape and units of the training data."""
+
+
+class Brief:
+    """A result whose repr gives the shapes of arrays instead of their numbers."""
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{one.name}={_brief(getattr(self, one.name))}" for one in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({facts})"
+
+
+def _brief(value: object) -> str:
+    """Arrays by type and shape, also inside dicts, tuples and lists."""
+    if isinstance(value, np.ndarray):
+        return f"<{value.dtype} {value.shape}>"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_brief(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, tuple | list) and any(isinstance(one, np.ndarray) for one in value):
+        return "[" + ", ".join(_brief(one) for one in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
 def chunks(X: NDArray[Any], chunk_bytes: int = CHUNK_BYTES) -> Iterator[slice]:

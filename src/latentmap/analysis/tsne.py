@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import knn_accuracy_within
-from latentmap.analysis.transformers import FloatArray, IntArray, drawn_rows
+from latentmap.analysis.transformers import Brief, FloatArray, IntArray, drawn_rows
 
 MOST_SAMPLES = 5000
 PERPLEXITY = 30.0
@@ -21,8 +21,8 @@ FEWEST_SAMPLES = 8
 """Below this there are too few neighbours for any perplexity worth the name."""
 
 
-@dataclass(frozen=True, eq=False)
-class TsneResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TsneResult(Brief):
     """A t-SNE embedding and how it was made.
 
     Parameters

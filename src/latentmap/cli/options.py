@@ -177,7 +177,7 @@ class ObjectiveOptions:
     @property
     def params(self) -> dict[str, float] | None:
         """Settings of the objective, given as NAME=NUMBER; None where there are none. All are checked."""
-        from latentmap.training.objectives import check_objective
+        from latentmap.training.objectives import make_objective
 
         params: dict[str, float] = {}
         for word in self.objective_param or ():
@@ -187,7 +187,7 @@ class ObjectiveOptions:
             except ValueError:
                 raise ValueError(f"--objective-param must be NAME=NUMBER, got {word!r}.") from None
             params[name.strip()] = int(number) if number.is_integer() else number
-        check_objective(self.objective, params)
+        make_objective(self.objective, params)
         return params or None
 
 

@@ -259,14 +259,8 @@ def number_classes(
     if is_test is None:
         is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
     splits = {"training": ~is_test, "test": is_test}
-    hidden = missing_cells(labels)
+    hidden = _hidden(labels, list(splits.values()), class_names is not None, notes)
     values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
-    if values.dtype.kind in "if":
-        minus = np.asarray(labels == -1)
-        for rows in splits.values():
-            if class_names is not None or minus[rows & ~hidden].all():
-                hidden |= rows & minus
-        values = labels[~hidden].astype(values.dtype)
     if hidden.all():
         notes.append("every label is hidden (-1 or missing): the samples have none.")
         return None, None
@@ -283,6 +277,25 @@ def number_classes(
         numbers[hidden] = len(names)
         names = (*names, NO_LABEL)
     return numbers, names
+
+
+def _hidden(
+    labels: NDArray[Any], splits: list[NDArray[np.bool_]], has_names: bool, notes: list[str]
+) -> NDArray[np.bool_]:
+    """Which labels say that there is none: missing ones, and -1 where it is no class."""
+    hidden = missing_cells(labels)
+    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
+    if values.dtype.kind not in "if" or not (values == -1).any():
+        return hidden
+    minus, others = np.asarray(labels == -1), values[values != -1]
+    # -1 beside 1, or beside 0 and 1, is how classes are coded too; beside 0, 1, 2, ... it is not.
+    counted = bool(len(others) and others.min() >= 0 and others.max() >= 2)
+    for rows in splits:
+        if has_names or counted or minus[rows & ~hidden].all():
+            hidden |= rows & minus
+    if (minus & ~hidden).any() and len(others) and others.min() == 0:
+        notes.append("-1 is taken for a class, as 0 and 1 are. Leave those labels empty (NaN) if it means none.")
+    return hidden
 
 
 def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: str) -> NDArray[Any] | None:

@@ -245,6 +245,8 @@ def _read_folder(folder: Path, options: ReadOptions) -> Read:
 
 def _nothing_there(path: Path) -> str:
     """Say that there is no such source, and what is nearest to it."""
+    if path.is_symlink():
+        return f"{path} is a link to {path.readlink()}, which is not there. Name what it should point at."
     names = {name: name for name in BUILTIN_NAMES}
     parent = path.parent
     if parent.is_dir():

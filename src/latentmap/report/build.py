@@ -197,26 +197,12 @@ def fit_models(
 
 def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: Stopwatch) -> tuple[Measured, ...]:
     """Measure the models on the test split."""
-    measured = []
     with watch.stage("evaluate"):
         ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
-        for spec, model in fitted:
-            short = "PCA" if isinstance(model, PcaBaseline) else spec.name
-            measured.append(
-                Measured(
-                    name=spec.name,
-                    title=f"{short} ({model.latent_dim_})",
-                    short=short,
-                    about=spec.about,
-                    model=model,
-                    evaluation=evaluate(model, dataset, ranks=ranks),
-                    fit_seconds=watch.seconds[f"fit_{spec.name}"],
-                    pictured=spec.pictured,
-                    objective=spec.params.get("objective", "reconstruction"),
-                    history=tuple(getattr(model, "history_", ())),
-                )
-            )
-    return tuple(measured)
+        return tuple(
+            Measured(spec, model, evaluate(model, dataset, ranks=ranks), watch.seconds[f"fit_{spec.name}"])
+            for spec, model in fitted
+        )
 
 
 def make_figures(

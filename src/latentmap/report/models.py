@@ -6,7 +6,7 @@ What belongs here: the list, and one fitted and measured model. How models learn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -146,16 +146,35 @@ def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:
 class Measured:
     """A fitted model with everything measured of it."""
 
-    name: str  # its key in metrics.json
-    title: str  # what people call it, with the size of its codes
-    short: str  # the same without the size
-    about: str  # what it is, in half a sentence
+    spec: ModelSpec
     model: Model
     evaluation: Evaluation
     fit_seconds: float
-    pictured: bool = True  # whether figures of samples show it
-    objective: str = "reconstruction"
-    history: History = field(default_factory=tuple)  # its loss, epoch by epoch; empty for PCA
+
+    @property
+    def name(self) -> str:
+        """Its key in ``metrics.json``."""
+        return self.spec.name
+
+    @property
+    def short(self) -> str:
+        """What people call it."""
+        return "PCA" if self.is_baseline else self.name
+
+    @property
+    def title(self) -> str:
+        """The same with the size of its codes."""
+        return f"{self.short} ({self.latent_dim})"
+
+    @property
+    def objective(self) -> str:
+        """What its training made small."""
+        return str(self.spec.params.get("objective", "reconstruction"))
+
+    @property
+    def history(self) -> History:
+        """Its loss, epoch by epoch; empty for PCA."""
+        return () if isinstance(self.model, PcaBaseline) else self.model.history_
 
     @property
     def is_baseline(self) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,8 +20,7 @@ from latentmap.report.models import Measured, apart
 from latentmap.report.remarks import remarks
 
 
-@dataclass(frozen=True, eq=False)
-class Value:
+class Value(NamedTuple):
     """A number as written, whether more (1) or less (-1) of it is better, and what each sample adds to it."""
 
     text: str
@@ -30,16 +28,14 @@ class Value:
     samples: NDArray[Any] | None = None
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One number of the summary table, and whether it is the best among models of the same size."""
 
     text: str
     best: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One model in the summary table."""
 
     name: str
@@ -47,16 +43,14 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """The models of one size."""
 
     title: str
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """One figure on the page."""
 
     name: str
@@ -81,7 +75,7 @@ def render(
         loader=PackageLoader("latentmap.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not value.isprintable() else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -157,7 +151,7 @@ def groups(experiment: Experiment) -> list[Group]:
         rows = [
             Row(
                 model.name,
-                model.about,
+                model.spec.about,
                 tuple(Cell(value.text, value.text in best) for value, best in zip(row, winners, strict=True)),
             )
             for model, row in zip(models, table, strict=True)

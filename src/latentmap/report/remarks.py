@@ -9,6 +9,7 @@ import numpy as np
 
 from latentmap.analysis import Generated, TsneResult
 from latentmap.analysis.neighbours import small_classes
+from latentmap.analysis.transformers import drawn_rows
 from latentmap.errors import count
 from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text
@@ -18,6 +19,7 @@ ALL_VARIANCE = 0.999
 """The share of variance from which PCA is said to hold all of it."""
 
 _WIDE_GAP = 0.1  # by which test error exceeds training error where more data can be expected to help
+_NEXT_TO_NOTHING = 1e-3  # the share of variance below which nobody need ask which samples an error comes from
 _FEWEST_WITH_OUTLIERS = 20  # of fewer samples the worst may well make half of the error
 
 
@@ -50,7 +52,7 @@ def against_pca(model: Measured, pca: Measured, experiment: Experiment) -> str:
     """Compare one model's error with that of PCA at the same size, and say why PCA wins where that can be known."""
     ours, theirs = model.evaluation.test_mse, pca.evaluation.test_mse
     size = count(model.latent_dim, "number")
-    if not model.pictured:
+    if not model.spec.pictured:
         return (
             f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}. No linear map "
             "can do better than PCA on the data it learned from, so the closer, the more the training can be trusted."
@@ -114,12 +116,16 @@ def outlier_remarks(experiment: Experiment) -> list[str]:
     """Say where one test sample in a hundred makes more than half of an error."""
     n = len(experiment.dataset.test)
     few = -(-n // 100)
+    some = drawn_rows(len(experiment.dataset.train), 1000)
+    variance = np.var(experiment.dataset.train.X[some] / experiment.dataset.unit, axis=0).mean()
     parts, first = [], None
     for model in experiment.models:
         errors = np.sort(model.evaluation.errors.astype(np.float64))
+        if errors.mean() < _NEXT_TO_NOTHING * variance:
+            continue
         if n >= _FEWEST_WITH_OUTLIERS and errors[-few:].sum() > 0.5 * errors.sum():
             share = errors[-few:].sum() / errors.sum()
-            parts.append(f"{share:.1%} under {model.name} ({error_text(errors[:-few].mean())} without)")
+            parts.append(f"{share:.1%} of all under {model.name} ({error_text(errors[:-few].mean())} without)")
             first = first or model
     if first is None:
         return []
@@ -132,7 +138,7 @@ def outlier_remarks(experiment: Experiment) -> list[str]:
         which += f", by its feature {experiment.features.names[column]}"
     return [
         f"Outliers decide the test error: the worst {f'{few:,} samples make' if few > 1 else 'sample makes'} "
-        f"{', '.join(parts)} of all. The very worst is {which}."
+        f"{', '.join(parts)}. The very worst is {which}."
     ]
 
 

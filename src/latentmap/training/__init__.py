@@ -2,9 +2,9 @@
 
 from latentmap.training.batches import Batches
 from latentmap.training.callbacks import Callback, PrintEpochs, TensorBoard
-from latentmap.training.loop import TrainingResult, train
+from latentmap.training.loop import train
 from latentmap.training.objectives import OBJECTIVES
-from latentmap.training.plan import EpochRecord, TrainingPlan
+from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
 from latentmap.training.runtime import TrainingInterrupted
 
 __all__ = [

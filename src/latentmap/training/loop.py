@@ -12,8 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +25,7 @@ from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.optimizer import Muon, linear_decay
-from latentmap.training.plan import EpochRecord, TrainingPlan
+from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
 from latentmap.training.runtime import TrainingInterrupted, deferred_interrupts
 
 _LOWER = 1 / 3  # of the learning rate, for the second try of training that diverged
@@ -35,50 +34,6 @@ _LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where
 # outliers alone could reach n_batches times that variance; a thousand times that is no data's doing.
 _EXPLODED = 1e3
 _TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost what they tell of
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What training leaves behind besides the module's weights.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-        As it was carried out.
-    history : tuple of EpochRecord
-        One record an epoch.
-    best_epoch : int
-        The epoch whose weights the module now has, from 1; 0 if none was finished.
-    optimizer_state : dict
-        Of the optimizer and the objective, to go on from where training stopped.
-    stopped_early : bool
-        Whether patience ran out before the epochs did.
-    problem : str or None
-        Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
-    """
-
-    plan: TrainingPlan
-    history: tuple[EpochRecord, ...]
-    best_epoch: int
-    optimizer_state: dict[str, Tensor]
-    stopped_early: bool
-    problem: str | None = None
-
-    def facts(self, n_before: int = 0) -> dict[str, Any]:
-        """Return what a model file records; `n_before` epochs were carried out before."""
-        plan = self.plan
-        return {
-            "n_train": plan.n_train,
-            "n_validation": plan.n_validation,
-            "epochs": n_before + len(self.history),
-            "best_epoch": self.best_epoch,
-            "stopped_early": self.stopped_early,
-            "batch_size": plan.batch_size,
-            "learning_rate": plan.learning_rate,
-            "precision": plan.precision,
-            "augmentation": plan.augmentation,
-            "weight_decay": plan.weight_decay,
-        }
 
 
 def train(

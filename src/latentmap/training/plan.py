@@ -1,9 +1,11 @@
-"""What training is about to do, what ``"auto"`` means, and what is remembered of each epoch."""
+"""What training is about to do, what ``"auto"`` means, and what is remembered of it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from torch import Tensor
 
 from latentmap.models.base import Recipe
 
@@ -93,6 +95,50 @@ class EpochRecord:
     def as_dict(self) -> dict[str, Any]:
         """Return the record as a row of a table."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training leaves behind besides the module's weights.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        As it was carried out.
+    history : tuple of EpochRecord
+        One record an epoch.
+    best_epoch : int
+        The epoch whose weights the module now has, from 1; 0 if none was finished.
+    optimizer_state : dict
+        Of the optimizer and the objective, to go on from where training stopped.
+    stopped_early : bool
+        Whether patience ran out before the epochs did.
+    problem : str or None
+        Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
+    """
+
+    plan: TrainingPlan
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    optimizer_state: dict[str, Tensor]
+    stopped_early: bool
+    problem: str | None = None
+
+    def facts(self, n_before: int = 0) -> dict[str, Any]:
+        """Return what a model file records; `n_before` epochs were carried out before."""
+        plan = self.plan
+        return {
+            "n_train": plan.n_train,
+            "n_validation": plan.n_validation,
+            "epochs": n_before + len(self.history),
+            "best_epoch": self.best_epoch,
+            "stopped_early": self.stopped_early,
+            "batch_size": plan.batch_size,
+            "learning_rate": plan.learning_rate,
+            "precision": plan.precision,
+            "augmentation": plan.augmentation,
+            "weight_decay": plan.weight_decay,
+        }
 
 
 def auto_batch_size(recipe: Recipe, n_samples: int) -> int:

@@ -44,7 +44,7 @@ class Experiment:
     @property
     def drawn(self) -> list[Measured]:
         """The autoencoders that figures of samples show."""
-        return [model for model in self.models if model.pictured and not model.is_baseline]
+        return [model for model in self.models if model.spec.pictured and not model.is_baseline]
 
     @property
     def flat(self) -> list[Measured]:

@@ -164,16 +164,6 @@ def _compute(experiment: Experiment) -> list[Generated]:
     return [generate(model.title, model.model, medians[model.name], dataset) for model in experiment.drawn]
 
 
-def _images(results: Sequence[Generated], _: Experiment) -> Figure:
-    """Pictures."""
-    return generated(results)
-
-
-def _vectors(results: Sequence[Generated], experiment: Experiment) -> Figure:
-    """Tables."""
-    return vector_table(results, experiment.features)
-
-
 def _images_caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
     """Their words."""
     measure = (
@@ -213,4 +203,9 @@ def _each(results: Sequence[Generated]) -> str:
     return f"each {group}" if n <= MOST_CLASSES else f"{MOST_CLASSES} of {count(n, group)}"
 
 
-FIGURE = ReportFigure("generated", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption))
+FIGURE = ReportFigure(
+    "generated",
+    _compute,
+    images=Renderer(lambda results, _: generated(results), _images_caption),
+    vectors=Renderer(lambda results, experiment: vector_table(results, experiment.features), _vectors_caption),
+)

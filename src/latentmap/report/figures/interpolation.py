@@ -94,16 +94,6 @@ def _compute(experiment: Experiment) -> Interpolation:
     return interpolate({model.title: model.model for model in models}, dataset, pairs)
 
 
-def _images(walks: Interpolation, _: Experiment) -> Figure:
-    """Rows of pictures."""
-    return interpolation(walks)
-
-
-def _vectors(walks: Interpolation, experiment: Experiment) -> Figure:
-    """Tables."""
-    return vector_walks(walks, experiment.features)
-
-
 def _pairs(experiment: Experiment) -> str:
     """Which samples are walked between."""
     chosen = "of different classes" if experiment.labelled else "chosen at random"
@@ -135,5 +125,8 @@ def _vectors_caption(walks: Interpolation, experiment: Experiment) -> Caption:
 
 
 FIGURE = ReportFigure(
-    "interpolation", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+    "interpolation",
+    _compute,
+    images=Renderer(lambda walks, _: interpolation(walks), _images_caption),
+    vectors=Renderer(lambda walks, experiment: vector_walks(walks, experiment.features), _vectors_caption),
 )

@@ -102,6 +102,8 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
     ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 4).round().astype(int))
     for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()
+    for ax in axes.flat[max(0, len(shown) - columns) : len(shown)]:
+        ax.tick_params(labelbottom=True)  # the last of each column
     for ax, j, feature in zip(axes.flat, shown, features.short(shown, 26), strict=False):
         colours = COLOURS.to_rgba(values[..., j])[..., :3]
         extent = (0, len(grid.z1), 0, len(grid.z2))
@@ -130,11 +132,6 @@ def _compute(experiment: Experiment) -> dict[str, LatentGrid] | None:
         model.title: decode_grid(model.model, model.evaluation.Z_train, n_cells=n_cells, unit=dataset.unit)
         for model in models
     } or None
-
-
-def _images(grids: dict[str, LatentGrid], _: Experiment) -> Figure:
-    """Pictures in rows."""
-    return latent_grid(list(grids.values()), names=tuple(grids))
 
 
 def _vectors(grids: dict[str, LatentGrid], experiment: Experiment) -> Figure:
@@ -177,5 +174,8 @@ def _vectors_caption(_: dict[str, LatentGrid], experiment: Experiment) -> Captio
 
 
 FIGURE = ReportFigure(
-    "latent_grid", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+    "latent_grid",
+    _compute,
+    images=Renderer(lambda grids, _: latent_grid(list(grids.values()), names=tuple(grids)), _images_caption),
+    vectors=Renderer(_vectors, _vectors_caption),
 )

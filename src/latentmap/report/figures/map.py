@@ -19,6 +19,7 @@ from latentmap.report.figures.letters import choose_fonts, plain
 from latentmap.report.figures.points import CodeMap, legend, mark_medians, scatter
 from latentmap.report.figures.style import NEUTRAL, WIDTH, class_style
 from latentmap.report.models import Measured
+from latentmap.training import OBJECTIVES
 
 _ACROSS = 44  # thumbnails that would fit beside each other
 _COLOUR_ACROSS = 26  # photographs say nothing at the size at which a digit does
@@ -177,11 +178,11 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     """Its words."""
     pictures = ", with test images at their places wherever there is room for one" * experiment.dataset.is_images
     schedule = ""
-    if model.objective == "neighbors":
+    if OBJECTIVES[model.objective].keeps_neighbors:
         schedule = (
             f" It learned to keep neighbours together, in {count(len(model.history), 'epoch')}: a third of the "
-            'schedule that Autoencoder(model="residual", objective="neighbors") has on its own, which gives a better '
-            "map."
+            f'schedule that Autoencoder(model="residual", objective="{model.objective}") has on its own, which gives '
+            "a better map."
         )
     return Caption(
         "The map, to print",

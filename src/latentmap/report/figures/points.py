@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
@@ -23,15 +23,12 @@ from latentmap.report.figures.canvas import Picture, new_figure, title
 from latentmap.report.figures.letters import choose_fonts, plain, short_names
 from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, NEUTRAL, SMALL, TEXT, WIDTH, class_style, largest
 
+# Points from a mark to its name; of many names only those that fit in the first ring are written.
 RINGS = (6, 14, 24, 36, 50, 66)
-"""Points from a mark to its name; of many names only those that fit in the first ring are written."""
 DIRECTIONS = ((1, 0), (-1, 0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7), (0, 1), (0, -1))
-ONE_LETTER = 13.0
-"""Points: names of one or two characters can be larger than words."""
-FAR = 12
-"""Points: a name farther than this from its mark needs a line to it."""
-MOST_COLOURS = 10
-"""Colours where there are more classes than can be named: of groups, or of some classes."""
+ONE_LETTER = 13.0  # points: names of one or two characters can be larger than words
+FAR = 12  # points: a name farther than this from its mark needs a line to it
+MOST_COLOURS = 10  # where there are more classes than can be named: of groups, or of some classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,20 +241,7 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
     for row in shown[np.lexsort((chance, -medians.counts[shown]))]:
         if n_named == MOST_CLASSES or (many and any(around[row].overlaps(other) for other in taken)):
             continue
-        text = ax.annotate(
-            names[row],
-            (float(medians.Z[row, 0]), float(medians.Z[row, 1])),
-            xytext=(0, 0),
-            textcoords="offset points",
-            fontsize=SMALL if many else ONE_LETTER if len(names[row]) <= 2 else TEXT,
-            fontweight="bold",
-            color=INK,
-            va="bottom",
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            zorder=6,
-            arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8, "shrinkB": 4},
-        )
-        choose_fonts(text)
+        text = _name(ax, names[row], medians.Z[row], small=many)
         extent = Text.get_window_extent(text)
         size = (extent.width / point, extent.height / point)
         offset = free_place(places[row], size, taken, frame, RINGS[:1] if many else RINGS)
@@ -266,7 +250,6 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
             continue
         text.xyann = offset
         far = not Bbox.from_bounds(-FAR, -FAR, 2 * FAR, 2 * FAR).overlaps(Bbox.from_bounds(*offset, *size))
-        text.set_in_layout(False)  # it lies within the axes
         if not far:
             text.arrowprops = text.arrow_patch = None
         taken.append(Bbox.from_bounds(places[row][0] + offset[0], places[row][1] + offset[1], *size))
@@ -275,6 +258,26 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
             taken.append(around[row])
             mark(int(row))
     return taken
+
+
+def _name(ax: Axes, name: str, z: NDArray[Any], *, small: bool) -> Annotation:
+    """Write a name at its mark, to be moved, with a line to it."""
+    text = ax.annotate(
+        name,
+        (float(z[0]), float(z[1])),
+        xytext=(0, 0),
+        textcoords="offset points",
+        fontsize=SMALL if small else ONE_LETTER if len(name) <= 2 else TEXT,
+        fontweight="bold",
+        color=INK,
+        va="bottom",
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        zorder=6,
+        arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8, "shrinkB": 4},
+    )
+    text.set_in_layout(False)  # it lies within the axes
+    choose_fonts(text)
+    return text
 
 
 def free_place(

@@ -208,17 +208,13 @@ def _small_plots(
         for number, (name, plots) in enumerate(block):
             top -= row_height
             for column, plot in enumerate(plots):
-                place = (
-                    (left + column * width) / WIDTH,
-                    top / height,
-                    0.9 * width / WIDTH,
-                    (row_height - 0.25) / height,
-                )
-                ax = figure.add_axes(place)
+                x, size = left + column * width, (0.9 * width / WIDTH, (row_height - 0.25) / height)
+                ax = figure.add_axes((x / WIDTH, top / height, *size))
                 values = features.standardize(np.stack([plot.x, plot.x_hat]))[:, shown]
                 _small_plot(ax, values, colours[plot.owner], plot.above)
                 ax.tick_params(labelleft=column == 0)
-                ax.set_xticks(range(len(names)), names if number == len(block) - 1 else (), rotation=90)
+                below_it = names if number == len(block) - 1 else ()
+                ax.set_xticks(range(len(below_it)), below_it, rotation=90)
                 if column == 0:
                     ax.set_ylabel(name, fontsize=TEXT, color=INK)
                 axes.append(ax)
@@ -241,19 +237,9 @@ def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:
 
 def _compute(experiment: Experiment) -> Comparison:
     """The reconstructions of every pictured model."""
-    pictured = [model for model in experiment.models if model.pictured]
+    pictured = [model for model in experiment.models if model.spec.pictured]
     errors = {model.title: model.evaluation.errors for model in pictured}
     return compare_reconstructions({model.title: model.model for model in pictured}, experiment.dataset, errors=errors)
-
-
-def _images(comparison: Comparison, _: Experiment) -> Figure:
-    """Rows of pictures."""
-    return reconstructions(comparison)
-
-
-def _vectors(comparison: Comparison, experiment: Experiment) -> Figure:
-    """Lines over the features."""
-    return vector_reconstructions(comparison, experiment.features, colours=experiment.colours)
 
 
 def _images_caption(comparison: Comparison, experiment: Experiment) -> Caption:
@@ -281,5 +267,13 @@ def _vectors_caption(comparison: Comparison, experiment: Experiment) -> Caption:
 
 
 FIGURE = ReportFigure(
-    "reconstructions", _compute, Renderer(_images, _images_caption), Renderer(_vectors, _vectors_caption)
+    "reconstructions",
+    _compute,
+    images=Renderer(lambda comparison, _: reconstructions(comparison), _images_caption),
+    vectors=Renderer(
+        lambda comparison, experiment: vector_reconstructions(
+            comparison, experiment.features, colours=experiment.colours
+        ),
+        _vectors_caption,
+    ),
 )

@@ -14,22 +14,12 @@ INK, FAINT, WARNING = "#1f2328", "#656d76", "#b3261e"
 NEUTRAL = "#3f6fb5"
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 PALETTE = (
-    "#00729c",
-    "#e17718",
-    "#b80054",
-    "#9076ff",
-    "#055543",
-    "#6c2c0d",
-    "#81956c",
-    "#2d2ea0",
-    "#b68197",
-    "#7e6304",
+    *("#00729c", "#e17718", "#b80054", "#9076ff", "#055543"),
+    *("#6c2c0d", "#81956c", "#2d2ea0", "#b68197", "#7e6304"),
 )
 """Ten colours that stand out from white paper and from each other, for colour-blind people too: decision 0011."""
-REST = "#8b939c"
-"""What has no colour of its own."""
-MOST_CLASSES = 20
-"""Classes that are named and shown one by one; of more, some."""
+REST = "#8b939c"  # what has no colour of its own
+MOST_CLASSES = 20  # that are named and shown one by one; of more, some
 
 
 def class_style(index: int) -> tuple[str, str]:

@@ -19,7 +19,6 @@ __all__ = [
     "Objective",
     "Reconstruction",
     "Variational",
-    "check_objective",
     "make_objective",
 ]
 
@@ -30,11 +29,6 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "variational": Variational,
 }
 """Every objective by the name that `Autoencoder(objective=...)` takes; made with ``objective_params``."""
-
-
-def check_objective(name: str, params: Mapping[str, Any] | None = None) -> None:
-    """Refuse an objective that there is not, or settings that it does not take; see `make_objective`."""
-    make_objective(name, params)
 
 
 def make_objective(name: str, params: Mapping[str, Any] | None = None) -> Objective:

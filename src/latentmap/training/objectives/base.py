@@ -47,6 +47,9 @@ class Objective(nn.Module):
     prior_is_normal: ClassVar[bool] = False
     """Whether codes are made to fill the standard normal distribution, from which new ones are then drawn."""
 
+    keeps_neighbors: ClassVar[bool] = False
+    """Whether codes are placed by who is near whom in the data: they make a map."""
+
     n_companions = 0
     """How many other samples each drawn one brings along."""
 

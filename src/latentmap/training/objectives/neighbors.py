@@ -48,6 +48,7 @@ class Neighbors(Objective):
     J. N. Böhm, P. Berens and D. Kobak (2022), "Attraction-repulsion spectrum in neighbor embeddings".
     """
 
+    keeps_neighbors = True
     n_companions = 1
 
     def __init__(self, weight: float = 1.0, n_neighbors: int = 15) -> None:
