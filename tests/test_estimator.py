@@ -16,12 +16,12 @@ import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from latentmap import Autoencoder
+from latentmap import Autoencoder, load_dataset
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.errors import CheckpointError, TrainingError
 from latentmap.models import MODELS
@@ -64,8 +64,6 @@ def test_a_linear_autoencoder_of_vectors_reaches_the_error_of_pca_in_its_own_sca
 
 
 def test_a_dense_autoencoder_beats_pca_and_puts_neighbours_together(digits):
-    from sklearn.neighbors import KNeighborsClassifier
-
     images, labels = digits.train.images, digits.train.labels
     ae = Autoencoder("dense", 2, random_state=0).fit(images)
     pca = PCA(2).fit(flat(images))
@@ -598,6 +596,26 @@ def test_samples_after_pieces_are_of_all_pieces(vectors, monkeypatch):
         assert 0.28 < np.mean((np.abs(drawn - Z.mean(axis=0)) < 6 * Z.std(axis=0)).all(axis=1)) < 0.39
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["fit", "pieces"])
+def test_samples_after_a_piece_more_are_of_those_before_saving_too(vectors, tmp_path, whole):
+    low, high = np.repeat(vectors - 5, 10, axis=0), vectors + 5
+    X = np.concatenate([low, high])
+    if whole:
+        ae = quick("linear", epochs=20).fit(X)
+    else:
+        ae = quick("linear")
+        for _ in range(10):
+            ae.partial_fit(X)
+    ae.save(tmp_path / "m")
+    ae = Autoencoder.load(tmp_path / "m")
+    n_before = len(X) * (1 if whole else 10)
+    assert ae._fitted.n_samples == n_before
+    ae.partial_fit(high)
+    assert ae._fitted.n_samples == n_before + len(high)
+    share = np.mean(np.abs(ae.sample(1000, random_state=0).mean(axis=1) - low.mean()) < 5)
+    assert share == pytest.approx(len(low) * (1 if whole else 10) / (n_before + len(high)), abs=0.04)
+
+
 def test_what_is_kept_of_pieces_is_an_even_draw_and_bounded(small, monkeypatch):
     monkeypatch.setattr("latentmap.models.fitted._KEPT_BYTES", 64 * 50)
     ae = quick("linear")
@@ -608,13 +626,17 @@ def test_what_is_kept_of_pieces_is_an_even_draw_and_bounded(small, monkeypatch):
     assert len(set(kept)) > 5
 
 
-@pytest.mark.parametrize("kind", ["requires_grad", "channels first", "bfloat16"])
+@pytest.mark.parametrize("kind", ["requires_grad", "channels first", "bfloat16", "sparse"])
 def test_tensors_are_taken(kind, small, vectors):
     X, given = {
         "requires_grad": (vectors, torch.tensor(vectors, requires_grad=True)),
         "channels first": (small.train.images, torch.tensor(small.train.images).permute(0, 3, 1, 2)),
         "bfloat16": (np.round(vectors).astype(np.float32), torch.tensor(np.round(vectors)).bfloat16()),
+        "sparse": (vectors, torch.tensor(vectors).to_sparse()),
     }[kind]
+    np.testing.assert_array_equal(
+        load_dataset(given, test_fraction=0).train.X, load_dataset(X, test_fraction=0).train.X
+    )
     ae = quick().fit(X)
     np.testing.assert_array_equal(quick().fit(given).transform(given), ae.transform(X))
     assert ae.settings(given) == ae.settings(X)
@@ -878,9 +900,7 @@ def test_set_output_takes_images_too(small):
 def test_a_pipeline_scales_encodes_and_classifies_and_goes_back(digits):
     X, y = flat(digits.train.images[:400, ::4, ::4]), digits.train.labels[:400]
     test, truth = flat(digits.test.images[:, ::4, ::4]), digits.test.labels
-    pipeline = make_pipeline(
-        MinMaxScaler(), Autoencoder(latent_dim=8, random_state=0), LogisticRegression(max_iter=2000)
-    )
+    pipeline = make_pipeline(MinMaxScaler(), Autoencoder(latent_dim=8, random_state=0), KNeighborsClassifier())
     assert pipeline.fit(X, y).score(test, truth) > 0.75
     encode = pipeline[:-1]
     assert encode.inverse_transform(encode.transform(test)).shape == test.shape

@@ -24,12 +24,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
-from latentmap.data.objects import check_images, check_units, name_first_gap
+from latentmap.data.objects import check_images, check_units, name_first_gap, tensor_to_array
 from latentmap.data.preprocessing import (
     SCALINGS,
     Preprocessing,
     Scaling,
-    channels_last,
     measuring_unit,
     range_in_words,
 )
@@ -318,6 +317,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not first:
             new.__dict__ |= {name: value for name, value in vars(self).items() if name in _LEARNED}
             new._fitted = self._fitted.copy()
+            new._fitted.recall_some()
         samples = new._check_samples(X, reset=first)
         if first:
             new._start(samples)
@@ -413,6 +413,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             unit = np.asarray(measuring_unit(samples)).tolist()
         training = {
             **result.facts(n_before=model.n_iter),
+            "samples": len(samples) + (model.n_samples if piecewise else 0),
             "seconds": round(time.perf_counter() - start, 3),
             "device": str(device),
         }
@@ -741,10 +742,7 @@ def _is_auto(value: object) -> bool:
 
 def _array(X: Any) -> Any:
     """A tensor of PyTorch as an array, whose images have their channels last; anything else as it is."""
-    if not isinstance(X, torch.Tensor):
-        return X
-    X = X.detach().cpu()
-    return channels_last((X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy())
+    return tensor_to_array(X) if isinstance(X, torch.Tensor) else X
 
 
 def _in_one_line(error: Exception) -> Exception:

@@ -248,7 +248,7 @@ def test_a_frame_gives_its_numbers_and_names_the_class():
     assert (dataset.class_names, dataset.reading.columns) == (("x", "y"), tuple("abcdef"))
     np.testing.assert_allclose(dataset.train.X, VECTORS, rtol=1e-6)
     unlabelled = load_dataset(frame)
-    assert unlabelled.notes == ("1 columns that hold no numbers are passed over: 'kind'.",)
+    assert unlabelled.notes == ("1 column that holds no numbers is passed over: 'kind'.",)
     again = load_dataset(frame[["f", "e", "d", "c", "b", "a"]], reading=dataset.reading, test_fraction=0)
     np.testing.assert_array_equal(again.train.X, dataset.train.X)
     with pytest.raises(DatasetError, match=r"the data frame lacks the column\(s\) 'a'"):
@@ -258,9 +258,9 @@ def test_a_frame_gives_its_numbers_and_names_the_class():
 def test_a_model_says_the_same_of_a_frames_columns():
     frame = pd.DataFrame(VECTORS, columns=list("abcdef"))
     others = frame.assign(kind=["x", "y"] * 20, when=pd.date_range("2024-01-01", periods=40))
-    dates = "1 columns that hold dates: 'when'. Leave them out, or read X by load_dataset"
+    dates = "1 column that holds dates: 'when'. Leave them out, or read X by load_dataset"
     for one, said in (
-        (others, f"1 columns that hold no numbers: 'kind'; {dates}"),
+        (others, f"1 column that holds no numbers: 'kind'; {dates}"),
         (others.drop(columns="kind"), dates),
     ):
         with pytest.raises(ValueError, match=re.escape(f"X must hold numbers, got {said}")):
@@ -445,9 +445,7 @@ def test_compressed_files_larger_than_the_memory_allowed_are_read_piece_by_piece
 
 def test_compressed_vectors_larger_than_the_memory_allowed_are_refused_by_their_header(tmp_path):
     np.savez_compressed(tmp_path / "x.npz", X=np.zeros((3000, 3000)))
-    message = (
-        r"must be held as a whole, and takes 68\.7 MiB, more than the 18\.0 MiB allowed\. Allow more with --memory"
-    )
+    message = r"must be held as a whole, and takes 68\.7 MiB, more than the 18 MiB allowed\. Allow more with --memory"
 
     def refused():
         with pytest.raises(DatasetError, match=message):

@@ -403,7 +403,7 @@ def test_hidden_and_other_files_are_passed_over_and_counted(photos):
     (photos / "Thumbs.db").write_text("x")
     dataset = load_dataset(photos)
     assert len(dataset.train) + len(dataset.test) == 30
-    assert dataset.notes == ("2 files that are no images are passed over.",)
+    assert dataset.notes == ("2 files passed over: no images.",)
 
 
 def test_the_split_is_the_same_every_time_and_the_test_part_in_no_order(photos):
@@ -482,7 +482,7 @@ def test_only_regular_files_are_opened_and_others_are_unreadable_images(tmp_path
     assert dataset.class_names == ("a", "b")  # whatever lies beside them
     assert [dataset.class_names[label] for label in dataset.train.labels] == [name[0] for name in dataset.train.names]
     assert len(dataset.train) == 40
-    assert dataset.notes == ("1 files that are no images are passed over.",)
+    assert dataset.notes == ("1 file passed over: no images.",)
 
 
 def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):

@@ -49,7 +49,7 @@ def test_a_column_of_text_or_numbers_names_the_class(tmp_path):
     dataset = load_dataset(path, label="kind", test_fraction=0)
     assert (dataset.class_names, dataset.sample_shape) == (("cat", "dog"), (3,))
     assert dataset.reading.label == "kind"
-    assert load_dataset(path).notes == ("1 columns that hold no numbers are passed over: 'kind'.",)
+    assert load_dataset(path).notes == ("1 column that holds no numbers is passed over: 'kind'.",)
     numbered = write_csv(tmp_path / "n.csv", [(*row, i % 11) for i, row in enumerate(VECTORS)], ["a", "b", "c", "k"])
     assert load_dataset(numbered, label="k").class_names == tuple(map(str, range(11)))
 
@@ -124,10 +124,10 @@ def test_damaged_cells_are_one_line(tmp_path, text, message):
     (["", "2.5", "3.5"], None, None),
     (["3,5", "4", "-1,25"], [3.5, 4, -1.25], "commas are read as decimal points in 1 columns: 'c'."),
     (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 columns: 'c'."),
-    (["", "", "NA"], None, "1 columns that hold no values are passed over: 'c'."),
-    (["2024-01-31", "2024-02-01", ""], None, "1 columns that hold dates are passed over: 'c'. Write them as numbers"),
-    (["31.1.2024", "1.2.2024", "2.2.2024"], None, "1 columns that hold dates are passed over: 'c'."),
-    (["x", "2", "y"], None, "1 columns that hold no numbers are passed over: 'c'."),
+    (["", "", "NA"], None, "1 column that holds no values is passed over: 'c'."),
+    (["2024-01-31", "2024-02-01", ""], None, "1 column that holds dates is passed over: 'c'. Write them as numbers"),
+    (["31.1.2024", "1.2.2024", "2.2.2024"], None, "1 column that holds dates is passed over: 'c'."),
+    (["x", "2", "y"], None, "1 column that holds no numbers is passed over: 'c'."),
 ])  # fmt: skip
 def test_what_a_column_holds_is_decided_by_all_rows(tmp_path, column, values, note):
     rows = zip([1.5, 2.5, 3.5], column, strict=True)
@@ -158,9 +158,8 @@ def test_a_column_that_only_numbers_the_rows_is_passed_over(tmp_path, kind, name
     dataset = load_dataset(source, test_fraction=0)
     assert dataset.reading.columns == ("a", "b")
     assert dataset.notes == (
-        "1 columns that hold no numbers are passed over: 'word'.",
-        f"1 columns that only number the rows are passed over: '{name}'. "
-        "Name the features with --columns to keep them.",
+        "1 column that holds no numbers is passed over: 'word'.",
+        f"passed over, for only numbering the rows: '{name}'. Name the features with --columns to keep them.",
     )
     for columns in (["*"], [name, "a", "b"]):
         kept = load_dataset(source, columns=columns, test_fraction=0)

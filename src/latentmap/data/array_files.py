@@ -242,6 +242,6 @@ def _check_held(path: Path, shape: tuple[int, ...], n_bytes: int, budget: int) -
     """Refuse more than may be held of what cannot be read piece by piece: vectors and labels."""
     if len(shape) < 3:
         raise DatasetError(
-            f"{path} must be held as a whole, and takes {n_bytes / 2**20:,.1f} MiB, more than the "
-            f"{budget / 2**20:,.1f} MiB allowed. Allow more with --memory."
+            f"{path} must be held as a whole, and takes {n_bytes / 2**20:,.3g} MiB, more than the "
+            f"{budget / 2**20:,.3g} MiB allowed. Allow more with --memory."
         )

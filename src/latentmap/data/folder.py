@@ -14,7 +14,7 @@ import numpy as np
 
 from latentmap.data.images import SUFFIXES, UnreadableImageError, read_encoded
 from latentmap.data.reading import Read, ReadOptions
-from latentmap.errors import DatasetError, printable
+from latentmap.errors import DatasetError, count, printable
 
 _TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
 
@@ -134,7 +134,7 @@ def walk(folder: Path) -> tuple[list[Found], list[Path], list[str]]:
             raise DatasetError(f"{folder / path} cannot be read: {error.strerror}. Check its permissions.") from error
         names = sorted((name for name in names if not name.startswith(".")), key=natural_order, reverse=True)
         todo += [(path / name, (*above, here)) for name in names]
-    notes = [f"{n_others:,} files that are no images are passed over."] if n_others else []
+    notes = [f"{count(n_others, 'file')} passed over: no images."] if n_others else []
     if loops:
         notes.append(
             f"links back to a folder that they lie in are not followed: {', '.join(map(printable, loops[:3]))}."

@@ -273,7 +273,7 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     if n_bytes > options.budget and info.reading.is_images and content is not None:
         rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())
         key = hashlib.blake2b(f"2 {content} {rows}".encode(), digest_size=16).hexdigest()
-        notes.append(f"{n_bytes / 2**30:.1f} GiB of samples are more than may be held, and are read from the cache.")
+        notes.append(f"{n_bytes / 2**30:.2g} GiB of samples are more than may be held, and are read from the cache.")
         held, unreadable = store(samples, key, parts, shuffled, notes, options.bar)
     else:
         held, unreadable = _hold(samples, info.n, parts, shuffled)

@@ -38,7 +38,7 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
     if hasattr(source, "columns") and hasattr(source, "dtypes"):
         return _read_frame(source, y, options)
     if hasattr(source, "detach"):
-        source = channels_last(source.detach().cpu().numpy())
+        source = tensor_to_array(source)
     try:
         X = np.asarray(source)
     except ValueError as error:  # rows of different lengths
@@ -46,6 +46,13 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
     return read_arrays("the data", [(X, y)], options, content=content)
+
+
+def tensor_to_array(X: Any) -> NDArray[Any]:
+    """A tensor of PyTorch, of any layout and precision, as an array whose images have their channels last."""
+    X = X.detach().cpu()
+    X = X if str(X.layout) == "torch.strided" else X.to_dense()
+    return channels_last((X.float() if str(X.dtype) in ("torch.bfloat16", "torch.float16") else X).numpy())
 
 
 def _read_frame(frame: Any, y: Any, options: ReadOptions) -> Read:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrays import Side, read_arrays
 from latentmap.data.reading import Read, ReadOptions
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, count
 
 CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features
 _ID_LIKE = ("id", "index", "idx", "row", "rownames", "unnamed: 0", "__index_level_0__")
@@ -95,8 +95,8 @@ def class_column(names: Collection[str], options: ReadOptions, where: str, *, gu
 
 def check_names(names: Iterable[str], where: str) -> None:
     """Refuse two columns of one name."""
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
+    name, n = Counter(names).most_common(1)[0]
+    if n > 1:
         raise DatasetError(f"{where} has more than one column {name!r}. Rename them.")
 
 
@@ -112,7 +112,9 @@ def describe_others(kinds: Mapping[str, Kind], done: str = "", *, end: bool = Fa
     for kind, (what, way) in _PASSED_OVER.items():
         names = [name for name, found in kinds.items() if found == kind]
         if names:
-            lines.append(f"{len(names):,} columns that {what}{done}: {listed(names)}{'.' + way if end else ''}")
+            one = len(names) == 1
+            said = f"that {what.replace('hold', 'holds') if one else what}{done.replace('are', 'is') if one else done}"
+            lines.append(f"{count(len(names), 'column')} {said}: {listed(names)}{'.' + way if end else ''}")
     return lines
 
 
@@ -149,8 +151,8 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
     if counts.any():
         passed = [columns[i] for i in np.flatnonzero(counts)]
         notes.append(
-            f"{len(passed):,} columns that only number the rows are passed over: {listed(passed)}. Name the features "
-            "with --columns to keep them."
+            "passed over, for only numbering the rows: "
+            f"{listed(passed)}. Name the features with --columns to keep them."
         )
     kept = ~(empty | counts)
     if not kept.any():

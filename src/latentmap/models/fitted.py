@@ -82,6 +82,11 @@ class FittedModel:
         return self._training.get("best_epoch", 0)  # type: ignore[no-any-return]
 
     @property
+    def n_samples(self) -> int:
+        """Samples it has learned from, those of all pieces."""
+        return self._training.get("samples", MOST_CODES if self.n_iter else 0)  # type: ignore[no-any-return]
+
+    @property
     def settings(self) -> dict[str, Any] | None:
         """All that decided the result, where a checkpoint was kept."""
         settings = self.info.get("settings")
@@ -189,6 +194,15 @@ class FittedModel:
             self._some = None
             self._codes = None if self.prior_is_normal else self._encode_some(samples)
 
+    def recall_some(self) -> None:
+        """Before another piece: samples that stand for those of which only the distribution of codes is known."""
+        if self._some is not None or self.prior_is_normal or (self.mixture is None and self._codes is None):
+            return
+        self._find_mixture()
+        numbers = np.random.default_rng((self.seed, self.n_iter, 1)).random(min(self.n_samples, 10**7))
+        numbers = np.sort(numbers)[: _most_kept(4 * self.preprocessing.n_values)]
+        self._some = (self.decode(self.code_mixture().sample(len(numbers), self.seed)), numbers)
+
     def code_mixture(self) -> CodeMixture:
         """How codes are distributed; `ValueError` where that is not known."""
         if self.prior_is_normal:
@@ -213,7 +227,7 @@ class FittedModel:
 
     def _keep_some(self, samples: NDArray[Any]) -> None:
         """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
-        most = max(1, min(MOST_CODES, _KEPT_BYTES // max(1, samples[:1].nbytes)))
+        most = _most_kept(samples[:1].nbytes)
         numbers = np.random.default_rng((self.seed, self.n_iter)).random(len(samples))
         chosen = np.argsort(numbers)[:most]
         kept, numbers = samples[chosen], numbers[chosen]
@@ -283,6 +297,11 @@ def for_inference(module: AutoencoderModule) -> AutoencoderModule:
                 layers[i + 1] = nn.Identity()
     lay_out(quick, torch.channels_last)
     return quick
+
+
+def _most_kept(n_bytes: int) -> int:
+    """How many samples of so many bytes `partial_fit` keeps."""
+    return max(1, min(MOST_CODES, _KEPT_BYTES // max(1, n_bytes)))
 
 
 def streamed(samples: NDArray[Any]) -> FileRegion | None:
