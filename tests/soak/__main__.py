@@ -277,10 +277,10 @@ def races(folder: Path, until: float, tally: Counter[str], failures: list[str]) 
 
 
 def damage(folder: Path, until: float, tally: Counter[str], failures: list[str]) -> None:
-    """Damage files of every format: right data or an error in one line. Some 60 a second; at most 10,000 a format."""
-    n = int(min(10_000, max(20, 3 * (until - time.monotonic()))))
+    """Damage files of every format: right data or an error in one line. Some 60 a second and core; at most 10,000 a format."""
+    n = int(min(10_000, max(20, 3 * (os.cpu_count() or 1) * (until - time.monotonic()))))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/data/test_mutations.py"],
+        [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", "tests/data/test_mutations.py"],
         env={**os.environ, "LATENTMAP_MUTATIONS": str(n)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     tally["a format"] = n
@@ -289,7 +289,7 @@ def damage(folder: Path, until: float, tally: Counter[str], failures: list[str])
 
 
 EXPERIMENTS = {"events": events, "small_disk": small_disk, "races": races, "kills": kills, "damage": damage}
-SHARES = {"events": 0, "small_disk": 0, "races": 0.1, "kills": 0.5, "damage": 0.4}
+SHARES = {"events": 0, "small_disk": 0, "races": 0.1, "kills": 0.3, "damage": 0.6}
 """The part of the time that each may take; two take what they take."""
 
 
