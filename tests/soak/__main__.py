@@ -277,7 +277,7 @@ def races(folder: Path, until: float, tally: Counter[str], failures: list[str]) 
 
 
 def damage(folder: Path, until: float, tally: Counter[str], failures: list[str]) -> None:
-    """Damage files of every format: right data or an error in one line. Some 60 a second and core; at most 10,000 a format."""
+    """Damage files of every format, up to 10,000 times, 60 a second and core: right data or an error in one line."""
     n = int(min(10_000, max(20, 3 * (os.cpu_count() or 1) * (until - time.monotonic()))))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", "tests/data/test_mutations.py"],
