@@ -21,3 +21,20 @@ from latentmap.errors import printable
 def test_names_are_written_so_that_anything_can_show_them(text, written):
     assert printable(text) == written
     written.encode("utf-8")
+
+
+def test_a_message_that_quotes_a_name_with_a_newline_is_one_line(tmp_path):
+    import pickle
+    import zipfile
+
+    import numpy as np
+    import pytest
+
+    from latentmap import DatasetError, load_dataset
+
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as file, file.open("X\n.npy", "w") as member:
+        np.save(member, np.zeros((20, 8, 8), np.uint8))
+    with pytest.raises(DatasetError, match="must hold one of X, x, images, data") as caught:
+        load_dataset(tmp_path / "x.npz")
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301

@@ -36,7 +36,11 @@ def count(n: int, what: str) -> str:
 
 
 class LatentmapError(Exception):
-    """Base class of every error about the world rather than about a parameter."""
+    """Base class of every error about the world rather than about a parameter; its message is made `printable`."""
+
+    def __init__(self, *args: object) -> None:
+        # Here, since any file may hold a name with a newline, and any message may quote it.
+        super().__init__(*(printable(one) if isinstance(one, str) else one for one in args))
 
 
 class DatasetError(LatentmapError):
