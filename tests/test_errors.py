@@ -28,9 +28,9 @@ def test_a_message_that_quotes_a_name_with_a_newline_is_one_line(tmp_path):
     import zipfile
 
     import numpy as np
-    import pytest
 
-    from latentmap import DatasetError, load_dataset
+    from latentmap import load_dataset
+    from latentmap.errors import DatasetError
 
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as file, file.open("X\n.npy", "w") as member:
         np.save(member, np.zeros((20, 8, 8), np.uint8))
