@@ -32,8 +32,10 @@ def test_a_message_that_quotes_a_name_with_a_newline_is_one_line(tmp_path):
     from latentmap import load_dataset
     from latentmap.errors import DatasetError
 
-    with zipfile.ZipFile(tmp_path / "x.npz", "w") as file, file.open("X\n.npy", "w") as member:
-        np.save(member, np.zeros((20, 8, 8), np.uint8))
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as file:
+        for name in ("X\n.npy", "z.npy"):
+            with file.open(name, "w") as member:
+                np.save(member, np.zeros((20, 8, 8), np.uint8))
     with pytest.raises(DatasetError, match="must hold one of X, x, images, data") as caught:
         load_dataset(tmp_path / "x.npz")
     assert len(str(caught.value).splitlines()) == 1
