@@ -252,6 +252,25 @@ def test_who_reads_while_another_writes_gets_the_old_or_the_new(tmp_path):
     assert found <= {"0", "1"}
 
 
+def test_a_folder_that_is_moved_before_it_is_opened_is_looked_for_again(tmp_path, monkeypatch):
+    fill(tmp_path / "b", "whole")
+    real, opened = os.open, []
+
+    def moving(path, *arguments):
+        opened.append(path)
+        if len(opened) > 1:
+            return real(path, *arguments)
+        (tmp_path / "b").rename(tmp_path / "away")
+        try:
+            return real(path, *arguments)
+        finally:
+            (tmp_path / "away").rename(tmp_path / "b")
+
+    monkeypatch.setattr("latentmap.files.os.open", moving)
+    assert text_of(tmp_path / "b") == "whole"
+    assert len(opened) > 1
+
+
 def test_only_hidden_folders_of_ours_are_removed(tmp_path):
     mine = [".b.latentmap-mine", ".b.latentmap-abcdefgh"]  # the second by its name like one of ours
     for name in mine:

@@ -190,13 +190,15 @@ def read_folder(path: str | os.PathLike[str], read: Callable[[Path], T]) -> T:
     wanted = Path(path)
     for _ in range(_TRIES):
         folder = _standing(wanted)
+        if folder is None:
+            break
         try:
             # As long as it is open no other folder gets its number. A named pipe would be waited for.
             descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        except FileNotFoundError:  # between the look and the opening it was moved
+            continue
         except OSError:
-            if folder != wanted:
-                continue
-            return read(wanted)
+            break
         try:
             found = read(folder)
         except Exception:
@@ -379,8 +381,8 @@ def _swap(one: Path, other: Path) -> bool:
     return not failed
 
 
-def _standing(folder: Path) -> Path:
-    """Where a folder is to be read: at its name, or where the old one waits between two renames."""
+def _standing(folder: Path) -> Path | None:
+    """Where a folder is to be read: at its name, or where the old one waits between two renames; None if nowhere."""
     for _ in range(3):  # once it has been looked for in both places it may have come back to the first
         if os.path.exists(folder):  # noqa: PTH110  # which is quiet about names that are too long
             return folder
@@ -388,7 +390,7 @@ def _standing(folder: Path) -> Path:
         waiting = [left / _OLD for left in (_left(target) if target.name else []) if (left / _OLD).is_dir()]
         if waiting:
             return waiting[0]
-    return folder
+    return None
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
