@@ -140,6 +140,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         What `random_state` came to.
     settings_ : dict or None
         What `settings` gave for the data that `fit` saw, where a checkpoint was kept.
+    prior_is_normal_ : bool
+        Whether codes were drawn towards a standard normal distribution, as a variational model's are.
     metadata_ : dict
         What `save` was given to remember.
     n_features_in_ : int
@@ -173,6 +175,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     seed_: int = _of_model("seed")
     settings_: dict[str, Any] | None = _of_model("settings")
     metadata_: dict[str, Any] = _of_model("metadata")
+    prior_is_normal_: bool = _of_model("prior_is_normal")
 
     @_with_hints
     def __init__(

@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from latentmap.analysis import PcaBaseline
-from latentmap.analysis.baselines import linear_rank
+from latentmap.analysis.baselines import linear_rank, most_components
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 1), (4, 4, 3), (20,)])
@@ -51,3 +51,15 @@ def test_of_very_many_samples_evenly_spaced_ones_are_taken(monkeypatch):
     np.testing.assert_allclose(some.pca_.mean_, X[::4].mean(axis=0), atol=1e-5)
     alike = np.abs(np.sum(some.pca_.components_ * whole.pca_.components_, axis=1))
     assert (alike > 0.95).all()
+
+
+def test_no_more_components_are_promised_than_the_samples_fitted_allow(monkeypatch):
+    X = np.random.default_rng(0).random((100, 60)).astype(np.float32)
+    assert most_components(X) == 60
+    monkeypatch.setattr("latentmap.analysis.baselines._MOST_BYTES", 4 * X.size // 5)  # every fifth
+    assert most_components(X) == 20
+    assert PcaBaseline(20).fit(X).transform(X).shape == (100, 20)
+    with pytest.raises(ValueError, match="latent_dim must be between 1 and 20"):
+        PcaBaseline(21).fit(X)
+    monkeypatch.undo()
+    assert most_components(np.zeros((1000, 50, 50, 1), np.uint8)[:, :46, :46]) == 256  # for more would take minutes

@@ -238,6 +238,26 @@ def test_evaluate_says_where_classes_are_too_small_for_ten_neighbours(latentmap,
     assert said not in latentmap("evaluate", model, "digits", "--limit", 150).err
 
 
+def test_evaluate_says_where_pca_is_no_match_and_takes_objectives_it_does_not_know(latentmap, tmp_path, digits8):
+    place = tmp_path / "m"
+    Autoencoder("linear", 62, epochs=1).fit(digits8.train.images).save(place)
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "objective": "somebody's"}))
+    done = latentmap("evaluate", place, "digits", "--limit", 60, "--json")
+    assert done.status == 0, done.err
+    assert list(json.loads(done.out)) == ["linear"]
+    assert "PCA has 60 numbers at most here: it is no match for 62." in done.err
+    assert latentmap("generate", place, "--samples", 4, "-o", "new.png").status == 0
+
+
+@pytest.mark.parametrize("words", [("generate", "no-model", "digits"),
+                                   ("interpolate", "no-model", "digits", "--from", 1, "--to", 2)])  # fmt: skip
+def test_a_wrong_ending_is_refused_before_anything_is_read(latentmap, words):
+    done = latentmap(*words, "-o", "walk.jpg")
+    assert (done.status, done.out) == (2, "")
+    assert "output must end in .png, .svg, .pdf, got walk.jpg" in done.err
+
+
 def test_generate_draws_a_picture(latentmap, tmp_path, model):
     done = latentmap("generate", model, "digits", "-o", "medians.png")
     assert (done.status, done.out) == (0, "medians.png\n")

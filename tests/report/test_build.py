@@ -178,8 +178,8 @@ def test_stages_are_told_once_as_they_begin(plain, tmp_path):
 
 
 def test_pca_of_very_many_numbers_is_not_fitted(plain, tmp_path, monkeypatch):
-    monkeypatch.setattr("latentmap.report.models._MOST_COMPONENTS", 3)
-    monkeypatch.setattr("latentmap.report.models.COVARIANCE_LIMIT", 62)
+    monkeypatch.setattr("latentmap.analysis.baselines._MOST_COMPONENTS", 3)
+    monkeypatch.setattr("latentmap.analysis.baselines.COVARIANCE_LIMIT", 62)
     dataset = small_dataset("3 classes")
     result = plain(tmp_path / "out", specs=quick(dataset)[:2])
     assert list(result.metrics["models"]) == ["dense", "conv", "pca-2", "pca-3"]

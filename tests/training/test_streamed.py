@@ -9,6 +9,7 @@ from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.models import fitted as fitted_module
 from latentmap.training import streamed
+from latentmap.training.batches import n_validation
 from latentmap.training.objectives import Objective
 from latentmap.training.streamed import StreamedBatches
 
@@ -70,6 +71,14 @@ def test_small_files_keep_a_training_part(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.arange(30 * 4, dtype=np.uint8).reshape(30, 2, 2))
     batches = batches_of(np.load(tmp_path / "x.npy", mmap_mode="r"), monkeypatch, block=2**20)
     assert (batches.n_train, batches.n_validation) == (27, 3)
+
+
+def test_a_validation_part_of_nearly_all_leaves_something_to_learn_from(numbered, monkeypatch):
+    batches = batches_of(numbered, monkeypatch, validation_fraction=0.9999)
+    assert batches.n_train >= 1
+    assert batches.n_train + batches.n_validation == N
+    for n in (20, 100):
+        assert n_validation(n, 0.9999) == n - 2
 
 
 def test_the_mean_is_that_of_the_training_samples(numbered, monkeypatch):

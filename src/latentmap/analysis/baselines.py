@@ -16,6 +16,7 @@ from latentmap.analysis.transformers import FloatArray, chunks, flat
 from latentmap.data.preprocessing import measuring_unit
 
 _MOST_BYTES = 2**31  # of samples as float32
+_MOST_COMPONENTS = 256  # of more than `COVARIANCE_LIMIT` features
 
 COVARIANCE_LIMIT = 2048
 """Features up to which the covariance matrix is small beside the data and its eigenvectors take seconds."""
@@ -71,13 +72,14 @@ class PcaBaseline:
         Of more samples than 2 GiB of float32 hold, evenly spaced ones are taken.
         """
         n_features = int(np.prod(X.shape[1:]))
-        most = min(len(X), n_features)
+        rows = X[:: _every(X)]
+        most = min(len(rows), n_features)
         if not 1 <= self.latent_dim <= most:
             raise ValueError(
                 f"latent_dim must be between 1 and {most} (the fewer of samples and features), got {self.latent_dim}."
             )
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
-        rows = flat(X[:: -(-4 * X.size // _MOST_BYTES)])
+        rows = flat(rows)
         # In place: the covariance is accumulated in float32, and numbers near 1 lose the least of it.
         self.scale_ = np.asarray(measuring_unit(X), np.float32)
         rows /= self.scale_
@@ -97,6 +99,18 @@ class PcaBaseline:
         """Return the samples that the codes stand for, float32, in the shape and units of the training data."""
         rows = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)) * self.scale_
         return np.asarray(rows, dtype=np.float32).reshape(-1, *self.sample_shape_)
+
+
+def most_components(X: NDArray[Any]) -> int:
+    """How many numbers a baseline beside a model may have: what the data allows, and what takes no minutes to find."""
+    n_features = int(X[0].size)
+    # Beyond, fitting would take minutes and gigabytes: images of 256x256 are given codes of 4,096 numbers.
+    return min(len(X[:: _every(X)]), n_features, n_features if n_features <= COVARIANCE_LIMIT else _MOST_COMPONENTS)
+
+
+def _every(X: NDArray[Any]) -> int:
+    """The step between the samples that are fitted, so that float32 holds them in `_MOST_BYTES`."""
+    return -(-4 * X.size // _MOST_BYTES)
 
 
 def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:

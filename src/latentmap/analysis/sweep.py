@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.baselines import PcaBaseline
+from latentmap.analysis.baselines import PcaBaseline, most_components
 from latentmap.analysis.neighbours import knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Transformer, chunks, encode
@@ -140,7 +140,7 @@ def sweep(
         mean = learned.mean(axis=0, dtype=np.float64)
         squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
         variance = max(squares / held.size, 1e-12)
-        most = min(len(learned), train.X[0].size)
+        most = most_components(learned)
         for size in sizes:
             if on_size is not None:
                 on_size(size)

@@ -138,17 +138,20 @@ def evaluate(
     """
     starting()
     from latentmap import analysis
+    from latentmap.analysis.baselines import most_components
     from latentmap.analysis.neighbours import small_classes
-    from latentmap.training import OBJECTIVES
+    from latentmap.errors import count
 
     autoencoder, dataset = load_both(model, source, limit=limit, memory=memory, data_dir=data_dir)
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
-    most = min(len(dataset.train), autoencoder.n_features_in_)
+    most = most_components(dataset.train.X)
     rows = {autoencoder.model: _run_by(autoencoder, runtime)}
     Bar("measuring on the test split")
     if autoencoder.latent_dim_ <= most:
         pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
         rows[f"pca-{autoencoder.latent_dim_}"] = pca
+    else:
+        note(f"PCA has {count(most, 'number')} at most here: it is no match for {autoencoder.latent_dim_:,}.")
     results = {}
     for name, transformer in rows.items():
         found = analysis.evaluate(transformer, dataset, ranks=ranks)
@@ -158,7 +161,7 @@ def evaluate(
             "knn_accuracy": found.knn_accuracy,
             "trustworthiness": found.trustworthiness,
         }
-        if OBJECTIVES[autoencoder.objective].prior_is_normal:
+        if autoencoder.prior_is_normal_:
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
     if remark := small_classes(dataset):
         note(remark)

@@ -63,12 +63,14 @@ def generate(
     """
     starting()
     from latentmap import analysis, report
+    from latentmap.report.output import check_picture
 
     check_output(output, force=force)
     if samples is not None:
         _generate_samples(model, samples, seed, output)
         answer(output)
         return
+    check_picture(output)
     if source is None:
         raise ValueError("SOURCE must be given, or --samples: a class's picture needs its data.")
     autoencoder, dataset = load_both(model, source, limit=limit, data_dir=data_dir)
@@ -90,12 +92,10 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
     from latentmap import report
     from latentmap.estimator import Autoencoder
     from latentmap.files import new_file
-    from latentmap.training import OBJECTIVES
 
     autoencoder = Autoencoder.load(model)
     preprocessing = autoencoder.preprocessing_
-    from_prior = OBJECTIVES[autoencoder.objective].prior_is_normal
-    if not from_prior and autoencoder.latent_dim_ > _MANY:
+    if not autoencoder.prior_is_normal_ and autoencoder.latent_dim_ > _MANY:
         note(
             f"codes of {autoencoder.latent_dim_} numbers are more than a mixture of normal distributions describes "
             "well: samples may resemble nothing. Those of fit --objective variational --latent-dim 8 are better."
@@ -109,7 +109,8 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
         raise ValueError(f"output must end in .npy, for samples of this model are vectors, got {output.name}.")
     drawn = autoencoder.sample(n, random_state=seed)
     images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
-    detail = "decoded from codes drawn from " + ("the prior" if from_prior else "a Gaussian mixture of codes")
+    source = "the prior" if autoencoder.prior_is_normal_ else "a Gaussian mixture of codes"
+    detail = f"decoded from codes drawn from {source}"
     report.write_figure(
         report.sample_sheet(images, 1.0, detail=f"{detail} · {autoencoder.model}, seed {seed}"), output
     )
@@ -147,7 +148,9 @@ def interpolate(
     import numpy as np
 
     from latentmap import analysis, report
+    from latentmap.report.output import check_picture
 
+    check_picture(output)
     autoencoder, dataset = load_both(model, source, limit=limit, data_dir=data_dir)
     start, end = (_find_sample(autoencoder, dataset, *one) for one in ends)
     note(f"from {_name_sample(dataset, start)} to {_name_sample(dataset, end)}.")

@@ -46,8 +46,10 @@ class TrainingBar(Callback):
         """Say what was reached, unless training was broken off."""
         if not self._ends_with_a_line or not self._records or self._records[-1].epoch < self._plan.epochs:
             return
-        best = min(self._records, key=lambda record: record.loss)
-        note(f"{self._name or self._plan.model}: {reached(self._plan.objective, best, self._records[-1])}")
+        last = self._records[-1]
+        # Of a run that was resumed the epochs before are not known here, nor whether one of them was the best.
+        best = last if self._plan.epochs_done else min(self._records, key=lambda record: record.loss)
+        note(f"{self._name or self._plan.model}: {reached(self._plan.objective, best, last)}")
 
 
 def reached(objective: str, best: EpochRecord, last: EpochRecord) -> str:

@@ -268,7 +268,7 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     notes = list(info.notes)
     n_bytes = sum(map(len, parts.values())) * int(np.prod(samples.sample_shape)) * np.dtype(samples.dtype).itemsize
     content = samples.fingerprint()
-    # Some measures look at the first test samples only, which must not be of the first classes.
+    # Whoever looks at the first test samples, as people do, sees all classes.
     shuffled = ("test",) if info.is_test is None or info.in_class_order else ()
     if n_bytes > options.budget and info.reading.is_images and content is not None:
         rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())

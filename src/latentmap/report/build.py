@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from latentmap.analysis import OriginalRanks, PcaBaseline, evaluate
+from latentmap.analysis.baselines import most_components
 from latentmap.data.dataset import Dataset
 from latentmap.errors import DatasetError
 from latentmap.estimator import Autoencoder
@@ -22,7 +23,7 @@ from latentmap.files import holds_only, new_folder
 from latentmap.models.files import is_model_folder
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment
-from latentmap.report.models import Measured, Model, ModelSpec, default_specs, most_components
+from latentmap.report.models import Measured, Model, ModelSpec, default_specs
 from latentmap.report.page import render
 from latentmap.report.unfinished import discard, fit_or_load, unfinished_of
 

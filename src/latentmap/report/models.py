@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis import Evaluation, PcaBaseline
-from latentmap.analysis.baselines import COVARIANCE_LIMIT
 from latentmap.errors import count
 from latentmap.estimator import Autoencoder
 from latentmap.training import OBJECTIVES
@@ -122,16 +121,6 @@ def default_specs(
     if objective != "reconstruction":
         specs = [replace(spec, params={**spec.params, **chosen}, about=f"{spec.about}, {objective}") for spec in specs]
     return (*specs, map_spec(sample_shape, n_train), linear)
-
-
-_MOST_COMPONENTS = 256
-
-
-def most_components(X: NDArray[Any]) -> int:
-    """How many numbers a PCA baseline may have; where features are too many for their covariance, not too many."""
-    n_features = int(X[0].size)
-    # Beyond, fitting would take minutes and gigabytes: images of 256x256 are given codes of 4,096 numbers.
-    return min(len(X), n_features, n_features if n_features <= COVARIANCE_LIMIT else _MOST_COMPONENTS)
 
 
 def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from latentmap.analysis import Generated, TsneResult
+from latentmap.analysis.baselines import most_components
 from latentmap.analysis.neighbours import small_classes
 from latentmap.analysis.transformers import drawn_rows
 from latentmap.errors import count
 from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text
-from latentmap.report.models import Measured, apart, most_components
+from latentmap.report.models import Measured, apart
 
 ALL_VARIANCE = 0.999
 """The share of variance from which PCA is said to hold all of it."""

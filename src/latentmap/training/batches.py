@@ -23,7 +23,7 @@ _SOME = 8192  # samples that means and variances are taken of
 
 def n_validation(n: int, fraction: float) -> int:
     """Return how many of n samples are kept for validation."""
-    return min(_MAX_VALIDATION, round(n * fraction)) if n >= _FEWEST_TO_SPLIT else 0
+    return min(_MAX_VALIDATION, round(n * fraction), n - 2) if n >= _FEWEST_TO_SPLIT else 0
 
 
 class BatchesBase(ABC):

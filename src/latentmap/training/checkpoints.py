@@ -95,10 +95,6 @@ class Checkpoints:
         check_settings(self.path, header["settings"], self.settings)
         return Snapshot(tensors, header["facts"])
 
-    def remove(self) -> None:
-        """Remove the checkpoint, and its folder where nothing else is in it."""
-        remove_checkpoint(self.path.parent)
-
 
 def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
     """Return whether a folder holds a checkpoint."""

@@ -53,6 +53,7 @@ class StreamedBatches(BatchesBase):
         order = self._permutation(len(starts), epoch=0).numpy()
         wanted = n_validation(n, validation_fraction)
         n_blocks = int(np.searchsorted(np.cumsum(self._sizes[order]), wanted, side="left")) + 1 if wanted else 0
+        n_blocks = min(n_blocks, len(starts) - 1)  # one at least is learned from
         self._validation, self._training = np.sort(order[:n_blocks]), np.sort(order[n_blocks:])
         self.n_train = int(self._sizes[self._training].sum())
         self.n_validation = int(self._sizes[self._validation].sum())
