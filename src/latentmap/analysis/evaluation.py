@@ -1,7 +1,4 @@
-"""The numbers by which models are compared, gathered for one model.
-
-What belongs here: the call that measures a model on a data set, by the definitions every report uses.
-"""
+"""The numbers by which models are compared, gathered for one model."""
 
 from __future__ import annotations
 

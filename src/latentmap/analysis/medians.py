@@ -1,7 +1,4 @@
-"""One typical code per class, and how clear the picture is that the decoder draws from it.
-
-What belongs here: medians of codes, by class or by k-means cluster, and the measure of their decoded pictures.
-"""
+"""One typical code per class, and how clear the picture is that the decoder draws from it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Who is near whom: nearest neighbours, the accuracy of classifying by them, and trustworthiness.
-
-What belongs here: measures that compare neighbourhoods, exact, with a bounded working memory.
-"""
+"""Who is near whom, exactly and in bounded memory: nearest neighbours, classifying by them, and trustworthiness."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def report(
     from latentmap.data.loading import name_of
     from latentmap.files import check_folder
     from latentmap.report.build import is_report
-    from latentmap.report.unfinished import unfinished_of
+    from latentmap.report.models import unfinished_of
 
     params = learning.params
     folder = output or Path("runs") / name_of(source)

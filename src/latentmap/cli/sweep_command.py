@@ -75,13 +75,7 @@ def sweep(
 
 
 def read_sizes(words: str) -> list[int]:
-    """Return the whole numbers of a list like 2,4,8.
-
-    Raises
-    ------
-    ValueError
-        If it is no such list.
-    """
+    """Return the whole numbers of a list like 2,4,8."""
     try:
         sizes = [int(word) for word in words.split(",")]
     except ValueError:

@@ -1,21 +1,25 @@
-"""Which models a report compares.
-
-What belongs here: the list, and one fitted and measured model. How models learn is the estimator's business.
-"""
+"""Which models a report compares; how they are fitted, kept until the report is whole; what is measured of them."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis import Evaluation, PcaBaseline
-from latentmap.errors import count
+from latentmap.data.dataset import Dataset
+from latentmap.errors import CheckpointError, ModelFileError, count
 from latentmap.estimator import Autoencoder
+from latentmap.models.files import is_model_folder
 from latentmap.training import OBJECTIVES
+from latentmap.training.checkpoints import check_settings, remove_checkpoint
+
+_CHECKPOINT = ".checkpoint"
 
 History = Sequence[Mapping[str, Any]]
 Model = Autoencoder | PcaBaseline
@@ -121,6 +125,46 @@ def default_specs(
     if objective != "reconstruction":
         specs = [replace(spec, params={**spec.params, **chosen}, about=f"{spec.about}, {objective}") for spec in specs]
     return (*specs, map_spec(sample_shape, n_train), linear)
+
+
+# ---- fitting --------------------------------------------------------------------------------------------------------
+
+
+def unfinished_of(out_dir: str | Path) -> Path:
+    """Where the models of a report wait until it is whole."""
+    folder = Path(out_dir)
+    return folder.with_name(f"{folder.name}.unfinished")
+
+
+def discard(unfinished: Path) -> None:
+    """Remove the models and checkpoints of an interrupted run, and nothing else."""
+    for path in unfinished.iterdir() if unfinished.is_dir() else ():
+        if is_model_folder(path):
+            shutil.rmtree(path)
+        elif path.suffix == _CHECKPOINT:
+            remove_checkpoint(path)
+    if unfinished.is_dir() and not any(unfinished.iterdir()):
+        unfinished.rmdir()
+
+
+def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: bool) -> Autoencoder:
+    """Fit a model and keep it, or take the one kept by a run with the same data and settings."""
+    X, checkpoint = dataset.train.X, kept.with_name(kept.name + _CHECKPOINT)
+    try:
+        if resume and is_model_folder(kept):
+            former = Autoencoder.load(kept)
+            check_settings(kept, former.settings_ or {}, model.settings(X))
+            return former
+        model.fit(X, checkpoint=checkpoint, resume=resume)
+    except (CheckpointError, ModelFileError):  # of other settings, or damaged
+        remove_checkpoint(checkpoint)
+        model.fit(X, checkpoint=checkpoint)
+    model.save(kept, metadata=dataset.facts)
+    remove_checkpoint(checkpoint)
+    return model
+
+
+# ---- measured -------------------------------------------------------------------------------------------------------
 
 
 def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:
