@@ -54,6 +54,11 @@ class Evaluation(Brief):
     Z_train: FloatArray
     Z_test: FloatArray
 
+    @property
+    def scores(self) -> dict[str, float | int | None]:
+        """The numbers by which models are compared, by their names."""
+        return {name: getattr(self, name) for name in ("latent_dim", "test_mse", "knn_accuracy", "trustworthiness")}
+
 
 def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None) -> Evaluation:
     """Measure a fitted model on the test split of a data set.

@@ -1,4 +1,4 @@
-"""Commands that say what there is: info of a model, without PyTorch, which takes a second to load; data of datasets."""
+"""Commands that say what there is: info, without PyTorch, which takes a second to load; and data."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,59 +24,33 @@ from latentmap.data.tables import Kind, Table, check_names, class_column, read_t
 from latentmap.errors import DatasetError, LatentmapError, MissingExtraError
 
 
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """Tables of the same columns, one below the other."""
-
-    name: str  # what people call it
-    where: str  # what it is called in an error
-    n: int
-    schema: Any  # pyarrow.Schema
-    image_columns: list[str]
-    read: Callable[[list[str]], Iterable[Any]]  # some columns: a pyarrow.Table each
-    fetch: Callable[[str], Callable[[int], Encoded]]  # of a column of images: gives that of a row
-    class_names: Callable[[str], tuple[str, ...] | None]  # where a column holds their numbers
-    is_test: NDArray[np.bool_] | None = None  # (n,), where there are two splits
-    content: str = ""
-    notes: Sequence[str] = ()
-
-
-def _read(source: _Source, options: ReadOptions) -> Read:
-    """The images of the first column that holds some; else what columns of numbers hold."""
+def _table(schema: Any, read: Callable[[list[str]], Iterable[Any]], **known: Any) -> Table:
+    """Arrow's tables of a schema, one below the other, as one table; `read` gives some columns of each."""
 
     def column(name: str) -> NDArray[Any]:
-        return np.array([value for table in source.read([name]) for value in table.column(0).to_pylist()], object)
+        return np.array([value for table in read([name]) for value in table.column(0).to_pylist()], object)
 
-    if not source.image_columns or options.columns is not None:
-        table = Table(
-            source.name,
-            source.where,
-            _kinds(source.schema),
-            lambda names: _numbers(source.read(list(names)), names),
-            column,
-            source.class_names,
-            is_test=source.is_test,
-            content=source.content,
-            notes=source.notes,
-        )
+    return Table(
+        kinds=_kinds(schema), numbers=lambda names: _numbers(read(list(names)), names), classes=column, **known
+    )
+
+
+def _read(
+    table: Table, n: int, images: Sequence[str], fetch: Callable[[str], Callable[[int], Encoded]], options: ReadOptions
+) -> Read:
+    """The images of the first column that holds some, where `fetch` gives that of a row; else columns of numbers."""
+    if not images or options.columns is not None:
         return read_table(table, options)
-    label = class_column(source.schema.names, options, source.where, guess=True)
-    notes = list(source.notes)
+    label = class_column(table.kinds, options, table.where, guess=True)
+    notes = list(table.notes)
     classes: Any = (None, None)
     if label is not None:
-        names = source.class_names(label)
-        classes = number_classes([column(label)], [source.n], source.name, names, notes=notes, is_test=source.is_test)
+        column, names = table.classes(label), table.class_names(label)
+        classes = number_classes([column], [n], table.name, names, notes=notes, is_test=table.is_test)
     return read_encoded(
-        source.name,
-        source.n,
-        source.fetch(source.image_columns[0]),
-        options,
-        label=label,
-        classes=classes,
-        is_test=source.is_test,
-        content=source.content,
-        notes=notes,
-    )
+        table.name, n, fetch(images[0]), options, label=label, classes=classes, is_test=table.is_test,
+        content=table.content, notes=notes,
+    )  # fmt: skip
 
 
 def _kinds(schema: Any) -> dict[str, Kind]:
@@ -132,22 +105,18 @@ def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None
     if not sum(counts):
         raise DatasetError(f"{path} has no rows.")
     with _explained(path):
-        return _read(
-            _Source(
-                path.resolve().stem if path.is_file() else path.resolve().name,
-                str(path),
-                sum(counts),
-                schema,
-                [field.name for field in schema if _holds_images(field.type)],
-                lambda columns: (file.read(columns=columns) for file in files),
-                lambda column: _ParquetCells(files, column).fetch,
-                lambda label: _described_names(schema, label),
-                None if is_of_test is None else np.repeat(is_of_test, counts),
-                hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest(),
-                notes,
-            ),
-            options,
+        table = _table(
+            schema,
+            lambda columns: (file.read(columns=columns) for file in files),
+            name=path.resolve().stem if path.is_file() else path.resolve().name,
+            where=str(path),
+            class_names=lambda label: _described_names(schema, label),
+            is_test=None if is_of_test is None else np.repeat(is_of_test, counts),
+            content=hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest(),
+            notes=notes,
         )
+        images = [field.name for field in schema if _holds_images(field.type)]
+        return _read(table, sum(counts), images, lambda column: _ParquetCells(files, column).fetch, options)
 
 
 def _choose_shards(shards: Sequence[Path]) -> tuple[Sequence[Path], list[bool] | None, list[str]]:
@@ -271,18 +240,14 @@ def read_hub(name: str, options: ReadOptions) -> Read:
 
         return of_row
 
-    return _read(
-        _Source(
-            name.rstrip("/").rsplit("/", maxsplit=1)[-1],
-            f"hf://{name}",
-            sum(counts),
-            features.arrow_schema,
-            [column for column, kind in features.items() if isinstance(kind, datasets.Image)],
-            lambda columns: (part.select_columns(columns).with_format("arrow")[:] for part in given),
-            fetch,
-            lambda label: tuple(map(str, getattr(features[label], "names", None) or ())) or None,
-            np.repeat([False, True], counts) if len(given) == 2 else None,
-            " ".join(str(getattr(part, "_fingerprint", "")) for part in given),
-        ),
-        options,
+    table = _table(
+        features.arrow_schema,
+        lambda columns: (part.select_columns(columns).with_format("arrow")[:] for part in given),
+        name=name.rstrip("/").rsplit("/", maxsplit=1)[-1],
+        where=f"hf://{name}",
+        class_names=lambda label: tuple(map(str, getattr(features[label], "names", None) or ())) or None,
+        is_test=np.repeat([False, True], counts) if len(given) == 2 else None,
+        content=" ".join(str(getattr(part, "_fingerprint", "")) for part in given),
     )
+    images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
+    return _read(table, sum(counts), images, fetch, options)

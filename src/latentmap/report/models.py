@@ -226,12 +226,5 @@ class Measured:
 
     def metrics(self) -> dict[str, float | int | None]:
         """Return the model's entry in ``metrics.json``."""
-        scores = self.evaluation
-        return {
-            "latent_dim": scores.latent_dim,
-            "test_mse": scores.test_mse,
-            "knn_accuracy": scores.knn_accuracy,
-            "trustworthiness": scores.trustworthiness,
-            "fit_seconds": round(self.fit_seconds, 3),
-            "n_parameters": self.model.n_parameters_,
-        }
+        learning = {"fit_seconds": round(self.fit_seconds, 3), "n_parameters": self.model.n_parameters_}
+        return self.evaluation.scores | learning
