@@ -165,6 +165,11 @@ def holds_only(folder: Path, patterns: Sequence[str]) -> bool:
     return True
 
 
+def unfinished_of(path: str | os.PathLike[str]) -> Path:
+    """Where what an interrupted run kept of an output waits for it to be gone on with."""
+    return Path(path).with_name(f"{Path(path).name}.unfinished")
+
+
 def flush(path: Path) -> None:
     """Have the operating system write a file out, so that a power cut cannot leave its name without its content."""
     with path.open("rb+") as file:

@@ -19,12 +19,11 @@ import typer
 
 from latentmap import __version__
 from latentmap.cli import bar
-from latentmap.cli.fit_command import fit
 from latentmap.cli.info_commands import data, info
 from latentmap.cli.model_commands import decode, encode, evaluate, export
 from latentmap.cli.picture_commands import generate, interpolate
 from latentmap.cli.report_command import report
-from latentmap.cli.sweep_command import sweep
+from latentmap.cli.training_commands import fit, sweep
 from latentmap.errors import LatentmapError, printable
 
 app = typer.Typer(

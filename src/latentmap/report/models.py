@@ -47,6 +47,7 @@ class ModelSpec:
     pictured: bool = True
 
 
+_VECTOR_CODE, _COLOUR_CODE = 8, 128  # numbers
 _MAP_SHARE, _COLOUR_SHARE = 1 / 3, 1 / 8
 """Of the epochs that the models of residual blocks would be given on their own: a report should not take so long."""
 
@@ -59,31 +60,6 @@ def short_schedule(objective: str, share: float, n_train: int) -> int:
 
     recipe = make_objective(objective, None).adapt(MODELS["residual"].recipe)
     return max(1, round(share * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
-
-
-def map_spec(sample_shape: tuple[int, ...], n_train: int) -> ModelSpec:
-    """Return the model whose 2 numbers keep neighbours together, on a shorter schedule than its own."""
-    epochs = short_schedule("neighbors", _MAP_SHARE, n_train)
-    params = {
-        "model": "residual",
-        "latent_dim": min(2, *sample_shape) if len(sample_shape) == 1 else 2,
-        "objective": "neighbors",
-        "epochs": epochs,
-    }
-    about = f"residual blocks that keep neighbours together, on a short schedule ({count(epochs, 'epoch')})"
-    return ModelSpec("map", params, about)
-
-
-_SPECS = (
-    ModelSpec("dense", {"model": "dense", "latent_dim": 2}, "layers of fully connected units"),
-    ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"),
-    ModelSpec(
-        "linear", {"model": "linear", "latent_dim": 2}, "one matrix each way: a check against PCA", pictured=False
-    ),
-)
-"""Of images, beside the map; the baselines follow from the sizes of these."""
-
-_VECTOR_CODE, _COLOUR_CODE = 8, 128
 
 
 def default_specs(
@@ -108,32 +84,33 @@ def default_specs(
     -------
     tuple of ModelSpec
     """
-    dense, conv, linear = _SPECS
-    if len(sample_shape) > 1 and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
+    is_image, n_features = len(sample_shape) > 1, sample_shape[0]
+    flat = 2 if is_image else min(2, n_features)
+    specs = [ModelSpec("dense", {"model": "dense", "latent_dim": flat}, "layers of fully connected units")]
+    if is_image and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
         epochs = short_schedule(objective, _COLOUR_SHARE, n_train)
-        longer = {"model": "residual", "latent_dim": _COLOUR_CODE, "epochs": epochs}
-        dense = ModelSpec("residual", longer, f"residual blocks, on a short schedule ({count(epochs, 'epoch')})")
-    if len(sample_shape) == 1:
-        n_features = sample_shape[0]
-        flat = min(2, n_features)
-        dense = ModelSpec("dense", {"model": "dense", "latent_dim": flat}, dense.about)
-        longer = {"model": "residual", "latent_dim": min(_VECTOR_CODE, n_features // 2)}
-        conv = ModelSpec("residual", longer, "residual blocks of fully connected units")
-        linear = ModelSpec("linear", {"model": "linear", "latent_dim": flat}, linear.about, pictured=False)
-    chosen = {"objective": objective, "objective_params": dict(objective_params) if objective_params else None}
-    specs = [dense, conv] if len(sample_shape) > 1 or sample_shape[0] > 4 else [dense]
+        params = {"model": "residual", "latent_dim": _COLOUR_CODE, "epochs": epochs}
+        specs = [ModelSpec("residual", params, f"residual blocks, on a short schedule ({count(epochs, 'epoch')})")]
+    if is_image:
+        specs.append(ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"))
+    elif n_features > 4:
+        params = {"model": "residual", "latent_dim": min(_VECTOR_CODE, n_features // 2)}
+        specs.append(ModelSpec("residual", params, "residual blocks of fully connected units"))
     if objective != "reconstruction":
+        chosen = {"objective": objective, "objective_params": dict(objective_params) if objective_params else None}
         specs = [replace(spec, params={**spec.params, **chosen}, about=f"{spec.about}, {objective}") for spec in specs]
-    return (*specs, map_spec(sample_shape, n_train), linear)
+    epochs = short_schedule("neighbors", _MAP_SHARE, n_train)
+    params = {"model": "residual", "latent_dim": flat, "objective": "neighbors", "epochs": epochs}
+    about = f"residual blocks that keep neighbours together, on a short schedule ({count(epochs, 'epoch')})"
+    linear = {"model": "linear", "latent_dim": flat}
+    return (
+        *specs,
+        ModelSpec("map", params, about),
+        ModelSpec("linear", linear, "one matrix each way: a check against PCA", pictured=False),
+    )
 
 
-# ---- fitting --------------------------------------------------------------------------------------------------------
-
-
-def unfinished_of(out_dir: str | Path) -> Path:
-    """Where the models of a report wait until it is whole."""
-    folder = Path(out_dir)
-    return folder.with_name(f"{folder.name}.unfinished")
+# ---- fitting -------------------------------------------------------------------------------------------------------
 
 
 def discard(unfinished: Path) -> None:
