@@ -8,8 +8,7 @@ import importlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 from latentmap.data.arrays import number_classes
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
-from latentmap.data.reading import Read, ReadOptions
+from latentmap.data.reading import Read, ReadOptions, explained, words_of
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
-from latentmap.errors import DatasetError, LatentmapError, MissingExtraError
+from latentmap.errors import DatasetError, MissingExtraError
 
 
 def _table(schema: Any, read: Callable[[list[str]], Iterable[Any]], **known: Any) -> Table:
@@ -104,7 +103,7 @@ def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None
     counts = [file.metadata.num_rows for file in files]
     if not sum(counts):
         raise DatasetError(f"{path} has no rows.")
-    with _explained(path):
+    with explained(f"{path} cannot be read as Parquet"):
         table = _table(
             schema,
             lambda columns: (file.read(columns=columns) for file in files),
@@ -143,26 +142,10 @@ def _opened(shard: Path) -> Any:
     """A Parquet file to read from."""
     if not shard.is_file():  # a named pipe would be waited for
         raise DatasetError(f"{shard} is no regular file. Remove it, or mend the link.")
-    with _explained(shard):
+    with explained(f"{shard} cannot be read as Parquet"):
         file = pyarrow("parquet").ParquetFile(shard)
         check_names(file.schema_arrow.names, str(shard))
         return file
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn whatever Arrow raises at a damaged file into one line; memory that it asks for in vain too."""
-    try:
-        yield
-    except LatentmapError:
-        raise
-    except Exception as error:  # a damaged file can make its reader fail in any way
-        raise DatasetError(f"{path} cannot be read as Parquet: {_first_line(error)}.") from error
-
-
-def _first_line(error: Exception) -> str:
-    """What an error of Arrow's says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")
 
 
 def _holds_images(kind: Any) -> bool:
@@ -199,8 +182,8 @@ class _ParquetCells:
             file, i = self._groups[group]
             try:
                 cells = file.read_row_group(i, columns=[self._column]).column(0)
-            except Exception as error:  # as in `_explained`
-                cells = UnreadableImageError(_first_line(error))
+            except Exception as error:  # as in `explained`
+                cells = UnreadableImageError(words_of(error))
             self._held = (group, cells)
         if isinstance(self._held[1], UnreadableImageError):
             raise self._held[1]
@@ -220,11 +203,8 @@ def read_hub(name: str, options: ReadOptions) -> Read:
         import datasets
     except ImportError as error:
         raise MissingExtraError.of("hf://", "the package datasets", "hub") from error
-    try:
+    with explained(f"hf://{name} cannot be loaded"):
         loaded = datasets.load_from_disk(name) if Path(name).is_dir() else datasets.load_dataset(name)
-    except Exception as error:  # the network, the hub and the library each have their own
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"hf://{name} cannot be loaded: {words[:200].rstrip('.')}.") from error
     splits = dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
     given = [splits[part] for part in ("train", "test") if part in splits] or [next(iter(splits.values()))]
     counts, features = list(map(len, given)), given[0].features

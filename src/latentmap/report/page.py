@@ -72,15 +72,11 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
     else:
         sample = ("Sample", count(dataset.sample_shape[0], "feature"))
     things = f"{experiment.thing}s"
-    labels = dataset.train.labels
-    n_classes = (
-        len(dataset.class_names) if dataset.class_names else len(set(labels.tolist())) if labels is not None else 0
-    )
     return [
         (f"Training {things}", f"{len(dataset.train):,}"),
         (f"Test {things}", f"{len(dataset.test):,}"),
         sample,
-        ("Classes", f"{n_classes}" if labels is not None else "no labels"),
+        ("Classes", "no labels" if dataset.train.labels is None else f"{len(dataset.class_names or ())}"),
         ("Linear directions with 99.9% of the variance", f"{experiment.linear_rank:,}"),
         ("Seed", f"{experiment.seed}"),
     ]
