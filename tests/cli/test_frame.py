@@ -193,7 +193,7 @@ def test_whatever_goes_wrong_is_one_line_and_no_traceback(latentmap, monkeypatch
 
 
 def test_an_operation_that_fails_in_our_code_is_not_the_users_fault(latentmap, monkeypatch):
-    monkeypatch.setattr("latentmap.data.reading.parse_size", lambda _: np.zeros(3).reshape(2))
+    monkeypatch.setattr("latentmap.data.source.parse_size", lambda _: np.zeros(3).reshape(2))
     refused(latentmap("fit", "digits", "-o", "m", "--size", 9), 1, "internal error: ValueError: cannot reshape")
 
 

@@ -11,7 +11,7 @@ from latentmap import Autoencoder, load_dataset
 from latentmap.data import cache as store_module
 from latentmap.data.cache import clear_stores, file_region, stores_size
 from latentmap.data.images import EncodedImages
-from latentmap.data.reading import memory_budget
+from latentmap.data.source import memory_budget
 from latentmap.errors import DatasetError
 
 RNG = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from latentmap import load_dataset
 from latentmap.data import images as images_module
 from latentmap.data.folder import natural_order
 from latentmap.data.images import SUFFIXES, UnreadableImageError, decode, levels_of, probe
-from latentmap.data.reading import Reading, parse_size
+from latentmap.data.source import Reading, parse_size
 from latentmap.errors import DatasetError
 
 RNG = np.random.default_rng(0)

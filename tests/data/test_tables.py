@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from latentmap import load_dataset
-from latentmap.data.reading import Reading
+from latentmap.data.source import Reading
 from latentmap.errors import DatasetError
 
 RNG = np.random.default_rng(0)

@@ -146,7 +146,7 @@ class DataOptions:
 
     def read(self, source: str) -> Dataset:
         """The dataset of that name or path, read in this way."""
-        from latentmap.data.reading import parse_size
+        from latentmap.data.source import parse_size
 
         size = "auto" if self.size is None else parse_size(self.size)
         columns = self.columns and next(csv.reader([self.columns], skipinitialspace=True), [])
@@ -222,7 +222,7 @@ def read_source(source: str, **options: Any) -> Dataset:
 def load_both(model: Path, source: str, **options: Any) -> tuple[Autoencoder, Dataset]:
     """A model, and a dataset read as the one that the model was fitted on."""
     starting()
-    from latentmap.data.reading import Reading
+    from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder
 
     autoencoder = Autoencoder.load(model)

@@ -17,7 +17,7 @@ from latentmap.data.cache import file_region
 from latentmap.data.dataset import NO_LABEL, choose_rows
 from latentmap.data.images import bring_images
 from latentmap.data.preprocessing import CHANNELS, find_levels
-from latentmap.data.reading import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20

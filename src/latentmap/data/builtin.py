@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from latentmap.data import cache
-from latentmap.data.array_files import parse_idx, read_content
 from latentmap.data.dataset import Dataset, Split
+from latentmap.data.npy_and_idx import parse_idx, read_content
 from latentmap.errors import DatasetError
 
 DEFAULT_SIZE = 32  # pixels: halves evenly three times, which 28 does not

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.dataset import shuffled_rows
-from latentmap.data.reading import Piece, Samples
+from latentmap.data.source import Piece, Samples
 from latentmap.errors import DatasetError
 
 _DONE = "done.json"

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrow import pyarrow as load_pyarrow
 from latentmap.data.csv_files import has_header, is_number
-from latentmap.data.reading import explained
+from latentmap.data.parquet_and_hub import pyarrow as load_pyarrow
+from latentmap.data.source import explained
 from latentmap.errors import DatasetError, printable
 from latentmap.files import new_file
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.cache import file_state
-from latentmap.data.reading import Read, ReadOptions
+from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
 from latentmap.errors import DatasetError
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.preprocessing import Unit, measuring_unit
-from latentmap.data.reading import Reading, ReadOptions, check_limit
+from latentmap.data.source import Reading, ReadOptions, check_limit
 from latentmap.errors import DatasetError, printable
 
 NO_LABEL = "(no label)"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from latentmap.data.images import SUFFIXES, UnreadableImageError, read_encoded
-from latentmap.data.reading import Read, ReadOptions
+from latentmap.data.source import Read, ReadOptions
 from latentmap.errors import DatasetError, count, printable
 
 _TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentmap.data.preprocessing import Levels, find_levels, pixel_range
-from latentmap.data.reading import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")

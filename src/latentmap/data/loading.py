@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.array_files import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
 from latentmap.data.arrays import read_arrays
-from latentmap.data.arrow import read_hub, read_parquet
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
 from latentmap.data.cache import store
 from latentmap.data.csv_files import read_csv
 from latentmap.data.dataset import Dataset, Split, choose_rows, shuffled_rows
 from latentmap.data.folder import read_folder, walk
 from latentmap.data.images import SUFFIXES
+from latentmap.data.npy_and_idx import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
-from latentmap.data.reading import (
+from latentmap.data.parquet_and_hub import read_hub, read_parquet
+from latentmap.data.source import (
     TEST_FRACTION,
     Fit,
     Missing,

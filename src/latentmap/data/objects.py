@@ -22,7 +22,7 @@ from latentmap.data.arrays import missing_cells, number_classes, read_arrays
 from latentmap.data.cache import file_region, file_state
 from latentmap.data.images import read_encoded
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
-from latentmap.data.reading import Read, ReadOptions
+from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, describe_others, read_table
 from latentmap.errors import DatasetError
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.arrays import Side, read_arrays
-from latentmap.data.reading import Read, ReadOptions
+from latentmap.data.source import Read, ReadOptions
 from latentmap.errors import DatasetError, count
 
 CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features

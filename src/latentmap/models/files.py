@@ -22,7 +22,7 @@ import safetensors.torch
 import torch
 
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.reading import Reading
+from latentmap.data.source import Reading
 from latentmap.errors import DatasetError, ModelFileError
 from latentmap.files import flush, holds_only, new_folder, read_folder
 from latentmap.models import MODELS

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrays import Side, read_arrays
 from latentmap.data.cache import file_state, unpack
-from latentmap.data.reading import Read, ReadOptions, explained
+from latentmap.data.source import Read, ReadOptions, explained
 from latentmap.errors import DatasetError
 
 _X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")

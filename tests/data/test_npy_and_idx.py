@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentmap.data.array_files import parse_idx, read_content, read_idx
+from latentmap.data.npy_and_idx import parse_idx, read_content, read_idx
 from latentmap.errors import DatasetError
 
 CODES = {"u1": 0x08, "i1": 0x09, ">i2": 0x0B, ">i4": 0x0C, ">f4": 0x0D, ">f8": 0x0E}

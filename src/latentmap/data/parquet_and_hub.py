@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from latentmap.data.arrays import number_classes
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
-from latentmap.data.reading import Read, ReadOptions, explained, words_of
+from latentmap.data.source import Read, ReadOptions, explained, words_of
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
 from latentmap.errors import DatasetError, MissingExtraError
 
