@@ -14,8 +14,7 @@ from latentmap.data.preprocessing import measuring_unit
 _MOST_BYTES = 2**31  # of samples as float32
 _MOST_COMPONENTS = 256  # of more than `COVARIANCE_LIMIT` features
 
-COVARIANCE_LIMIT = 2048
-"""Features up to which the covariance matrix is small beside the data and its eigenvectors take seconds."""
+COVARIANCE_LIMIT = 2048  # features, to which the covariance matrix is small and its eigenvectors take seconds
 
 
 class PcaBaseline:

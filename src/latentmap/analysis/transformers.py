@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-CHUNK_BYTES = 16 * 2**20
-"""Float32 working memory of one chunk: large enough for fast matrix products, small beside any data set."""
+CHUNK_BYTES = 16 * 2**20  # float32 working memory of one chunk: enough for fast products, small beside any data set
 
 
 class Transformer(Protocol):

@@ -14,8 +14,7 @@ from latentmap.analysis.transformers import Brief, FloatArray, IntArray, drawn_r
 
 MOST_SAMPLES = 5000
 PERPLEXITY = 30.0
-FEWEST_SAMPLES = 8
-"""Below this there are too few neighbours for any perplexity worth the name."""
+FEWEST_SAMPLES = 8  # with fewer neighbours no perplexity is worth the name
 
 
 @dataclass(frozen=True, eq=False, repr=False)

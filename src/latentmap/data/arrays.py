@@ -7,7 +7,7 @@ units.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -26,30 +26,27 @@ Side = tuple[NDArray[Any], NDArray[Any] | None]
 """Samples and their classes; a source has one such side, or one for training and one for testing."""
 
 
+@dataclass(eq=False)
 class ArraySamples(Samples):
     """Samples held in arrays or mapped from a file, brought to one type and size when they are read."""
 
-    def __init__(
-        self, name: str, arrays: Sequence[NDArray[Any]], reading: Reading, pixels: tuple[float, float], content: str
-    ) -> None:
-        self.name, self._arrays, self._reading, self._pixels, self._content = name, arrays, reading, pixels, content
-        self.sample_shape = reading.shape if reading.is_images else arrays[0].shape[1:]
-        self.dtype = reading.pixel_type if reading.is_images else np.float32
+    arrays: Sequence[NDArray[Any]]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one: (height, width, channels) or (n_features,)."""
+        return self.reading.shape if self.reading.is_images else self.arrays[0].shape[1:]
 
     def whole(self) -> NDArray[Any] | None:
         """All samples where they are one array of bytes to which nothing needs to be done."""
-        X = _with_channels(self._arrays[0])
+        X = _with_channels(self.arrays[0])
         as_it_is = X.dtype == self.dtype == np.uint8 and X.shape[1:] == self.sample_shape
-        return X if as_it_is and len(self._arrays) == 1 and self._pixels == (0.0, 255.0) else None
-
-    def fingerprint(self) -> str | None:
-        """What changes when the content or its reading do."""
-        return f"{self._content} {self._reading} {self._pixels}" if self._content else None
+        return X if as_it_is and len(self.arrays) == 1 and self.pixels == (0.0, 255.0) else None
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the samples at these rows."""
         first = 0
-        for X in self._arrays:
+        for X in self.arrays:
             inside = rows[(rows >= first) & (rows < first + len(X))] - first
             for piece, samples in _pieces(X, inside):
                 yield piece + first, self._bring(samples, piece + first), {}
@@ -57,16 +54,16 @@ class ArraySamples(Samples):
 
     def _bring(self, samples: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some samples as the dataset has them."""
-        if self._reading.means is not None:
-            samples = np.where(np.isnan(samples), self._reading.means, samples)
+        if self.reading.means is not None:
+            samples = np.where(np.isnan(samples), self.reading.means, samples)
         if samples.dtype.kind == "f":
-            check_finite(samples, self.name, rows, self._reading.columns)
+            check_finite(samples, self.name, rows, self.reading.columns)
         if samples.ndim == 2:
             with np.errstate(over="ignore"):
                 vectors = samples.astype(np.float32)
-            check_finite(vectors, self.name, rows, self._reading.columns)
+            check_finite(vectors, self.name, rows, self.reading.columns)
             return vectors
-        return bring_images(_scale(_with_channels(samples), self._pixels, self.dtype), self._reading)
+        return bring_images(_scale(_with_channels(samples), self.pixels, self.dtype), self.reading)
 
 
 def read_arrays(
@@ -105,7 +102,7 @@ def read_arrays(
         reading, pixels = _reading_of_images(arrays, options, told)
         reading = replace(reading, label=label)
     info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, notes=tuple(told))
-    return ArraySamples(name, arrays, reading, pixels, content), info
+    return ArraySamples(name, reading, pixels, content, {}, arrays), info
 
 
 def _reading_of_images(

@@ -8,10 +8,10 @@ import os
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -294,31 +294,18 @@ def read_encoded(
     if "cut to 8 bits" in depths:
         told.append(f"{len(depths['cut to 8 bits']):,} colour images of 16 bits are read by their upper 8.")
     info = SourceInfo(name, n, reading, *classes, is_test, names, in_class_order=True, notes=tuple(told))
-    return EncodedImages(name, fetch, reading, pixels, content, unreadable), info
+    return EncodedImages(name, reading, pixels, content, unreadable, fetch), info
 
 
+@dataclass(eq=False)
 class EncodedImages(Samples):
     """Encoded images, each decoded when it is read, on all cores."""
 
-    def __init__(
-        self,
-        name: str,
-        fetch: Callable[[int], Encoded],
-        reading: Reading,
-        pixels: tuple[float, float],
-        content: str,
-        unreadable: Mapping[int, str],
-    ) -> None:
-        self.name, self._fetch, self._reading, self._pixels, self._content = name, fetch, reading, pixels, content
-        self.sample_shape, self.dtype, self.unreadable = reading.shape, reading.pixel_type, unreadable
-
-    def fingerprint(self) -> str | None:
-        """What changes when the images or their reading do."""
-        return f"{self._content} {self._reading} {self._pixels}" if self._content else None
+    fetch: Callable[[int], Encoded]
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the images at these rows; those that are damaged are named."""
-        results = _in_parallel(self._fetch, rows, lambda encoded: decode(encoded, self._reading, self._pixels))
+        results = _in_parallel(self.fetch, rows, lambda encoded: decode(encoded, self.reading, self.pixels))
         while piece := list(itertools.islice(results, _DECODED_AT_ONCE)):
             bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
             good = [row for row, _ in piece if row not in bad]

@@ -293,26 +293,38 @@ Piece = tuple[NDArray[np.int64], NDArray[Any], dict[int, str]]
 """Rows (m,), their samples (m, *sample_shape), and which others could not be read, and why."""
 
 
+@dataclass(eq=False)
 class Samples(ABC):
     """The samples of a source, which can be read in any ascending order of rows."""
 
     name: str  # what people call them
-    sample_shape: tuple[int, ...]
-    dtype: type[np.generic] = np.uint8  # of images, or float32: from 0 to 1 with more than 8 bits, and vectors
-    unreadable: Mapping[int, str] = {}  # what is known of them before they are read
+    reading: Reading  # how they are read
+    pixels: tuple[float, float]  # which of their values are black and white
+    content: str  # changes when they do; empty where that cannot be told
+    unreadable: Mapping[int, str]  # what is known of them before they are read
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one: (height, width, channels) or (n_features,)."""
+        return self.reading.shape
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """Of images uint8, or float32: from 0 to 1 with more than 8 bits, and vectors."""
+        return self.reading.pixel_type if self.reading.is_images else np.float32
 
     @property
     def row_bytes(self) -> int:
         """The bytes of a sample."""
         return prod(self.sample_shape) * np.dtype(self.dtype).itemsize
 
+    def fingerprint(self) -> str | None:
+        """What changes when the content or its reading do; None where that cannot be told, and nothing can be kept."""
+        return f"{self.content} {self.reading} {self.pixels}" if self.content else None
+
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the samples at these ascending rows, piece by piece."""
-
-    @abstractmethod
-    def fingerprint(self) -> str | None:
-        """What changes when the content does; None where that cannot be told, so that nothing can be kept."""
 
     def whole(self) -> NDArray[Any] | None:
         """All samples where they are one array of bytes to which nothing needs to be done."""

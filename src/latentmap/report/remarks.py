@@ -16,9 +16,7 @@ from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text
 from latentmap.report.models import Measured, apart
 
-ALL_VARIANCE = 0.999
-"""The share of variance from which PCA is said to hold all of it."""
-
+ALL_VARIANCE = 0.999  # the share of variance from which PCA is said to hold all of it
 _WIDE_GAP = 0.1  # by which test error exceeds training error where more data can be expected to help
 _NEXT_TO_NOTHING = 1e-3  # the share of variance below which nobody need ask which samples an error comes from
 _FEWEST_WITH_OUTLIERS = 20  # of fewer samples the worst may well make half of the error

@@ -85,10 +85,8 @@ def log_scale(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
-LONGEST_NAME = 8
-"""Characters of a class name that fit above an image, in letters of ordinary size."""
-LONGEST_ROW = 17
-"""Characters of a model's name that fit to the left of its row."""
+LONGEST_NAME = 8  # characters of a class name that fit above an image, in letters of ordinary size
+LONGEST_ROW = 17  # of a model's name that fit to the left of its row
 
 
 def name_columns(panel: Tiles, names: Sequence[str], *, small: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -64,14 +63,14 @@ def thumbnail_map(
     ratio = float(np.clip(spans[1] / spans[0], 0.6, 1.35))
     figure, ax = axes_or_new(ax, WIDTH * 0.92 * ratio + 0.7)
     scatter(ax, codes, alpha=0.18 if images is not None else None)
-    side = 0.0 if images is None else _side(codes.Z, images)
+    side = 0.0  # of a thumbnail, in the units of codes
     if images is not None:
+        side = float(max(np.ptp(codes.Z, axis=0))) / (_ACROSS if images.shape[-1] < 3 else _COLOUR_ACROSS) or 1.0
         ax.set_xlim(codes.Z[:, 0].min() - side, codes.Z[:, 0].max() + side)
         ax.set_ylim(codes.Z[:, 1].min() - side, codes.Z[:, 1].max() + side)
     ax.set_xticks([])
     ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     detail = " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores]))
     title(ax, f"The map: {plain(codes.title, 50)}", detail)
     legend(ax, codes, beside=False)
@@ -83,19 +82,8 @@ def thumbnail_map(
     return figure
 
 
-def _side(Z: NDArray[Any], images: NDArray[Any]) -> float:
-    """The side of a thumbnail, in the units of codes."""
-    return float(max(np.ptp(Z, axis=0))) / (_ACROSS if images.shape[-1] < 3 else _COLOUR_ACROSS) or 1.0
-
-
 def _stick(
-    ax: Axes,
-    codes: CodeMap,
-    images: NDArray[Any],
-    unit: float,
-    seed: int,
-    side: float,
-    covered: Sequence[NDArray[Any]],
+    ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float, seed: int, side: float, covered: list[NDArray[Any]]
 ) -> None:
     """Put thumbnails on axes, as one picture, but none where there is a name or a mark."""
     low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)

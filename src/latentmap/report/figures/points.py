@@ -159,8 +159,7 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
     ax.set_aspect("equal")
     ax.margins(0.03)
     ax.tick_params(labelsize=SMALL, colors=INK)
-    for spine in ax.spines.values():
-        spine.set_color("#c5cad0")
+    ax.spines[:].set_color("#c5cad0")
 
 
 def scatter_beside(ax: Axes, codes: CodeMap, n_panels: int) -> None:

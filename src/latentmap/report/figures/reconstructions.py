@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +57,8 @@ def reconstructions(comparison: Comparison) -> Figure:
     names, long = column_names([comparison.names[i] for i in chosen])
     head = 0.34 if long else 0.22
     bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=head) for start in starts]
-    pairs = _extreme_pairs(comparison)
+    columns = [images for model in comparison.models for images in (model.extremes_X, model.extremes_X_hat)]
+    pairs = np.stack([to_rgb(images, comparison.unit) for images in columns], axis=1)
     n_blocks = -(-pairs.shape[1] // COLUMNS)
     per_block = 2 * -(-len(comparison.models) // n_blocks)  # so that no model stands alone
     extremes = [
@@ -88,14 +89,6 @@ def _write_band(band: Tiles, comparison: Comparison, chosen: NDArray[np.int64]) 
         band.name_row(row, model.title)
         for column, i in enumerate(chosen):
             band.write(row, column, error_text(model.errors[i]))
-
-
-def _extreme_pairs(comparison: Comparison) -> NDArray[np.float32]:
-    """Return rows best, median and worst; two columns per model: the sample, its reconstruction."""
-    columns = []
-    for model in comparison.models:
-        columns += [to_rgb(model.extremes_X, comparison.unit), to_rgb(model.extremes_X_hat, comparison.unit)]
-    return np.stack(columns, axis=1)
 
 
 def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, heading: bool) -> None:
@@ -143,13 +136,17 @@ def vector_reconstructions(
         some = list(zip(chosen, names, strict=True))[start : start + _ACROSS]
         blocks.append([])
         for model in models:
-            plots = [_Plot(model.title, comparison.X[i], model.X_hat[i], error_text(model.errors[i])) for i, _ in some]
+            errors = [error_text(model.errors[i]) for i, _ in some]
+            if model is models[0]:
+                errors = [f"{name}\n{error}" for (_, name), error in zip(some, errors, strict=True)]
+            plots = [
+                _Plot(model.title, comparison.X[i], model.X_hat[i], error)
+                for (i, _), error in zip(some, errors, strict=True)
+            ]
             blocks[-1].append((two_lines(model.title, 14), plots))
-        blocks[-1][0] = (blocks[-1][0][0], _named(blocks[-1][0][1], [name for _, name in some]))
     for start in range(0, len(models), _ACROSS):
         shown = models[start : start + _ACROSS]
         blocks.append([(kind, [_extreme(model, row) for model in shown]) for row, kind in enumerate(EXTREMES)])
-        blocks[-1][0] = (EXTREMES[0], _named(blocks[-1][0][1], [plain(model.title, 20) for model in shown]))
     named = {**dict(zip([model.title for model in models], PALETTE * 9, strict=False)), **(colours or {})}
     heading = f"Originals (grey), reconstructions, errors; below, the best, median and worst of {comparison.n:,}"
     return _small_plots(blocks, features, features.most_varied(comparison.X, MOST_SHOWN), named, heading)
@@ -164,14 +161,10 @@ class _Plot(NamedTuple):
     above: str
 
 
-def _named(plots: Sequence[_Plot], names: Sequence[str]) -> list[_Plot]:
-    """The same with a name over each."""
-    return [plot._replace(above=f"{name}\n{plot.above}") for plot, name in zip(plots, names, strict=True)]
-
-
 def _extreme(model: Reconstructions, row: int) -> _Plot:
-    """The best, the median or the worst sample of a model."""
+    """The best, the median or the worst sample of a model, in the first row with its name."""
     above = f"no. {model.extremes[row]:,}: {error_text(model.extremes_errors[row])}"
+    above = above if row else f"{plain(model.title, 20)}\n{above}"
     return _Plot(model.title, model.extremes_X[row], model.extremes_X_hat[row], above)
 
 

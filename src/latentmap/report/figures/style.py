@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH = 8.0
-"""Inches: narrow enough for the letters to stay legible when a page shows the figure at 640 pixels."""
+WIDTH = 8.0  # inches: narrow enough for letters to stay legible when a page shows the figure at 640 pixels
 TITLE, TEXT, SMALL = 11.0, 9.0, 7.5
 INK, FAINT, WARNING = "#1f2328", "#656d76", "#b3261e"
 NEUTRAL = "#3f6fb5"
