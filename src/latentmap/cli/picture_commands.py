@@ -100,20 +100,17 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
             f"codes of {autoencoder.latent_dim_} numbers are more than a mixture of normal distributions describes "
             "well: samples may resemble nothing. Those of fit --objective variational --latent-dim 8 are better."
         )
+    if output.suffix != ".npy" and not preprocessing.is_images:
+        raise ValueError(f"output must end in .npy, for samples of this model are vectors, got {output.name}.")
+    drawn = autoencoder.sample(n, random_state=seed)
     if output.suffix == ".npy":
-        drawn = autoencoder.sample(n, random_state=seed)
         with new_file(output) as temporary:
             np.save(temporary, drawn)
         return
-    if not preprocessing.is_images:
-        raise ValueError(f"output must end in .npy, for samples of this model are vectors, got {output.name}.")
-    drawn = autoencoder.sample(n, random_state=seed)
     images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
     source = "the prior" if autoencoder.prior_is_normal_ else "a Gaussian mixture of codes"
-    detail = f"decoded from codes drawn from {source}"
-    report.write_figure(
-        report.sample_sheet(images, 1.0, detail=f"{detail} · {autoencoder.model}, seed {seed}"), output
-    )
+    detail = f"decoded from codes drawn from {source} · {autoencoder.model}, seed {seed}"
+    report.write_figure(report.sample_sheet(images, 1.0, detail=detail), output)
 
 
 def interpolate(

@@ -130,7 +130,7 @@ def _append(samples: Samples, part: Path, rows: NDArray[np.int64], bar: Any) -> 
     """Write what is missing of a part, in the order of the rows; return those that cannot be read, and why."""
     unreadable: dict[int, str] = {}
     with part.with_suffix(".bin").open("ab") as values, part.with_suffix(".rows").open("ab") as kept:
-        n_done = _whole(samples, part)
+        n_done = min(values.tell() // samples.row_bytes, kept.tell() // 8)  # with both its values and its row
         found = np.fromfile(part.with_suffix(".rows"), np.int64, n_done)
         if not np.isin(found, rows).all() or (np.diff(found) <= 0).any():  # not what an interrupted build leaves
             n_done, found = 0, found[:0]
@@ -182,12 +182,6 @@ def _flush(*files: Any) -> None:
     for file in files:
         file.flush()
         os.fsync(file.fileno())
-
-
-def _whole(samples: Samples, part: Path) -> int:
-    """How many samples of a part are there with both their values and their row."""
-    sizes = (part.with_suffix(".bin").stat().st_size, part.with_suffix(".rows").stat().st_size)
-    return min(sizes[0] // samples.row_bytes, sizes[1] // 8)
 
 
 def _mapped(samples: Samples, part: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:

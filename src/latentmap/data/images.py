@@ -192,11 +192,15 @@ def bring_images(images: NDArray[Any], reading: Reading) -> NDArray[Any]:
     """Return images in the channels and the size that a reading wants."""
     height, width, channels = reading.shape
     images = _in_channels(images, channels)
-    if images.shape[1:3] != (height, width):
+    _, h, w, _ = images.shape
+    if (h, w) != (height, width) and reading.fit != "stretch":  # to that shape, not yet to that size
+        bound = min if reading.fit == "crop" else max
+        new_h, new_w = bound(h, max(1, round(w * height / width))), bound(w, max(1, round(h * width / height)))
+        top, left = abs(h - new_h) // 2, abs(w - new_w) // 2
         if reading.fit == "crop":
-            images = crop_images(images, height, width)
-        elif reading.fit == "pad":
-            images = pad_images(images, height, width)
+            images = images[:, top : top + new_h, left : left + new_w]
+        else:
+            images = np.pad(images, ((0, 0), (top, new_h - h - top), (left, new_w - w - left), (0, 0)))
     return resize_images(images, height, width)
 
 
@@ -234,22 +238,6 @@ def resize_images(images: NDArray[Any], height: int, width: int) -> NDArray[Any]
         chunk = interpolate(chunk, size=(height, width), mode="bilinear", antialias=True)
         resized[start : start + _RESIZED_AT_ONCE] = chunk.permute(0, 2, 3, 1).numpy()
     return resized
-
-
-def crop_images(images: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Return the middle of images, cut to the shape (not yet the size) of height x width."""
-    _, h, w, _ = images.shape
-    new_h, new_w = min(h, max(1, round(w * height / width))), min(w, max(1, round(h * width / height)))
-    top, left = (h - new_h) // 2, (w - new_w) // 2
-    return images[:, top : top + new_h, left : left + new_w]
-
-
-def pad_images(images: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Return images with black borders, in the shape (not yet the size) of height x width."""
-    _, h, w, _ = images.shape
-    new_h, new_w = max(h, round(w * height / width)), max(w, round(h * width / height))
-    top, left = (new_h - h) // 2, (new_w - w) // 2
-    return np.pad(images, ((0, 0), (top, new_h - h - top), (left, new_w - w - left), (0, 0)))
 
 
 # ---- many encoded images -------------------------------------------------------------------------------------------

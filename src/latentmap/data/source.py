@@ -224,7 +224,8 @@ class ReadOptions:
         if size is None:
             size = next(iter(sizes)) if len(sizes) == 1 else None
             if size is None or max(size) > MAX_SIZE:
-                side = _median_side(sizes)
+                sides = [side for one, n in sizes.items() for side in one for _ in range(n)]
+                side = min(_MIXED_SIZE, max(MIN_SIZE, int(statistics.median(sides))))
                 what = f"images of {len(sizes):,} sizes" if size is None else f"images of {size[0]}x{size[1]}"
                 size = (side, side)
                 notes.append(f"{what} are brought to {side}x{side} ({self.fit}); choose another with --size.")
@@ -352,14 +353,6 @@ def explained(what: str) -> Iterator[None]:
 def words_of(error: Exception) -> str:
     """What an error says, in one line."""
     return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
-
-
-def _median_side(sizes: Mapping[tuple[int, int], int]) -> int:
-    """The median of all heights and widths, within reason."""
-    sides: list[int] = []
-    for size, count in sizes.items():
-        sides += [side for side in size for _ in range(count)]
-    return min(_MIXED_SIZE, max(MIN_SIZE, int(statistics.median(sides))))
 
 
 def parse_size(text: str) -> int | tuple[int, int]:

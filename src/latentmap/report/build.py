@@ -150,7 +150,9 @@ def build_report(
         experiment = Experiment(dataset, measure(dataset, fitted, watch), seed)
         results, pictures = make_figures(experiment, folder / "figures", watch)
         with watch.stage("page"):
-            save_models(experiment, folder / "models")
+            for model in experiment.models:
+                if isinstance(model.model, Autoencoder):
+                    model.model.save(folder / "models" / model.name)
             page = render(experiment, results, pictures, command=command, seconds=watch.rounded())
             (folder / PAGE).write_text(page, encoding="utf-8")
         metrics = collect_metrics(experiment, watch.rounded())
@@ -226,14 +228,6 @@ def make_figures(
                 (folder / f"{figure.name}.png").write_bytes(content)
                 pictures[figure.name] = (content, renderer.caption(result, experiment))
     return results, pictures
-
-
-def save_models(experiment: Experiment, folder: Path) -> None:
-    """Write the fitted autoencoders."""
-    folder.mkdir()
-    for model in experiment.models:
-        if isinstance(model.model, Autoencoder):
-            model.model.save(folder / model.name)
 
 
 def png(figure: Figure, *, few_colours: bool) -> bytes:
