@@ -16,7 +16,7 @@ from latentmap import Autoencoder, load_dataset
 from latentmap.data.cache import stores_size
 from latentmap.errors import DatasetError
 
-from .test_array_files import peak_memory
+from .test_npy_and_idx import peak_memory
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 9, 10), dtype=np.uint8)

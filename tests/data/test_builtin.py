@@ -12,7 +12,7 @@ from latentmap.data import BUILTIN_NAMES, builtin
 from latentmap.data.builtin import IDX_DATASETS, IdxDataset, IdxFile
 from latentmap.errors import DatasetError
 
-from .test_array_files import idx_bytes
+from .test_npy_and_idx import idx_bytes
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 RNG = np.random.default_rng(0)
