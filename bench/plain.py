@@ -39,16 +39,22 @@ class _OnRows:
 
 
 class RbfKernelPca(_OnRows):
-    """scikit-learn's kernel PCA of at most 2,000 rows, its pre-image learned by ridge regression."""
+    """scikit-learn's kernel PCA of at most 2,000 rows, its pre-image learned by ridge regression.
+
+    Width of the kernel and penalty are the best of 16 pairs on validation parts of six sets, ahead of the defaults.
+    """
 
     def __init__(self, latent_dim: int) -> None:
-        self.pca = KernelPCA(latent_dim, kernel="rbf", fit_inverse_transform=True, alpha=0.01, random_state=0)
+        self.pca = KernelPCA(latent_dim, kernel="rbf", fit_inverse_transform=True, alpha=1e-4, random_state=0)
 
     def _learn(self, rows: np.ndarray) -> None:
-        self.pca.fit(rows[np.random.default_rng(0).permutation(len(rows))[:2000]])
+        self.pca.gamma = 0.3 / rows.shape[1]
+        self.pca.fit(
+            rows[np.random.default_rng(0).permutation(len(rows))[:2000]].astype(float)
+        )  # ill-conditioned in float32
 
     def _encode(self, rows: np.ndarray) -> np.ndarray:
-        return self.pca.transform(rows)
+        return self.pca.transform(rows.astype(float))
 
     def _decode(self, Z: np.ndarray) -> np.ndarray:
         return self.pca.inverse_transform(Z)
