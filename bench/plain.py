@@ -49,9 +49,8 @@ class RbfKernelPca(_OnRows):
 
     def _learn(self, rows: np.ndarray) -> None:
         self.pca.gamma = 0.3 / rows.shape[1]
-        self.pca.fit(
-            rows[np.random.default_rng(0).permutation(len(rows))[:2000]].astype(float)
-        )  # ill-conditioned in float32
+        some = np.random.default_rng(0).permutation(len(rows))[:2000]
+        self.pca.fit(rows[some].astype(float))  # the regression is ill-conditioned in float32
 
     def _encode(self, rows: np.ndarray) -> np.ndarray:
         return self.pca.transform(rows.astype(float))
