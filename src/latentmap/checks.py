@@ -1,7 +1,4 @@
-"""Checks of parameters: each refuses what it cannot take in one line that says what is wrong and what to do.
-
-What belongs here: rules that more than one parameter follows. What a parameter means is the business of its owner.
-"""
+"""Checks of parameters: each refuses what it cannot take in one line that says what is wrong and what to do."""
 
 from __future__ import annotations
 

@@ -68,22 +68,7 @@ class MissingExtraError(LatentmapError, ImportError):
 
     @classmethod
     def of(cls, what: str, package: str, extra: str) -> Self:
-        """Say what needs a package, and the two ways to install the extra that brings it.
-
-        Parameters
-        ----------
-        what : str
-            What was asked for.
-        package : str
-            What it needs.
-        extra : str
-            The extra of Latentmap that installs it.
-
-        Returns
-        -------
-        MissingExtraError
-            To be raised.
-        """
+        """Say what needs a package, and the two ways to install the extra of Latentmap that brings it."""
         return cls(
             f"{what} needs {package}. Install it with: pip install 'latentmap[{extra}]', or in a checkout of the "
             f"repository: pip install '.[{extra}]'."

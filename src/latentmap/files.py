@@ -3,8 +3,8 @@
 A new file or folder is made in a hidden folder beside the target, `.NAME.latentmap-XXXX`, and put in place at once.
 An output has one writer at a time: a lock beside it, `.NAME.latentmap-lock`, which the operating system frees when its
 process ends, however it ends. So whoever holds the lock and finds a hidden folder knows that its writer was killed.
-
-What belongs here: what every writer and reader of outputs shares. What is written is the business of the caller.
+Missing parent folders are made, and of a symbolic link what it points at is replaced. What cannot be written is an
+`OutputError`.
 """
 
 from __future__ import annotations
@@ -43,24 +43,7 @@ _mine = threading.local()  # the outputs this thread holds the lock of
 
 @contextmanager
 def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes `path` when the block ends without an error.
-
-    Parameters
-    ----------
-    path : path
-        The file wanted; an existing file of that name is replaced, and of a symbolic link what it points at. Missing
-        parent folders are made.
-
-    Yields
-    ------
-    Path
-        Of a file that does not exist yet, in the same folder and with the same suffix.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written, or another process is writing it.
-    """
+    """Give a path to write to, of the same suffix, which becomes `path` when the block ends without an error."""
     with _scratch(path) as (scratch, target):
         with _explained(path):
             if target.exists() and not target.is_file():
@@ -75,26 +58,7 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """Give a temporary folder to fill, which becomes `path` when the block ends without an error.
-
-    Parameters
-    ----------
-    path : path
-        The folder wanted, or a symbolic link to it. One that is there already is replaced if it is empty or `is_ours`
-        says that we wrote all of it.
-    is_ours : callable
-        Tells whether an existing folder is one of ours, to be replaced.
-
-    Yields
-    ------
-    Path
-        Of an empty folder beside `path`.
-
-    Raises
-    ------
-    OutputError
-        If `path` holds something we did not write, or cannot be written, or another process is writing it.
-    """
+    """Give a folder to fill, which becomes `path` in the end; what is there is replaced if it is empty or all ours."""
     with _scratch(path) as (scratch, target):
         with _explained(path):
             _check_ours(path, target, is_ours)
@@ -107,19 +71,7 @@ def new_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) ->
 
 
 def check_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) -> None:
-    """Refuse a folder that `new_folder` would refuse, before hours of work go into what is to be written there.
-
-    Parameters
-    ----------
-    path, is_ours
-        As for `new_folder`.
-
-    Raises
-    ------
-    OutputError
-        If `path` holds something we did not write, or its nearest existing parent cannot be written to, or another
-        process is writing it.
-    """
+    """Refuse a folder that `new_folder` would refuse, before hours of work go into what is to be written there."""
     with _explained(path):
         target = _target(path)
         parent = next(parent for parent in target.parents if parent.exists())
@@ -134,20 +86,7 @@ def check_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) 
 
 @contextmanager
 def writing(path: str | os.PathLike[str], *, wait: float = _PATIENCE) -> Iterator[None]:
-    """Keep other writers of an output away; what killed ones left is removed first. One thread may nest it.
-
-    Parameters
-    ----------
-    path : path
-        The output. Missing parent folders are made.
-    wait : float, default 10
-        Seconds to wait for another writer.
-
-    Raises
-    ------
-    OutputError
-        If another process or thread is still writing it, or the lock cannot be made.
-    """
+    """Keep other writers of an output away; what killed ones left is removed first. One thread may nest it."""
     with _explained(path):
         target = _target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -178,14 +117,7 @@ def writing(path: str | os.PathLike[str], *, wait: float = _PATIENCE) -> Iterato
 def read_folder(path: str | os.PathLike[str], read: Callable[[Path], T]) -> T:
     """Return what a function reads from a folder, all of it from one state: again if it was replaced meanwhile.
 
-    Nothing is written, so that folders can be read where nobody may write.
-
-    Parameters
-    ----------
-    path : path
-        The folder; where there is none, `read` is to say so.
-    read : callable
-        Called with the path of the folder.
+    Nothing is written, so that folders can be read where nobody may write. Where there is none, `read` is to say so.
     """
     wanted = Path(path)
     for _ in range(_TRIES):
@@ -213,15 +145,7 @@ def read_folder(path: str | os.PathLike[str], read: Callable[[Path], T]) -> T:
 
 
 def holds_only(folder: Path, patterns: Sequence[str]) -> bool:
-    """Tell whether all that a folder holds, at any depth, has these names; what a Mac adds on its own is let pass.
-
-    Parameters
-    ----------
-    folder : Path
-        An existing folder.
-    patterns : sequence of str
-        Paths below it, such as ``figures/*.png``. A link is never ours.
-    """
+    """Tell whether a folder holds, at any depth, only such files (``figures/*.png``); no link, but what a Mac adds."""
     wanted = [tuple(pattern.split("/")) for pattern in patterns]
 
     def fits(parts: tuple[str, ...], *, is_file: bool) -> bool:
@@ -239,6 +163,11 @@ def holds_only(folder: Path, patterns: Sequence[str]) -> bool:
         if not (fits(parts, is_file=entry.is_file()) or (entry.name == ".DS_Store" and entry.is_file())):
             return False
     return True
+
+
+def unfinished_of(path: str | os.PathLike[str]) -> Path:
+    """Where what an interrupted run kept of an output waits for it to be gone on with."""
+    return Path(path).with_name(f"{Path(path).name}.unfinished")
 
 
 def flush(path: Path) -> None:

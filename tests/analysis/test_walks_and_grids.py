@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latentmap.analysis import PcaBaseline, interpolate, latent_grid
-from latentmap.analysis.interpolation import choose_pairs
+from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.data import Dataset, Split
 
 

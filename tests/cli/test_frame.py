@@ -201,7 +201,7 @@ def test_a_reader_who_has_enough_is_no_error(latentmap, monkeypatch):
     def closed(*_):
         raise BrokenPipeError
 
-    monkeypatch.setattr("latentmap.cli.dataset_commands.answer", closed)
+    monkeypatch.setattr("latentmap.cli.info_commands.answer", closed)
     monkeypatch.setattr(sys, "stdout", sys.stdout)  # `main` lets go of it
     assert (done := latentmap("data")).status == 1
     assert done.err == ""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from latentmap.report.figures import FIGURES
-from latentmap.report.page import Row, Value, best_texts, groups
+from latentmap.report.page import Value, best_texts, groups
 from latentmap.report.remarks import against_pca, percent_apart, remarks
 from tests.report.conftest import longer
 
@@ -97,10 +97,9 @@ def test_text_is_escaped(nasty_report):
 
 def test_the_best_of_each_size_is_marked(report):
     two, six = groups(report.experiment)
-    assert [row.name for row in two.rows] == ["dense", "map", "linear", "pca-2"]
-    assert [row.name for row in six.rows] == [longer(report), "pca-6"]
-    assert all(isinstance(row, Row) for row in two.rows)
-    assert any(row.cells[0].best for row in two.rows)
+    assert [row["name"] for row in two["rows"]] == ["dense", "map", "linear", "pca-2"]
+    assert [row["name"] for row in six["rows"]] == [longer(report), "pca-6"]
+    assert any(is_best for row in two["rows"] for _, is_best in row["cells"][:1])
 
 
 def caption(report, name):

@@ -5,13 +5,12 @@ Everything takes any object with ``transform`` and ``inverse_transform``; nothin
 
 from latentmap.analysis.baselines import PcaBaseline
 from latentmap.analysis.evaluation import Evaluation, active_units, evaluate
-from latentmap.analysis.grid import LatentGrid, latent_grid
-from latentmap.analysis.interpolation import Interpolation, interpolate
 from latentmap.analysis.medians import CodeMedians, Generated, class_medians, generate
 from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy, nearest_samples, trustworthiness
 from latentmap.analysis.reconstruction import Comparison, compare_reconstructions, reconstruction_errors
 from latentmap.analysis.sweep import SizeScores, Sweep, sweep
 from latentmap.analysis.tsne import TsneResult, embed_tsne
+from latentmap.analysis.walks_and_grids import Interpolation, LatentGrid, interpolate, latent_grid
 from latentmap.data.preprocessing import measuring_unit
 
 __all__ = [

@@ -1,8 +1,4 @@
-"""Principal component analysis over images, with the face of every other model.
-
-What belongs here: baselines to compare autoencoders with. What they are compared by is the business of the other
-modules.
-"""
+"""Principal component analysis over images, with the face of every other model."""
 
 from __future__ import annotations
 

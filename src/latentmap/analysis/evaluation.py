@@ -1,7 +1,4 @@
-"""The numbers by which models are compared, gathered for one model.
-
-What belongs here: the call that measures a model on a data set, by the definitions every report uses.
-"""
+"""The numbers by which models are compared, gathered for one model."""
 
 from __future__ import annotations
 
@@ -56,6 +53,11 @@ class Evaluation(Brief):
     trusted: NDArray[np.float64] | None
     Z_train: FloatArray
     Z_test: FloatArray
+
+    @property
+    def scores(self) -> dict[str, float | int | None]:
+        """The numbers by which models are compared, by their names."""
+        return {name: getattr(self, name) for name in ("latent_dim", "test_mse", "knn_accuracy", "trustworthiness")}
 
 
 def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None) -> Evaluation:

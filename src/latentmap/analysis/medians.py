@@ -1,7 +1,4 @@
-"""One typical code per class, and how clear the picture is that the decoder draws from it.
-
-What belongs here: medians of codes, by class or by k-means cluster, and the measure of their decoded pictures.
-"""
+"""One typical code per class, and how clear the picture is that the decoder draws from it."""
 
 from __future__ import annotations
 
@@ -106,15 +103,12 @@ class Clarity(Brief):
 
     looks_like: IntArray  # (m,), the class that most of the neighbours have
     share: FloatArray  # (m,), of the neighbours that have it, 0..1
-    intended_share: FloatArray  # (m,), of those that have the class it was meant to show
 
 
-def clarity(pictures: NDArray[Any], intended: IntArray, dataset: Dataset) -> Clarity:
+def clarity(pictures: NDArray[Any], dataset: Dataset) -> Clarity:
     """Ask a nearest-neighbour classifier fitted on labelled training samples which class each picture looks like."""
-    labels = np.asarray(dataset.train.labels)
-    votes = labels[nearest_samples(pictures, dataset.train.X, KNN_NEIGHBOURS, dataset.unit)]
-    looks_like, share = majority(votes)
-    return Clarity(looks_like, share, (votes == intended[:, None]).mean(axis=1).astype(np.float32))
+    nearest = nearest_samples(pictures, dataset.train.X, KNN_NEIGHBOURS, dataset.unit)
+    return Clarity(*majority(np.asarray(dataset.train.labels)[nearest]))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,7 +164,7 @@ def generate(title: str, transformer: Transformer, medians: CodeMedians, dataset
     pictures = decode(transformer, medians.Z)
     measure = nearest = None
     if dataset.train.labels is not None and medians.classes is not None:
-        measure = clarity(pictures, medians.classes, dataset)
+        measure = clarity(pictures, dataset)
     if not dataset.is_images:
         nearest = nearest_samples(pictures, dataset.train.X, 1, dataset.unit)[:, 0]
     return Generated(title, pictures, medians, measure, dataset.class_names, dataset.unit, nearest)

@@ -1,7 +1,4 @@
-"""Who is near whom: nearest neighbours, the accuracy of classifying by them, and trustworthiness.
-
-What belongs here: measures that compare neighbourhoods, exact, with a bounded working memory.
-"""
+"""Who is near whom, exactly and in bounded memory: nearest neighbours, classifying by them, and trustworthiness."""
 
 from __future__ import annotations
 
@@ -171,25 +168,7 @@ class OriginalRanks:
             list(pool.map(rank, range(0, self.n, 256)))
 
     def trustworthiness(self, Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS) -> float | None:
-        """Measure how far neighbours among the codes were neighbours before.
-
-        Parameters
-        ----------
-        Z : ndarray, shape (len(X), latent_dim)
-            Codes of all the samples, in the same order.
-        n_neighbors : int, default=12
-            How many neighbours of each code to look at; fewer where there are too few samples, see
-            `usable_neighbours`.
-
-        Returns
-        -------
-        float or None
-            1: every neighbour is true; 0.5: about what chance gives. None for fewer than 3 samples.
-
-        References
-        ----------
-        Venna and Kaski, 2001, "Neighborhood preservation in nonlinear projection methods", equation 2.
-        """
+        """Return the `trustworthiness` of codes of all the samples, shape (len(X), latent_dim), in the same order."""
         trusted = self.trusted(Z, n_neighbors=n_neighbors)
         return None if trusted is None else float(trusted.mean())
 
@@ -233,6 +212,10 @@ def trustworthiness(
     -------
     float or None
         1: every neighbour is true; 0.5: about what chance gives. None for fewer than 3 samples.
+
+    References
+    ----------
+    Venna and Kaski, 2001, "Neighborhood preservation in nonlinear projection methods", equation 2.
     """
     return OriginalRanks(X, n_samples=n_samples).trustworthiness(Z, n_neighbors=n_neighbors)
 

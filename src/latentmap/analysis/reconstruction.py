@@ -1,7 +1,4 @@
-"""How well samples come back, one error per sample, and which samples are worth showing.
-
-What belongs here: reconstruction errors and the choice of examples. Drawing them is the business of ``report``.
-"""
+"""How well samples come back, one error per sample, and which samples are worth showing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """How many numbers a code should have: models of several sizes, measured, and a recommendation with its reason.
 
-What belongs here: the measurements and the rule. The choice is made on a part of the training split that no model
-learns from; the test split is for the table alone.
+The choice is made on a part of the training split that no model learns from; the test split is for the table alone.
 """
 
 from __future__ import annotations

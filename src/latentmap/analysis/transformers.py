@@ -1,8 +1,4 @@
-"""What analysis asks of a model, and how it walks through data without copying all of it.
-
-What belongs here: the contract every model meets, chunked encoding and decoding, and which samples stand for many.
-What each quantity means is the business of the other modules.
-"""
+"""What analysis asks of a model, and how it walks through data without copying all of it."""
 
 from __future__ import annotations
 

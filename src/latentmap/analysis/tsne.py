@@ -1,7 +1,4 @@
-"""t-SNE of codes: a picture of neighbourhoods, made by openTSNE.
-
-What belongs here: the settings we run it with and the result with everything needed to read it honestly.
-"""
+"""t-SNE of codes: a picture of neighbourhoods, made by openTSNE."""
 
 from __future__ import annotations
 

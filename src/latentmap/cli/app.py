@@ -19,13 +19,11 @@ import typer
 
 from latentmap import __version__
 from latentmap.cli import bar
-from latentmap.cli.dataset_commands import data
-from latentmap.cli.fit_command import fit
-from latentmap.cli.info_command import info
+from latentmap.cli.info_commands import data, info
 from latentmap.cli.model_commands import decode, encode, evaluate, export
 from latentmap.cli.picture_commands import generate, interpolate
 from latentmap.cli.report_command import report
-from latentmap.cli.sweep_command import sweep
+from latentmap.cli.training_commands import fit, sweep
 from latentmap.errors import LatentmapError, printable
 
 app = typer.Typer(
@@ -60,13 +58,7 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with its status.
-
-    Parameters
-    ----------
-    arguments : list of str, optional
-        What follows the program's name; by default what the program was started with.
-    """
+    """Run the command line, by default with what the program was started with, and exit with its status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a file's name is written as it is, whatever bytes it has

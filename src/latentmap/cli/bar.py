@@ -81,13 +81,7 @@ class Bar:
 
 
 class DataBar:
-    """A bar of bytes downloaded, or of samples decoded into the cache, in the form that pooch takes.
-
-    Parameters
-    ----------
-    reading : str
-        What the user waits for before and after.
-    """
+    """A bar of bytes downloaded, or of samples decoded into the cache, in the form that pooch takes."""
 
     total: int = 0
     kind: str = "downloading"

@@ -155,12 +155,7 @@ def evaluate(
     results = {}
     for name, transformer in rows.items():
         found = analysis.evaluate(transformer, dataset, ranks=ranks)
-        results[name] = {
-            "latent_dim": found.latent_dim,
-            "test_mse": found.test_mse,
-            "knn_accuracy": found.knn_accuracy,
-            "trustworthiness": found.trustworthiness,
-        }
+        results[name] = found.scores
         if autoencoder.prior_is_normal_:
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
     if remark := small_classes(dataset):

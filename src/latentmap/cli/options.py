@@ -202,18 +202,11 @@ class ModelOptions(ObjectiveOptions):
     ] = None
 
     def autoencoder(self, latent_dim: int | None, **more: Any) -> Autoencoder:
-        """The estimator, not fitted yet; None among its parameters is what it calls "auto"."""
+        """The estimator, not fitted yet."""
         from latentmap.estimator import Autoencoder
 
-        return Autoencoder(
-            self.model,
-            latent_dim,
-            objective=self.objective,
-            objective_params=self.params,
-            random_state=self.seed,
-            epochs="auto" if self.epochs is None else self.epochs,
-            **more,
-        )
+        more |= {"objective": self.objective, "objective_params": self.params, "random_state": self.seed}
+        return Autoencoder(self.model, latent_dim, epochs="auto" if self.epochs is None else self.epochs, **more)
 
 
 def read_source(source: str, **options: Any) -> Dataset:

@@ -8,15 +8,7 @@ from latentmap.training import OBJECTIVES, Callback, EpochRecord, TrainingPlan
 
 
 class TrainingBar(Callback):
-    """A bar of steps with epoch, losses, and the time left; in the end a line of what was reached.
-
-    Parameters
-    ----------
-    name : str, optional
-        What is trained; by default the model's name.
-    ends_with_a_line : bool, default True
-        False where the command has more to say of it.
-    """
+    """A bar of steps with epoch, losses, and the time left; in the end a line of what was reached, if that is all."""
 
     def __init__(self, name: str | None = None, *, ends_with_a_line: bool = True) -> None:
         self._name = name

@@ -45,9 +45,8 @@ def report(
     """
     starting()
     from latentmap.data.loading import name_of
-    from latentmap.files import check_folder
+    from latentmap.files import check_folder, unfinished_of
     from latentmap.report.build import is_report
-    from latentmap.report.unfinished import unfinished_of
 
     params = learning.params
     folder = output or Path("runs") / name_of(source)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrays import Side, read_arrays
 from latentmap.data.cache import file_state, unpack
-from latentmap.data.reading import Read, ReadOptions
+from latentmap.data.reading import Read, ReadOptions, explained
 from latentmap.errors import DatasetError
 
 _X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")
@@ -51,7 +51,7 @@ def read_npz(path: Path, options: ReadOptions) -> Read:
 
         def read(name: str, *, of_samples: bool) -> NDArray[Any]:
             if fits or not of_samples:
-                with _explained(path):
+                with explained(f"{path} cannot be read as NumPy's"):
                     return archive[name]
             _check_held(path, *headers[name], options.budget)
             return _unpacked(archive, name, path)
@@ -110,13 +110,13 @@ def _idx_side(path: Path, options: ReadOptions) -> Side:
 
 def _load(path: Path) -> Any:
     """What a NumPy file holds, mapped or to be taken from an archive, never unpickled."""
-    with _explained(path):
+    with explained(f"{path} cannot be read as NumPy's"):
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _header(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> tuple[tuple[int, ...], int]:
     """The shape of an array of an ``.npz`` file and the bytes it takes once uncompressed, by its header."""
-    with _explained(path), cast("ZipFile", archive.zip).open(f"{name}.npy") as file:
+    with explained(f"{path} cannot be read as NumPy's"), cast("ZipFile", archive.zip).open(f"{name}.npy") as file:
         is_first = np.lib.format.read_magic(file) == (1, 0)
         read_header = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(file)
@@ -127,28 +127,12 @@ def _unpacked(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[A
     """One array of an ``.npz`` file, mapped from the cache."""
     zipped = cast("ZipFile", archive.zip)
     n_bytes, key = zipped.getinfo(f"{name}.npy").file_size, f"{file_state(path)}-{archive.files.index(name)}"
-    with _explained(path):
+    with explained(f"{path} cannot be read as NumPy's"):
         with zipped.open(f"{name}.npy") as file:
             unpacked, found = unpack(cast("BinaryIO", file), n_bytes, key)
         if found != n_bytes:
             raise ValueError(f"{name} is of another size than is said")
         return cast("NDArray[Any]", np.load(unpacked, mmap_mode="r", allow_pickle=False))
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn whatever NumPy and zip raise at a damaged file into one line."""
-    try:
-        yield
-    except DatasetError:
-        raise
-    except Exception as error:  # a damaged file can make its reader fail in any way
-        words = " ".join(str(error).split()) or type(error).__name__
-        if "pickle" in words or "Python objects" in words:
-            words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
-        elif isinstance(error, PermissionError):
-            words = "no permission"
-        raise DatasetError(f"{path} cannot be read as NumPy's: {words.rstrip('.')}.") from error
 
 
 # ---- IDX -----------------------------------------------------------------------------------------------------------

@@ -8,9 +8,7 @@ import importlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,64 +18,38 @@ from numpy.typing import NDArray
 from latentmap.data.arrays import number_classes
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
-from latentmap.data.reading import Read, ReadOptions
+from latentmap.data.reading import Read, ReadOptions, explained, words_of
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
-from latentmap.errors import DatasetError, LatentmapError, MissingExtraError
+from latentmap.errors import DatasetError, MissingExtraError
 
 
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """Tables of the same columns, one below the other."""
-
-    name: str  # what people call it
-    where: str  # what it is called in an error
-    n: int
-    schema: Any  # pyarrow.Schema
-    image_columns: list[str]
-    read: Callable[[list[str]], Iterable[Any]]  # some columns: a pyarrow.Table each
-    fetch: Callable[[str], Callable[[int], Encoded]]  # of a column of images: gives that of a row
-    class_names: Callable[[str], tuple[str, ...] | None]  # where a column holds their numbers
-    is_test: NDArray[np.bool_] | None = None  # (n,), where there are two splits
-    content: str = ""
-    notes: Sequence[str] = ()
-
-
-def _read(source: _Source, options: ReadOptions) -> Read:
-    """The images of the first column that holds some; else what columns of numbers hold."""
+def _table(schema: Any, read: Callable[[list[str]], Iterable[Any]], **known: Any) -> Table:
+    """Arrow's tables of a schema, one below the other, as one table; `read` gives some columns of each."""
 
     def column(name: str) -> NDArray[Any]:
-        return np.array([value for table in source.read([name]) for value in table.column(0).to_pylist()], object)
+        return np.array([value for table in read([name]) for value in table.column(0).to_pylist()], object)
 
-    if not source.image_columns or options.columns is not None:
-        table = Table(
-            source.name,
-            source.where,
-            _kinds(source.schema),
-            lambda names: _numbers(source.read(list(names)), names),
-            column,
-            source.class_names,
-            is_test=source.is_test,
-            content=source.content,
-            notes=source.notes,
-        )
+    return Table(
+        kinds=_kinds(schema), numbers=lambda names: _numbers(read(list(names)), names), classes=column, **known
+    )
+
+
+def _read(
+    table: Table, n: int, images: Sequence[str], fetch: Callable[[str], Callable[[int], Encoded]], options: ReadOptions
+) -> Read:
+    """The images of the first column that holds some, where `fetch` gives that of a row; else columns of numbers."""
+    if not images or options.columns is not None:
         return read_table(table, options)
-    label = class_column(source.schema.names, options, source.where, guess=True)
-    notes = list(source.notes)
+    label = class_column(table.kinds, options, table.where, guess=True)
+    notes = list(table.notes)
     classes: Any = (None, None)
     if label is not None:
-        names = source.class_names(label)
-        classes = number_classes([column(label)], [source.n], source.name, names, notes=notes, is_test=source.is_test)
+        column, names = table.classes(label), table.class_names(label)
+        classes = number_classes([column], [n], table.name, names, notes=notes, is_test=table.is_test)
     return read_encoded(
-        source.name,
-        source.n,
-        source.fetch(source.image_columns[0]),
-        options,
-        label=label,
-        classes=classes,
-        is_test=source.is_test,
-        content=source.content,
-        notes=notes,
-    )
+        table.name, n, fetch(images[0]), options, label=label, classes=classes, is_test=table.is_test,
+        content=table.content, notes=notes,
+    )  # fmt: skip
 
 
 def _kinds(schema: Any) -> dict[str, Kind]:
@@ -131,23 +103,19 @@ def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None
     counts = [file.metadata.num_rows for file in files]
     if not sum(counts):
         raise DatasetError(f"{path} has no rows.")
-    with _explained(path):
-        return _read(
-            _Source(
-                path.resolve().stem if path.is_file() else path.resolve().name,
-                str(path),
-                sum(counts),
-                schema,
-                [field.name for field in schema if _holds_images(field.type)],
-                lambda columns: (file.read(columns=columns) for file in files),
-                lambda column: _ParquetCells(files, column).fetch,
-                lambda label: _described_names(schema, label),
-                None if is_of_test is None else np.repeat(is_of_test, counts),
-                hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest(),
-                notes,
-            ),
-            options,
+    with explained(f"{path} cannot be read as Parquet"):
+        table = _table(
+            schema,
+            lambda columns: (file.read(columns=columns) for file in files),
+            name=path.resolve().stem if path.is_file() else path.resolve().name,
+            where=str(path),
+            class_names=lambda label: _described_names(schema, label),
+            is_test=None if is_of_test is None else np.repeat(is_of_test, counts),
+            content=hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest(),
+            notes=notes,
         )
+        images = [field.name for field in schema if _holds_images(field.type)]
+        return _read(table, sum(counts), images, lambda column: _ParquetCells(files, column).fetch, options)
 
 
 def _choose_shards(shards: Sequence[Path]) -> tuple[Sequence[Path], list[bool] | None, list[str]]:
@@ -174,26 +142,10 @@ def _opened(shard: Path) -> Any:
     """A Parquet file to read from."""
     if not shard.is_file():  # a named pipe would be waited for
         raise DatasetError(f"{shard} is no regular file. Remove it, or mend the link.")
-    with _explained(shard):
+    with explained(f"{shard} cannot be read as Parquet"):
         file = pyarrow("parquet").ParquetFile(shard)
         check_names(file.schema_arrow.names, str(shard))
         return file
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn whatever Arrow raises at a damaged file into one line; memory that it asks for in vain too."""
-    try:
-        yield
-    except LatentmapError:
-        raise
-    except Exception as error:  # a damaged file can make its reader fail in any way
-        raise DatasetError(f"{path} cannot be read as Parquet: {_first_line(error)}.") from error
-
-
-def _first_line(error: Exception) -> str:
-    """What an error of Arrow's says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")
 
 
 def _holds_images(kind: Any) -> bool:
@@ -230,8 +182,8 @@ class _ParquetCells:
             file, i = self._groups[group]
             try:
                 cells = file.read_row_group(i, columns=[self._column]).column(0)
-            except Exception as error:  # as in `_explained`
-                cells = UnreadableImageError(_first_line(error))
+            except Exception as error:  # as in `explained`
+                cells = UnreadableImageError(words_of(error))
             self._held = (group, cells)
         if isinstance(self._held[1], UnreadableImageError):
             raise self._held[1]
@@ -251,11 +203,8 @@ def read_hub(name: str, options: ReadOptions) -> Read:
         import datasets
     except ImportError as error:
         raise MissingExtraError.of("hf://", "the package datasets", "hub") from error
-    try:
+    with explained(f"hf://{name} cannot be loaded"):
         loaded = datasets.load_from_disk(name) if Path(name).is_dir() else datasets.load_dataset(name)
-    except Exception as error:  # the network, the hub and the library each have their own
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"hf://{name} cannot be loaded: {words[:200].rstrip('.')}.") from error
     splits = dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
     given = [splits[part] for part in ("train", "test") if part in splits] or [next(iter(splits.values()))]
     counts, features = list(map(len, given)), given[0].features
@@ -271,18 +220,14 @@ def read_hub(name: str, options: ReadOptions) -> Read:
 
         return of_row
 
-    return _read(
-        _Source(
-            name.rstrip("/").rsplit("/", maxsplit=1)[-1],
-            f"hf://{name}",
-            sum(counts),
-            features.arrow_schema,
-            [column for column, kind in features.items() if isinstance(kind, datasets.Image)],
-            lambda columns: (part.select_columns(columns).with_format("arrow")[:] for part in given),
-            fetch,
-            lambda label: tuple(map(str, getattr(features[label], "names", None) or ())) or None,
-            np.repeat([False, True], counts) if len(given) == 2 else None,
-            " ".join(str(getattr(part, "_fingerprint", "")) for part in given),
-        ),
-        options,
+    table = _table(
+        features.arrow_schema,
+        lambda columns: (part.select_columns(columns).with_format("arrow")[:] for part in given),
+        name=name.rstrip("/").rsplit("/", maxsplit=1)[-1],
+        where=f"hf://{name}",
+        class_names=lambda label: tuple(map(str, getattr(features[label], "names", None) or ())) or None,
+        is_test=np.repeat([False, True], counts) if len(given) == 2 else None,
+        content=" ".join(str(getattr(part, "_fingerprint", "")) for part in given),
     )
+    images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
+    return _read(table, sum(counts), images, fetch, options)

@@ -126,7 +126,8 @@ def load_idx_dataset(name: str, data_dir: Path | None = None, progress: Progress
     """Return one of `IDX_DATASETS` at its own size, fetched into the cache where no copy of it is at hand."""
     spec = IDX_DATASETS[name]
     folder = find_folder(name, data_dir) or download(name, progress)
-    images, labels, test_images, test_labels = (read_verified(_existing(folder, file), file) for file in spec.files)
+    paths = [_find_file(folder, file) or folder / file.name for file in spec.files]  # removed meanwhile, it is missed
+    images, labels, test_images, test_labels = map(read_verified, paths, spec.files)
     train, test = Split(images[..., np.newaxis], labels), Split(test_images[..., np.newaxis], test_labels)
     return Dataset(name, train, test, spec.class_names)
 
@@ -165,14 +166,6 @@ def _find_file(folder: Path, file: IdxFile) -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _existing(folder: Path, file: IdxFile) -> Path:
-    """The path of a file that was seen a moment ago."""
-    path = _find_file(folder, file)
-    if path is None:
-        raise DatasetError(f"{folder / file.name} has just been removed. Try again.")
-    return path
 
 
 def read_verified(path: Path, file: IdxFile) -> np.ndarray:

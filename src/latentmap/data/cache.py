@@ -134,7 +134,7 @@ def _append(samples: Samples, part: Path, rows: NDArray[np.int64], bar: Any) -> 
         found = np.fromfile(part.with_suffix(".rows"), np.int64, n_done)
         if not np.isin(found, rows).all() or (np.diff(found) <= 0).any():  # not what an interrupted build leaves
             n_done, found = 0, found[:0]
-        values.truncate(n_done * _row_bytes(samples))
+        values.truncate(n_done * samples.row_bytes)
         kept.truncate(8 * n_done)
         # What cannot be read leaves no trace: it is tried again where it comes after the last that could.
         todo = rows[np.searchsorted(rows, found[-1], side="right") :] if n_done else rows
@@ -163,7 +163,7 @@ def _shuffle(samples: Samples, ascending: Path, part: Path) -> None:
     """Write a part in random order: its first samples are looked at, and must not be of the first classes."""
     X, rows = _mapped(samples, ascending)
     order = shuffled_rows(len(rows))
-    step = max(1, _PIECE_BYTES // _row_bytes(samples))
+    step = max(1, _PIECE_BYTES // samples.row_bytes)
     with part.with_suffix(".bin").open("wb") as values, part.with_suffix(".rows").open("wb") as kept:
         kept.write(rows[order].data)
         if (region := file_region(X)) is not None:  # None where there is no row
@@ -187,12 +187,7 @@ def _flush(*files: Any) -> None:
 def _whole(samples: Samples, part: Path) -> int:
     """How many samples of a part are there with both their values and their row."""
     sizes = (part.with_suffix(".bin").stat().st_size, part.with_suffix(".rows").stat().st_size)
-    return min(sizes[0] // _row_bytes(samples), sizes[1] // 8)
-
-
-def _row_bytes(samples: Samples) -> int:
-    """The bytes of a sample."""
-    return int(np.prod(samples.sample_shape)) * np.dtype(samples.dtype).itemsize
+    return min(sizes[0] // samples.row_bytes, sizes[1] // 8)
 
 
 def _mapped(samples: Samples, part: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:

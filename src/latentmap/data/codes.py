@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrow import pyarrow as load_pyarrow
 from latentmap.data.csv_files import has_header, is_number
-from latentmap.errors import DatasetError, LatentmapError, printable
+from latentmap.data.reading import explained
+from latentmap.errors import DatasetError, printable
 from latentmap.files import new_file
 
 SUFFIXES = (".npy", ".csv", ".parquet")
@@ -54,9 +55,11 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
     """Return the codes of a file that `write_codes` wrote, or of any table whose last columns are codes."""
     file = Path(path)
     check_suffix(file)
-    if file.exists() and not file.is_file():  # a named pipe would be waited for
+    if not file.exists():
+        raise DatasetError(f"{file} cannot be read as codes: there is no such file.")
+    if not file.is_file():  # a named pipe would be waited for
         raise DatasetError(f"{file} is no regular file. Write what it gives to a file first.")
-    try:
+    with explained(f"{file} cannot be read as codes"):
         if file.suffix == ".npy":
             codes = np.load(file, mmap_mode="r", allow_pickle=False)
         elif file.suffix == ".csv":
@@ -65,13 +68,6 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
             table = load_pyarrow("parquet").read_table(file)
             codes = np.column_stack([column.to_numpy() for column in table.columns[-latent_dim:]])
         codes = np.asarray(codes, dtype=np.float32)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{file} cannot be read as codes: there is no such file.") from error
-    except LatentmapError:
-        raise
-    except Exception as error:  # a damaged file can make its reader fail in any way
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{file} cannot be read as codes: {words[:200].rstrip('.')}.") from error
     if codes.ndim != 2 or codes.shape[1] != latent_dim:
         raise DatasetError(f"{file} must hold codes of {latent_dim} numbers each, got shape {codes.shape}.")
     return codes

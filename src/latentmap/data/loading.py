@@ -266,7 +266,7 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     """
     parts = choose_rows(info.n, info.labels, info.is_test, options)
     notes = list(info.notes)
-    n_bytes = sum(map(len, parts.values())) * int(np.prod(samples.sample_shape)) * np.dtype(samples.dtype).itemsize
+    n_bytes = sum(map(len, parts.values())) * samples.row_bytes
     content = samples.fingerprint()
     # Whoever looks at the first test samples, as people do, sees all classes.
     shuffled = ("test",) if info.is_test is None or info.in_class_order else ()
@@ -300,17 +300,15 @@ def _hold(
             held[name] = np.ascontiguousarray(whole), rows  # as it is: nothing is copied
             continue
         X = np.empty((len(rows), *samples.sample_shape), samples.dtype)
-        kept = [rows[:0]]
+        kept = rows.copy()
         n_read = 0
         for there, piece, others in samples.read(rows):
-            X[n_read : n_read + len(there)] = piece
-            n_read += len(there)
-            kept.append(there)
+            end = n_read + len(there)
+            X[n_read:end], kept[n_read:end] = piece, there
+            n_read = end
             unreadable.update(others)
-        held[name] = X[:n_read], np.concatenate(kept)
-        if name in shuffled and n_read:
-            order = shuffled_rows(n_read)
-            held[name] = X[order], held[name][1][order]
+        order = shuffled_rows(n_read) if name in shuffled and n_read else slice(n_read)
+        held[name] = X[order], kept[order]
     return held, unreadable
 
 

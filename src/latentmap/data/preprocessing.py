@@ -1,7 +1,7 @@
 """From the samples a user has to the tensors a network takes, and back.
 
 A `Preprocessing` is fitted with a model and kept with it, so that new samples are treated exactly as those the model
-learned from. What belongs here: shapes, units and scales. What does not: anything learned by gradient descent.
+learned from.
 """
 
 from __future__ import annotations

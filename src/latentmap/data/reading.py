@@ -9,7 +9,9 @@ import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from math import prod
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from latentmap.checks import check_choice
 from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
-from latentmap.errors import DatasetError, printable
+from latentmap.errors import DatasetError, LatentmapError, printable
 
 Fit = Literal["crop", "pad", "stretch"]
 FITS: tuple[str, ...] = get_args(Fit)
@@ -299,6 +301,11 @@ class Samples(ABC):
     dtype: type[np.generic] = np.uint8  # of images, or float32: from 0 to 1 with more than 8 bits, and vectors
     unreadable: Mapping[int, str] = {}  # what is known of them before they are read
 
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of a sample."""
+        return prod(self.sample_shape) * np.dtype(self.dtype).itemsize
+
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the samples at these ascending rows, piece by piece."""
@@ -314,6 +321,25 @@ class Samples(ABC):
 
 Read = tuple[Samples, SourceInfo]
 """What a reader gives."""
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn whatever a library raises at damaged data into one line, which begins with what could not be done."""
+    try:
+        yield
+    except LatentmapError:
+        raise
+    except Exception as error:  # a damaged file can make its reader fail in any way
+        words = "no permission" if isinstance(error, PermissionError) else words_of(error)
+        if "pickle" in words or "Python objects" in words:
+            words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
+        raise DatasetError(f"{what}: {words}.") from error
+
+
+def words_of(error: Exception) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 
 def _median_side(sizes: Mapping[tuple[int, int], int]) -> int:

@@ -19,13 +19,12 @@ from latentmap.analysis.baselines import most_components
 from latentmap.data.dataset import Dataset
 from latentmap.errors import DatasetError
 from latentmap.estimator import Autoencoder
-from latentmap.files import holds_only, new_folder
+from latentmap.files import holds_only, new_folder, unfinished_of
 from latentmap.models.files import is_model_folder
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment
-from latentmap.report.models import Measured, Model, ModelSpec, default_specs
+from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load
 from latentmap.report.page import render
-from latentmap.report.unfinished import discard, fit_or_load, unfinished_of
 
 if TYPE_CHECKING:
     from latentmap.training import Callback

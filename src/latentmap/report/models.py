@@ -1,21 +1,25 @@
-"""Which models a report compares.
-
-What belongs here: the list, and one fitted and measured model. How models learn is the estimator's business.
-"""
+"""Which models a report compares; how they are fitted, kept until the report is whole; what is measured of them."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis import Evaluation, PcaBaseline
-from latentmap.errors import count
+from latentmap.data.dataset import Dataset
+from latentmap.errors import CheckpointError, ModelFileError, count
 from latentmap.estimator import Autoencoder
+from latentmap.models.files import is_model_folder
 from latentmap.training import OBJECTIVES
+from latentmap.training.checkpoints import check_settings, remove_checkpoint
+
+_CHECKPOINT = ".checkpoint"
 
 History = Sequence[Mapping[str, Any]]
 Model = Autoencoder | PcaBaseline
@@ -43,6 +47,7 @@ class ModelSpec:
     pictured: bool = True
 
 
+_VECTOR_CODE, _COLOUR_CODE = 8, 128  # numbers
 _MAP_SHARE, _COLOUR_SHARE = 1 / 3, 1 / 8
 """Of the epochs that the models of residual blocks would be given on their own: a report should not take so long."""
 
@@ -55,31 +60,6 @@ def short_schedule(objective: str, share: float, n_train: int) -> int:
 
     recipe = make_objective(objective, None).adapt(MODELS["residual"].recipe)
     return max(1, round(share * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
-
-
-def map_spec(sample_shape: tuple[int, ...], n_train: int) -> ModelSpec:
-    """Return the model whose 2 numbers keep neighbours together, on a shorter schedule than its own."""
-    epochs = short_schedule("neighbors", _MAP_SHARE, n_train)
-    params = {
-        "model": "residual",
-        "latent_dim": min(2, *sample_shape) if len(sample_shape) == 1 else 2,
-        "objective": "neighbors",
-        "epochs": epochs,
-    }
-    about = f"residual blocks that keep neighbours together, on a short schedule ({count(epochs, 'epoch')})"
-    return ModelSpec("map", params, about)
-
-
-_SPECS = (
-    ModelSpec("dense", {"model": "dense", "latent_dim": 2}, "layers of fully connected units"),
-    ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"),
-    ModelSpec(
-        "linear", {"model": "linear", "latent_dim": 2}, "one matrix each way: a check against PCA", pictured=False
-    ),
-)
-"""Of images, beside the map; the baselines follow from the sizes of these."""
-
-_VECTOR_CODE, _COLOUR_CODE = 8, 128
 
 
 def default_specs(
@@ -104,23 +84,64 @@ def default_specs(
     -------
     tuple of ModelSpec
     """
-    dense, conv, linear = _SPECS
-    if len(sample_shape) > 1 and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
+    is_image, n_features = len(sample_shape) > 1, sample_shape[0]
+    flat = 2 if is_image else min(2, n_features)
+    specs = [ModelSpec("dense", {"model": "dense", "latent_dim": flat}, "layers of fully connected units")]
+    if is_image and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
         epochs = short_schedule(objective, _COLOUR_SHARE, n_train)
-        longer = {"model": "residual", "latent_dim": _COLOUR_CODE, "epochs": epochs}
-        dense = ModelSpec("residual", longer, f"residual blocks, on a short schedule ({count(epochs, 'epoch')})")
-    if len(sample_shape) == 1:
-        n_features = sample_shape[0]
-        flat = min(2, n_features)
-        dense = ModelSpec("dense", {"model": "dense", "latent_dim": flat}, dense.about)
-        longer = {"model": "residual", "latent_dim": min(_VECTOR_CODE, n_features // 2)}
-        conv = ModelSpec("residual", longer, "residual blocks of fully connected units")
-        linear = ModelSpec("linear", {"model": "linear", "latent_dim": flat}, linear.about, pictured=False)
-    chosen = {"objective": objective, "objective_params": dict(objective_params) if objective_params else None}
-    specs = [dense, conv] if len(sample_shape) > 1 or sample_shape[0] > 4 else [dense]
+        params = {"model": "residual", "latent_dim": _COLOUR_CODE, "epochs": epochs}
+        specs = [ModelSpec("residual", params, f"residual blocks, on a short schedule ({count(epochs, 'epoch')})")]
+    if is_image:
+        specs.append(ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"))
+    elif n_features > 4:
+        params = {"model": "residual", "latent_dim": min(_VECTOR_CODE, n_features // 2)}
+        specs.append(ModelSpec("residual", params, "residual blocks of fully connected units"))
     if objective != "reconstruction":
+        chosen = {"objective": objective, "objective_params": dict(objective_params) if objective_params else None}
         specs = [replace(spec, params={**spec.params, **chosen}, about=f"{spec.about}, {objective}") for spec in specs]
-    return (*specs, map_spec(sample_shape, n_train), linear)
+    epochs = short_schedule("neighbors", _MAP_SHARE, n_train)
+    params = {"model": "residual", "latent_dim": flat, "objective": "neighbors", "epochs": epochs}
+    about = f"residual blocks that keep neighbours together, on a short schedule ({count(epochs, 'epoch')})"
+    linear = {"model": "linear", "latent_dim": flat}
+    return (
+        *specs,
+        ModelSpec("map", params, about),
+        ModelSpec("linear", linear, "one matrix each way: a check against PCA", pictured=False),
+    )
+
+
+# ---- fitting -------------------------------------------------------------------------------------------------------
+
+
+def discard(unfinished: Path) -> None:
+    """Remove the models and checkpoints of an interrupted run, and nothing else."""
+    for path in unfinished.iterdir() if unfinished.is_dir() else ():
+        if is_model_folder(path):
+            shutil.rmtree(path)
+        elif path.suffix == _CHECKPOINT:
+            remove_checkpoint(path)
+    if unfinished.is_dir() and not any(unfinished.iterdir()):
+        unfinished.rmdir()
+
+
+def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: bool) -> Autoencoder:
+    """Fit a model and keep it, or take the one kept by a run with the same data and settings."""
+    X, checkpoint = dataset.train.X, kept.with_name(kept.name + _CHECKPOINT)
+    try:
+        if resume and is_model_folder(kept):
+            former = Autoencoder.load(kept)
+            check_settings(kept, former.settings_ or {}, model.settings(X))
+            return former
+        model.fit(X, checkpoint=checkpoint, resume=resume)
+    except (CheckpointError, ModelFileError):  # of other settings, or damaged
+        remove_checkpoint(checkpoint)
+        model.fit(X, checkpoint=checkpoint)
+    model.save(kept, metadata=dataset.facts)
+    remove_checkpoint(checkpoint)
+    return model
+
+
+# ---- measured -------------------------------------------------------------------------------------------------------
 
 
 def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:
@@ -182,12 +203,5 @@ class Measured:
 
     def metrics(self) -> dict[str, float | int | None]:
         """Return the model's entry in ``metrics.json``."""
-        scores = self.evaluation
-        return {
-            "latent_dim": scores.latent_dim,
-            "test_mse": scores.test_mse,
-            "knn_accuracy": scores.knn_accuracy,
-            "trustworthiness": scores.trustworthiness,
-            "fit_seconds": round(self.fit_seconds, 3),
-            "n_parameters": self.model.n_parameters_,
-        }
+        learning = {"fit_seconds": round(self.fit_seconds, 3), "n_parameters": self.model.n_parameters_}
+        return self.evaluation.scores | learning

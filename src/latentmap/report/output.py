@@ -1,7 +1,4 @@
-"""Writing single pictures to files: one figure, or a folder of decoded images.
-
-What belongs here: pixels to files. The report's own folder is the business of ``build``.
-"""
+"""Writing single pictures to files: one figure, or a folder of decoded images."""
 
 from __future__ import annotations
 

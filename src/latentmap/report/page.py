@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,40 +27,6 @@ class Value(NamedTuple):
     text: str
     better: int = 0
     samples: NDArray[Any] | None = None
-
-
-class Cell(NamedTuple):
-    """One number of the summary table, and whether it is the best among models of the same size."""
-
-    text: str
-    best: bool = False
-
-
-class Row(NamedTuple):
-    """One model in the summary table."""
-
-    name: str
-    about: str
-    cells: tuple[Cell, ...]
-
-
-class Group(NamedTuple):
-    """The models of one size."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-class Picture(NamedTuple):
-    """One figure on the page."""
-
-    name: str
-    heading: str
-    text: str
-    alt: str
-    source: str
-    width: int
-    height: int
 
 
 def render(
@@ -105,15 +72,11 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
     else:
         sample = ("Sample", count(dataset.sample_shape[0], "feature"))
     things = f"{experiment.thing}s"
-    labels = dataset.train.labels
-    n_classes = (
-        len(dataset.class_names) if dataset.class_names else len(set(labels.tolist())) if labels is not None else 0
-    )
     return [
         (f"Training {things}", f"{len(dataset.train):,}"),
         (f"Test {things}", f"{len(dataset.test):,}"),
         sample,
-        ("Classes", f"{n_classes}" if labels is not None else "no labels"),
+        ("Classes", "no labels" if dataset.train.labels is None else f"{len(dataset.class_names or ())}"),
         ("Linear directions with 99.9% of the variance", f"{experiment.linear_rank:,}"),
         ("Seed", f"{experiment.seed}"),
     ]
@@ -141,7 +104,7 @@ def columns(labelled: bool, experiment: Experiment) -> list[tuple[str, str]]:
     return [column for column in named if labelled or column[0] != "kNN accuracy"]
 
 
-def groups(experiment: Experiment) -> list[Group]:
+def groups(experiment: Experiment) -> list[dict[str, Any]]:
     """Return the rows of the summary table, models of one size together: only those are a fair match."""
     found = []
     for size in sorted({model.latent_dim for model in experiment.models}):
@@ -149,14 +112,14 @@ def groups(experiment: Experiment) -> list[Group]:
         table = [values(model, labelled=experiment.labelled) for model in models]
         winners = [best_texts(column) for column in zip(*table, strict=True)]
         rows = [
-            Row(
-                model.name,
-                model.spec.about,
-                tuple(Cell(value.text, value.text in best) for value, best in zip(row, winners, strict=True)),
-            )
+            {
+                "name": model.name,
+                "about": model.spec.about,
+                "cells": [(value.text, value.text in best) for value, best in zip(row, winners, strict=True)],
+            }
             for model, row in zip(models, table, strict=True)
         ]
-        found.append(Group(count(size, "number"), tuple(rows)))
+        found.append({"title": count(size, "number"), "rows": rows})
     return found
 
 
@@ -183,9 +146,9 @@ def values(model: Measured, *, labelled: bool) -> list[Value]:
     ]
 
 
-def picture(name: str, png: bytes, words: Caption) -> Picture:
+def picture(name: str, png: bytes, words: Caption) -> dict[str, Any]:
     """A figure with its words, embedded."""
     with Image.open(io.BytesIO(png)) as image:
         width, height = image.size
     source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-    return Picture(name, words.heading, words.text, words.alt, source, width, height)
+    return {"name": name, **asdict(words), "source": source, "width": width, "height": height}

@@ -57,24 +57,16 @@ def axes_or_new(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
 
 def title(ax: Axes, text: str, detail: str = "") -> None:
     """Write a title over axes, left-aligned, with a fainter second line."""
-    ax.set_title(
-        text,
-        loc="left",
-        fontsize=TITLE,
-        color=INK,
-        fontweight="bold",
-        pad=6 + 12.5 * (detail.count("\n") + 1) * bool(detail),
-    )
+    pad = 6 + 12.5 * (detail.count("\n") + 1) * bool(detail)
+    ax.set_title(text, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=pad)
     if detail:
-        ax.annotate(
-            detail,
-            (0, 1),
-            xytext=(0, 6),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontsize=TEXT,
-            color=FAINT,
-        )
+        write(ax, detail, (0, 1), (0, 6), xycoords="axes fraction", fontsize=TEXT, color=FAINT)
+
+
+def write(ax: Axes, text: str, at: tuple[float, float], shift: tuple[float, float], **style: Any) -> None:
+    """Write at a place of axes, or beside them, moved by so many points."""
+    style = {"fontsize": SMALL, "color": INK, "annotation_clip": False, **style}
+    ax.annotate(text, at, xytext=shift, textcoords="offset points", **style)
 
 
 def rule(ax: Axes, *, grid: bool = True) -> None:
@@ -189,34 +181,17 @@ class Tiles:
         self, row: int, column: int, text: str, *, above: bool = False, side: str = "center", **style: Any
     ) -> None:
         """Write below (or above) one image: centred, or from its left or its right edge."""
-        y = row if above else row + self.height
-        self.ax.annotate(
-            text,
-            (column + self.width * {"left": 0, "center": 0.5, "right": 1}[side], y),
-            xytext=(0, 2 if above else -2),
-            textcoords="offset points",
-            ha=side,
-            va="bottom" if above else "top",
-            annotation_clip=False,
-            **{"fontsize": SMALL, "color": INK, "linespacing": 1.05, **style},
-        )
+        x = column + self.width * {"left": 0, "center": 0.5, "right": 1}[side]
+        y, shift, va = (row, 2, "bottom") if above else (row + self.height, -2, "top")
+        write(self.ax, text, (x, y), (0, shift), ha=side, va=va, **{"linespacing": 1.05, **style})
 
     def name_row(self, row: int, text: str, detail: str = "") -> None:
         """Write a name to the left of a row, with a fainter second line."""
-        middle = row + self.height / 2
-        style: dict[str, Any] = {"ha": "right", "annotation_clip": False, "textcoords": "offset points"}
-        shift = 1 if detail else 0
-        self.ax.annotate(
-            two_lines(text, LONGEST_ROW),
-            (0, middle),
-            xytext=(-6, shift),
-            va="bottom" if detail else "center",
-            fontsize=TEXT,
-            color=INK,
-            **style,
-        )
+        middle = (0, row + self.height / 2)
+        shift, va = (1, "bottom") if detail else (0, "center")
+        write(self.ax, two_lines(text, LONGEST_ROW), middle, (-6, shift), ha="right", va=va, fontsize=TEXT)
         if detail:
-            self.ax.annotate(detail, (0, middle), xytext=(-6, -1), va="top", fontsize=SMALL, color=FAINT, **style)
+            write(self.ax, detail, middle, (-6, -1), ha="right", va="top", color=FAINT)
 
     def box(self, row: int, column: int, *, rows: int = 1, colour: str = "#e76300") -> None:
         """Draw a frame round one image, or round `rows` of them one under another."""

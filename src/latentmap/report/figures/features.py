@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from latentmap.data.preprocessing import Preprocessing
+from latentmap.report.figures.canvas import write
 from latentmap.report.figures.letters import short_names
 from latentmap.report.figures.style import FAINT, INK, SMALL, TITLE
 
@@ -87,10 +88,7 @@ def name_features(axes: Iterable[Axes], last: Iterable[Axes], features: Features
 
 def beside_row(ax: Axes, row: int, text: str, **style: Any) -> None:
     """Write to the right of a row of a table."""
-    ax.annotate(
-        text, (1, row), xytext=(4, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
-        annotation_clip=False, **style,
-    )  # fmt: skip
+    write(ax, text, (1, row), (4, 0), xycoords=("axes fraction", "data"), va="center", **style)
 
 
 def finish(figure: Figure, axes: Iterable[Axes], heading: str) -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from latentmap.analysis import Generated, generate
+from latentmap.analysis import CodeMedians, Generated, generate
 from latentmap.errors import count
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import Panel, Tiles, column_names, name_columns, new_figure, tile_sheet, to_rgb
@@ -52,11 +52,7 @@ def generated(results: Sequence[Generated]) -> Figure:
     detail = "below: the commonest class among the 10 nearest training samples, and how many have it"
     if not by_class:
         detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
-    of = f"each {'class' if by_class else 'k-means group'}"
-    if len(shown) < len(medians.names):
-        of = f"{len(shown)} of {len(medians.names):,} {'classes' if by_class else 'k-means groups'}"
-    heading = f"The median code of {of}, decoded"
-    figure, tiles = tile_sheet(panels, left=1.15, heading=(heading, detail))
+    figure, tiles = tile_sheet(panels, left=1.15, heading=(f"The median code of {_each(medians)}, decoded", detail))
     for number, (band, panel) in enumerate(zip(bands, tiles, strict=True)):
         for row, result in enumerate(results):
             panel.name_row(row, result.title)
@@ -109,10 +105,7 @@ def vector_table(results: Sequence[Generated], features: Features) -> Figure:
             text, colour = _verdict(result, int(group))
             beside_row(ax, row, text, fontsize=SMALL, color=colour)
     name_features(axes, axes[-1:], features, shown)
-    what = "class" if results[0].medians.by_class else "k-means group"
-    n_groups = len(results[0].medians.names)
-    some = f"{heights[0]} of {n_groups:,} classes" if heights[0] < n_groups else f"each {what}"
-    return finish(figure, axes, f"The median code of {some}, decoded")
+    return finish(figure, axes, f"The median code of {_each(results[0].medians)}, decoded")
 
 
 def _verdict(result: Generated, row: int) -> tuple[str, str]:
@@ -174,8 +167,7 @@ def _images_caption(results: Sequence[Generated], experiment: Experiment) -> Cap
     )
     return Caption(
         f"A picture of each {'class' if experiment.labelled else 'group'}",
-        f"The median of the {len(experiment.dataset.train):,} training codes, number by number, for {_each(results)}, "
-        f"decoded. No such image is in the data. {measure}",
+        f"{_medians(results, experiment)}. No such image is in the data. {measure}",
         f"Rows of pictures decoded from median codes by {' and '.join(result.title for result in results)}.",
     )
 
@@ -190,15 +182,20 @@ def _vectors_caption(results: Sequence[Generated], experiment: Experiment) -> Ca
     )
     return Caption(
         f"A sample of each {'class' if experiment.labelled else 'group'}",
-        f"The median of the {len(experiment.dataset.train):,} training codes, number by number, for {_each(results)}, "
-        f"decoded: a row of features, blue below the mean and red above. No such sample is in the data. {judged}",
+        f"{_medians(results, experiment)}: a row of features, blue below the mean and red above. No such sample is in "
+        f"the data. {judged}",
         f"Tables of samples decoded from median codes by {' and '.join(result.title for result in results)}.",
     )
 
 
-def _each(results: Sequence[Generated]) -> str:
+def _medians(results: Sequence[Generated], experiment: Experiment) -> str:
+    """What is decoded, in the words of both captions."""
+    n, each = len(experiment.dataset.train), _each(results[0].medians)
+    return f"The median of the {n:,} training codes, number by number, for {each}, decoded"
+
+
+def _each(medians: CodeMedians) -> str:
     """How many of the groups are shown."""
-    medians = results[0].medians
     n, group = len(medians.names), "class" if medians.by_class else "k-means group"
     return f"each {group}" if n <= MOST_CLASSES else f"{MOST_CLASSES} of {count(n, group)}"
 

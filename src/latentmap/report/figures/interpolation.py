@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from latentmap.analysis import Interpolation, interpolate
-from latentmap.analysis.interpolation import choose_pairs
+from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
 from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features

@@ -131,14 +131,7 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
     figure = new_figure(WIDTH / len(codes) + 0.6 + 0.25 * n_rows)
     axes = figure.subplots(1, len(codes), squeeze=False)[0]
     for ax, one in zip(axes, codes, strict=True):
-        scatter(ax, one)
-        # Equal aspect with a box of its own: all panels stay the same size whatever their ranges.
-        ax.set_adjustable("datalim")
-        ax.set_box_aspect(1)
-        ax.set_xlabel("z1", fontsize=TEXT)
-        ax.set_ylabel("z2", fontsize=TEXT, labelpad=1)
-        name = plain(one.title, 80 // len(codes))
-        title(ax, name, one.scores if len(codes) < 3 else one.scores.replace(" · ", "\n"))
+        scatter_beside(ax, one, len(codes))
     legend(axes[0], codes[0], beside=False)
     for ax, one, marks in zip(axes, codes, medians, strict=False):
         mark_medians(ax, marks, one.style_of(marks.classes))
@@ -170,6 +163,16 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
         spine.set_color("#c5cad0")
 
 
+def scatter_beside(ax: Axes, codes: CodeMap, n_panels: int) -> None:
+    """Draw points, named, in one of some panels that stay of the same size whatever their ranges."""
+    scatter(ax, codes)
+    ax.set_adjustable("datalim")  # equal aspect with a box of its own
+    ax.set_box_aspect(1)
+    ax.set_xlabel("z1", fontsize=TEXT)
+    ax.set_ylabel("z2", fontsize=TEXT, labelpad=1)
+    title(ax, plain(codes.title, 80 // n_panels), codes.scores if n_panels < 3 else codes.scores.replace(" · ", "\n"))
+
+
 def legend_columns(codes: CodeMap) -> int:
     """How many names fit beside each other below the panels."""
     longest = max(map(len, codes.style_names.values()), default=0)
@@ -180,10 +183,8 @@ def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
     """Name the colours, to the right of the panels or below them."""
     if not codes.style_names:
         return
-    handles = []
-    for index in codes.style_names:
-        colour, marker = class_style(index)
-        handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=6))
+    styles = map(class_style, codes.style_names)
+    handles = [Line2D([], [], ls="", marker=marker, color=colour, ms=6) for colour, marker in styles]
     labels = list(codes.style_names.values())
     columns = 1 if beside else legend_columns(codes)
     style: dict[str, Any] = {

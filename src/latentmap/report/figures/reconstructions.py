@@ -22,6 +22,7 @@ from latentmap.report.figures.canvas import (
     rule,
     tile_sheet,
     to_rgb,
+    write,
 )
 from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
@@ -104,27 +105,13 @@ def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, h
     shown = comparison.models[first_model : first_model + panel.columns // 2]
     for number, model in enumerate(shown):
         middle = 2 * number + (1 + panel.width) / 2
-        place: dict[str, Any] = {
-            "ha": "center",
-            "va": "bottom",
-            "textcoords": "offset points",
-            "annotation_clip": False,
-        }
-        panel.ax.annotate(plain(model.title, 24), (middle, 0), xytext=(0, 3), fontsize=TEXT, color=INK, **place)
+        write(panel.ax, plain(model.title, 24), (middle, 0), (0, 3), ha="center", va="bottom", fontsize=TEXT)
         for row, error in enumerate(model.extremes_errors):
             panel.write(row, 2 * number + 1, error_text(error))
             panel.write(row, 2 * number, f"no. {model.extremes[row]:,}", color=FAINT, fontsize=SMALL - 0.5)
     if heading:
-        panel.ax.annotate(
-            f"Best, median and worst of {comparison.n:,} test samples, for each model",
-            (0, 0),
-            xytext=(0, 22),
-            textcoords="offset points",
-            fontsize=TITLE - 1,
-            color=INK,
-            fontweight="bold",
-            annotation_clip=False,
-        )
+        text = f"Best, median and worst of {comparison.n:,} test samples, for each model"
+        write(panel.ax, text, (0, 0), (0, 22), fontsize=TITLE - 1, fontweight="bold")
 
 
 def vector_reconstructions(

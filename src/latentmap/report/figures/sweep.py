@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from latentmap.analysis import Sweep
-from latentmap.report.figures.canvas import log_scale, new_figure, rule, title
+from latentmap.report.figures.canvas import log_scale, new_figure, rule, title, write
 from latentmap.report.figures.letters import plain
-from latentmap.report.figures.style import FAINT, PALETTE, SMALL, TEXT
+from latentmap.report.figures.style import FAINT, PALETTE, TEXT
 
 
 def sweep(result: Sweep) -> Figure:
@@ -37,17 +37,10 @@ def sweep(result: Sweep) -> Figure:
         if result.recommended is not None:
             ax.axvline(result.recommended, color=FAINT, lw=0.8, ls=":", zorder=0)
             high = field == "test_mse"  # errors fall, so there is room at the top; accuracies rise
-            ax.annotate(
-                f"recommended: {result.recommended}",
-                (result.recommended, 1 if high else 0),
-                xycoords=("data", "axes fraction"),
-                xytext=(3, -4 if high else 4),
-                textcoords="offset points",
-                fontsize=SMALL,
-                color=FAINT,
-                rotation=90,
-                va="top" if high else "bottom",
-            )
+            end, shift, va = (1, -4, "top") if high else (0, 4, "bottom")
+            at, xycoords = (result.recommended, end), ("data", "axes fraction")
+            text = f"recommended: {result.recommended}"
+            write(ax, text, at, (3, shift), xycoords=xycoords, color=FAINT, rotation=90, va=va)
         ax.set_xscale("log", base=2)
         ax.set_xticks([one.latent_dim for one in result.model], [f"{one.latent_dim}" for one in result.model])
         ax.minorticks_off()

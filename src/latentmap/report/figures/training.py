@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
-from latentmap.report.figures.canvas import axes_or_new, log_scale, new_figure, rule, title
+from latentmap.report.figures.canvas import axes_or_new, log_scale, new_figure, rule, title, write
 from latentmap.report.figures.letters import choose_fonts, error_text, plain
-from latentmap.report.figures.style import FAINT, INK, PALETTE, SMALL, TEXT
+from latentmap.report.figures.style import FAINT, PALETTE, TEXT
 from latentmap.report.models import History, Measured
 
 
@@ -121,10 +120,9 @@ def _write_at_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
 
 def _write_beside(ax: Axes, height: float, note: str, colour: str) -> None:
     """Write in ink to the right of axes, behind a stroke in the colour of the curve."""
-    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     stroke = {"arrowstyle": "-", "color": colour, "lw": 2.5, "shrinkA": 0, "shrinkB": 6}
-    ax.annotate("", (1, height), xytext=(17, 0), arrowprops=stroke, **place)
-    ax.annotate(note, (1, height), xytext=(21, 0), va="center", fontsize=SMALL, color=INK, **place)
+    write(ax, "", (1, height), (17, 0), xycoords="axes fraction", arrowprops=stroke)
+    write(ax, note, (1, height), (21, 0), xycoords="axes fraction", va="center")
 
 
 def _compute(experiment: Experiment) -> list[Measured]:

@@ -14,7 +14,7 @@ from latentmap.errors import count
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, new_figure, title
 from latentmap.report.figures.letters import choose_fonts, plain
-from latentmap.report.figures.points import CodeMap, legend, scatter
+from latentmap.report.figures.points import CodeMap, legend, scatter, scatter_beside
 from latentmap.report.figures.style import TEXT
 
 
@@ -52,14 +52,9 @@ def tsne(
     if beside is not None and ax is None:
         figure = new_figure(5.2)
         left, ax = figure.subplots(1, 2)
-        scatter(left, beside)
-        left.set_adjustable("datalim")
-        left.set_box_aspect(1)
+        scatter_beside(left, beside, 2)
         ax.set_adjustable("datalim")
         ax.set_box_aspect(1)
-        left.set_xlabel("z1", fontsize=TEXT)
-        left.set_ylabel("z2", fontsize=TEXT, labelpad=1)
-        title(left, plain(beside.title, 40), beside.scores)
     else:
         figure, ax = axes_or_new(ax, 6.8)
     scatter(ax, codes)
