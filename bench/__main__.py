@@ -9,6 +9,7 @@ import sys
 BENCHMARKS = (
     "time_to_quality",
     "quality",
+    "versus_pca",
     "encode",
     "peers",
     "map",
