@@ -6,7 +6,7 @@ import csv
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -228,22 +228,19 @@ def load_both(model: Path, source: str, **options: Any) -> tuple[Autoencoder, Da
     autoencoder = Autoencoder.load(model)
     reading = autoencoder.metadata_.get("reading")
     preprocessing = autoencoder.preprocessing_
-    held = "uint8" if preprocessing.is_raw else "float32"
+    held = None if preprocessing.is_raw else "float32"
     if isinstance(reading, dict):
-        changed = reading.get("dtype", "uint8") != held or len(preprocessing.sample_shape) == 2
-        if preprocessing.is_images and changed:  # in Python, before it was fitted
-            reading, autoencoder.preprocessing_ = {**reading, "dtype": held}, preprocessing.of_dataset()
-        return autoencoder, read_source(source, reading=reading, **options)
-    if not preprocessing.is_images:
-        return autoencoder, read_source(source, reading=Reading().to_config(), **options)
-    # Fitted in Python: from here on the data, and so the model, is as a dataset has it.
-    autoencoder.preprocessing_ = preprocessing.of_dataset()
-    channels, height, width = preprocessing.tensor_shape
-    made = Reading(height, width, channels)
-    if not preprocessing.is_raw:
-        low, high = preprocessing.pixel_range
-        made = replace(made, low=low, high=high, dtype="float32")
-    return autoencoder, read_source(source, reading=made.to_config(), **options)
+        known = None if reading.get("dtype") == "uint8" else reading.get("dtype")
+        changed = known != held or len(preprocessing.sample_shape) == 2  # in Python, before it was fitted
+    elif preprocessing.is_images:  # fitted in Python
+        channels, height, width = preprocessing.tensor_shape
+        low, high = (None, None) if preprocessing.is_raw else preprocessing.pixel_range
+        reading, changed = Reading(height, width, channels, low=low, high=high).to_config(), True
+    else:
+        reading, changed = Reading().to_config(), False
+    if preprocessing.is_images and changed:  # from here on the data, and so the model, is as a dataset has it
+        reading, autoencoder.preprocessing_ = {**reading, "dtype": held}, preprocessing.of_dataset()
+    return autoencoder, read_source(source, reading=reading, **options)
 
 
 class InterruptedCommand(LatentmapError):  # noqa: N818  # it is no error
