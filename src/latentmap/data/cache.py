@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.dataset import shuffled_rows
-from latentmap.data.source import Piece, Samples
+from latentmap.data.source import Held, Parts, Piece, Samples
 from latentmap.errors import DatasetError
 
 _DONE = "done.json"
@@ -43,13 +43,8 @@ def cache_dir() -> Path:
 
 
 def store(
-    samples: Samples,
-    key: str,
-    parts: dict[str, NDArray[np.int64]],
-    shuffled: Collection[str],
-    notes: list[str],
-    bar: Any,
-) -> tuple[dict[str, tuple[NDArray[Any], NDArray[np.int64]]], dict[int, str]]:
+    samples: Samples, key: str, parts: Parts, shuffled: Collection[str], notes: list[str], bar: Any
+) -> tuple[dict[str, Held], dict[int, str]]:
     """Return the samples of each part, mapped from files that are written first where they are not there yet."""
     from filelock import FileLock
 
@@ -99,9 +94,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _build(
-    samples: Samples, folder: Path, parts: dict[str, NDArray[np.int64]], shuffled: Collection[str], bar: Any
-) -> dict[int, str]:
+def _build(samples: Samples, folder: Path, parts: Parts, shuffled: Collection[str], bar: Any) -> dict[int, str]:
     """Write what is missing of a store; return the rows that cannot be read, and why."""
     unreadable: dict[int, str] = {}
     if bar is not None:
@@ -184,7 +177,7 @@ def _flush(*files: Any) -> None:
         os.fsync(file.fileno())
 
 
-def _mapped(samples: Samples, part: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _mapped(samples: Samples, part: Path) -> Held:
     """A part's samples, mapped, and their rows."""
     rows = np.fromfile(part.with_suffix(".rows"), np.int64)
     shape = (len(rows), *samples.sample_shape)

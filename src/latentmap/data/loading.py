@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from latentmap.data.arrays import read_arrays
 from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, load_digits_dataset, load_idx_dataset
@@ -27,7 +27,9 @@ from latentmap.data.parquet_and_hub import read_hub, read_parquet
 from latentmap.data.source import (
     TEST_FRACTION,
     Fit,
+    Held,
     Missing,
+    Parts,
     Read,
     Reading,
     ReadOptions,
@@ -36,9 +38,6 @@ from latentmap.data.source import (
     memory_budget,
 )
 from latentmap.errors import DatasetError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 READERS: dict[str, Callable[[Path, ReadOptions], Read]] = {
     ".npy": read_npy,
@@ -288,9 +287,7 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     return Dataset(info.name, train, test, info.class_names, info.reading, tuple(notes), origin)
 
 
-def _hold(
-    samples: Samples, n: int, parts: dict[str, NDArray[np.int64]], shuffled: Sequence[str]
-) -> tuple[dict[str, tuple[NDArray[Any], NDArray[np.int64]]], dict[int, str]]:
+def _hold(samples: Samples, n: int, parts: Parts, shuffled: Sequence[str]) -> tuple[dict[str, Held], dict[int, str]]:
     """Read the samples of each part into memory."""
     unreadable: dict[int, str] = {}
     held = {}

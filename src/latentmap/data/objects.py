@@ -11,10 +11,10 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from sklearn.utils import check_array
 
@@ -25,9 +25,6 @@ from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last,
 from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, describe_others, read_table
 from latentmap.errors import DatasetError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 _NO_CLASS = object()
 

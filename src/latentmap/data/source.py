@@ -290,6 +290,10 @@ class SourceInfo:
         return printable(self.names[row]) if self.names is not None else f"image {row:,}"
 
 
+Parts = Mapping[str, NDArray[np.int64]]
+"""The rows of each part, train and test, ascending."""
+Held = tuple[NDArray[Any], NDArray[np.int64]]
+"""The samples of a part (m, *sample_shape), and the row of the source that each is."""
 Piece = tuple[NDArray[np.int64], NDArray[Any], dict[int, str]]
 """Rows (m,), their samples (m, *sample_shape), and which others could not be read, and why."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -25,9 +25,7 @@ from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment
 from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load
 from latentmap.report.page import render
-
-if TYPE_CHECKING:
-    from latentmap.training import Callback
+from latentmap.training import Callback
 
 PAGE, METRICS = "report.html", "metrics.json"
 
