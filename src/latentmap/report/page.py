@@ -46,14 +46,12 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    labelled = experiment.labelled
     return environment.get_template("page.html.j2").render(
         name=experiment.dataset.name,
         facts=facts(experiment),
         remarks=remarks(experiment, results),
-        labelled=labelled,
         thing=experiment.thing,
-        columns=columns(labelled, experiment),
+        columns=columns(experiment),
         groups=groups(experiment),
         pictures=[picture(name, *found) for name, found in pictures.items()],
         command=command,
@@ -82,26 +80,22 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
     ]
 
 
-def columns(labelled: bool, experiment: Experiment) -> list[tuple[str, str]]:
+def columns(experiment: Experiment) -> list[tuple[str, str]]:
     """Return the headings of the summary table's numbers, each with what it means."""
-    error = "mean squared error per pixel of the test images, with pixels from 0 to 1; lower is better"
+    per, things = "pixel of the test images, with pixels from 0 to 1", f"{experiment.thing}s"
     if not experiment.dataset.is_images:
-        error = (
-            "mean squared error per feature of the test samples, each feature in its standard deviations"
-            if np.ndim(experiment.dataset.unit)
-            else "mean squared error per feature of the test samples, in their squared units"
-        ) + "; lower is better"
+        scaled = (
+            "each feature in its standard deviations" if np.ndim(experiment.dataset.unit) else "in their squared units"
+        )
+        per = f"feature of the test samples, {scaled}"
     named = [
-        ("test MSE", error),
+        ("test MSE", f"mean squared error per {per}; lower is better"),
         ("kNN accuracy", "test codes whose class their 10 nearest training codes tell rightly; higher is better"),
-        (
-            "trustworthiness",
-            f"how far neighbours among the codes were neighbours among the {experiment.thing}s; 1 is perfect",
-        ),
+        ("trustworthiness", f"how far neighbours among the codes were neighbours among the {things}; 1 is perfect"),
         ("fit seconds", "how long learning took"),
         ("parameters", "how many numbers were learned"),
     ]
-    return [column for column in named if labelled or column[0] != "kNN accuracy"]
+    return [column for column in named if experiment.labelled or column[0] != "kNN accuracy"]
 
 
 def groups(experiment: Experiment) -> list[dict[str, Any]]:
