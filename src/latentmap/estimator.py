@@ -133,9 +133,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     n_iter_ : int
         Epochs trained; fewer than `epochs` where patience ran out.
     history_ : list of dict
-        One row an epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``learning_rate``, ``seconds``.
+        One row an epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``learning_rate``, ``seconds``; the first is epoch
+        0, before the first step, where the network began as principal component analysis.
     best_epoch_ : int
-        The epoch whose weights were kept, from 1.
+        The epoch whose weights were kept; 0 where none was better than principal component analysis.
     seed_ : int
         What `random_state` came to.
     settings_ : dict or None
@@ -349,7 +350,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             black_to_white = range_in_words(preprocessing.pixel_range)
             sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
         latent_dim = {} if self.latent_dim is None else {"latent_dim": int(self.latent_dim)}
-        module = build(MODELS[self.model], seed, sample_shape=preprocessing.tensor_shape, **latent_dim)
+        architecture, shape = MODELS[self.model], preprocessing.tensor_shape
+        config = architecture.config_for(shape, latent_dim.get("latent_dim"))
+        module = build(architecture, seed, sample_shape=shape, **latent_dim, **config)
         if latent_dim and module.latent_dim > preprocessing.n_values:
             warnings.warn(
                 f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
@@ -409,7 +412,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             checkpoints=checkpoints,
             resume=resume,
         )
-        if result.best_epoch == 0:
+        if result.best_epoch == 0 and result.start is None:
             raise TrainingError(result.problem)
         unit = model.info.get("error_unit")
         if model.n_iter == 0 and samples.ndim == 2 and self.scaling != "auto":
@@ -422,7 +425,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         }
         model.prior_is_normal = objective.prior_is_normal
         model.take_in(samples, piecewise=piecewise)
-        model.history += [record.as_dict() for record in result.history]
+        model.history += [record.as_dict() for record in result.records]
         model.optimizer_state = result.optimizer_state if piecewise else None
         model.info = {
             "objective": self.objective,

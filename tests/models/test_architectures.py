@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from latentmap.models import MODELS, ConvAutoencoder, DenseAutoencoder, LinearAutoencoder
+from latentmap.models.base import Components
 from latentmap.models.fitted import for_inference
 
 ALL = pytest.mark.parametrize("name", sorted(MODELS))
@@ -144,7 +145,7 @@ def test_start_from_makes_the_untrained_network_draw_the_mean(name):
     x = 0.3 + 0.05 * torch.rand(200, 1, 12, 12)
     module = MODELS[name](sample_shape=(1, 12, 12), latent_dim=4)
     before = (module.eval()(x) - x).square().mean()
-    module.start_from(x.mean(dim=0))
+    module.start_from(Components(x.mean(dim=0), torch.empty(0, 144), torch.empty(0)))
     after = (module.eval()(x) - x).square().mean()
     assert after < before
 

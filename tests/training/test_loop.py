@@ -58,13 +58,13 @@ def test_the_objective_is_the_mean_squared_error_over_pixels():
 def test_the_loss_falls_and_the_module_ends_with_the_best_epochs_weights(name, small):
     module, batches = make_module(name), make_batches(small)
     objective = OBJECTIVES["reconstruction"]()
-    before = validate(module, batches, objective)
+    before = validate(module, batches, objective).mean()
     result = train(module, batches, objective, make_plan(8, module.recipe.learning_rate))
     losses = [record.valid_loss for record in result.history]
     assert min(losses) < 0.8 * before
     assert result.best_epoch == 1 + int(np.argmin(losses))
     assert not module.training
-    assert validate(module, batches, objective) == pytest.approx(min(losses), rel=1e-5)
+    assert validate(module, batches, objective).mean() == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_without_a_validation_part_epochs_are_judged_by_the_training_loss(small):
@@ -175,7 +175,7 @@ def test_training_that_diverges_again_stops_with_the_last_good_weights(small):
     assert len(result.history) == 2
     assert result.best_epoch in (1, 2)
     assert f"The weights of epoch {result.best_epoch} are kept." in result.problem
-    kept = validate(module, batches, OBJECTIVES["reconstruction"]())
+    kept = validate(module, batches, OBJECTIVES["reconstruction"]()).mean()
     assert kept == pytest.approx(result.history[result.best_epoch - 1].valid_loss, rel=1e-5)
 
 
@@ -201,9 +201,8 @@ def test_patience_stops_training_that_gets_no_better(small):
     rising = itertools.count(1)
 
     class Rising(Reconstruction):
-        def forward(self, module, batch, progress=1.0):
-            loss = super().forward(module, batch, progress)
-            return loss if module.training else loss * 0 + next(rising)
+        def each(self, module, batch):
+            return torch.full((batch.n,), float(next(rising)))
 
     result = train(module, batches, Rising(), make_plan(50, patience=3))
     assert result.stopped_early

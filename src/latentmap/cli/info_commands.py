@@ -68,8 +68,8 @@ def _stated(folder: Path) -> dict[str, Any]:
 
 def _with_loss(facts: dict[str, Any], history: list[dict[str, Any]]) -> dict[str, Any]:
     """The facts, with the validation loss of the best epoch where there was one."""
-    best = facts.get("best_epoch") or 0
-    return {**facts, "validation_loss": history[best - 1].get("valid_loss")} if 0 < best <= len(history) else facts
+    losses = [row.get("valid_loss") for row in history if row.get("epoch") == facts.get("best_epoch")]
+    return {**facts, "validation_loss": losses[-1]} if losses else facts
 
 
 def _readable(value: Any) -> str:

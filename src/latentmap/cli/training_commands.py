@@ -136,7 +136,8 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     place = [] if data_dir is None else ["--data-dir", str(data_dir)]
     following = shlex.join(["latentmap", "evaluate", str(output), source, *place])
     records = [EpochRecord(**row) for row in autoencoder.history_]
-    what = reached(autoencoder.objective, records[autoencoder.best_epoch_ - 1], records[-1])
+    best = next(record for record in records if record.epoch == autoencoder.best_epoch_)
+    what = reached(autoencoder.objective, best, records[-1])
     return f"{autoencoder.model} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"
 
 

@@ -50,6 +50,57 @@ class Recipe:
     bfloat16_pays: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Components:
+    """The principal components of training samples, as network input: where a network with a linear path starts.
+
+    Parameters
+    ----------
+    mean : Tensor, shape sample_shape
+        The mean sample.
+    directions : Tensor, shape (k, n_values)
+        Orthonormal, by falling variance; fewer than a code has numbers where the samples have no more.
+    deviations : Tensor, shape (k,)
+        The samples' standard deviation along each.
+    """
+
+    mean: Tensor
+    directions: Tensor
+    deviations: Tensor
+
+
+class LinearPath(nn.Module):
+    """One matrix into the code and one back, which start as the principal components."""
+
+    def __init__(self, sample_shape: SampleShape, latent_dim: int) -> None:
+        super().__init__()
+        self.sample_shape = sample_shape
+        self.into = nn.Linear(n_values(sample_shape), latent_dim)
+        self.out = nn.Linear(latent_dim, n_values(sample_shape))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(n, *sample_shape) -> (n, latent_dim)."""
+        z: Tensor = self.into(x.flatten(1))
+        return z
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(n, latent_dim) -> (n, *sample_shape)."""
+        x_hat: Tensor = self.out(z)
+        return x_hat.view(-1, *self.sample_shape)
+
+
+@torch.no_grad()
+def analyse(into: nn.Linear, out: nn.Linear, start: Components) -> None:
+    """Let two layers be what principal component analysis is, with codes of unit variance."""
+    k, mean = len(start.directions), start.mean.flatten()
+    for parameter in (into.weight, into.bias, out.weight):
+        parameter.zero_()
+    into.weight[:k] = start.directions / start.deviations[:, None]
+    into.bias.copy_(-(into.weight @ mean))
+    out.weight[:, :k] = (start.directions * start.deviations[:, None]).T
+    out.bias.copy_(mean)
+
+
 class AutoencoderModule(nn.Module):
     """Base class of the architectures: `encoder` and `decoder`, called through `encode` and `decode`.
 
@@ -58,12 +109,19 @@ class AutoencoderModule(nn.Module):
     The encoder's children run one after another, and the last of them with weights is a linear layer or a convolution:
     objectives take it apart there. Batch norm after a convolution in an `nn.Sequential` is folded into it later.
 
+    With a linear path, a code is ``E x + e`` plus what the encoder gives, and a sample ``D z + d`` plus what the decoder
+    gives. Both matrices start as the training samples' principal components, and the last layers of encoder and decoder
+    at zero: before its first step the network is principal component analysis. Images are then cut off at 0 and 1
+    outside of training, in place of a sigmoid.
+
     Parameters
     ----------
     sample_shape : tuple of int
         Shape of one sample: (channels, height, width), or (n_features,) for vectors.
     latent_dim : int
         How many numbers a code has.
+    linear_path : bool, default False
+        Whether there is one beside the encoder and the decoder.
     **config
         What else the subclass was built with.
 
@@ -78,11 +136,19 @@ class AutoencoderModule(nn.Module):
     encoder: nn.Module
     decoder: nn.Module
 
-    def __init__(self, sample_shape: SampleShape, latent_dim: int, **config: Any) -> None:
+    def __init__(
+        self, sample_shape: SampleShape, latent_dim: int, *, linear_path: bool = False, **config: Any
+    ) -> None:
         super().__init__()
         self.sample_shape = check_sample_shape(sample_shape)
         self.latent_dim = check_positive("latent_dim", latent_dim)
-        self._config = config
+        self.linear = LinearPath(self.sample_shape, self.latent_dim) if linear_path else None
+        self._config = {**config, "linear_path": True} if linear_path else config
+
+    @classmethod
+    def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:  # noqa: ARG003
+        """Return what else a network for new data is built with, beside the shape and the size of its codes."""
+        return {}
 
     @property
     def config(self) -> dict[str, Any]:
@@ -94,36 +160,64 @@ class AutoencoderModule(nn.Module):
         """How many numbers training adjusts."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def start_from(self, mean: Tensor) -> None:
-        """Set the biases of an untrained network so that it begins by drawing the mean sample.
+    @property
+    def n_components(self) -> int:
+        """How many principal components an untrained network wants to start from."""
+        return 0 if self.linear is None else self.latent_dim
 
-        Training then need not first find out what all samples have in common. By default nothing is done.
+    @torch.no_grad()
+    def start_from(self, start: Components) -> None:
+        """Let an untrained network begin as principal component analysis, where it has a linear path.
+
+        A subclass sets its biases besides, so that a network without one begins by drawing the mean sample: training
+        then need not first find out what all samples have in common.
 
         Parameters
         ----------
-        mean : Tensor, shape sample_shape
-            The mean of the training samples, as network input.
+        start : Components
+            Of the training samples, as network input; `n_components` of them.
         """
+        if self.linear is None:
+            return
+        analyse(self.linear.into, self.linear.out, start)
+        for part in (self.encoder, self.decoder):
+            *_, last = (layer for layer in part.modules() if isinstance(layer, _WEIGHTED))
+            for parameter in last.parameters():
+                parameter.zero_()
+
+    def linear_code(self, x: Tensor) -> Tensor | float:
+        """Return what the linear path adds to the codes of samples."""
+        return 0.0 if self.linear is None else self.linear.encode(x)
 
     def split_encoder(self) -> tuple[nn.Sequential, nn.Sequential]:
-        """Return the encoder in two parts that share its weights: its last layer with weights begins the second."""
+        """Return the encoder in two parts that share its weights: its last layer with weights begins the second.
+
+        What these give lacks `linear_code`.
+        """
         layers = list(self.encoder.children())
-        last = max(i for i, layer in enumerate(layers) if isinstance(layer, (nn.Linear, nn.Conv2d)))
+        last = max(i for i, layer in enumerate(layers) if isinstance(layer, _WEIGHTED))
         return nn.Sequential(*layers[:last]), nn.Sequential(*layers[last:])
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes of samples: (n, *sample_shape) -> (n, latent_dim)."""
         z: Tensor = self.encoder(x)
-        return z
+        return z if self.linear is None else z + self.linear.encode(x)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the samples that codes stand for: (n, latent_dim) -> (n, *sample_shape)."""
         x_hat: Tensor = self.decoder(z)
-        return x_hat
+        if self.linear is None:
+            return x_hat
+        x_hat = x_hat + self.linear.decode(z)
+        # While learning, what is too bright or too dark by little must still have a gradient.
+        return x_hat if self.training or len(self.sample_shape) == 1 else x_hat.clamp(0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstructions of samples: (n, *sample_shape) -> (n, *sample_shape)."""
         return self.decode(self.encode(x))
+
+
+_WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 class _Drawing(TorchFunctionMode):
@@ -191,9 +285,9 @@ def check_positive(name: str, value: int) -> int:
     return int(value)
 
 
-def output_layers(sample_shape: SampleShape) -> list[nn.Module]:
-    """The decoder's last step: images are in [0, 1], so a sigmoid; vectors are standardized, so nothing."""
-    return [nn.Sigmoid()] if len(sample_shape) == 3 else []
+def output_layers(sample_shape: SampleShape, linear_path: bool = False) -> list[nn.Module]:
+    """The decoder's last step: images are in [0, 1], so a sigmoid; what is added to a linear path has no bounds."""
+    return [nn.Sigmoid()] if len(sample_shape) == 3 and not linear_path else []
 
 
 def output_bias(mean: Tensor, sample_shape: SampleShape) -> Tensor:

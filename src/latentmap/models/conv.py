@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,15 +11,18 @@ from latentmap.models._kernels.cells import reconstruct
 from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import (
     AutoencoderModule,
+    Components,
     Recipe,
     SampleShape,
     check_positive,
     lay_out,
     n_values,
     output_bias,
+    output_layers,
 )
 
 _CHANNELS = (8, 16)
+_BOTTLENECK = 4
 _MOST_PIXELS = 2**18  # in a batch; with more, the plain layers are as quick
 
 
@@ -37,6 +40,8 @@ class ConvAutoencoder(AutoencoderModule):
         Channels of the innermost map.
     latent_dim : int, optional
         How many numbers a code has; by default as many as the innermost map.
+    linear_path : bool, default False
+        Whether there is a linear path beside; see the base class.
 
     Raises
     ------
@@ -54,8 +59,10 @@ class ConvAutoencoder(AutoencoderModule):
     def __init__(
         self,
         sample_shape: SampleShape = (1, 32, 32),
-        bottleneck_channels: int = 4,
+        bottleneck_channels: int = _BOTTLENECK,
         latent_dim: int | None = None,
+        *,
+        linear_path: bool = False,
     ) -> None:
         if len(sample_shape) != 3:
             raise ValueError(
@@ -65,15 +72,13 @@ class ConvAutoencoder(AutoencoderModule):
         bottleneck_channels = check_positive("bottleneck_channels", bottleneck_channels)
         in_channels = sample_shape[0]
         widths = (in_channels, *_CHANNELS, bottleneck_channels)
-        sizes = [tuple(sample_shape[1:])]
-        for _ in range(3):
-            height, width = sizes[-1]
-            sizes.append((-(-height // 2), -(-width // 2)))  # stride 2 and padding 1 halve, rounding up
+        sizes = _halvings(sample_shape)
         bottleneck_shape = (bottleneck_channels, *sizes[-1])
         bottleneck_size = n_values(bottleneck_shape)
         super().__init__(
             sample_shape,
             bottleneck_size if latent_dim is None else latent_dim,
+            linear_path=linear_path,
             bottleneck_channels=bottleneck_channels,
         )
 
@@ -90,15 +95,20 @@ class ConvAutoencoder(AutoencoderModule):
             padding = (1 - height % 2, 1 - width % 2)
             up += [
                 DoublingConvTranspose2d(widths[i], widths[i - 1], output_padding=padding, bias=last),
-                *([nn.Sigmoid()] if last else [nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]),
+                *(
+                    output_layers(self.sample_shape, linear_path)
+                    if last
+                    else [nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]
+                ),
             ]
         # A latent_dim equal to the map's size is the map itself, so that `config` builds the same network.
-        through = [] if self.latent_dim == bottleneck_size else [nn.Linear(bottleneck_size, self.latent_dim)]
-        back = [] if self.latent_dim == bottleneck_size else [nn.Linear(self.latent_dim, bottleneck_size)]
+        whole = self.latent_dim == bottleneck_size
+        through = [] if whole else [nn.Linear(bottleneck_size, self.latent_dim)]
+        back = [] if whole else [nn.Linear(self.latent_dim, bottleneck_size)]
         self.encoder = nn.Sequential(*down, nn.Flatten(), *through)
         self.decoder = nn.Sequential(*back, nn.Unflatten(1, bottleneck_shape), *up)
         # Looked up once: going through all layers takes as long as a layer.
-        self._is_whole = not through
+        self._is_whole = whole and not linear_path
         self._norms = tuple(layer for layer in (*down, *up) if isinstance(layer, nn.BatchNorm2d))
 
     def train(self, mode: bool = True) -> Self:
@@ -122,10 +132,24 @@ class ConvAutoencoder(AutoencoderModule):
         )
         return learns and plain and fits and self._is_whole and not torch.compiler.is_compiling()
 
+    @classmethod
+    def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
+        """The innermost map as it is is what this network is known for; other codes have a linear path beside it."""
+        if len(sample_shape) != 3 or latent_dim in (None, _BOTTLENECK * n_values(_halvings(sample_shape)[-1])):
+            return {}
+        return {"linear_path": True}
+
     @torch.no_grad()
-    def start_from(self, mean: Tensor) -> None:
-        """Draw the mean colour; see the base class."""
-        last = next(
-            layer for layer in reversed(list(self.decoder.children())) if isinstance(layer, nn.ConvTranspose2d)
-        )
-        last.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.sample_shape))  # type: ignore[union-attr]
+    def start_from(self, start: Components) -> None:
+        """Draw the mean colour, or be principal component analysis; see the base class."""
+        *_, last = (layer for layer in self.decoder if isinstance(layer, nn.ConvTranspose2d))
+        last.bias.copy_(output_bias(start.mean.mean(dim=(1, 2)), self.sample_shape))  # type: ignore[union-attr]
+        super().start_from(start)
+
+
+def _halvings(sample_shape: SampleShape) -> list[tuple[int, ...]]:
+    """Height and width of an image, and of the three maps: stride 2 and padding 1 halve, rounding up."""
+    sizes = [tuple(sample_shape[1:])]
+    for _ in range(3):
+        sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
+    return sizes

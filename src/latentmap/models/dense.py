@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from typing import Any
 
-from latentmap.models.base import AutoencoderModule, SampleShape, mlp, n_values, output_bias, output_layers
+import torch
+from torch import nn
+
+from latentmap.models.base import (
+    AutoencoderModule,
+    Components,
+    SampleShape,
+    mlp,
+    n_values,
+    output_bias,
+    output_layers,
+)
 
 _WIDTHS = (128, 64, 32)
 
@@ -13,12 +23,16 @@ _WIDTHS = (128, 64, 32)
 class DenseAutoencoder(AutoencoderModule):
     """Fully connected layers, 128-64-32 units, with ReLU between; at the end a sigmoid for images.
 
+    With a linear path no layer is narrower than the code.
+
     Parameters
     ----------
     sample_shape : tuple of int, default (1, 32, 32)
         Shape of one sample: (channels, height, width), values in [0, 1]; or (n_features,), standardized.
     latent_dim : int, default 2
         How many numbers a code has.
+    linear_path : bool, default False
+        Whether there is a linear path beside; see the base class.
 
     Raises
     ------
@@ -33,17 +47,27 @@ class DenseAutoencoder(AutoencoderModule):
     (torch.Size([5, 2]), 284226)
     """
 
-    def __init__(self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
-        super().__init__(sample_shape, latent_dim)
-        widths = [n_values(self.sample_shape), *_WIDTHS, self.latent_dim]
+    def __init__(
+        self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2, *, linear_path: bool = False
+    ) -> None:
+        super().__init__(sample_shape, latent_dim, linear_path=linear_path)
+        hidden = [max(width, self.latent_dim) if linear_path else width for width in _WIDTHS]
+        widths = [n_values(self.sample_shape), *hidden, self.latent_dim]
         self.encoder = nn.Sequential(nn.Flatten(), *mlp(widths))
         self.decoder = nn.Sequential(
-            *mlp(widths[::-1]), *output_layers(self.sample_shape), nn.Unflatten(1, self.sample_shape)
+            *mlp(widths[::-1]), *output_layers(self.sample_shape, linear_path), nn.Unflatten(1, self.sample_shape)
         )
 
+    @classmethod
+    def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
+        """Images as 2 numbers are what this network is known for; everything else has a linear path beside it."""
+        return {} if len(sample_shape) == 3 and latent_dim in (None, 2) else {"linear_path": True}
+
     @torch.no_grad()
-    def start_from(self, mean: Tensor) -> None:
-        """Centre the input and draw the mean sample; see the base class."""
-        linear = [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
-        linear[0].bias.sub_(linear[0].weight @ mean.flatten())
-        linear[-1].bias.copy_(output_bias(mean.flatten(), self.sample_shape))
+    def start_from(self, start: Components) -> None:
+        """Centre the input, and draw the mean sample or be principal component analysis; see the base class."""
+        mean = start.mean.flatten()
+        first, *_, last = (layer for layer in (*self.encoder, *self.decoder) if isinstance(layer, nn.Linear))
+        first.bias.sub_(first.weight @ mean)
+        last.bias.copy_(output_bias(mean, self.sample_shape))
+        super().start_from(start)

@@ -78,7 +78,7 @@ class FittedModel:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights these are, from 1."""
+        """The epoch whose weights these are; 0 where learning found nothing better than it started from."""
         return self._training.get("best_epoch", 0)  # type: ignore[no-any-return]
 
     @property

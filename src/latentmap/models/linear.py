@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from latentmap.models.base import AutoencoderModule, Recipe, SampleShape, n_values
+from latentmap.models.base import AutoencoderModule, Components, Recipe, SampleShape, analyse, n_values
 
 
 class LinearAutoencoder(AutoencoderModule):
-    """One affine map to the code and one back; its best reconstruction error is that of PCA.
+    """One affine map to the code and one back, which start as principal component analysis: none could do better.
 
     Parameters
     ----------
@@ -44,9 +43,12 @@ class LinearAutoencoder(AutoencoderModule):
         self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(n_features, self.latent_dim))
         self.decoder = nn.Sequential(nn.Linear(self.latent_dim, n_features), nn.Unflatten(1, self.sample_shape))
 
-    @torch.no_grad()
-    def start_from(self, mean: Tensor) -> None:
-        """Centre the input and draw the mean sample; see the base class."""
+    @property
+    def n_components(self) -> int:
+        """As many as a code has numbers."""
+        return self.latent_dim
+
+    def start_from(self, start: Components) -> None:
+        """Be principal component analysis; see the base class."""
         into, out = (layer for layer in self.modules() if isinstance(layer, nn.Linear))
-        into.bias.copy_(-(into.weight @ mean.flatten()))
-        out.bias.copy_(mean.flatten())
+        analyse(into, out, start)

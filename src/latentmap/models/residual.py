@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import (
     AutoencoderModule,
+    Components,
     Recipe,
     SampleShape,
     lay_out,
@@ -53,7 +54,7 @@ class ResidualAutoencoder(AutoencoderModule):
 
     Samples of up to 4,096 values go in as they are. Larger images are first halved by strided 3x3 convolutions until
     that few values are left, and doubled again by transposed ones in the end. The width follows the sample: 256, or
-    four times the number of values where that is less.
+    four times the number of values where that is less; with a linear path never less than the code's size.
 
     Parameters
     ----------
@@ -61,6 +62,8 @@ class ResidualAutoencoder(AutoencoderModule):
         Shape of one sample: (channels, height, width), values in [0, 1]; or (n_features,), standardized.
     latent_dim : int, default 2
         How many numbers a code has.
+    linear_path : bool, default False
+        Whether there is a linear path beside; see the base class.
 
     Raises
     ------
@@ -79,11 +82,13 @@ class ResidualAutoencoder(AutoencoderModule):
         batch_size=512, learning_rate=0.1, n_steps=4000, augmentation="affine", bfloat16_pays=True
     )
 
-    def __init__(self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2) -> None:
-        super().__init__(sample_shape, latent_dim)
+    def __init__(
+        self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2, *, linear_path: bool = False
+    ) -> None:
+        super().__init__(sample_shape, latent_dim, linear_path=linear_path)
         shapes = _halvings(self.sample_shape)
         n = n_values(shapes[-1])
-        width = min(_WIDTH, max(_NARROWEST, 4 * n))
+        width = max(min(_WIDTH, max(_NARROWEST, 4 * n)), self.latent_dim if linear_path else 1)
         blocks = [[ResidualBlock(width) for _ in range(_DEPTH)] for _ in range(2)]
         self.encoder = nn.Sequential(
             *(layer for large, small in pairwise(shapes) for layer in _halve(large, small)),
@@ -105,8 +110,13 @@ class ResidualAutoencoder(AutoencoderModule):
                 for i, (small, large) in enumerate(pairwise(up), 2)
                 for layer in _double(small, large, i == len(up))
             ),
-            *output_layers(self.sample_shape),
+            *output_layers(self.sample_shape, linear_path),
         )
+
+    @classmethod
+    def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:  # noqa: ARG003
+        """Vectors have a linear path beside; of handwritten images it would cost a part of what is gained."""
+        return {"linear_path": True} if len(sample_shape) == 1 else {}
 
     def train(self, mode: bool = True) -> Self:
         """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
@@ -114,18 +124,18 @@ class ResidualAutoencoder(AutoencoderModule):
         return super().train(mode)
 
     @torch.no_grad()
-    def start_from(self, mean: Tensor) -> None:
-        """Centre the input and draw the mean sample, or its colours where convolutions draw; see the base class."""
-        drawing = [layer for layer in self.decoder.children() if isinstance(layer, (nn.Linear, nn.ConvTranspose2d))][
-            -1
-        ]
+    def start_from(self, start: Components) -> None:
+        """Centre the input, and draw the mean sample, or its colours where convolutions draw; see the base class."""
+        mean, shape = start.mean, self.sample_shape
+        *_, drawing = (layer for layer in self.decoder if isinstance(layer, (nn.Linear, nn.ConvTranspose2d)))
         drawing.weight.zero_()  # exactly the mean, to begin with: then data without variation is learned exactly
         if isinstance(drawing, nn.ConvTranspose2d):
-            drawing.bias.copy_(output_bias(mean.mean(dim=(1, 2)), self.sample_shape))  # type: ignore[union-attr]
-            return
-        drawing.bias.copy_(output_bias(mean.flatten(), self.sample_shape))
-        first = next(layer for layer in self.encoder.children() if isinstance(layer, nn.Linear))
-        first.bias.sub_(first.weight @ mean.flatten())
+            drawing.bias.copy_(output_bias(mean.mean(dim=(1, 2)), shape))  # type: ignore[union-attr]
+        else:
+            drawing.bias.copy_(output_bias(mean.flatten(), shape))
+            first = next(layer for layer in self.encoder if isinstance(layer, nn.Linear))
+            first.bias.sub_(first.weight @ mean.flatten())
+        super().start_from(start)
 
 
 def _halvings(shape: SampleShape) -> list[SampleShape]:

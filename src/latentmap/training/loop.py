@@ -64,7 +64,8 @@ def train(
     callbacks : sequence of Callback, default ()
         Told of beginning, steps, epochs and end.
     untrained : bool, default False
-        Whether the module may begin by drawing the mean sample.
+        Whether the module may begin from the samples' mean and principal components. With these, it keeps what it
+        began as if no epoch is better by more than the validation part's noise.
     optimizer_state : dict, optional
         Where to go on from, of an earlier result.
     checkpoints : Checkpoints, optional
@@ -95,7 +96,7 @@ def train(
     snapshot = checkpoints.load() if checkpoints is not None and resume else None
     module.to(batches.device)
     if untrained:
-        module.start_from(batches.mean())
+        module.start_from(batches.components(module.n_components))
     objective.to(batches.device).begin(module, batches)
     n_done = 0 if snapshot is None else len(snapshot.fact("history", list))
     plan = replace(plan, n_train=batches.n_train, n_validation=batches.n_validation, epochs_done=n_done)
@@ -104,6 +105,8 @@ def train(
     try:
         with _interrupts(checkpoints, stop_wanted) as stops, threads(1 if module.recipe.one_thread else None):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks)
+            if untrained and module.n_components and plan.decay:
+                training.judge_start()
             if snapshot is not None:
                 training.restore(snapshot)
             training.run(checkpoints, stops)
@@ -158,6 +161,8 @@ class Training:
         self.problem: str | None = None
         self.best_epoch = 0  # 0: the weights that training began with
         self.best_weights = _copy(self.learned)
+        self.start: EpochRecord | None = None  # epoch 0, where what training begins with is already of use
+        self._start_losses: Tensor | None = None
         self._seconds, self._start = 0.0, time.perf_counter()
         self._autocast = torch.autocast(
             batches.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16", cache_enabled=False
@@ -179,6 +184,15 @@ class Training:
                 checkpoints.save(self.snapshot())
         finally:
             self.use_best_weights()
+
+    def judge_start(self) -> None:
+        """Let the weights that training begins with be a candidate for the best, as epoch 0."""
+        self._start_losses = validate(self.module, self.batches, self.objective)
+        valid_loss = None if self._start_losses is None else float(self._start_losses.mean())
+        self.learned.eval()
+        with torch.no_grad():
+            train_loss = float(self.objective(self.module, next(self.batches.epoch(1, objective=self.objective))))
+        self.start = EpochRecord(0, train_loss, valid_loss, 0.0, self.seconds)
 
     def _new_optimizer(self) -> Muon:
         """An optimizer without memory."""
@@ -267,17 +281,24 @@ class Training:
     def end_epoch(self) -> None:
         """Judge the epoch, record it, and keep the weights if they are the best so far."""
         train_loss = self.loss_sum / self.batches.n_train
-        valid_loss = validate(self.module, self.batches, self.objective)
+        losses = validate(self.module, self.batches, self.objective)
+        valid_loss = None if losses is None else float(losses.mean())
         record = EpochRecord(self.epoch, train_loss, valid_loss, self.last_rate, self.seconds)
-        if math.isfinite(record.loss) and (self.best_epoch == 0 or record.loss <= self.best.loss):
+        if math.isfinite(record.loss) and self._is_best(record, losses):
             self.best_epoch, self.best_weights = record.epoch, _copy(self.learned)
         self.history.append(record)
         self.epoch, self.batch, self.loss_sum = self.epoch + 1, 0, 0.0
 
-    @property
-    def best(self) -> EpochRecord:
-        """The record of the best epoch."""
-        return self.history[self.best_epoch - 1]
+    def _is_best(self, record: EpochRecord, losses: Tensor | None) -> bool:
+        """Whether an epoch is better than those before; than the start, by more than the noise of few samples."""
+        if self.best_epoch:
+            return record.loss <= self.history[self.best_epoch - 1].loss
+        if self.start is None:
+            return True
+        if losses is None or self._start_losses is None:
+            return record.loss < self.start.loss
+        gains = self._start_losses - losses
+        return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
 
     def recover(self, error: _DivergedError) -> None:
         """Begin the present epoch again from the last good weights, at a lower rate; a second time, give up."""
@@ -309,7 +330,7 @@ class Training:
         """What is left of the run."""
         early = self.stopped_early and len(self.history) < self.plan.epochs
         problem = self.problem
-        if problem is None and self.best_epoch == 0:
+        if problem is None and self.best_epoch == 0 and self.start is None:
             problem = (
                 f"training found nothing to keep: the validation loss was {self.history[-1].loss:g} after each of "
                 f"{len(self.history)} epochs. Look for extreme values in the data, or lower learning_rate (now "
@@ -317,7 +338,7 @@ class Training:
             )
         own = {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
         state = {**self.optimizer.state_dict(), **own}
-        return TrainingResult(self.plan, tuple(self.history), self.best_epoch, state, early, problem)
+        return TrainingResult(self.plan, tuple(self.history), self.best_epoch, state, early, problem, self.start)
 
     def snapshot(self) -> Snapshot:
         """Everything needed to go on from here."""
@@ -376,9 +397,9 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def validate(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> float | None:
-    """Return the objective on the validation part, or None where there is none."""
+def validate(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> Tensor | None:
+    """Return the losses of the validation part's samples (n,) in float64, or None where there is none."""
     module.eval()
     objective.eval()
-    n = batches.n_validation
-    return sum(float(objective(module, b)) * b.n for b in batches.validation(objective)) / n if n else None
+    losses = [objective.each(module, batch).double() for batch in batches.validation(objective)]
+    return torch.cat(losses) if losses else None

@@ -108,13 +108,16 @@ class TrainingResult:
     history : tuple of EpochRecord
         One record an epoch.
     best_epoch : int
-        The epoch whose weights the module now has, from 1; 0 if none was finished.
+        The epoch whose weights the module now has, from 1; 0 if none was finished, or none was better than the start.
     optimizer_state : dict
         Of the optimizer and the objective, to go on from where training stopped.
     stopped_early : bool
         Whether patience ran out before the epochs did.
     problem : str or None
         Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
+    start : EpochRecord or None
+        Epoch 0, of a network that began as principal component analysis: its losses before the first step (on the
+        training part, of the first batch).
     """
 
     plan: TrainingPlan
@@ -123,6 +126,12 @@ class TrainingResult:
     optimizer_state: dict[str, Tensor]
     stopped_early: bool
     problem: str | None = None
+    start: EpochRecord | None = None
+
+    @property
+    def records(self) -> list[EpochRecord]:
+        """The records of all epochs, that of the start first where there is one."""
+        return [*([] if self.start is None else [self.start]), *self.history]
 
     def facts(self, n_before: int = 0) -> dict[str, Any]:
         """Return what a model file records; `n_before` epochs were carried out before."""

@@ -168,7 +168,7 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     schedule = ""
     if OBJECTIVES[model.objective].keeps_neighbors:
         schedule = (
-            f" It learned to keep neighbours together, in {count(len(model.history), 'epoch')}: a third of the "
+            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a third of the "
             f'schedule that Autoencoder(model="residual", objective="{model.objective}") has on its own, which gives '
             "a better map."
         )

@@ -60,6 +60,10 @@ class Objective(nn.Module):
     def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
         """Look at the data and the network, before the first step. By default nothing is done."""
 
+    def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
+        """Return the loss of each sample after training, as far as samples can be told apart: shape (n,)."""
+        return self(module, batch).expand(batch.n)
+
     def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return the numbers of the samples that come along: (n,) -> (n, n_companions)."""
         raise NotImplementedError
@@ -86,3 +90,8 @@ class Objective(nn.Module):
 def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
     """Return Gaussian noise in the shape of `x`, where `x` is."""
     return torch.randn(x.shape, generator=generator, dtype=torch.float32).to(x.device)
+
+
+def squared_errors(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return the mean squared error of each sample: (n, *sample_shape) twice -> (n,)."""
+    return (x_hat - x).square().flatten(1).mean(dim=1)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from latentmap.checks import check_share
 from latentmap.models.base import AutoencoderModule
-from latentmap.training.objectives.base import Batch, Objective, noise_like
+from latentmap.training.objectives.base import Batch, Objective, noise_like, squared_errors
 
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
@@ -53,3 +53,7 @@ class Denoising(Objective):
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
         """Return the loss; see the base class."""
         return functional.mse_loss(module(self.corrupt(batch.x, batch.generator)), batch.x)
+
+    def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
+        """Return the error of each sample; see the base class."""
+        return squared_errors(module(self.corrupt(batch.x, batch.generator)), batch.x)

@@ -78,7 +78,7 @@ class Neighbors(Objective):
         h = trunk(batch.x)
         # Codes in whole precision: in bfloat16 those far from the origin would lie on a grid of a kernel's width.
         with torch.autocast(h.device.type, enabled=False):
-            z = head(h.float())
+            z = head(h.float()) + module.linear_code(batch.x)
             nearness = info_nce(z)
         # The neighbours are there to be placed by; drawing is learned from the samples themselves.
         error = functional.mse_loss(module.decode(z[::2]).float(), batch.x[::2])

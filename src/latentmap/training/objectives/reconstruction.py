@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from latentmap.models.base import AutoencoderModule
-from latentmap.training.objectives.base import Batch, Objective
+from latentmap.training.objectives.base import Batch, Objective, squared_errors
 
 
 class Reconstruction(Objective):
@@ -26,3 +26,7 @@ class Reconstruction(Objective):
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
         """Return the loss; see the base class."""
         return functional.mse_loss(module(batch.x), batch.x)
+
+    def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
+        """Return the error of each sample; see the base class."""
+        return squared_errors(module(batch.x), batch.x)

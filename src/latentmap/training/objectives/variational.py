@@ -69,7 +69,8 @@ class Variational(Objective):
             raise RuntimeError("begin must be called first")
         trunk, to_mean = self._parts
         h = trunk(batch.x)
-        mean, log_variance = to_mean(h).float(), self.head(h).float().clamp(-_WIDEST, _WIDEST)
+        mean = (to_mean(h) + module.linear_code(batch.x)).float()
+        log_variance = self.head(h).float().clamp(-_WIDEST, _WIDEST)
         z = mean + (log_variance / 2).exp() * noise_like(mean, batch.generator)
         error = functional.mse_loss(module.decode(z).float(), batch.x)
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2

@@ -1,0 +1,159 @@
+"""Learning starts at principal component analysis, and never ends above it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+from latentmap import Autoencoder
+from latentmap.analysis import PcaBaseline
+from latentmap.data.preprocessing import Preprocessing, measuring_unit
+from latentmap.models import MODELS
+from latentmap.training import Batches, batches as batches_module
+from latentmap.training.objectives import Reconstruction
+
+RANDOM = np.random.default_rng(0)
+FREE = RANDOM.normal(size=(240, 4))
+OUTLIERS = RANDOM.normal(size=(240, 8))
+OUTLIERS[::60] *= 1e6
+DATA = {
+    "noise": RANDOM.normal(size=(240, 12)),
+    "curved": np.hstack([FREE, FREE**2, np.sin(2 * FREE)]),
+    "rank below latent_dim": FREE[:, :2] @ RANDOM.normal(size=(2, 10)),
+    "constant features": np.hstack([FREE, np.full((240, 3), 7.0)]),
+    "all constant": np.full((60, 6), 3.0),
+    "duplicates": np.repeat(RANDOM.normal(size=(12, 9)), 20, axis=0),
+    "fewer rows than numbers": RANDOM.normal(size=(24, 60)),
+    "outliers": OUTLIERS,
+    "heavy tails": RANDOM.standard_t(2, size=(240, 9)),
+    "units": RANDOM.normal(size=(240, 7)) * 10.0 ** np.arange(-3, 4) + 1e3,
+    "counts": RANDOM.poisson(np.exp(FREE[:, :2] @ RANDOM.normal(size=(2, 14)) - 1)).astype(float),
+    "gray images": RANDOM.integers(0, 256, size=(120, 4, 4)).repeat(2, 1).repeat(2, 2).astype(np.uint8),
+    "colour images": np.clip(RANDOM.normal(0.5, 0.2, size=(120, 5, 7, 3)), 0, 1).astype(np.float32),
+}
+
+
+def error(model, X):
+    """Mean squared error, in the units of the page's figures."""
+    unit = np.asarray(measuring_unit(X))
+    differences = (model.inverse_transform(model.transform(X)).astype(np.float64) - X) / unit
+    return float(np.mean(differences**2))
+
+
+def batches_of(X):
+    preprocessing = Preprocessing.fit(X)
+    return Batches(
+        preprocessing.hold(X),
+        preprocessing,
+        batch_size=32,
+        seed=0,
+        validation_fraction=0.1,
+        device=torch.device("cpu"),
+    )
+
+
+@pytest.mark.parametrize("latent_dim", [1, 3, 5])
+@pytest.mark.parametrize("data", sorted(DATA))
+@pytest.mark.parametrize("model", ["dense", "linear", "residual"])
+def test_a_fit_is_no_worse_than_pca(model, data, latent_dim):
+    X = DATA[data]
+    if model == "residual" and X.ndim > 2:
+        pytest.skip("has no linear path for images")
+    ae = Autoencoder(model, latent_dim, epochs=4, random_state=0).fit(X)
+    floor = error(PcaBaseline(latent_dim).fit(X), X)
+    assert error(ae, X) <= 1.01 * floor + 1e-9
+    assert ae.history_[0]["epoch"] == 0
+    assert ae.n_iter_ == 4
+
+
+def test_convolutions_of_a_chosen_size_are_no_worse_either():
+    X = DATA["colour images"]
+    ae = Autoencoder("conv", 6, epochs=3, random_state=0).fit(X)
+    assert error(ae, X) <= 1.01 * error(PcaBaseline(6).fit(X), X)
+
+
+def test_the_networks_of_the_beginning_are_what_they_were():
+    shape = (1, 32, 32)
+    assert MODELS["dense"].config_for(shape, None) == MODELS["dense"].config_for(shape, 2) == {}
+    assert MODELS["conv"].config_for(shape, None) == MODELS["conv"].config_for(shape, 64) == {}
+    assert MODELS["conv"].config_for(shape, 10) == MODELS["dense"].config_for((13,), 2) == {"linear_path": True}
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_before_its_first_step_a_network_is_pca_with_codes_of_unit_variance(name):
+    X = DATA["colour images"]
+    options = {} if name == "linear" else {"linear_path": True}
+    module = MODELS[name](sample_shape=(3, 5, 7), latent_dim=4, **options)
+    assert module.n_components == 4
+    start = batches_of(X).components(4)
+    module.start_from(start)
+    module.eval()
+    x = torch.from_numpy(X).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        z, x_hat = module.encode(x), module(x)
+    wanted = PCA(4).fit(X.reshape(len(X), -1))
+    rows = wanted.inverse_transform(wanted.transform(X.reshape(len(X), -1))).reshape(X.shape)
+    rows = rows if name == "linear" else rows.clip(0, 1)
+    np.testing.assert_allclose(x_hat.permute(0, 2, 3, 1).numpy(), rows, atol=2e-5)
+    np.testing.assert_allclose(z.var(dim=0, correction=0).numpy(), 1, atol=1e-3)
+    np.testing.assert_allclose(z.mean(dim=0).numpy(), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("most", [4096, 50], ids=["by covariance", "by rows"])
+@pytest.mark.parametrize("n_values", [12, 300])
+def test_components_are_those_of_scikit_learn(monkeypatch, most, n_values):
+    monkeypatch.setattr(batches_module, "_COVARIANCE_VALUES", most)
+    X = RANDOM.normal(size=(400, n_values)) * np.linspace(3, 0.1, n_values) + 5
+    start = batches_of(X).components(6)
+    scaled = (X - X.mean(axis=0)) / Preprocessing.fit(X).scale
+    wanted = PCA(6).fit(scaled)
+    np.testing.assert_allclose(start.deviations.numpy() ** 2, wanted.explained_variance_ * 399 / 400, rtol=2e-2)
+    overlap = np.abs(np.sum(start.directions.numpy() * wanted.components_, axis=1))
+    assert overlap[:3].min() > 0.95
+    np.testing.assert_allclose(start.directions @ start.directions.T, np.eye(6), atol=1e-5)
+
+
+def test_many_values_are_decomposed_as_few_are():
+    X = RANDOM.normal(size=(200, 1100)) * np.linspace(2, 0, 1100) ** 4
+    start = batches_of(X).components(3)
+    wanted = PCA(3).fit(X / Preprocessing.fit(X).scale)
+    np.testing.assert_allclose(start.deviations.numpy() ** 2, wanted.explained_variance_ * 199 / 200, rtol=1e-3)
+
+
+def test_the_start_is_kept_where_an_epoch_is_better_by_noise_alone(monkeypatch):
+    X = DATA["noise"]
+    ae = Autoencoder("dense", 3, epochs=3, learning_rate=1e-12, random_state=0).fit(X)
+    assert ae.best_epoch_ == 0
+    assert ae.describe()["best_epoch"] == 0
+
+    def better(self, module, batch):
+        gain = torch.full((batch.n,), 0.5 if module.training else 1.0)
+        better.calls += 1
+        return gain - 0.01 * better.calls
+
+    better.calls = 0
+    monkeypatch.setattr(Reconstruction, "each", better)
+    assert Autoencoder("dense", 3, epochs=3, random_state=0).fit(X).best_epoch_ == 3
+
+
+def test_a_fit_that_diverges_is_left_at_the_start():
+    X = DATA["curved"]
+    ae = Autoencoder("dense", 3, epochs=3, learning_rate=1e6, random_state=0)
+    from latentmap.errors import TrainingError
+
+    with pytest.warns(UserWarning, match="diverged in epoch 1; going on from the beginning"), pytest.raises(TrainingError):
+        ae.fit(X)
+    assert error(ae, X) <= 1.01 * error(PcaBaseline(3).fit(X), X)
+
+
+def test_a_network_with_a_linear_path_comes_back_from_its_folder_and_goes_on(tmp_path):
+    X = DATA["curved"]
+    ae = Autoencoder("residual", 3, epochs=3, random_state=0).fit(X)
+    ae.save(tmp_path / "model")
+    loaded = Autoencoder.load(tmp_path / "model")
+    assert loaded.module_.config["linear_path"] is True
+    np.testing.assert_array_equal(loaded.transform(X), ae.transform(X))
+    assert loaded.history_ == ae.history_
+    loaded.partial_fit(X)
+    first = Autoencoder("residual", 3, random_state=0).partial_fit(X[:120])
+    assert error(first.partial_fit(X[120:]), X) < 2 * error(PcaBaseline(3).fit(X), X)
