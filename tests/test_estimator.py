@@ -83,7 +83,9 @@ def test_a_dense_autoencoder_beats_pca_and_puts_neighbours_together(digits):
 def test_more_epochs_are_better_than_none(model, small):
     before = quick(model, 4, learning_rate=1e-12).fit(small.train.images)
     after = quick(model, 4, epochs=8 if model == "residual" else 20).fit(small.train.images)
-    assert -after.score(small.test.images) < 0.75 * -before.score(small.test.images)
+    # A linear path begins as PCA, which is far better than nothing; linear alone can do no more.
+    share = 1.0 if model == "linear" else 0.75 if before.module_.linear is None else 0.95
+    assert -after.score(small.test.images) <= share * -before.score(small.test.images)
 
 
 def test_partial_fit_in_pieces_learns(digits):
@@ -137,8 +139,8 @@ def test_a_rate_that_blows_up_says_so(vectors):
         TrainingError, match=r"training diverged in epoch 1: the loss is .*Lower learning_rate \(now 1e"
     ):
         ae.fit(vectors)
-    with pytest.raises(NotFittedError):
-        ae.transform(vectors)
+    pca = quick(learning_rate=1e-12).fit(vectors)  # which it began as, and is left at
+    np.testing.assert_array_equal(ae.transform(vectors), pca.transform(vectors))
 
 
 def test_training_survives_one_divergence(vectors, monkeypatch):
@@ -149,20 +151,20 @@ def test_training_survives_one_divergence(vectors, monkeypatch):
         end_epoch(training)
         if len(training.history) == 2 and not spoiled:
             with torch.no_grad():
-                spoiled.append(next(training.module.parameters()).fill_(np.nan))
+                spoiled.append(next(training.module.encoder.parameters()).fill_(np.nan))
 
     monkeypatch.setattr(Training, "end_epoch", spoil)
     ae = quick(epochs=4)
-    with pytest.warns(UserWarning, match="diverged in epoch 3: the loss is nan; going on from the weights of epoch"):
+    with pytest.warns(UserWarning, match="diverged in epoch 3: the loss is nan; going on from the "):
         ae.fit(vectors)
-    assert len(ae.history_) == 4
+    assert [row["epoch"] for row in ae.history_] == [0, 1, 2, 3, 4]
     assert np.isfinite(ae.transform(vectors)).all()
 
 
-def test_training_whose_every_validation_loss_is_infinite_says_so(vectors, monkeypatch):
-    monkeypatch.setattr("latentmap.training.loop.validate", lambda *_: float("inf"))
+def test_training_whose_every_validation_loss_is_infinite_says_so(small, monkeypatch):
+    monkeypatch.setattr("latentmap.training.loop.validate", lambda *_: torch.tensor([torch.inf]))
     with pytest.raises(TrainingError, match=r"the validation loss was inf after each of 2 epochs\. Look for extreme"):
-        quick(epochs=2).fit(vectors)
+        quick(epochs=2).fit(small.train.images)
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
@@ -202,9 +204,9 @@ def test_an_estimator_whose_training_broke_off_can_be_used_and_saved(vectors, tm
 
     monkeypatch.setitem(OBJECTIVES, "reconstruction", BreaksOff)
     ae = quick(epochs=9, batch_size=10)
-    with pytest.raises(TrainingError, match=r"The weights of epoch \d are kept\. Lower learning_rate"):
+    with pytest.raises(TrainingError, match=r"at a third of the learning rate too\. .*Lower learning_rate"):
         ae.fit(vectors)
-    assert 1 <= ae.best_epoch_ <= ae.n_iter_ == len(ae.history_) < 9
+    assert 0 <= ae.best_epoch_ <= ae.n_iter_ == len(ae.history_) - 1 < 9
     assert -ae.score(vectors) < vectors.var()
     ae.save(tmp_path / "m")
     np.testing.assert_array_equal(Autoencoder.load(tmp_path / "m").transform(vectors), ae.transform(vectors))
@@ -214,10 +216,10 @@ def test_patience_stops_early_and_says_so():
     """A hundred samples of noise are soon learned by heart, which validation shows."""
     noise = np.random.default_rng(0).normal(size=(100, 20))
     ae = Autoencoder(latent_dim=10, epochs=300, patience=5, random_state=0).fit(noise)
-    assert ae.n_iter_ == len(ae.history_) == ae.best_epoch_ + 5 < 300
+    assert ae.n_iter_ == len(ae.history_) - 1 == ae.best_epoch_ + 5 < 300
     assert ae.describe()["stopped_early"] is True
     losses = [row["valid_loss"] for row in ae.history_]
-    assert ae.best_epoch_ == 1 + int(np.argmin(losses))
+    assert ae.best_epoch_ == int(np.argmin(losses))
 
 
 @pytest.mark.parametrize("parameters", [{"augmentation": "affine"}, {"weight_decay": 0.3}, {"precision": "bfloat16"}])
@@ -750,6 +752,7 @@ def test_hard_vectors_are_learned_from(model, case, vectors):
     learned = varies & (case != "two samples")
     if case == "outlier":
         learned[3] = False  # one sample in 300 may be missed; the other features may not suffer for it
+        learned &= model != "linear"  # which has no numbers left: of four directions PCA leaves one out
     assert (errors[learned] < 0.6 * spread[learned]).all()
 
 
@@ -818,7 +821,8 @@ def test_one_random_state_gives_equal_bits_and_none_does_not(model, small):
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
     fourth = quick(model, random_state=None).fit(small.train.images)
-    assert not np.allclose(third.transform(small.test.images), fourth.transform(small.test.images))
+    same = np.allclose(third.transform(small.test.images), fourth.transform(small.test.images))
+    assert same == (model == "linear")  # which is PCA whatever the seed
     assert third.seed_ != fourth.seed_
     again = quick(model, random_state=third.seed_).fit(small.train.images)
     np.testing.assert_array_equal(again.transform(small.test.images), third.transform(small.test.images))
@@ -1258,7 +1262,7 @@ def test_tensors_may_have_their_channels_first(small):
 
 
 def test_fit_holds_one_copy_of_float_images_at_most():
-    X = RNG.random((1500, 24, 24))
+    X = RNG.random((6000, 12, 12))
     ae = Autoencoder("linear", epochs=1, random_state=0)
     ae.fit(X[:50])
     tracemalloc.start()

@@ -208,7 +208,7 @@ def test_a_damaged_model_is_refused_by_name(latentmap, model):
     weights.write_bytes(weights.read_bytes()[:-100])
     assert refused(latentmap("info", "m"), 1, "model.safetensors is truncated or damaged")
     Path("m", "config.json").write_text(
-        Path("m", "config.json").read_text().replace('"format_version": 2', '"format_version": 9')
+        Path("m", "config.json").read_text().replace('"format_version": 3', '"format_version": 9')
     )
     assert refused(latentmap("info", "m"), 1, "has format_version 9")
 

@@ -142,7 +142,7 @@ def test_a_folder_holds_weights_facts_and_history_and_nothing_else(fitted, small
     names = sorted(path.name for path in (tmp_path / "model").iterdir())
     assert names == ["config.json", "history.jsonl", "model.safetensors"]
     config = json.loads((tmp_path / "model" / "config.json").read_text())
-    assert config["format_version"] == FORMAT_VERSION == 2
+    assert config["format_version"] == FORMAT_VERSION == 3
     assert config["model"] == fitted.model
     assert config["objective"] == "reconstruction"
     assert config["seed"] == 0
@@ -190,7 +190,7 @@ def test_a_folder_without_one_of_its_files(saved, name):
 @pytest.mark.parametrize("version", [3, 999])
 def test_a_newer_format_version(saved, version):
     edit_config(saved, format_version=version)
-    refused(saved, f"has format_version {version}, this version of latentmap reads up to 2. Upgrade latentmap")
+    refused(saved, f"has format_version {version}, this version of latentmap reads up to 3. Upgrade latentmap")
 
 
 @pytest.mark.parametrize("version", [..., None, "1", 1.5, [1]])

@@ -8,8 +8,10 @@ from sklearn.decomposition import PCA
 from latentmap import Autoencoder
 from latentmap.analysis import PcaBaseline
 from latentmap.data.preprocessing import Preprocessing, measuring_unit
+from latentmap.errors import TrainingError
 from latentmap.models import MODELS
-from latentmap.training import Batches, batches as batches_module
+from latentmap.training import Batches
+from latentmap.training import batches as batches_module
 from latentmap.training.objectives import Reconstruction
 
 RANDOM = np.random.default_rng(0)
@@ -60,7 +62,7 @@ def test_a_fit_is_no_worse_than_pca(model, data, latent_dim):
     if model == "residual" and X.ndim > 2:
         pytest.skip("has no linear path for images")
     ae = Autoencoder(model, latent_dim, epochs=4, random_state=0).fit(X)
-    floor = error(PcaBaseline(latent_dim).fit(X), X)
+    floor = 0.0 if data == "all constant" else error(PcaBaseline(latent_dim).fit(X), X)
     assert error(ae, X) <= 1.01 * floor + 1e-9
     assert ae.history_[0]["epoch"] == 0
     assert ae.n_iter_ == 4
@@ -116,7 +118,7 @@ def test_components_are_those_of_scikit_learn(monkeypatch, most, n_values):
 def test_many_values_are_decomposed_as_few_are():
     X = RANDOM.normal(size=(200, 1100)) * np.linspace(2, 0, 1100) ** 4
     start = batches_of(X).components(3)
-    wanted = PCA(3).fit(X / Preprocessing.fit(X).scale)
+    wanted = PCA(3, svd_solver="full").fit(X / Preprocessing.fit(X).scale)
     np.testing.assert_allclose(start.deviations.numpy() ** 2, wanted.explained_variance_ * 199 / 200, rtol=1e-3)
 
 
@@ -139,9 +141,7 @@ def test_the_start_is_kept_where_an_epoch_is_better_by_noise_alone(monkeypatch):
 def test_a_fit_that_diverges_is_left_at_the_start():
     X = DATA["curved"]
     ae = Autoencoder("dense", 3, epochs=3, learning_rate=1e6, random_state=0)
-    from latentmap.errors import TrainingError
-
-    with pytest.warns(UserWarning, match="diverged in epoch 1; going on from the beginning"), pytest.raises(TrainingError):
+    with pytest.warns(UserWarning, match="going on from the beginning"), pytest.raises(TrainingError):
         ae.fit(X)
     assert error(ae, X) <= 1.01 * error(PcaBaseline(3).fit(X), X)
 

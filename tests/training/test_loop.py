@@ -201,7 +201,7 @@ def test_patience_stops_training_that_gets_no_better(small):
     rising = itertools.count(1)
 
     class Rising(Reconstruction):
-        def each(self, module, batch):
+        def each(self, module, batch):  # noqa: ARG002
             return torch.full((batch.n,), float(next(rising)))
 
     result = train(module, batches, Rising(), make_plan(50, patience=3))

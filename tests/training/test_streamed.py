@@ -84,7 +84,7 @@ def test_a_validation_part_of_nearly_all_leaves_something_to_learn_from(numbered
 def test_the_mean_is_that_of_the_training_samples(numbered, monkeypatch):
     batches = batches_of(numbered, monkeypatch, block=16 * 50)
     wanted = torch.cat([batch.x for batch in batches.epoch(1)]).mean(0)
-    torch.testing.assert_close(batches.mean(), wanted, atol=0.05, rtol=0)
+    torch.testing.assert_close(batches.components(0).mean, wanted, atol=0.05, rtol=0)
 
 
 def test_an_estimator_fitted_on_a_mapped_file_learns_as_from_memory(tmp_path, monkeypatch, digits):

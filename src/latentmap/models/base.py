@@ -70,13 +70,18 @@ class Components:
 
 
 class LinearPath(nn.Module):
-    """One matrix into the code and one back, which start as the principal components."""
+    """One matrix into the code and one back: the principal components, which stay what they are.
+
+    Learned along, they gain nothing that the network beside them could not have, and cost much at the rates that it
+    learns at; ``docs/decisions`` has the figures.
+    """
 
     def __init__(self, sample_shape: SampleShape, latent_dim: int) -> None:
         super().__init__()
         self.sample_shape = sample_shape
         self.into = nn.Linear(n_values(sample_shape), latent_dim)
         self.out = nn.Linear(latent_dim, n_values(sample_shape))
+        self.requires_grad_(False)
 
     def encode(self, x: Tensor) -> Tensor:
         """(n, *sample_shape) -> (n, latent_dim)."""
@@ -109,10 +114,10 @@ class AutoencoderModule(nn.Module):
     The encoder's children run one after another, and the last of them with weights is a linear layer or a convolution:
     objectives take it apart there. Batch norm after a convolution in an `nn.Sequential` is folded into it later.
 
-    With a linear path, a code is ``E x + e`` plus what the encoder gives, and a sample ``D z + d`` plus what the decoder
-    gives. Both matrices start as the training samples' principal components, and the last layers of encoder and decoder
-    at zero: before its first step the network is principal component analysis. Images are then cut off at 0 and 1
-    outside of training, in place of a sigmoid.
+    With a linear path, a code is ``E x + e`` plus what the encoder gives, and a sample ``D z + d`` plus what the
+    decoder gives. Both matrices are the training samples' principal components, and the last layers of encoder and
+    decoder start at zero: before its first step the network is principal component analysis. Images are then cut off
+    at 0 and 1 outside of training, in place of a sigmoid.
 
     Parameters
     ----------
@@ -157,7 +162,7 @@ class AutoencoderModule(nn.Module):
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers training adjusts."""
+        """How many numbers it consists of."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     @property

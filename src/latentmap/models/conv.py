@@ -142,7 +142,7 @@ class ConvAutoencoder(AutoencoderModule):
     @torch.no_grad()
     def start_from(self, start: Components) -> None:
         """Draw the mean colour, or be principal component analysis; see the base class."""
-        *_, last = (layer for layer in self.decoder if isinstance(layer, nn.ConvTranspose2d))
+        *_, last = (layer for layer in self.decoder.children() if isinstance(layer, nn.ConvTranspose2d))
         last.bias.copy_(output_bias(start.mean.mean(dim=(1, 2)), self.sample_shape))  # type: ignore[union-attr]
         super().start_from(start)
 

@@ -67,7 +67,9 @@ class DenseAutoencoder(AutoencoderModule):
     def start_from(self, start: Components) -> None:
         """Centre the input, and draw the mean sample or be principal component analysis; see the base class."""
         mean = start.mean.flatten()
-        first, *_, last = (layer for layer in (*self.encoder, *self.decoder) if isinstance(layer, nn.Linear))
+        first, *_, last = (
+            layer for part in (self.encoder, self.decoder) for layer in part.children() if isinstance(layer, nn.Linear)
+        )
         first.bias.sub_(first.weight @ mean)
         last.bias.copy_(output_bias(mean, self.sample_shape))
         super().start_from(start)

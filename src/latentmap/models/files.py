@@ -32,7 +32,7 @@ from latentmap.models.mixture import CodeMixture
 if TYPE_CHECKING:
     from latentmap.models.fitted import FittedModel
 
-FORMAT_VERSION = 2  # 1 had no mixture
+FORMAT_VERSION = 3  # 1 had no mixture, 2 no linear path
 _WEIGHTS, _CONFIG, _HISTORY = "model.safetensors", "config.json", "history.jsonl"
 _DTYPES = {name: name for name in ("uint8", "float32", "float64")}  # what `fit` may have seen
 _OFFSET, _SCALE = "preprocessing.offset", "preprocessing.scale"

@@ -127,13 +127,15 @@ class ResidualAutoencoder(AutoencoderModule):
     def start_from(self, start: Components) -> None:
         """Centre the input, and draw the mean sample, or its colours where convolutions draw; see the base class."""
         mean, shape = start.mean, self.sample_shape
-        *_, drawing = (layer for layer in self.decoder if isinstance(layer, (nn.Linear, nn.ConvTranspose2d)))
+        *_, drawing = (
+            layer for layer in self.decoder.children() if isinstance(layer, (nn.Linear, nn.ConvTranspose2d))
+        )
         drawing.weight.zero_()  # exactly the mean, to begin with: then data without variation is learned exactly
         if isinstance(drawing, nn.ConvTranspose2d):
             drawing.bias.copy_(output_bias(mean.mean(dim=(1, 2)), shape))  # type: ignore[union-attr]
         else:
             drawing.bias.copy_(output_bias(mean.flatten(), shape))
-            first = next(layer for layer in self.encoder if isinstance(layer, nn.Linear))
+            first = next(layer for layer in self.encoder.children() if isinstance(layer, nn.Linear))
             first.bias.sub_(first.weight @ mean.flatten())
         super().start_from(start)
 

@@ -90,21 +90,21 @@ class BatchesBase(ABC):
             return Components(mean, mean.new_empty(0, n_values), mean.new_empty(0))
         if n_values > _COVARIANCE_VALUES:
             # Of the validation part too where all is taken: the start is then as good as it can be.
-            rows = torch.cat([x.flatten(1).cpu() for x in self.everything()]) if n * n_values <= _MOST_NUMBERS else (
-                some[: max(2, _MOST_NUMBERS // n_values)].flatten(1).cpu()
+            rows = (
+                torch.cat([x.flatten(1).cpu() for x in self.everything()])
+                if n * n_values <= _MOST_NUMBERS
+                else some[: max(2, _MOST_NUMBERS // n_values)].flatten(1).cpu()
             )
             mean = rows.mean(dim=0)
-            variances, directions = _of_rows((rows - mean).numpy(), k)
+            variances, directions = _of_rows(rows.sub_(mean).numpy(), k)
         else:
             every = -(-n * n_values**2 // _MOST_PRODUCTS)
             mean, covariance = _covariance((x.flatten(1)[::every] for x in self.everything()), mean.flatten())
             variances, directions = _of_covariance(covariance.cpu().numpy(), k)
         kept = variances > _LEAST_VARIANCE * max(variances.max(initial=0.0), 1e-300)
-        directions, deviations = (
-            torch.from_numpy(array.astype(np.float32)).to(self.device)
-            for array in (directions[kept], np.sqrt(variances[kept]))
-        )
-        return Components(mean.view(some.shape[1:]).to(self.device), directions, deviations)
+        found = (directions[kept], np.sqrt(variances[kept]))
+        tensors = (torch.from_numpy(array.astype(np.float32)).to(self.device) for array in found)
+        return Components(mean.view(some.shape[1:]).to(self.device), *tensors)
 
     def variance(self) -> Tensor:
         """Return the mean over values of their variance (of some training samples), shape ()."""

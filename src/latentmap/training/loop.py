@@ -33,6 +33,8 @@ _LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where
 # In units of the first batch's loss, or of the data's variance where that is more. A batch of the data's worst
 # outliers alone could reach n_batches times that variance; a thousand times that is no data's doing.
 _EXPLODED = 1e3
+_JUDGED = 8192  # samples of the training part that say how good the start is
+_NOISE = 0.5  # standard errors by which an epoch must be better than the start
 _TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost what they tell of
 
 
@@ -189,14 +191,19 @@ class Training:
         """Let the weights that training begins with be a candidate for the best, as epoch 0."""
         self._start_losses = validate(self.module, self.batches, self.objective)
         valid_loss = None if self._start_losses is None else float(self._start_losses.mean())
-        self.learned.eval()
+        total, n = 0.0, 0
         with torch.no_grad():
-            train_loss = float(self.objective(self.module, next(self.batches.epoch(1, objective=self.objective))))
+            for batch in self.batches.epoch(1, objective=self.objective):
+                total, n = total + float(self.objective(self.module, batch)) * batch.n, n + batch.n
+                if n >= _JUDGED:
+                    break
+        train_loss = total / n
         self.start = EpochRecord(0, train_loss, valid_loss, 0.0, self.seconds)
 
     def _new_optimizer(self) -> Muon:
         """An optimizer without memory."""
-        return Muon(self.learned.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay)
+        learned = [parameter for parameter in self.learned.parameters() if parameter.requires_grad]
+        return Muon(learned, self.plan.learning_rate, weight_decay=self.plan.weight_decay)
 
     @property
     def seconds(self) -> float:
@@ -295,10 +302,12 @@ class Training:
             return record.loss <= self.history[self.best_epoch - 1].loss
         if self.start is None:
             return True
+        if record.train_loss >= self.start.train_loss:  # outliers may all be in the training part
+            return False
         if losses is None or self._start_losses is None:
-            return record.loss < self.start.loss
+            return True
         gains = self._start_losses - losses
-        return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
+        return bool(gains.mean() > _NOISE * gains.std() / len(gains) ** 0.5)
 
     def recover(self, error: _DivergedError) -> None:
         """Begin the present epoch again from the last good weights, at a lower rate; a second time, give up."""

@@ -116,8 +116,7 @@ class TrainingResult:
     problem : str or None
         Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
     start : EpochRecord or None
-        Epoch 0, of a network that began as principal component analysis: its losses before the first step (on the
-        training part, of the first batch).
+        Epoch 0, of a network that began as principal component analysis: its losses before the first step.
     """
 
     plan: TrainingPlan

@@ -168,9 +168,9 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     schedule = ""
     if OBJECTIVES[model.objective].keeps_neighbors:
         schedule = (
-            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a third of the "
-            f'schedule that Autoencoder(model="residual", objective="{model.objective}") has on its own, which gives '
-            "a better map."
+            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a third of "
+            f'the schedule that Autoencoder(model="residual", objective="{model.objective}") has on its own, which '
+            "gives a better map."
         )
     return Caption(
         "The map, to print",

@@ -62,7 +62,8 @@ class Objective(nn.Module):
 
     def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
         """Return the loss of each sample after training, as far as samples can be told apart: shape (n,)."""
-        return self(module, batch).expand(batch.n)
+        loss: Tensor = self(module, batch)
+        return loss.expand(batch.n)
 
     def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return the numbers of the samples that come along: (n,) -> (n, n_companions)."""
