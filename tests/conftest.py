@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     here = root is not None and (Path(root) / "mnist" / "train-images-idx3-ubyte.gz").is_file()
     if item.get_closest_marker("mnist") is not None and not here:
         pytest.skip("needs the MNIST files: set LATENTMAP_DATA to the folder above mnist/")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be what tests of it expect: a shell's background jobs are begun with it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
