@@ -65,7 +65,7 @@ def training(
             note = error_text(last) if epoch is None else f"best {error_text(best)}, epoch {epoch}"
             ends.append((last, f"{plain(name, 26)}\n{note}", named[name]))
     log_scale(ax)
-    _scale_epochs(ax, [int(history[-1]["epoch"]) for history in histories.values() if history])
+    _scale_epochs(ax, [history for history in histories.values() if history])
     _write_at_ends(ax, ends)
     ax.set_ylabel(f"mean squared error per {per}, log scale", fontsize=TEXT)
     title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
@@ -73,7 +73,7 @@ def training(
         *_, epoch = _curve(panel, history, named[name])
         best_epoch = "" if epoch is None else f"\nbest in epoch {epoch}"
         _write_beside(panel, 0.5, plain(name, 26) + best_epoch, named[name])
-        _scale_epochs(panel, [int(history[-1]["epoch"])])
+        _scale_epochs(panel, [history])
         panel.set_ylabel("its own loss", fontsize=TEXT)
     choose_fonts(ax)
     return figure
@@ -97,11 +97,12 @@ def _column(history: History, name: str) -> NDArray[np.float64]:
     return np.asarray([np.nan if row.get(name) is None else row[name] for row in history], dtype=np.float64)
 
 
-def _scale_epochs(ax: Axes, lasts: Sequence[int]) -> None:
-    """Give axes whole epochs, up to the last."""
-    longest = max([1, *lasts])
+def _scale_epochs(ax: Axes, histories: Sequence[History]) -> None:
+    """Give axes whole epochs, from the first to the last."""
+    first = min([1, *(int(history[0]["epoch"]) for history in histories)])
+    longest = max([1, *(int(history[-1]["epoch"]) for history in histories)])
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlim(min(1.0, longest - 0.5), longest * 1.01 if longest > 1 else 1.5)
+    ax.set_xlim(min(first, longest - 0.5), longest * 1.01 if longest > 1 else 1.5)
     ax.set_xlabel("epoch", fontsize=TEXT)
     rule(ax)
 
