@@ -187,7 +187,7 @@ def test_a_folder_without_one_of_its_files(saved, name):
     refused(saved, "is not a model folder: it must hold config.json and model.safetensors")
 
 
-@pytest.mark.parametrize("version", [3, 999])
+@pytest.mark.parametrize("version", [4, 999])
 def test_a_newer_format_version(saved, version):
     edit_config(saved, format_version=version)
     refused(saved, f"has format_version {version}, this version of latentmap reads up to 3. Upgrade latentmap")

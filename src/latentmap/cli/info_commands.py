@@ -14,7 +14,7 @@ from latentmap.cli.options import DataDir, Model
 from latentmap.errors import printable
 from latentmap.files import read_folder
 
-_FORMATS = {1, 2}
+_FORMATS = {1, 2, 3}
 _NO_PARAMETERS = ("preprocessing.", "mixture.", "running_mean", "running_var", "num_batches_tracked")
 
 
