@@ -39,7 +39,7 @@ def test_fit_writes_the_model_that_the_estimator_would(latentmap, tmp_path, digi
     wanted = Autoencoder("linear", 3, epochs=2, random_state=5).fit(digits8.limit(300).train.images)
     np.testing.assert_array_equal(loaded.transform(digits8.test.images), wanted.transform(digits8.test.images))
     assert re.fullmatch(
-        f"latentmap: linear with 3 numbers: validation loss {loaded.history_[1]['valid_loss']:.4g} after 2 epochs in "
+        f"latentmap: linear with 3 numbers: validation loss {loaded.history_[0]['valid_loss']:.4g} after 2 epochs in "
         r"\d+ s. Next: latentmap evaluate models/m digits\n",
         done.err,
     )
