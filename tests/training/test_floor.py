@@ -78,6 +78,8 @@ def test_the_networks_of_the_beginning_are_what_they_were():
     shape = (1, 32, 32)
     assert MODELS["dense"].config_for(shape, None) == MODELS["dense"].config_for(shape, 2) == {}
     assert MODELS["conv"].config_for(shape, None) == MODELS["conv"].config_for(shape, 64) == {}
+    assert MODELS["conv"].config_for((3, 128, 128), 64) == {"linear_path": True}
+    assert MODELS["conv"].config_for((3, 1024, 1024), 64) == {}  # 200 million numbers each way
     assert MODELS["conv"].config_for(shape, 10) == MODELS["dense"].config_for((13,), 2) == {"linear_path": True}
 
 

@@ -94,6 +94,11 @@ class LinearPath(nn.Module):
         return x_hat.view(-1, *self.sample_shape)
 
 
+def path_config(sample_shape: SampleShape, latent_dim: int) -> dict[str, Any]:
+    """The config of a network with a linear path, where its matrices are of a sensible size; else of one without."""
+    return {"linear_path": True} if n_values(sample_shape) * latent_dim <= _MOST_IN_PATH else {}
+
+
 @torch.no_grad()
 def analyse(into: nn.Linear, out: nn.Linear, start: Components) -> None:
     """Let two layers be what principal component analysis is, with codes of unit variance."""
@@ -246,6 +251,7 @@ class _Drawing(TorchFunctionMode):
 
 _RANDOM = {"uniform_", "normal_", "bernoulli_", "exponential_", "random_", "rand", "randn", "randint", "randperm"}
 _MAKING = {"empty", "zeros", "ones", "rand", "randn"}
+_MOST_IN_PATH = 2**24  # numbers each way: 64 MiB; images of 128x128 in colour at 64 numbers have a fifth of it
 _BYTES_EACH = 16  # of a number that is learned: itself, its gradient, the optimizer's mean, and the best so far
 
 

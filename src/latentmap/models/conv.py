@@ -19,6 +19,7 @@ from latentmap.models.base import (
     n_values,
     output_bias,
     output_layers,
+    path_config,
 )
 
 _CHANNELS = (8, 16)
@@ -135,9 +136,10 @@ class ConvAutoencoder(AutoencoderModule):
     @classmethod
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """The innermost map as it is is what this network is known for; other codes have a linear path beside it."""
-        if len(sample_shape) != 3 or latent_dim in (None, _BOTTLENECK * n_values(_halvings(sample_shape)[-1])):
+        if len(sample_shape) != 3 or latent_dim is None:
             return {}
-        return {"linear_path": True}
+        known = latent_dim == _BOTTLENECK * n_values(_halvings(sample_shape)[-1])
+        return {} if known else path_config(sample_shape, latent_dim)
 
     @torch.no_grad()
     def start_from(self, start: Components) -> None:

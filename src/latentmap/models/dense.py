@@ -15,6 +15,7 @@ from latentmap.models.base import (
     n_values,
     output_bias,
     output_layers,
+    path_config,
 )
 
 _WIDTHS = (128, 64, 32)
@@ -61,7 +62,8 @@ class DenseAutoencoder(AutoencoderModule):
     @classmethod
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """Images as 2 numbers are what this network is known for; everything else has a linear path beside it."""
-        return {} if len(sample_shape) == 3 and latent_dim in (None, 2) else {"linear_path": True}
+        known = len(sample_shape) == 3 and latent_dim in (None, 2)
+        return {} if known else path_config(sample_shape, latent_dim or 2)
 
     @torch.no_grad()
     def start_from(self, start: Components) -> None:

@@ -18,6 +18,7 @@ from latentmap.models.base import (
     n_values,
     output_bias,
     output_layers,
+    path_config,
 )
 
 _WIDTH, _NARROWEST = 256, 32
@@ -114,9 +115,9 @@ class ResidualAutoencoder(AutoencoderModule):
         )
 
     @classmethod
-    def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:  # noqa: ARG003
+    def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """Vectors have a linear path beside; of handwritten images it would cost a part of what is gained."""
-        return {"linear_path": True} if len(sample_shape) == 1 else {}
+        return path_config(sample_shape, latent_dim or 2) if len(sample_shape) == 1 else {}
 
     def train(self, mode: bool = True) -> Self:
         """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
