@@ -54,13 +54,13 @@ def batches_of(X):
     )
 
 
-@pytest.mark.parametrize("latent_dim", [1, 3, 5])
-@pytest.mark.parametrize("data", sorted(DATA))
-@pytest.mark.parametrize("model", ["dense", "linear", "residual"])
+CASES = [(model, data, k) for model in ("dense", "linear") for data in sorted(DATA) for k in (1, 5)]
+CASES += [("residual", data, 3) for data in sorted(DATA) if DATA[data].ndim == 2]  # of images it has no path
+
+
+@pytest.mark.parametrize(("model", "data", "latent_dim"), CASES)
 def test_a_fit_is_no_worse_than_pca(model, data, latent_dim):
     X = DATA[data]
-    if model == "residual" and X.ndim > 2:
-        pytest.skip("has no linear path for images")
     ae = Autoencoder(model, latent_dim, epochs=4, random_state=0).fit(X)
     floor = 0.0 if data == "all constant" else error(PcaBaseline(latent_dim).fit(X), X)
     assert error(ae, X) <= 1.01 * floor + 1e-9
