@@ -129,7 +129,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     latent_dim_ : int
         How many numbers a code has.
     n_parameters_ : int
-        How many numbers training adjusted.
+        How many numbers the network consists of, those of a linear path too.
     n_iter_ : int
         Epochs trained; fewer than `epochs` where patience ran out.
     history_ : list of dict

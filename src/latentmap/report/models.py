@@ -106,7 +106,7 @@ def default_specs(
     return (
         *specs,
         ModelSpec("map", params, about),
-        ModelSpec("linear", linear, "one matrix each way: a check against PCA", pictured=False),
+        ModelSpec("linear", linear, "one matrix each way, which starts as PCA", pictured=False),
     )
 
 

@@ -53,8 +53,8 @@ def against_pca(model: Measured, pca: Measured, experiment: Experiment) -> str:
     size = count(model.latent_dim, "number")
     if not model.spec.pictured:
         return (
-            f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}. No linear map "
-            "can do better than PCA on the data it learned from, so the closer, the more the training can be trusted."
+            f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}: it starts as "
+            "PCA, and no linear map can do better on the data it learned from."
         )
     if 0.995 * theirs <= ours <= 1.005 * theirs:
         return (
