@@ -328,15 +328,15 @@ class Interrupting(Callback):
 
 
 PLACES = [
-    "latentmap.estimator.Preprocessing.fit",
+    "latentmap.training.fitting.Preprocessing.fit",
     "latentmap.models.fitted.Preprocessing.hold",
-    "latentmap.estimator.build",
-    "latentmap.estimator.Autoencoder._plan",
-    "latentmap.estimator.train",
+    "latentmap.training.fitting.build",
+    "latentmap.training.fitting.resolve",
+    "latentmap.training.fitting.train",
     "latentmap.training.loop.Training.end_epoch",
     "latentmap.training.optimizer.Muon.step",
     "latentmap.models.fitted.for_inference",
-    "latentmap.estimator.platform.python_version",
+    "latentmap.training.fitting.platform.python_version",
     "on_train_begin",
     "on_epoch_end",
     "on_train_end",
@@ -1094,6 +1094,24 @@ def test_a_parameter_that_there_is_not_says_what_was_meant(name, meant):
         Autoencoder(**{name: 2})
     with pytest.raises(ValueError, match=f"Autoencoder has no parameter '{name}'. Did you mean {meant}"):
         Autoencoder().set_params(**{name: 2})
+
+
+class Map(Autoencoder):
+    """A subclass that settles some parameters and adds one."""
+
+    def __init__(self, epochs=2, colour="red"):
+        super().__init__("linear", 3, batch_size=50, epochs=epochs, random_state=0)
+        self.colour = colour
+
+
+def test_a_subclass_need_not_take_all_parameters(vectors, tmp_path):
+    ae = Map(colour="blue").fit(vectors).partial_fit(vectors)
+    ae.save(tmp_path / "m")
+    loaded = Map.load(tmp_path / "m")
+    assert (loaded.colour, loaded.n_iter_) == ("blue", 3)
+    np.testing.assert_array_equal(loaded.transform(vectors), ae.transform(vectors))
+    with pytest.raises(ValueError, match="Map has no parameter 'color'. Did you mean colour"):
+        ae.set_params(color="green")
 
 
 def test_samples_of_another_shape_than_fit_saw_are_refused(small, vectors):

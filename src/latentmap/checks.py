@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import ParamSpec
 
 import numpy as np
 
+_P = ParamSpec("_P")
 _MEANT = {
     "n_components": "latent_dim", "code_size": "latent_dim", "encoding_dim": "latent_dim",
     "embedding_dim": "latent_dim", "n_latent": "latent_dim", "max_iter": "epochs", "n_iter": "epochs",
@@ -32,6 +36,19 @@ def describe_unknown(kind: str, names: Iterable[str], known: Sequence[str]) -> s
     near = _MEANT.get(wrong) or next(iter(difflib.get_close_matches(wrong, known, n=1)), None)
     hint = f"Did you mean {near}?" if near else f"There are {', '.join(known)}."
     return f"{kind} has no parameter {wrong!r}. {hint}"
+
+
+def explains_unknown(initialize: Callable[_P, None]) -> Callable[_P, None]:
+    """Let a constructor say what was meant by a parameter that there is not."""
+    known = list(inspect.signature(initialize).parameters)[1:]
+
+    @functools.wraps(initialize)
+    def checked(*args: _P.args, **parameters: _P.kwargs) -> None:
+        if wrong := describe_unknown(type(args[0]).__name__, parameters, known):
+            raise TypeError(wrong)
+        initialize(*args, **parameters)
+
+    return checked
 
 
 def check_number(name: str, value: object, *, whole: bool = False) -> None:

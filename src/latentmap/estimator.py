@@ -3,70 +3,36 @@
 from __future__ import annotations
 
 import copy
-import functools
 import operator
 import os
-import platform
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
-from typing import Any, Concatenate, ParamSpec, Self
+from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
-import latentmap
-from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
-from latentmap.data.objects import check_images, check_units, name_first_gap, tensor_to_array
-from latentmap.data.preprocessing import (
-    SCALINGS,
-    Preprocessing,
-    Scaling,
-    measuring_unit,
-    range_in_words,
-)
+from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
+from latentmap.data.objects import as_array, check_codes, check_samples
+from latentmap.data.preprocessing import Preprocessing, Scaling
 from latentmap.errors import TrainingError
-from latentmap.models import MODELS, AutoencoderModule
-from latentmap.models.base import build
-from latentmap.models.fitted import FittedModel, check_size, digest_of
+from latentmap.models import AutoencoderModule
+from latentmap.models.fitted import FittedModel
 from latentmap.models.modes import own_modes
-from latentmap.training import OBJECTIVES, Callback, PrintEpochs, TrainingPlan, train
-from latentmap.training.augmentation import AUGMENTATIONS
+from latentmap.training import OBJECTIVES, Callback
 from latentmap.training.checkpoints import Checkpoints, read_settings
-from latentmap.training.objectives import Objective, make_objective
-from latentmap.training.plan import auto_batch_size, auto_epochs
-from latentmap.training.runtime import PRECISIONS, choose_device, choose_precision
-from latentmap.training.streamed import make_batches
+from latentmap.training.fitting import check_parameters, learn, settings_of, untrained
 
 # What fitting leaves behind, besides parameters.
 _LEARNED = ("_fitted", "n_features_in_", "feature_names_in_")
-_P = ParamSpec("_P")
 
 
 def _of_model(name: str) -> Any:
     """An attribute that is the fitted model's."""
     return property(operator.attrgetter(f"_fitted.{name}"), lambda self, value: setattr(self._fitted, name, value))
-
-
-def _with_hints(
-    initialize: Callable[Concatenate[Autoencoder, _P], None],
-) -> Callable[Concatenate[Autoencoder, _P], None]:
-    """Let a constructor say what was meant by a parameter that there is not."""
-
-    @functools.wraps(initialize)
-    def checked(self: Autoencoder, *args: _P.args, **parameters: _P.kwargs) -> None:
-        if wrong := self._unknown(parameters):
-            raise TypeError(wrong)
-        initialize(self, *args, **parameters)
-
-    return checked  # type: ignore[return-value]  # to mypy, `wraps` gives `self` a name
 
 
 class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -178,7 +144,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     metadata_: dict[str, Any] = _of_model("metadata")
     prior_is_normal_: bool = _of_model("prior_is_normal")
 
-    @_with_hints
+    @explains_unknown
     def __init__(
         self,
         model: str = "dense",
@@ -220,14 +186,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, as scikit-learn does; `ValueError` for one that there is not."""
-        if wrong := self._unknown(name.partition("__")[0] for name in params):
+        names = (name.partition("__")[0] for name in params)
+        if wrong := describe_unknown(type(self).__name__, names, self._get_param_names()):
             raise ValueError(wrong)
         super().set_params(**params)
         return self
-
-    def _unknown(self, names: Iterable[str]) -> str | None:
-        """What is wrong with the first of these names that is no parameter."""
-        return describe_unknown(type(self).__name__, names, self._get_param_names())
 
     # ---- learning -------------------------------------------------------------------------------------------------
 
@@ -279,18 +242,21 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         OutputError
             If the checkpoint cannot be written, the former one stays whole; or if another run is writing it.
         """
-        objective, new = self._check_parameters(), self._aside()
-        samples = new._check_samples(X, reset=True)
+        parameters, new = self._parameters(), copy.copy(self)
+        objective = check_parameters(parameters)
+        samples = check_samples(new, X)
         former = read_settings(checkpoint) if checkpoint is not None and resume else None
         # Without a random_state the seed was drawn, and is known to the checkpoint alone.
-        new._start(samples, seed=former.get("seed") if former and self.random_state is None else None)
+        seed = former.get("seed") if former and self.random_state is None else None
+        new._fitted = untrained(samples, parameters, getattr(new, "feature_names_in_", None), seed)
         checkpoints = None
         if checkpoint is not None:
-            checkpoints = Checkpoints(checkpoint, {**new.settings(samples), "seed": new.seed_}, every=checkpoint_every)
+            checkpoints = Checkpoints(
+                checkpoint, {**self.settings(samples), "seed": new.seed_}, every=checkpoint_every
+            )
         with checkpoints or nullcontext():
-            problem = new._learn(samples, objective, checkpoints=checkpoints, resume=resume)
-        self._become(new, problem)
-        return self
+            problem = learn(new._fitted, samples, parameters, objective, checkpoints=checkpoints, resume=resume)
+        return self._become(new, problem)
 
     @own_modes()
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
@@ -316,128 +282,28 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError, TypeError
             If `X` or a parameter is unusable, or `X` has another shape than the first piece.
         """
-        objective, new = self._check_parameters(), self._aside()
-        first = not hasattr(self, "_fitted")
-        if not first:
-            new.__dict__ |= {name: value for name, value in vars(self).items() if name in _LEARNED}
+        parameters, new = self._parameters(), copy.copy(self)
+        objective = check_parameters(parameters)
+        if hasattr(self, "_fitted"):
+            samples = check_samples(new, X, self.preprocessing_)
             new._fitted = self._fitted.copy()
-            new._fitted.recall_some()
-        samples = new._check_samples(X, reset=first)
-        if first:
-            new._start(samples)
-        problem = new._learn(samples, objective, piecewise=True)
-        self._become(new, problem)
-        return self
+        else:
+            samples = check_samples(new, X)
+            new._fitted = untrained(samples, parameters, getattr(new, "feature_names_in_", None))
+        problem = learn(new._fitted, samples, parameters, objective, piecewise=True)
+        return self._become(new, problem)
 
-    def _aside(self) -> Self:
-        """An estimator with the same parameters to learn in, so that this one stays what it is until that is done."""
-        new = object.__new__(type(self))
-        new.__dict__ = {name: value for name, value in vars(self).items() if name not in _LEARNED}
-        return new
+    def _parameters(self) -> dict[str, Any]:
+        """Parameters by name, those too that the constructor of a subclass leaves as they are."""
+        return {**{name: getattr(self, name) for name in Autoencoder._get_param_names()}, **self.get_params()}
 
-    def _become(self, new: Autoencoder, problem: str | None) -> None:
-        """Take over what another estimator has learned, in one step that nothing can interrupt."""
+    def _become(self, new: Autoencoder, problem: str | None) -> Self:
+        """Take over what a copy has learned, in one step that nothing can interrupt."""
         own = {name: value for name, value in vars(self).items() if name not in _LEARNED}
         self.__dict__ = own | {name: value for name, value in vars(new).items() if name in _LEARNED}
         if problem is not None:
             raise TrainingError(problem)
-
-    def _start(self, samples: NDArray[Any], seed: int | None = None) -> None:
-        """Choose seed and preprocessing, and build an untrained network."""
-        seed = draw_seed(self.random_state) if seed is None else seed
-        preprocessing = Preprocessing.fit(samples, self.scaling)
-        if self.verbose and preprocessing.is_images and not preprocessing.is_raw:
-            black_to_white = range_in_words(preprocessing.pixel_range)
-            sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
-        latent_dim = {} if self.latent_dim is None else {"latent_dim": int(self.latent_dim)}
-        architecture, shape = MODELS[self.model], preprocessing.tensor_shape
-        config = architecture.config_for(shape, latent_dim.get("latent_dim"))
-        module = build(architecture, seed, sample_shape=shape, **latent_dim, **config)
-        if latent_dim and module.latent_dim > preprocessing.n_values:
-            warnings.warn(
-                f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
-                "the code compresses nothing.",
-                stacklevel=4,
-            )
-        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
-        self._fitted = FittedModel(self.model, module, preprocessing, {"seed": seed}, feature_names=names or None)
-
-    def _plan(self, n_samples: int, objective: Objective, device: torch.device) -> TrainingPlan:
-        """Settle what is left on "auto"."""
-        recipe = objective.adapt(self.module_.recipe)
-        batch_size = auto_batch_size(recipe, n_samples) if self.batch_size == "auto" else int(self.batch_size)
-        augmentation = recipe.augmentation if self.augmentation == "auto" else self.augmentation
-        return TrainingPlan(
-            self._fitted.name,
-            auto_epochs(recipe, n_samples, batch_size) if self.epochs == "auto" else int(self.epochs),
-            batch_size,
-            recipe.learning_rate if self.learning_rate == "auto" else float(self.learning_rate),
-            patience=self.patience,
-            precision=choose_precision(self.precision, device, pays=recipe.bfloat16_pays),
-            augmentation=augmentation if self.preprocessing_.is_images else "none",
-            weight_decay=recipe.weight_decay if self.weight_decay == "auto" else float(self.weight_decay),
-            objective=self.objective,
-        )
-
-    def _learn(
-        self,
-        samples: NDArray[Any],
-        objective: Objective,
-        *,
-        piecewise: bool = False,
-        checkpoints: Checkpoints | None = None,
-        resume: bool = False,
-    ) -> str | None:
-        """Train the network on these samples and record what happened; what went wrong after a good epoch."""
-        model, device, start = self._fitted, choose_device(self.device), time.perf_counter()
-        plan = self._plan(len(samples), objective, device)
-        if piecewise:
-            plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
-        former = (model.info.get("objective"), model.info.get("objective_params")) if model.n_iter else ()
-        result = train(
-            model.module,
-            make_batches(
-                model.for_training(samples),
-                model.preprocessing,
-                plan,
-                seed=model.seed + model.n_iter,  # each piece in an order of its own
-                validation_fraction=0.0 if piecewise else self.validation_fraction,
-                device=device,
-            ),
-            objective,
-            plan,
-            callbacks=[*self.callbacks, *([PrintEpochs()] if self.verbose else [])],
-            untrained=model.n_iter == 0,
-            optimizer_state=model.optimizer_state if former == (self.objective, self.objective_params) else None,
-            checkpoints=checkpoints,
-            resume=resume,
-        )
-        if result.best_epoch == 0 and result.start is None:
-            raise TrainingError(result.problem)
-        unit = model.info.get("error_unit")
-        if model.n_iter == 0 and samples.ndim == 2 and self.scaling != "auto":
-            unit = np.asarray(measuring_unit(samples)).tolist()
-        training = {
-            **result.facts(n_before=model.n_iter),
-            "samples": len(samples) + (model.n_samples if piecewise else 0),
-            "seconds": round(time.perf_counter() - start, 3),
-            "device": str(device),
-        }
-        model.prior_is_normal = objective.prior_is_normal
-        model.take_in(samples, piecewise=piecewise)
-        model.history += [record.as_dict() for record in result.records]
-        model.optimizer_state = result.optimizer_state if piecewise else None
-        model.info = {
-            "objective": self.objective,
-            "objective_params": copy.deepcopy(self.objective_params),
-            "error_unit": unit,
-            "parameters": {name: value for name, value in self.get_params().items() if _is_json(value)},
-            "seed": model.seed,
-            "settings": None if checkpoints is None else checkpoints.settings,
-            "training": training,
-            "versions": _versions(),
-        }
-        return result.problem
+        return self
 
     def settings(self, X: ArrayLike) -> dict[str, Any]:
         """Return all that decides what `fit` would learn from these samples: parameters, seed, and a digest of `X`.
@@ -452,15 +318,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dict
             As JSON can hold it.
         """
-        ignored = ("callbacks", "verbose", "random_state", "device")
-        parameters = {name: value for name, value in self.get_params().items() if name not in ignored}
-        samples = np.ascontiguousarray(_array(X))
-        return {
-            **{name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()},
-            "seed": int(self.random_state) if isinstance(self.random_state, (int, np.integer)) else None,
-            "shape of the data": [*samples.shape, str(samples.dtype)],
-            "digest of the data": digest_of(samples),
-        }
+        return settings_of(self._parameters(), np.asarray(as_array(X)))
 
     # ---- using ----------------------------------------------------------------------------------------------------
 
@@ -484,7 +342,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `X` has another shape than what `fit` saw, or is not finite.
         """
         check_is_fitted(self, "module_")
-        return self._fitted.encode(self._check_samples(X, reset=False))
+        return self._fitted.encode(check_samples(self, X, self.preprocessing_))
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Return the samples that codes stand for.
@@ -505,14 +363,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `Z` does not have `latent_dim_` columns of finite numbers.
         """
         check_is_fitted(self, "module_")
-        try:
-            # PyTorch takes neither flipped nor (without a warning) read-only memory.
-            codes = check_array(_array(Z), dtype=np.float32, order="C", force_writeable=True, input_name="Z")
-        except (ValueError, TypeError) as error:
-            raise _in_one_line(error) from error
-        if codes.shape[1] != self.latent_dim_:
-            raise ValueError(f"Z must have {self.latent_dim_} columns (latent_dim), got {codes.shape[1]}.")
-        return self._fitted.decode(codes)
+        return self._fitted.decode(check_codes(Z, self.latent_dim_))
 
     def sample(self, n: int = 1, *, random_state: int | np.random.RandomState | None = None) -> NDArray[np.floating]:
         """Return new samples, decoded from codes drawn at random.
@@ -565,7 +416,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             below 1e-160 have squares of 0; multiply such `X` first.
         """
         check_is_fitted(self, "module_")
-        return -self._fitted.errors(self._check_samples(X, reset=False))
+        return -self._fitted.errors(check_samples(self, X, self.preprocessing_))
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return minus the mean squared error over samples: higher is better; see `score_samples`."""
@@ -663,74 +514,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `path` holds something else, or cannot be written.
         """
         check_is_fitted(self, "module_")
-        return self._fitted.export_onnx(path, latentmap.__version__)
+        return self._fitted.export_onnx(path)
 
     def describe(self) -> dict[str, Any]:
         """Return what the fitted model is and how it was learned, as one flat table of facts."""
         check_is_fitted(self, "module_")
         return self._fitted.describe()
-
-    # ---- checks ---------------------------------------------------------------------------------------------------
-
-    def _check_parameters(self) -> Objective:
-        """Refuse parameters out of range, each by name; the objective."""
-        model: object = self.model
-        if isinstance(model, (int, np.integer)) and not isinstance(model, bool):
-            models = ", ".join(map(repr, sorted(MODELS)))
-            raise ValueError(f"model must be one of {models}, got {model}. Did you mean latent_dim={model}?")
-        check_choice("model", self.model, MODELS)
-        objective = make_objective(self.objective, self.objective_params)
-        check_choice("scaling", self.scaling, SCALINGS)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
-        for name, unset in (("latent_dim", None), ("epochs", "auto"), ("batch_size", "auto"), ("patience", None)):
-            value = getattr(self, name)
-            if value is not None if unset is None else not _is_auto(value):
-                check_number(name, value, whole=True)
-        if not _is_auto(self.learning_rate):
-            check_number("learning_rate", self.learning_rate)
-        if not _is_auto(self.weight_decay):
-            check_share("weight_decay", self.weight_decay, most=None)
-        fraction = self.validation_fraction
-        if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
-            raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
-        rule = "callbacks must be a sequence of Callback instances"
-        if isinstance(self.callbacks, (str, Callback)) or not isinstance(self.callbacks, Iterable):
-            hint = " Put it in a list." if isinstance(self.callbacks, Callback) else ""
-            raise TypeError(f"{rule}, got {self.callbacks!r}.{hint}")
-        if wrong := [each for each in self.callbacks if not isinstance(each, Callback)]:
-            raise TypeError(f"{rule}, got {wrong[0]!r} in it.")
-        return objective
-
-    def _check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
-        """Return samples as an array whose shape and dtype the preprocessing takes, or say what is wrong."""
-        X = _array(X)
-        n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
-        if n_dims not in (3, 4) and not reset and self.preprocessing_.is_images:
-            raise ValueError(f"X must be images of shape {self.preprocessing_.sample_shape}, as in fit.")
-        try:
-            if n_dims in (3, 4):
-                samples = self._check_images(X, reset=reset)
-            else:
-                least = 2 if reset else 1
-                with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn adds all numbers up
-                    samples = np.asarray(
-                        validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=least)
-                    )
-        except (ValueError, TypeError) as error:
-            raise _in_one_line(name_first_gap(error, X)) from error
-        check_size(samples, None if reset else self.preprocessing_)
-        if not reset and self.preprocessing_.is_images:
-            check_units(samples, self.preprocessing_)
-        return samples
-
-    def _check_images(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
-        """Return images as an array of numbers, of the shape that `fit` saw."""
-        images = check_images(np.asarray(X), None if reset else self.preprocessing_)
-        if reset:
-            self.n_features_in_ = int(np.prod(images.shape[1:]))
-            self.__dict__.pop("feature_names_in_", None)
-        return images
 
     def __sklearn_tags__(self) -> Tags:
         """Say what input is taken; codes are float32 whatever the input."""
@@ -739,32 +528,3 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.transformer_tags.preserves_dtype = []
         tags.non_deterministic = False
         return tags
-
-
-def _is_auto(value: object) -> bool:
-    """Whether a parameter is left to us."""
-    return isinstance(value, str) and value == "auto"
-
-
-def _array(X: Any) -> Any:
-    """A tensor of PyTorch as an array, whose images have their channels last; anything else as it is."""
-    return tensor_to_array(X) if isinstance(X, torch.Tensor) else X
-
-
-def _in_one_line(error: Exception) -> Exception:
-    """An error that says the same in one line."""
-    kind = TypeError if isinstance(error, TypeError) else ValueError
-    return kind(" ".join(str(error).split()))
-
-
-def _versions() -> dict[str, str]:
-    """What a model was fitted by."""
-    versions = {"latentmap": latentmap.__version__, "torch": torch.__version__, "numpy": np.__version__}
-    return {**versions, "python": platform.python_version()}
-
-
-def _is_json(value: object) -> bool:
-    """Whether JSON can hold a parameter's value."""
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_json(part) for name, part in value.items())
-    return value is None or isinstance(value, (str, int, float, bool))

@@ -1,4 +1,4 @@
-"""What Python holds: arrays, tensors, frames and PyTorch's datasets as sources; checks of the `X` of an estimator."""
+"""What Python holds: arrays, tensors, frames and PyTorch's datasets as sources; checks of an estimator's input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from latentmap.data.arrays import missing_cells, number_classes, read_arrays
 from latentmap.data.cache import file_region, file_state
@@ -27,6 +29,8 @@ from latentmap.data.tables import Kind, Table, check_names, describe_others, rea
 from latentmap.errors import DatasetError
 
 _NO_CLASS = object()
+_LARGEST = 1e150  # numbers whose squares can still be added up
+_LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 
 def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Read:
@@ -163,10 +167,57 @@ def _labels(found: dict[int, Any], notes: list[str]) -> Any:
     return None if all(value is None for value in values) else np.array(values, object)
 
 
-# ---- the X of an estimator -----------------------------------------------------------------------------------------
+# ---- the X and Z of an estimator -----------------------------------------------------------------------------------
 
 
-def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> NDArray[Any]:
+def check_samples(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | None = None) -> NDArray[Any]:
+    """Return the `X` of an estimator as an array that `known` takes, or say what is wrong.
+
+    Without `known`, `X` is what the estimator is fitted to, and its numbers and names of features are noted there.
+    """
+    X = as_array(X)
+    n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+    is_images = n_dims in (3, 4)
+    if known is not None and known.is_images and not is_images:
+        raise ValueError(f"X must be images of shape {known.sample_shape}, as in fit.")
+    try:
+        if is_images:
+            samples = _check_images(np.asarray(X), known)
+        else:
+            given = {"reset": known is None, "ensure_min_samples": 2 if known is None else 1}
+            with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn adds all numbers up
+                samples = np.asarray(validate_data(estimator, X, dtype=[np.float64, np.float32], **given))
+    except (ValueError, TypeError) as error:
+        raise _in_one_line(_name_first_gap(error, X)) from error
+    _check_size(samples, known)
+    if known is None and is_images:
+        estimator.n_features_in_ = int(np.prod(samples.shape[1:]))
+        vars(estimator).pop("feature_names_in_", None)
+    if known is not None and is_images:
+        _check_units(samples, known)
+    return samples
+
+
+def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
+    """Return the `Z` of an estimator as an array, or say what is wrong."""
+    try:
+        # PyTorch takes neither flipped nor (without a warning) read-only memory.
+        codes = check_array(as_array(Z), dtype=np.float32, order="C", force_writeable=True, input_name="Z")
+    except (ValueError, TypeError) as error:
+        raise _in_one_line(error) from error
+    if codes.shape[1] != latent_dim:
+        raise ValueError(f"Z must have {latent_dim} columns (latent_dim), got {codes.shape[1]}.")
+    return codes  # type: ignore[no-any-return]
+
+
+def as_array(X: Any) -> Any:
+    """A tensor of PyTorch as an array, whose images have their channels last; anything else as it is."""
+    import torch
+
+    return tensor_to_array(X) if isinstance(X, torch.Tensor) else X
+
+
+def _check_images(images: NDArray[Any], known: Preprocessing | None) -> NDArray[Any]:
     """Return images as an array of the shape that `known` was fitted to."""
     if 0 in images.shape:
         raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
@@ -195,7 +246,7 @@ def check_images(images: NDArray[Any], known: Preprocessing | None = None) -> ND
     return images
 
 
-def name_first_gap(error: Exception, X: Any) -> Exception:
+def _name_first_gap(error: Exception, X: Any) -> Exception:
     """Say where samples hold no numbers, where an error of scikit-learn's does not; other errors stay as they are."""
     names = None
     if hasattr(X, "columns") and hasattr(X, "dtypes"):
@@ -221,7 +272,7 @@ def name_first_gap(error: Exception, X: Any) -> Exception:
     return ValueError(f"{first}. The first is in row {row}, {where}. Fill it in, or leave the row out.")
 
 
-def check_units(images: NDArray[Any], known: Preprocessing) -> None:
+def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
     """Refuse uint8 where fit saw floats from 0 to 1; warn of images that are in other units than those of fit."""
     if images.dtype == np.uint8 and known.is_raw:
         return
@@ -238,6 +289,25 @@ def check_units(images: NDArray[Any], known: Preprocessing) -> None:
         elif (black, white) == (0, 1) and pixel_range(images.dtype, *extremes) == (0, 255):
             way = "Divide X by 255."
         warnings.warn(f"X must be in the units that fit saw, {fault} {way}", stacklevel=4)
+
+
+def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
+    """Refuse numbers that are too large to compute with."""
+    if samples.dtype.kind != "f":
+        return
+    low, high = samples.min(axis=0), samples.max(axis=0)
+    fits = max(-float(low.min()), float(high.max())) <= _LARGEST
+    if fits and known is not None:
+        most = _LARGEST_INPUT * known.scale
+        fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())
+    if not fits:
+        raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
+
+
+def _in_one_line(error: Exception) -> Exception:
+    """An error that says the same in one line."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(" ".join(str(error).split()))
 
 
 def _written_out(shape: tuple[int, ...]) -> tuple[int, ...]:

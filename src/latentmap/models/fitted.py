@@ -1,13 +1,12 @@
 """A fitted model: network, preprocessing and what is known of how it was learned, as one object.
 
 It encodes, decodes, scores, samples, saves, loads and exports arrays that have been checked already; what a user may
-pass in is checked in ``estimator``.
+pass in is checked before.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import json
 import os
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+import latentmap
 from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
 from latentmap.models.base import AutoencoderModule, lay_out
@@ -31,8 +31,6 @@ from latentmap.models.modes import own_modes
 _CHUNK = 512  # samples encoded or decoded at once
 _STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
 _KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
-_LARGEST = 1e150  # numbers whose squares can still be added up
-_LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 
 @dataclass(eq=False)
@@ -273,12 +271,12 @@ class FittedModel:
         return model
 
     @own_modes()
-    def export_onnx(self, path: str | os.PathLike[str], version: str) -> float:
+    def export_onnx(self, path: str | os.PathLike[str]) -> float:
         """Write the network and its preprocessing as ONNX; the largest difference from PyTorch."""
         from latentmap.models.onnx import export_onnx
 
         metadata = {
-            "latentmap_version": version,
+            "latentmap_version": latentmap.__version__,
             "model": self.name,
             "classes": self.metadata.get("class_names") or [],
         }
@@ -309,27 +307,6 @@ def streamed(samples: NDArray[Any]) -> FileRegion | None:
     if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 3 or samples.nbytes < _STREAMED_FROM:
         return None
     return file_region(samples)
-
-
-def digest_of(samples: NDArray[Any]) -> str:
-    """What tells samples from others."""
-    digest, region = hashlib.blake2b(digest_size=16), streamed(samples)
-    for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
-        digest.update(piece.data)
-    return digest.hexdigest()
-
-
-def check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
-    """Refuse numbers that are too large to compute with."""
-    if samples.dtype.kind != "f":
-        return
-    low, high = samples.min(axis=0), samples.max(axis=0)
-    fits = max(-float(low.min()), float(high.max())) <= _LARGEST
-    if fits and known is not None:
-        most = _LARGEST_INPUT * known.scale
-        fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())
-    if not fits:
-        raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
 
 
 def checked_metadata(metadata: Any) -> dict[str, Any]:

@@ -35,6 +35,9 @@ _LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where
 _EXPLODED = 1e3
 _JUDGED = 8192  # samples of the training part that say how good the start is
 _NOISE = 0.5  # standard errors by which an epoch must be better than the start
+# What a checkpoint says of `Training` beside tensors and history.
+_FACTS: dict[str, type] = {"epoch": int, "batch": int, "best_epoch": int}
+_FACTS |= {"loss_sum": float, "first_loss": float, "rate_scale": float, "last_rate": float}
 _TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost what they tell of
 
 
@@ -185,7 +188,8 @@ class Training:
             if checkpoints is not None and self.problem is None:
                 checkpoints.save(self.snapshot())
         finally:
-            self.use_best_weights()
+            self.learned.load_state_dict(self.best_weights)
+            self.learned.eval()
 
     def judge_start(self) -> None:
         """Let the weights that training begins with be a candidate for the best, as epoch 0."""
@@ -330,11 +334,6 @@ class Training:
         self.optimizer = self._new_optimizer()
         self.batch, self.loss_sum = 0, 0.0
 
-    def use_best_weights(self) -> None:
-        """Give the module the best weights, ready for use."""
-        self.learned.load_state_dict(self.best_weights)
-        self.learned.eval()
-
     def result(self) -> TrainingResult:
         """What is left of the run."""
         early = self.stopped_early and len(self.history) < self.plan.epochs
@@ -354,42 +353,25 @@ class Training:
         tensors = {f"learned.{name}": value for name, value in self.learned.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
-        facts = {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "loss_sum": self.loss_sum,
-            "first_loss": self.first_loss,
-            "rate_scale": self.rate_scale,
-            "last_rate": self.last_rate,
-            "best_epoch": self.best_epoch,
-            "seconds": self.seconds,
-            "history": [record.as_dict() for record in self.history],
-        }
-        return Snapshot(tensors, facts)
+        facts = {name: getattr(self, name) for name in _FACTS}
+        history = [record.as_dict() for record in self.history]
+        return Snapshot(tensors, facts | {"seconds": self.seconds, "history": history})
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to where a snapshot was taken; `CheckpointError` if it is one of another network."""
         try:
-            self._restore_tensors(snapshot)
-            self.epoch, self.batch, self.best_epoch = (snapshot.fact(n, int) for n in ("epoch", "batch", "best_epoch"))
-            numbers = ("loss_sum", "first_loss", "rate_scale", "last_rate")
-            self.loss_sum, self.first_loss, self.rate_scale, self.last_rate = (
-                snapshot.fact(n, float) for n in numbers
-            )
+            self.learned.load_state_dict(snapshot.part("learned"))
+            self.optimizer.load_state_dict(snapshot.part("optimizer"))
+            best = snapshot.part("best")
+            for name, value in self.best_weights.items():
+                value.copy_(best[name])
+            for name, kind in _FACTS.items():
+                setattr(self, name, snapshot.fact(name, kind))
             self.history = [EpochRecord(**row) for row in snapshot.fact("history", list)]
             self._seconds, self._start = snapshot.fact("seconds", float), time.perf_counter()
         except (KeyError, TypeError, RuntimeError) as error:
             detail = " ".join(str(error).split())
             raise CheckpointError(f"the checkpoint does not fit this run ({detail}). Start over.") from error
-
-    def _restore_tensors(self, snapshot: Snapshot) -> None:
-        """The weights, the best ones, and the optimizer's means."""
-        self.learned.load_state_dict(snapshot.part("learned"))
-        best = snapshot.part("best")
-        self.best_weights = {
-            name: torch.empty_like(value).copy_(best[name]) for name, value in self.learned.state_dict().items()
-        }
-        self.optimizer.load_state_dict(snapshot.part("optimizer"))
 
 
 class _DivergedError(Exception):

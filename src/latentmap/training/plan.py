@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from latentmap.models.base import Recipe
+from latentmap.training.runtime import choose_precision
 
 _RECIPE_SAMPLES = 60_000  # what recipes are stated for
 _FEWEST_STEPS = 150
@@ -163,3 +166,29 @@ def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int) -> int:
     """
     n_steps: float = max(_FEWEST_STEPS, recipe.n_steps * (n_samples / _RECIPE_SAMPLES) ** (1 / 3))
     return max(_FEWEST_EPOCHS, round(n_steps * batch_size / n_samples))
+
+
+def resolve(
+    parameters: Mapping[str, Any],
+    recipe: Recipe,
+    model: str,
+    n_samples: int,
+    device: torch.device,
+    *,
+    is_images: bool,
+) -> TrainingPlan:
+    """Return the plan for parameters of `Autoencoder`: what they leave on "auto" is settled by the recipe."""
+    names = ("epochs", "batch_size", "learning_rate", "augmentation", "weight_decay")
+    chosen = {name: parameters[name] for name in names if parameters[name] != "auto"}
+    batch_size = int(chosen.get("batch_size", auto_batch_size(recipe, n_samples)))
+    return TrainingPlan(
+        model,
+        int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size))),
+        batch_size,
+        float(chosen.get("learning_rate", recipe.learning_rate)),
+        patience=parameters["patience"],
+        precision=choose_precision(parameters["precision"], device, pays=recipe.bfloat16_pays),
+        augmentation=chosen.get("augmentation", recipe.augmentation) if is_images else "none",
+        weight_decay=float(chosen.get("weight_decay", recipe.weight_decay)),
+        objective=parameters["objective"],
+    )

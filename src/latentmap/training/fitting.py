@@ -1,0 +1,192 @@
+"""From checked samples to a fitted model: what `Autoencoder.fit` and `partial_fit` do before and after the loop.
+
+Parameters come by name, as `Autoencoder` takes them; the loop knows the plan that is made of them, and none of these.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import latentmap
+from latentmap.checks import check_choice, check_number, check_share, draw_seed
+from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
+from latentmap.errors import TrainingError
+from latentmap.models import MODELS
+from latentmap.models.base import build
+from latentmap.models.fitted import FittedModel, streamed
+from latentmap.training.augmentation import AUGMENTATIONS
+from latentmap.training.callbacks import Callback, PrintEpochs
+from latentmap.training.checkpoints import Checkpoints
+from latentmap.training.loop import train
+from latentmap.training.objectives import Objective, make_objective
+from latentmap.training.plan import resolve
+from latentmap.training.runtime import PRECISIONS, choose_device
+from latentmap.training.streamed import make_batches
+
+Parameters = Mapping[str, Any]
+
+
+def check_parameters(parameters: Parameters) -> Objective:
+    """Refuse parameters out of range, each by name; the objective."""
+    model = parameters["model"]
+    if isinstance(model, (int, np.integer)) and not isinstance(model, bool):
+        models = ", ".join(map(repr, sorted(MODELS)))
+        raise ValueError(f"model must be one of {models}, got {model}. Did you mean latent_dim={model}?")
+    check_choice("model", model, MODELS)
+    objective = make_objective(parameters["objective"], parameters["objective_params"])
+    check_choice("scaling", parameters["scaling"], SCALINGS)
+    check_choice("precision", parameters["precision"], PRECISIONS)
+    check_choice("augmentation", parameters["augmentation"], ("auto", *AUGMENTATIONS))
+    for name, unset in (("latent_dim", None), ("epochs", "auto"), ("batch_size", "auto"), ("patience", None)):
+        value = parameters[name]
+        if value is not None if unset is None else not _is_auto(value):
+            check_number(name, value, whole=True)
+    if not _is_auto(parameters["learning_rate"]):
+        check_number("learning_rate", parameters["learning_rate"])
+    if not _is_auto(parameters["weight_decay"]):
+        check_share("weight_decay", parameters["weight_decay"], most=None)
+    fraction, callbacks = parameters["validation_fraction"], parameters["callbacks"]
+    if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
+        raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
+    rule = "callbacks must be a sequence of Callback instances"
+    if isinstance(callbacks, (str, Callback)) or not isinstance(callbacks, Iterable):
+        hint = " Put it in a list." if isinstance(callbacks, Callback) else ""
+        raise TypeError(f"{rule}, got {callbacks!r}.{hint}")
+    if wrong := [each for each in callbacks if not isinstance(each, Callback)]:
+        raise TypeError(f"{rule}, got {wrong[0]!r} in it.")
+    return objective
+
+
+def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]:
+    """All that decides what is learned from samples, as JSON can hold it."""
+    ignored, seed = ("callbacks", "verbose", "random_state", "device"), parameters["random_state"]
+    deciding = {name: value for name, value in parameters.items() if name not in ignored}
+    return {
+        **{name: value.item() if isinstance(value, np.generic) else value for name, value in deciding.items()},
+        "seed": int(seed) if isinstance(seed, (int, np.integer)) else None,
+        "shape of the data": [*samples.shape, str(samples.dtype)],
+        "digest of the data": _digest(np.ascontiguousarray(samples)),
+    }
+
+
+def untrained(
+    samples: NDArray[Any], parameters: Parameters, feature_names: Sequence[object] | None, seed: int | None = None
+) -> FittedModel:
+    """A model for such samples, before the first step; without a seed, one is drawn."""
+    seed = draw_seed(parameters["random_state"]) if seed is None else seed
+    preprocessing = Preprocessing.fit(samples, parameters["scaling"])
+    if parameters["verbose"] and preprocessing.is_images and not preprocessing.is_raw:
+        black_to_white = range_in_words(preprocessing.pixel_range)
+        sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
+    architecture, shape, latent_dim = MODELS[parameters["model"]], preprocessing.tensor_shape, parameters["latent_dim"]
+    chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}
+    config = architecture.config_for(shape, chosen.get("latent_dim"))
+    module = build(architecture, seed, sample_shape=shape, **chosen, **config)
+    if chosen and module.latent_dim > preprocessing.n_values:
+        warnings.warn(
+            f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
+            "the code compresses nothing.",
+            stacklevel=4,
+        )
+    own_unit = samples.ndim == 2 and parameters["scaling"] != "auto"
+    info = {"seed": seed, "error_unit": np.asarray(measuring_unit(samples)).tolist() if own_unit else None}
+    names = None if feature_names is None else [str(name) for name in feature_names]
+    return FittedModel(parameters["model"], module, preprocessing, info, feature_names=names)
+
+
+def learn(
+    model: FittedModel,
+    samples: NDArray[Any],
+    parameters: Parameters,
+    objective: Objective,
+    *,
+    piecewise: bool = False,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+) -> str | None:
+    """Train a model on these samples and record what happened; what went wrong after a good epoch."""
+    device, start = choose_device(parameters["device"]), time.perf_counter()
+    recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
+    plan = resolve(parameters, recipe, model.name, len(samples), device, is_images=is_images)
+    if piecewise:
+        plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
+        model.recall_some()
+    described = {name: parameters[name] for name in ("objective", "objective_params")}
+    goes_on = all(model.info.get(name) == value for name, value in described.items())
+    result = train(
+        model.module,
+        make_batches(
+            model.for_training(samples),
+            model.preprocessing,
+            plan,
+            seed=model.seed + model.n_iter,  # each piece in an order of its own
+            validation_fraction=0.0 if piecewise else parameters["validation_fraction"],
+            device=device,
+        ),
+        objective,
+        plan,
+        callbacks=[*parameters["callbacks"], *([PrintEpochs()] if parameters["verbose"] else [])],
+        untrained=model.n_iter == 0,
+        optimizer_state=model.optimizer_state if goes_on else None,
+        checkpoints=checkpoints,
+        resume=resume,
+    )
+    if result.best_epoch == 0 and result.start is None:
+        raise TrainingError(result.problem)
+    training = {
+        **result.facts(n_before=model.n_iter),
+        "samples": len(samples) + (model.n_samples if piecewise else 0),
+        "seconds": round(time.perf_counter() - start, 3),
+        "device": str(device),
+    }
+    model.prior_is_normal = objective.prior_is_normal
+    model.take_in(samples, piecewise=piecewise)
+    model.history += [record.as_dict() for record in result.records]
+    model.optimizer_state = result.optimizer_state if piecewise else None
+    model.info = {
+        **copy.deepcopy(described),
+        "error_unit": model.info.get("error_unit"),
+        "parameters": {name: value for name, value in parameters.items() if _is_json(value)},
+        "seed": model.seed,
+        "settings": None if checkpoints is None else checkpoints.settings,
+        "training": training,
+        "versions": {
+            "latentmap": latentmap.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    return result.problem
+
+
+def _is_auto(value: object) -> bool:
+    """Whether a parameter is left to us."""
+    return isinstance(value, str) and value == "auto"
+
+
+def _digest(samples: NDArray[Any]) -> str:
+    """What tells samples from others."""
+    digest, region = hashlib.blake2b(digest_size=16), streamed(samples)
+    for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
+        digest.update(piece.data)
+    return digest.hexdigest()
+
+
+def _is_json(value: object) -> bool:
+    """Whether JSON can hold a parameter's value."""
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_json(part) for name, part in value.items())
+    return value is None or isinstance(value, (str, int, float, bool))
