@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
-from latentmap.data.objects import as_array, check_codes, check_samples
+from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
 from latentmap.errors import TrainingError
 from latentmap.models import AutoencoderModule
@@ -244,7 +244,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
-        samples = check_samples(new, X)
+        samples = check_input(new, X)
         former = read_settings(checkpoint) if checkpoint is not None and resume else None
         # Without a random_state the seed was drawn, and is known to the checkpoint alone.
         seed = former.get("seed") if former and self.random_state is None else None
@@ -285,10 +285,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
         if hasattr(self, "_fitted"):
-            samples = check_samples(new, X, self.preprocessing_)
+            samples = check_input(new, X, self.preprocessing_)
             new._fitted = self._fitted.copy()
         else:
-            samples = check_samples(new, X)
+            samples = check_input(new, X)
             new._fitted = untrained(samples, parameters, getattr(new, "feature_names_in_", None))
         problem = learn(new._fitted, samples, parameters, objective, piecewise=True)
         return self._become(new, problem)
@@ -342,7 +342,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If `X` has another shape than what `fit` saw, or is not finite.
         """
         check_is_fitted(self, "module_")
-        return self._fitted.encode(check_samples(self, X, self.preprocessing_))
+        return self._fitted.encode(check_input(self, X, self.preprocessing_))
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Return the samples that codes stand for.
@@ -416,7 +416,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             below 1e-160 have squares of 0; multiply such `X` first.
         """
         check_is_fitted(self, "module_")
-        return -self._fitted.errors(check_samples(self, X, self.preprocessing_))
+        return -self._fitted.errors(check_input(self, X, self.preprocessing_))
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return minus the mean squared error over samples: higher is better; see `score_samples`."""

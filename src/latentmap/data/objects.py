@@ -170,7 +170,7 @@ def _labels(found: dict[int, Any], notes: list[str]) -> Any:
 # ---- the X and Z of an estimator -----------------------------------------------------------------------------------
 
 
-def check_samples(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | None = None) -> NDArray[Any]:
+def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | None = None) -> NDArray[Any]:
     """Return the `X` of an estimator as an array that `known` takes, or say what is wrong.
 
     Without `known`, `X` is what the estimator is fitted to, and its numbers and names of features are noted there.

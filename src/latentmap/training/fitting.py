@@ -1,6 +1,6 @@
 """From checked samples to a fitted model: what `Autoencoder.fit` and `partial_fit` do before and after the loop.
 
-Parameters come by name, as `Autoencoder` takes them; the loop knows the plan that is made of them, and none of these.
+Parameters come by name, as `Autoencoder` takes them; the loop knows only the plan that is made of them.
 """
 
 from __future__ import annotations
