@@ -1110,7 +1110,7 @@ def test_a_subclass_need_not_take_all_parameters(vectors, tmp_path):
     loaded = Map.load(tmp_path / "m")
     assert (loaded.colour, loaded.n_iter_) == ("blue", 3)
     np.testing.assert_array_equal(loaded.transform(vectors), ae.transform(vectors))
-    with pytest.raises(ValueError, match="Map has no parameter 'color'. Did you mean colour"):
+    with pytest.raises(ValueError, match=r"Map has no parameter 'color'\. Did you mean colour"):
         ae.set_params(color="green")
 
 
