@@ -5,6 +5,7 @@ from latentmap.models.conv import ConvAutoencoder
 from latentmap.models.dense import DenseAutoencoder
 from latentmap.models.linear import LinearAutoencoder
 from latentmap.models.residual import ResidualAutoencoder
+from latentmap.models.strided import StridedAutoencoder
 
 __all__ = [
     "MODELS",
@@ -13,6 +14,7 @@ __all__ = [
     "DenseAutoencoder",
     "LinearAutoencoder",
     "ResidualAutoencoder",
+    "StridedAutoencoder",
 ]
 
 MODELS: dict[str, type[AutoencoderModule]] = {
@@ -20,5 +22,6 @@ MODELS: dict[str, type[AutoencoderModule]] = {
     "dense": DenseAutoencoder,
     "linear": LinearAutoencoder,
     "residual": ResidualAutoencoder,
+    "strided": StridedAutoencoder,
 }
 """Every architecture by the name that `Autoencoder(model=...)` takes."""

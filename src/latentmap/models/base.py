@@ -5,6 +5,7 @@ What belongs here: the base class and the rules that all architectures share. On
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 from collections.abc import Callable, Mapping
@@ -142,6 +143,8 @@ class AutoencoderModule(nn.Module):
     """
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)
+    keeps_components: ClassVar[bool] = True
+    """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
 
     encoder: nn.Module
     decoder: nn.Module
@@ -190,9 +193,17 @@ class AutoencoderModule(nn.Module):
         if self.linear is None:
             return
         analyse(self.linear.into, self.linear.out, start)
+        self._drawn = copy.deepcopy(_last_weighted(self.encoder).state_dict())
         for part in (self.encoder, self.decoder):
-            *_, last = (layer for layer in part.modules() if isinstance(layer, _WEIGHTED))
-            for parameter in last.parameters():
+            for parameter in _last_weighted(part).parameters():
+                parameter.zero_()
+
+    @torch.no_grad()
+    def leave_start(self) -> None:
+        """Leave the codes to the encoder, where it does better by itself: it begins from random weights then."""
+        if self.linear is not None and not self.keeps_components:
+            _last_weighted(self.encoder).load_state_dict(self._drawn)
+            for parameter in self.linear.into.parameters():
                 parameter.zero_()
 
     def linear_code(self, x: Tensor) -> Tensor | float:
@@ -228,6 +239,12 @@ class AutoencoderModule(nn.Module):
 
 
 _WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+
+
+def _last_weighted(part: nn.Module) -> nn.Module:
+    """The last layer with weights."""
+    *_, last = (layer for layer in part.modules() if isinstance(layer, _WEIGHTED))
+    return last
 
 
 class _Drawing(TorchFunctionMode):

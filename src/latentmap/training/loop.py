@@ -112,6 +112,7 @@ def train(
             training = Training(module, batches, objective, plan, optimizer_state, callbacks)
             if untrained and module.n_components and plan.decay:
                 training.judge_start()
+                module.leave_start()
             if snapshot is not None:
                 training.restore(snapshot)
             training.run(checkpoints, stops)

@@ -1,0 +1,121 @@
+"""The strided autoencoder: the one for photographs, convolutions wide enough that textures pass through them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import nn
+
+from latentmap.models.base import (
+    AutoencoderModule,
+    Components,
+    Recipe,
+    SampleShape,
+    lay_out,
+    n_values,
+    output_bias,
+    output_layers,
+    path_config,
+)
+
+_CHANNELS = (32, 64, 128)
+_INNERMOST = 4  # pixels across, at most
+
+
+class StridedAutoencoder(AutoencoderModule):
+    """3x3 convolutions of stride 2 with GELU between, a linear layer to the code, and 4x4 transposed ones back.
+
+    Images are halved until they are at most 4 pixels across, to 32, 64 and then always 128 channels. With a linear
+    path the decoder adds to the principal components, while the encoder is free to find codes of its own.
+
+    Parameters
+    ----------
+    sample_shape : (channels, height, width), default (3, 32, 32)
+        Shape of one image; any height and width.
+    latent_dim : int, default 64
+        How many numbers a code has.
+    linear_path : bool, default False
+        Whether there is a linear path beside; see the base class.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a whole number of at least 1, or `sample_shape` is not that of an image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> module = StridedAutoencoder(latent_dim=64)
+    >>> module.encode(torch.rand(5, 3, 32, 32)).shape, module.n_parameters
+    (torch.Size([5, 64]), 522979)
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.05, n_steps=8000)
+    keeps_components: ClassVar[bool] = False
+
+    def __init__(
+        self, sample_shape: SampleShape = (3, 32, 32), latent_dim: int = 64, *, linear_path: bool = False
+    ) -> None:
+        if len(sample_shape) != 3:
+            raise ValueError(
+                f"sample_shape must be (channels, height, width) for model='strided', got {tuple(sample_shape)}. "
+                "Use model='dense' for vectors."
+            )
+        super().__init__(sample_shape, latent_dim, linear_path=linear_path)
+        shapes = _halvings(self.sample_shape)
+        n = n_values(shapes[-1])
+        self.encoder = nn.Sequential(
+            *(layer for large, small in pairwise(shapes) for layer in _halve(large, small)),
+            nn.Flatten(),
+            nn.Linear(n, self.latent_dim),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(self.latent_dim, n),
+            nn.Unflatten(1, shapes[-1]),
+            *(layer for small, large in pairwise(shapes[::-1]) for layer in _double(small, large)),
+            *output_layers(self.sample_shape, linear_path),
+        )
+
+    @classmethod
+    def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
+        """Always a linear path where its matrices are of a sensible size."""
+        return path_config(sample_shape, latent_dim or 64)
+
+    def train(self, mode: bool = True) -> Self:
+        """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
+        lay_out(self, torch.channels_last if mode else torch.contiguous_format)
+        return super().train(mode)
+
+    @torch.no_grad()
+    def start_from(self, start: Components) -> None:
+        """Draw the mean colour, or be principal component analysis; see the base class."""
+        mean = start.mean.mean(dim=(1, 2))
+        first, *_ = (layer for layer in self.encoder.children() if isinstance(layer, nn.Conv2d))
+        *_, last = (layer for layer in self.decoder.children() if isinstance(layer, nn.ConvTranspose2d))
+        first.bias.sub_(first.weight.sum(dim=(2, 3)) @ mean)  # type: ignore[union-attr]
+        last.bias.copy_(output_bias(mean, self.sample_shape))  # type: ignore[union-attr]
+        super().start_from(start)
+
+
+def _halvings(shape: SampleShape) -> list[SampleShape]:
+    """The image's shape, and what each convolution makes of it."""
+    shapes = [shape]
+    while len(shapes) == 1 or max(shapes[-1][1:]) > _INNERMOST:
+        _, height, width = shapes[-1]
+        channels = _CHANNELS[min(len(shapes), len(_CHANNELS)) - 1]
+        shapes.append((channels, -(-height // 2), -(-width // 2)))
+    return shapes
+
+
+def _halve(large: SampleShape, small: SampleShape) -> list[nn.Module]:
+    """One step of the encoder."""
+    return [nn.Conv2d(large[0], small[0], 3, stride=2, padding=1), nn.GELU()]
+
+
+def _double(small: SampleShape, large: SampleShape) -> list[nn.Module]:
+    """One step of the decoder; an odd size is one less than twice the one below."""
+    odd = [size % 2 for size in large[1:]]
+    padding, more = (1 + odd[0], 1 + odd[1]), (odd[0], odd[1])
+    return [nn.GELU(), nn.ConvTranspose2d(small[0], large[0], 4, stride=2, padding=padding, output_padding=more)]
