@@ -1,7 +1,9 @@
 import pytest
+import torch
 
+from latentmap import Autoencoder
 from latentmap.models import MODELS
-from latentmap.training.plan import auto_batch_size, auto_epochs
+from latentmap.training.plan import auto_batch_size, auto_epochs, resolve
 
 SAMPLES = (2, 10, 100, 1437, 60_000, 10**6)
 
@@ -27,3 +29,26 @@ def test_auto_is_the_recipe_at_60000_samples(name):
     steps = auto_epochs(recipe, 60_000, batch_size) * 60_000 / batch_size
     at_least = 2 * 60_000 / batch_size  # every sample is seen twice
     assert steps == pytest.approx(max(recipe.n_steps, at_least), rel=0.15)
+
+
+def test_a_plan_is_what_was_asked_for_and_the_recipe_where_nothing_was():
+    recipe, device = MODELS["conv"].recipe, torch.device("cpu")
+
+    def plan(*, is_images=True, **parameters):
+        return resolve(Autoencoder(**parameters).get_params(), recipe, "conv", 1000, device, is_images=is_images)
+
+    found = plan(epochs=3, batch_size=50, learning_rate=1, weight_decay=0, augmentation="affine", patience=2)
+    asked = (
+        found.epochs,
+        found.batch_size,
+        found.learning_rate,
+        found.weight_decay,
+        found.augmentation,
+        found.patience,
+    )
+    assert asked == (3, 50, 1.0, 0.0, "affine", 2)
+    found = plan()
+    assert found.batch_size == auto_batch_size(recipe, 1000)
+    assert found.epochs == auto_epochs(recipe, 1000, found.batch_size)
+    assert (found.learning_rate, found.weight_decay) == (recipe.learning_rate, recipe.weight_decay)
+    assert plan(is_images=False, augmentation="affine").augmentation == "none"

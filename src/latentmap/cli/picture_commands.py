@@ -21,7 +21,6 @@ from latentmap.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from latentmap import report
     from latentmap.data import Dataset
     from latentmap.estimator import Autoencoder
 
@@ -80,7 +79,11 @@ def generate(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
     )
     result = analysis.generate(autoencoder.model, autoencoder, medians, dataset)
-    figure = report.generated([result]) if dataset.is_images else report.vector_table([result], _features(dataset))
+    figure = (
+        report.generated([result])
+        if dataset.is_images
+        else report.vector_table([result], report.Features.of_dataset(dataset))
+    )
     report.write_figure(figure, output)
     answer(output)
 
@@ -153,7 +156,11 @@ def interpolate(
     note(f"from {_name_sample(dataset, start)} to {_name_sample(dataset, end)}.")
     pairs = np.array([[start, end]])
     walk = analysis.interpolate({autoencoder.model: autoencoder}, dataset, pairs, n_steps=steps)
-    figure = report.interpolation(walk) if dataset.is_images else report.vector_walks(walk, _features(dataset))
+    figure = (
+        report.interpolation(walk)
+        if dataset.is_images
+        else report.vector_walks(walk, report.Features.of_dataset(dataset))
+    )
     report.write_figure(figure, output)
     answer(output)
 
@@ -184,10 +191,3 @@ def _name_sample(dataset: Dataset, row: int) -> str:
     known = [f"class {names[test.labels[row]]}"] if test.labels is not None and names else []
     known += [str(test.names[row])] if test.names is not None else []
     return f"test sample {row}" + (f" ({', '.join(known)})" if known else "")
-
-
-def _features(dataset: Dataset) -> report.Features:
-    """What is known of the features of vectors."""
-    from latentmap import report
-
-    return report.Features.of(dataset.train.X, dataset.reading.columns if dataset.reading else None)

@@ -49,14 +49,15 @@ def check_parameters(parameters: Parameters) -> Objective:
     check_choice("scaling", parameters["scaling"], SCALINGS)
     check_choice("precision", parameters["precision"], PRECISIONS)
     check_choice("augmentation", parameters["augmentation"], ("auto", *AUGMENTATIONS))
-    for name, unset in (("latent_dim", None), ("epochs", "auto"), ("batch_size", "auto"), ("patience", None)):
+    whole = {"latent_dim": None, "epochs": "auto", "batch_size": "auto", "patience": None}
+    for name, unset in {**whole, "learning_rate": "auto", "weight_decay": "auto"}.items():
         value = parameters[name]
-        if value is not None if unset is None else not _is_auto(value):
-            check_number(name, value, whole=True)
-    if not _is_auto(parameters["learning_rate"]):
-        check_number("learning_rate", parameters["learning_rate"])
-    if not _is_auto(parameters["weight_decay"]):
-        check_share("weight_decay", parameters["weight_decay"], most=None)
+        if value is unset or (isinstance(value, str) and value == unset):
+            continue
+        if name == "weight_decay":
+            check_share(name, value, most=None)
+        else:
+            check_number(name, value, whole=name in whole)
     fraction, callbacks = parameters["validation_fraction"], parameters["callbacks"]
     if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
         raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
@@ -72,9 +73,9 @@ def check_parameters(parameters: Parameters) -> Objective:
 def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]:
     """All that decides what is learned from samples, as JSON can hold it."""
     ignored, seed = ("callbacks", "verbose", "random_state", "device"), parameters["random_state"]
-    deciding = {name: value for name, value in parameters.items() if name not in ignored}
+    deciding = ((name, value) for name, value in parameters.items() if name not in ignored)
     return {
-        **{name: value.item() if isinstance(value, np.generic) else value for name, value in deciding.items()},
+        **{name: value.item() if isinstance(value, np.generic) else value for name, value in deciding},
         "seed": int(seed) if isinstance(seed, (int, np.integer)) else None,
         "shape of the data": [*samples.shape, str(samples.dtype)],
         "digest of the data": _digest(np.ascontiguousarray(samples)),
@@ -145,12 +146,7 @@ def learn(
     )
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)
-    training = {
-        **result.facts(n_before=model.n_iter),
-        "samples": len(samples) + (model.n_samples if piecewise else 0),
-        "seconds": round(time.perf_counter() - start, 3),
-        "device": str(device),
-    }
+    seconds = time.perf_counter() - start
     model.prior_is_normal = objective.prior_is_normal
     model.take_in(samples, piecewise=piecewise)
     model.history += [record.as_dict() for record in result.records]
@@ -161,20 +157,18 @@ def learn(
         "parameters": {name: value for name, value in parameters.items() if _is_json(value)},
         "seed": model.seed,
         "settings": None if checkpoints is None else checkpoints.settings,
-        "training": training,
+        "training": {
+            **result.facts(n_before=model.n_iter),
+            "samples": len(samples) + (model.n_samples if piecewise else 0),
+            "seconds": round(seconds, 3),
+            "device": str(device),
+        },
         "versions": {
-            "latentmap": latentmap.__version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
+            **{module.__name__: module.__version__ for module in (latentmap, torch, np)},
             "python": platform.python_version(),
         },
     }
     return result.problem
-
-
-def _is_auto(value: object) -> bool:
-    """Whether a parameter is left to us."""
-    return isinstance(value, str) and value == "auto"
 
 
 def _digest(samples: NDArray[Any]) -> str:

@@ -169,13 +169,7 @@ def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int) -> int:
 
 
 def resolve(
-    parameters: Mapping[str, Any],
-    recipe: Recipe,
-    model: str,
-    n_samples: int,
-    device: torch.device,
-    *,
-    is_images: bool,
+    parameters: Mapping[str, Any], recipe: Recipe, model: str, n_samples: int, device: torch.device, *, is_images: bool
 ) -> TrainingPlan:
     """Return the plan for parameters of `Autoencoder`: what they leave on "auto" is settled by the recipe."""
     names = ("epochs", "batch_size", "learning_rate", "augmentation", "weight_decay")

@@ -68,8 +68,7 @@ class Experiment:
     @cached_property
     def features(self) -> Features:
         """What is known of the features of vectors."""
-        reading = self.dataset.reading
-        return Features.of(self.dataset.train.X, reading.columns if reading else None)
+        return Features.of_dataset(self.dataset)
 
     @cached_property
     def linear_rank(self) -> int:

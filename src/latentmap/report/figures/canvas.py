@@ -117,6 +117,20 @@ def to_rgb(images: NDArray[Any], unit: float | NDArray[Any]) -> NDArray[np.float
     return np.repeat(colours[..., :1], 3, axis=-1)
 
 
+def show_tiles(ax: Axes, images: NDArray[np.float32], gap: tuple[int, int], *, upward: bool = False) -> None:
+    """Show images (rows, columns, h, w, 3) as one picture, each 1 by 1, white between them; y counts down or up."""
+    rows, columns, height, width, _ = images.shape
+    tall, wide = height + gap[0], width + gap[1]
+    paper = np.ones((rows, tall, columns, wide, 3), dtype=np.float32)
+    paper[:, :height, :, :width] = np.nan_to_num(images, nan=1.0).transpose(0, 2, 1, 3, 4)
+    ax.imshow(
+        (paper.reshape(rows * tall, columns * wide, 3) * 255).astype(np.uint8),
+        extent=(0, columns, 0, rows) if upward else (0, columns, rows, 0),
+        aspect=tall / wide,
+        interpolation_stage="rgba",
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Panel:
     """Rows of small images to be put on a sheet."""
@@ -159,21 +173,11 @@ class Tiles:
     """Rows of small images in one picture, to write at: hundreds of axes would take many seconds."""
 
     def __init__(self, ax: Axes, images: NDArray[np.float32], *, gap: tuple[int, int]) -> None:
-        rows, columns, height, width, _ = images.shape
-        below, right = gap
-        paper = np.ones((rows, height + below, columns, width + right, 3), dtype=np.float32)
-        paper[:, :height, :, :width] = np.nan_to_num(images, nan=1.0).transpose(0, 2, 1, 3, 4)
-        sheet = paper.reshape(rows * (height + below), columns * (width + right), 3)
-        ax.imshow(
-            (sheet * 255).astype(np.uint8),
-            extent=(0, columns, rows, 0),
-            aspect=(height + below) / (width + right),
-            interpolation_stage="rgba",
-        )
+        show_tiles(ax, images, gap)
         ax.set_axis_off()
         self.ax = ax
-        self.rows, self.columns = rows, columns
-        self.height, self.width = height / (height + below), width / (width + right)
+        self.rows, self.columns, height, width, _ = images.shape
+        self.height, self.width = height / (height + gap[0]), width / (width + gap[1])
 
     def write(
         self, row: int, column: int, text: str, *, above: bool = False, side: str = "center", **style: Any

@@ -17,6 +17,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.report.figures.canvas import write
 from latentmap.report.figures.letters import short_names
@@ -51,6 +52,11 @@ class Features:
         scaling = Preprocessing.fit(X, "auto")  # as the network sees them
         named = names or tuple(f"x{i}" for i in range(X.shape[1]))
         return cls(named, scaling.offset, np.broadcast_to(scaling.scale, scaling.offset.shape))
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset) -> Features:
+        """Return those of a dataset's training samples, by the names that it was read with."""
+        return cls.of(dataset.train.X, dataset.reading.columns if dataset.reading else None)
 
     def standardize(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return samples in standard deviations from the mean."""

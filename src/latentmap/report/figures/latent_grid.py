@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from latentmap.analysis import LatentGrid
 from latentmap.analysis import latent_grid as decode_grid
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
-from latentmap.report.figures.canvas import new_figure, title, to_rgb
+from latentmap.report.figures.canvas import new_figure, show_tiles, title, to_rgb
 from latentmap.report.figures.features import COLOURS, Features, finish
 from latentmap.report.figures.letters import plain
 from latentmap.report.figures.style import INK, SMALL, TEXT, WIDTH
@@ -51,20 +51,10 @@ def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = ()) -> Fi
 def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
     """One latent space."""
     pictures = to_rgb(grid.pictures[::-1], grid.unit)  # the highest z2 becomes the top row
-    rows, columns, height, width, _ = pictures.shape
     opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[::-1, :, None, None, None]
-    faded = pictures * opacity + (1 - opacity)
     # A white line between cells: strokes that reach the edge would otherwise run on into the next picture.
-    height, width = height + 1, width + 1
-    faded = np.pad(faded, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1)
-    sheet = faded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-    ax.imshow(
-        (sheet * 255).astype(np.uint8),
-        extent=(0, columns, 0, rows),
-        aspect=height / width,
-        interpolation_stage="rgba",
-    )
-    ticks = np.unique(np.linspace(0, columns - 1, 6).round().astype(int))
+    show_tiles(ax, pictures * opacity + (1 - opacity), (1, 1), upward=True)
+    ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 6).round().astype(int))
     ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.3g}" for tick in ticks], fontsize=SMALL)
     ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.3g}" for tick in ticks], fontsize=SMALL)
     ax.set_xlabel("z1, at quantiles of the codes", fontsize=TEXT)
