@@ -721,7 +721,7 @@ def test_results_are_the_callers_own(fitted, small):
 # ---- hard vectors --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", sorted(MODELS.keys() - {"conv"}))
+@pytest.mark.parametrize("model", sorted(name for name, kind in MODELS.items() if not kind.images_only))
 @pytest.mark.parametrize(
     "case", ["constant feature", "all constant", "wild scales", "large offset", "outlier", "tiny", "two samples"]
 )

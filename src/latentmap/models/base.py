@@ -143,6 +143,8 @@ class AutoencoderModule(nn.Module):
     """
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)
+    images_only: ClassVar[bool] = False
+    """Whether samples must be images."""
     keeps_components: ClassVar[bool] = True
     """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
 
@@ -304,6 +306,16 @@ def check_sample_shape(shape: SampleShape) -> SampleShape:
             f"sample_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
         )
     return tuple(int(size) for size in sizes)
+
+
+def check_image_shape(shape: SampleShape, model: str) -> SampleShape:
+    """Return an image's shape as a tuple of int; `ValueError` for a vector's, which this model can't take."""
+    if len(tuple(shape)) != 3:
+        raise ValueError(
+            f"sample_shape must be (channels, height, width) for model={model!r}, got {tuple(shape)}. "
+            "Use model='dense' for vectors."
+        )
+    return check_sample_shape(shape)
 
 
 def check_positive(name: str, value: int) -> int:

@@ -14,6 +14,7 @@ from latentmap.models.base import (
     Components,
     Recipe,
     SampleShape,
+    check_image_shape,
     check_positive,
     lay_out,
     n_values,
@@ -56,6 +57,7 @@ class ConvAutoencoder(AutoencoderModule):
     """
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=48, learning_rate=0.15, n_steps=2300, one_thread=True)
+    images_only: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -65,11 +67,7 @@ class ConvAutoencoder(AutoencoderModule):
         *,
         linear_path: bool = False,
     ) -> None:
-        if len(sample_shape) != 3:
-            raise ValueError(
-                f"sample_shape must be (channels, height, width) for model='conv', got {tuple(sample_shape)}. "
-                "Use model='dense' for vectors."
-            )
+        sample_shape = check_image_shape(sample_shape, "conv")
         bottleneck_channels = check_positive("bottleneck_channels", bottleneck_channels)
         in_channels = sample_shape[0]
         widths = (in_channels, *_CHANNELS, bottleneck_channels)

@@ -13,6 +13,7 @@ from latentmap.models.base import (
     Components,
     Recipe,
     SampleShape,
+    check_image_shape,
     lay_out,
     n_values,
     output_bias,
@@ -53,16 +54,13 @@ class StridedAutoencoder(AutoencoderModule):
     """
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.05, n_steps=8000)
+    images_only: ClassVar[bool] = True
     keeps_components: ClassVar[bool] = False
 
     def __init__(
         self, sample_shape: SampleShape = (3, 32, 32), latent_dim: int = 64, *, linear_path: bool = False
     ) -> None:
-        if len(sample_shape) != 3:
-            raise ValueError(
-                f"sample_shape must be (channels, height, width) for model='strided', got {tuple(sample_shape)}. "
-                "Use model='dense' for vectors."
-            )
+        sample_shape = check_image_shape(sample_shape, "strided")
         super().__init__(sample_shape, latent_dim, linear_path=linear_path)
         shapes = _halvings(self.sample_shape)
         n = n_values(shapes[-1])
