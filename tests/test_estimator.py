@@ -7,6 +7,7 @@ import threading
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -431,7 +432,7 @@ MODES = {
 }
 
 
-@pytest.fixture(scope="module", params=[*zip(sorted(MODELS), sorted(OBJECTIVES), strict=True)], ids="-".join)
+@pytest.fixture(scope="module", params=[*zip(sorted(MODELS), cycle(sorted(OBJECTIVES)), strict=False)], ids="-".join)
 def results(request, small, tmp_path_factory):
     """All that a model gives, as a function to call in some mode, and what it gives in none."""
     (model, objective), X = request.param, small.train.images[:40]
