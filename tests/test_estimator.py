@@ -974,7 +974,7 @@ def test_an_unfitted_estimator_says_so(method, vectors):
         (
             {"model": "dens"},
             ValueError,
-            "model must be one of 'conv', 'dense', 'linear', 'residual', got 'dens'. Did you mean 'dense'",
+            "model must be one of 'conv', 'dense', 'linear', 'residual', 'strided', got 'dens'. Did you mean 'dense'",
         ),
         ({"model": None}, ValueError, "model must be one of .*, got None"),
         (

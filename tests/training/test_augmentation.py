@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from latentmap.training.augmentation import AUGMENTATIONS, affine
+from latentmap.training.augmentation import AUGMENTATIONS, affine, flip
 
 
 def seeded(seed=0):
@@ -59,4 +59,13 @@ def test_a_disc_far_from_the_centre_turns_about_it_without_growing(shape):
 
 
 def test_every_augmentation_by_name():
-    assert set(AUGMENTATIONS) == {"none", "affine"}
+    assert set(AUGMENTATIONS) == {"none", "affine", "flip"}
+
+
+def test_half_of_the_images_are_mirrored():
+    x = torch.rand(1000, 3, 4, 6)
+    flipped = flip(x, seeded())
+    mirrored = (flipped == x.flip(3)).flatten(1).all(1)
+    assert ((flipped == x).flatten(1).all(1) != mirrored).all()
+    assert 450 < mirrored.sum() < 550
+    assert torch.equal(flipped, flip(x, seeded()))

@@ -1,4 +1,4 @@
-"""Augmentation: images a little moved, turned, stretched and sheared, so that more is learned from the same samples.
+"""Augmentation: images a little moved and turned, or mirrored, so that more is learned from the same samples.
 
 An augmentation takes a batch of images and a random generator, and returns the batch that is learned from in its
 place; the objective sees it as both input and target.
@@ -46,5 +46,11 @@ def _places(height: int, width: int) -> Tensor:
     return torch.stack([*places, torch.ones_like(places[0])])
 
 
-AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine}
+def flip(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Images (n, c, h, w), each mirrored left to right or not, as a coin falls."""
+    mirrored = (torch.rand(len(x), generator=generator, dtype=torch.float32) < 0.5).to(x.device)
+    return torch.where(mirrored.view(-1, 1, 1, 1), x.flip(3), x)
+
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine, "flip": flip}
 """Every augmentation by the name that `Autoencoder(augmentation=...)` takes."""

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from latentmap.checks import check_number, check_share
 from latentmap.models.base import AutoencoderModule, Recipe
+from latentmap.training.augmentation import affine
 from latentmap.training.graph import neighbour_graph
 from latentmap.training.objectives.base import Batch, Objective
 
@@ -65,7 +66,7 @@ class Neighbors(Objective):
         """Find every sample's neighbours."""
         self._parts = module.split_encoder()
         self._variance = max(float(batches.variance()), _LEAST_VARIANCE)
-        self._graph = neighbour_graph(batches, self.n_neighbors, affine=batches.augmentation is not None)
+        self._graph = neighbour_graph(batches, self.n_neighbors, affine=batches.augmentation is affine)
 
     def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return one neighbour of each sample."""
