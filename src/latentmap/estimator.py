@@ -43,9 +43,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    model : {"dense", "residual", "conv", "linear"}, default "dense"
-        The architecture: ``"dense"`` is small and quick, ``"residual"`` gives the best codes, ``"conv"`` is tiny and
-        takes images only, ``"linear"`` does what PCA does.
+    model : {"auto", "dense", "strided", "residual", "conv", "linear"}, default "auto"
+        The architecture: ``"dense"`` is small and quick, ``"strided"`` is for photographs, ``"residual"`` gives the
+        best codes of handwriting and the best maps, ``"conv"`` is tiny, ``"linear"`` does what PCA does; ``"strided"``
+        and ``"conv"`` take images only. ``"auto"`` takes what suits the data, see `model_`.
     latent_dim : int, optional
         How many numbers a code has. By default 2, and for ``"conv"`` its innermost map (64 for 32x32 images).
     objective : {"reconstruction", "neighbors", "denoising", "variational"}, default "reconstruction"
@@ -88,6 +89,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
+    model_ : str
+        The architecture, where `model` left it open.
     module_ : AutoencoderModule
         The network, in evaluation mode.
     preprocessing_ : Preprocessing
@@ -132,6 +135,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     _fitted: FittedModel
+    model_: str = _of_model("name")
     module_: AutoencoderModule = _of_model("module")
     preprocessing_: Preprocessing = _of_model("preprocessing")
     latent_dim_: int = _of_model("latent_dim")
@@ -147,7 +151,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @explains_unknown
     def __init__(
         self,
-        model: str = "dense",
+        model: str = "auto",
         latent_dim: int | None = None,
         *,
         objective: str = "reconstruction",
@@ -483,7 +487,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         model = FittedModel.load(path)
         recorded = model.info.get("parameters") or {}
         loaded = cls(**{name: value for name, value in recorded.items() if name in cls._get_param_names()})
-        loaded.model, loaded._fitted = model.name, model
+        loaded._fitted = model
+        if recorded.get("model") != "auto":
+            loaded.model = model.name
         objective = OBJECTIVES.get(str(model.info.get("objective")))
         model.prior_is_normal = objective is not None and objective.prior_is_normal
         loaded.n_features_in_ = model.preprocessing.n_values

@@ -145,7 +145,7 @@ def evaluate(
     autoencoder, dataset = load_both(model, source, limit=limit, memory=memory, data_dir=data_dir)
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
     most = most_components(dataset.train.X)
-    rows = {autoencoder.model: _run_by(autoencoder, runtime)}
+    rows = {autoencoder.model_: _run_by(autoencoder, runtime)}
     Bar("measuring on the test split")
     if autoencoder.latent_dim_ <= most:
         pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
@@ -157,13 +157,13 @@ def evaluate(
         found = analysis.evaluate(transformer, dataset, ranks=ranks)
         results[name] = found.scores
         if autoencoder.prior_is_normal_:
-            results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model else None
+            results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model_ else None
     if remark := small_classes(dataset):
         note(remark)
     if as_json:
         answer(json.dumps(results, indent=2))
         return
-    heads = ["model", *results[autoencoder.model]]
+    heads = ["model", *results[autoencoder.model_]]
     answer_table(heads, [[name, *row.values()] for name, row in results.items()])
 
 

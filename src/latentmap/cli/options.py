@@ -195,7 +195,7 @@ class ObjectiveOptions:
 class ModelOptions(ObjectiveOptions):
     """A model to be trained."""
 
-    model: Annotated[str, typer.Option("--model", help="dense, residual, conv or linear.")] = "dense"
+    model: Annotated[str, typer.Option("--model", help="auto, dense, strided, residual, conv or linear.")] = "auto"
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", help="Passes over the training samples.", show_default="by how many there are"),

@@ -78,7 +78,7 @@ def generate(
     medians = analysis.class_medians(
         autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
     )
-    result = analysis.generate(autoencoder.model, autoencoder, medians, dataset)
+    result = analysis.generate(autoencoder.model_, autoencoder, medians, dataset)
     figure = (
         report.generated([result])
         if dataset.is_images
@@ -112,7 +112,7 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
         return
     images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
     source = "the prior" if autoencoder.prior_is_normal_ else "a Gaussian mixture of codes"
-    detail = f"decoded from codes drawn from {source} · {autoencoder.model}, seed {seed}"
+    detail = f"decoded from codes drawn from {source} · {autoencoder.model_}, seed {seed}"
     report.write_figure(report.sample_sheet(images, 1.0, detail=detail), output)
 
 
@@ -155,7 +155,7 @@ def interpolate(
     start, end = (_find_sample(autoencoder, dataset, *one) for one in ends)
     note(f"from {_name_sample(dataset, start)} to {_name_sample(dataset, end)}.")
     pairs = np.array([[start, end]])
-    walk = analysis.interpolate({autoencoder.model: autoencoder}, dataset, pairs, n_steps=steps)
+    walk = analysis.interpolate({autoencoder.model_: autoencoder}, dataset, pairs, n_steps=steps)
     figure = (
         report.interpolation(walk)
         if dataset.is_images

@@ -58,8 +58,11 @@ class FitOptions(ModelOptions):
         typer.Option("--precision", help="Arithmetic while learning; auto: bfloat16 where the machine has it."),
     ] = "auto"
     augmentation: Annotated[
-        Literal["auto", "none", "affine"],
-        typer.Option("--augmentation", help="Move and turn images a little while learning; auto: the model's own."),
+        Literal["auto", "none", "affine", "flip"],
+        typer.Option(
+            "--augmentation",
+            help="Move and turn images a little, or mirror them, while learning; auto: the model's own.",
+        ),
     ] = "auto"
     weight_decay: Annotated[
         float | None, typer.Option("--weight-decay", help="How fast weights shrink.", show_default=_OF_THE_MODEL)
@@ -138,7 +141,7 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     records = [EpochRecord(**row) for row in autoencoder.history_]
     best = next(record for record in records if record.epoch == autoencoder.best_epoch_)
     what = reached(autoencoder.objective, best, records[-1])
-    return f"{autoencoder.model} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"
+    return f"{autoencoder.model_} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"
 
 
 def _is_done(output: Path, unfinished: Path, autoencoder: Autoencoder, X: Any) -> bool:
@@ -180,7 +183,7 @@ def sweep(
     from latentmap.models import MODELS
 
     sizes = read_sizes(latent_dims)
-    check_choice("model", model.model, MODELS)
+    check_choice("model", model.model, ("auto", *MODELS))
     _ = model.params  # refused before anything is read
     if output is not None:
         check_output(output, force=force)
@@ -188,15 +191,16 @@ def sweep(
 
         check_picture(output)
 
+    name = "autoencoder" if model.model == "auto" else model.model
+
     def make_model(latent_dim: int) -> Any:
-        name = f"{model.model} with {count(latent_dim, 'number')}"
-        return model.autoencoder(latent_dim, callbacks=[TrainingBar(name)])
+        return model.autoencoder(latent_dim, callbacks=[TrainingBar(f"{name} with {count(latent_dim, 'number')}")])
 
     result = analysis.sweep(
         data.read(source),
         sizes,
         make_model,
-        name=model.model,
+        name=name,
         seed=model.seed,
         on_size=lambda latent_dim: show_stage(f"latent_dim_{latent_dim}"),
     )

@@ -202,7 +202,7 @@ class AutoencoderModule(nn.Module):
 
     @torch.no_grad()
     def leave_start(self) -> None:
-        """Leave the codes to the encoder, where it does better by itself: it begins from random weights then."""
+        """Leave the codes to the encoder, from random weights, where they end far worse tied to components."""
         if self.linear is not None and not self.keeps_components:
             _last_weighted(self.encoder).load_state_dict(self._drawn)
             for parameter in self.linear.into.parameters():

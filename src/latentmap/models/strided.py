@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -54,14 +55,16 @@ class StridedAutoencoder(AutoencoderModule):
     """
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.05, n_steps=8000, augmentation="flip")
-    images_only: ClassVar[bool] = True
     keeps_components: ClassVar[bool] = False
+    images_only: ClassVar[bool] = True
 
     def __init__(
         self, sample_shape: SampleShape = (3, 32, 32), latent_dim: int = 64, *, linear_path: bool = False
     ) -> None:
         sample_shape = check_image_shape(sample_shape, "strided")
         super().__init__(sample_shape, latent_dim, linear_path=linear_path)
+        if sample_shape[0] == 1:  # handwriting, say: mirrored it is no writing
+            self.recipe = replace(self.recipe, augmentation="none")  # type: ignore[misc]
         shapes = _halvings(self.sample_shape)
         n = n_values(shapes[-1])
         self.encoder = nn.Sequential(

@@ -23,8 +23,8 @@ import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError
-from latentmap.models import MODELS
-from latentmap.models.base import build
+from latentmap.models import MODELS, choose_model
+from latentmap.models.base import build, path_config
 from latentmap.models.fitted import FittedModel, streamed
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.callbacks import Callback, PrintEpochs
@@ -40,11 +40,11 @@ Parameters = Mapping[str, Any]
 
 def check_parameters(parameters: Parameters) -> Objective:
     """Refuse parameters out of range, each by name; the objective."""
-    model = parameters["model"]
+    model, models = parameters["model"], ("auto", *MODELS)
     if isinstance(model, (int, np.integer)) and not isinstance(model, bool):
-        models = ", ".join(map(repr, sorted(MODELS)))
-        raise ValueError(f"model must be one of {models}, got {model}. Did you mean latent_dim={model}?")
-    check_choice("model", model, MODELS)
+        named = ", ".join(map(repr, sorted(models)))
+        raise ValueError(f"model must be one of {named}, got {model}. Did you mean latent_dim={model}?")
+    check_choice("model", model, models)
     objective = make_objective(parameters["objective"], parameters["objective_params"])
     check_choice("scaling", parameters["scaling"], SCALINGS)
     check_choice("precision", parameters["precision"], PRECISIONS)
@@ -91,10 +91,15 @@ def untrained(
     if parameters["verbose"] and preprocessing.is_images and not preprocessing.is_raw:
         black_to_white = range_in_words(preprocessing.pixel_range)
         sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
-    architecture, shape, latent_dim = MODELS[parameters["model"]], preprocessing.tensor_shape, parameters["latent_dim"]
+    name, shape, latent_dim = parameters["model"], preprocessing.tensor_shape, parameters["latent_dim"]
+    if name == "auto":
+        latent_dim = min(2, preprocessing.n_values) if latent_dim is None else int(latent_dim)
+        name = choose_model(shape, latent_dim, len(samples))
+        config = path_config(shape, latent_dim)
+    else:
+        config = MODELS[name].config_for(shape, latent_dim)
     chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}
-    config = architecture.config_for(shape, chosen.get("latent_dim"))
-    module = build(architecture, seed, sample_shape=shape, **chosen, **config)
+    module = build(MODELS[name], seed, sample_shape=shape, **chosen, **config)
     if chosen and module.latent_dim > preprocessing.n_values:
         warnings.warn(
             f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
@@ -104,7 +109,7 @@ def untrained(
     own_unit = samples.ndim == 2 and parameters["scaling"] != "auto"
     info = {"seed": seed, "error_unit": np.asarray(measuring_unit(samples)).tolist() if own_unit else None}
     names = None if feature_names is None else [str(name) for name in feature_names]
-    return FittedModel(parameters["model"], module, preprocessing, info, feature_names=names)
+    return FittedModel(name, module, preprocessing, info, feature_names=names)
 
 
 def learn(

@@ -223,8 +223,9 @@ class Training:
     @property
     def stopped_early(self) -> bool:
         """Whether the best epoch is as long ago as patience allows."""
-        patience = self.plan.patience
-        return patience is not None and len(self.history) - self.best_epoch >= patience
+        patience, losses = self.plan.patience, [record.loss for record in self.history[::-1]]
+        # Of the epochs among themselves: many begin above what the start gives, and end below.
+        return patience is not None and bool(losses) and losses.index(min(losses)) >= patience
 
     @property
     def rate(self) -> float:
