@@ -211,7 +211,7 @@ def test_very_little_data_still_makes_a_report(tmp_path, n):
         ((32, 32, 1), {"dense": 2, "conv": None, "map": 2, "linear": 2}),
         (
             (32, 32, 3),
-            {"residual": 128, "conv": None, "map": 2, "linear": 2},
+            {"strided": 128, "conv": None, "map": 2, "linear": 2},
         ),  # 2 numbers show nothing of a photograph
         ((12,), {"dense": 2, "residual": 6, "map": 2, "linear": 2}),
         ((3,), {"dense": 2, "map": 2, "linear": 2}),

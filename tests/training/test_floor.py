@@ -9,7 +9,7 @@ from latentmap import Autoencoder
 from latentmap.analysis import PcaBaseline
 from latentmap.data.preprocessing import Preprocessing, measuring_unit
 from latentmap.errors import TrainingError
-from latentmap.models import MODELS
+from latentmap.models import MODELS, choose_model
 from latentmap.training import Batches
 from latentmap.training import batches as batches_module
 from latentmap.training.objectives import Reconstruction
@@ -56,6 +56,8 @@ def batches_of(X):
 
 CASES = [(model, data, k) for model in ("dense", "linear") for data in sorted(DATA) for k in (1, 5)]
 CASES += [("residual", data, 3) for data in sorted(DATA) if DATA[data].ndim == 2]  # of images it has no path
+CASES += [("strided", data, k) for data in sorted(DATA) if DATA[data].ndim > 2 for k in (1, 5)]
+CASES += [("auto", data, 2) for data in sorted(DATA)]
 
 
 @pytest.mark.parametrize(("model", "data", "latent_dim"), CASES)
@@ -72,6 +74,44 @@ def test_convolutions_of_a_chosen_size_are_no_worse_either():
     X = DATA["colour images"]
     ae = Autoencoder("conv", 6, epochs=3, random_state=0).fit(X)
     assert error(ae, X) <= 1.01 * error(PcaBaseline(6).fit(X), X)
+
+
+@pytest.mark.parametrize(
+    ("shape", "latent_dim", "n_samples", "name"),
+    [
+        ((30,), 64, 10**6, "dense"),
+        ((3, 32, 32), 2, 100, "strided"),
+        ((1, 32, 32), 2, 60_000, "dense"),
+        ((1, 32, 32), 3, 60_000, "strided"),
+        ((1, 32, 32), 3, 4999, "dense"),
+    ],
+)
+def test_what_is_chosen_by_default(shape, latent_dim, n_samples, name):
+    assert choose_model(shape, latent_dim, n_samples) == name
+
+
+def test_what_was_chosen_is_said_and_kept(tmp_path, small):
+    ae = Autoencoder(epochs=1, random_state=0)
+    assert ae.model == "auto"
+    ae.fit(small.train.images).save(tmp_path / "model")
+    assert (ae.model, ae.model_, ae.latent_dim_) == ("auto", "dense", 2)
+    assert ae.module_.linear is not None  # unlike that of `dense` when it is asked for
+    loaded = Autoencoder.load(tmp_path / "model")
+    assert (loaded.model, loaded.model_) == ("auto", "dense")
+    assert ae.fit(DATA["colour images"]).model_ == "strided"
+    assert Autoencoder(epochs=1).fit(DATA["curved"][:, :1]).latent_dim_ == 1
+
+
+def test_the_encoder_of_photographs_finds_codes_of_its_own():
+    waves = 0.5 + 0.4 * np.sin(np.arange(8) + np.linspace(0, 6, 200)[:, np.newaxis])
+    X = np.tile(waves[:, np.newaxis, :, np.newaxis], (1, 8, 1, 3))  # one number says it all, but not linearly
+    ae = Autoencoder("strided", 1, epochs=20, random_state=0).fit(X)
+    assert error(ae, X) < 0.9 * error(PcaBaseline(1).fit(X), X)
+    assert not ae.module_.linear.into.weight.any()
+    assert ae.module_.linear.out.weight.any()
+    kept = Autoencoder("strided", 1, epochs=1, learning_rate=1e-9, random_state=0).fit(X)
+    assert kept.best_epoch_ == 0  # the start, its encoder too
+    assert kept.module_.linear.into.weight.any()
 
 
 def test_the_networks_of_the_beginning_are_what_they_were():

@@ -210,6 +210,18 @@ def test_patience_stops_training_that_gets_no_better(small):
     assert len(result.history) == 4
 
 
+def test_patience_counts_from_the_best_epoch_even_below_the_start(small):
+    losses = iter([1.0, 5.0, 4.0, 3.0, 3.5, 3.5])  # of the start, then of epochs
+
+    class Given(Reconstruction):
+        def each(self, module, batch):  # noqa: ARG002
+            return torch.full((batch.n,), next(losses))
+
+    module = MODELS["dense"]((1, 8, 8), 2, linear_path=True)
+    result = train(module, make_batches(small), Given(), make_plan(50, patience=2), untrained=True)
+    assert (result.best_epoch, len(result.history)) == (0, 5)
+
+
 def test_patience_that_never_runs_out_changes_nothing(small):
     modules = [make_module(), make_module()]
     for module, patience in zip(modules, (None, 50), strict=True):

@@ -15,6 +15,7 @@ from latentmap.cli.options import (
     DataOptions,
     Force,
     InterruptedCommand,
+    MODEL_NAMES,
     ModelOptions,
     Resume,
     Source,
@@ -156,10 +157,17 @@ def _is_done(output: Path, unfinished: Path, autoencoder: Autoencoder, X: Any) -
     return True
 
 
+@dataclass(frozen=True)
+class SweepOptions(ModelOptions):
+    """A model to be trained once for each size: one of seconds, unless asked."""
+
+    model: Annotated[str, typer.Option("--model", help=MODEL_NAMES)] = "dense"
+
+
 @with_groups
 def sweep(
     source: Source,
-    model: ModelOptions,
+    model: SweepOptions,
     data: DataOptions,
     latent_dims: Annotated[
         str, typer.Option("--latent-dims", metavar="K,K,...", help="The sizes of codes to try.")

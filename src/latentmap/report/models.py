@@ -49,16 +49,16 @@ class ModelSpec:
 
 _VECTOR_CODE, _COLOUR_CODE = 8, 128  # numbers
 _MAP_SHARE, _COLOUR_SHARE = 1 / 3, 1 / 8
-"""Of the epochs that the models of residual blocks would be given on their own: a report should not take so long."""
+"""Of the epochs that the map and the model of photographs would be given on their own: a report should not take so long."""
 
 
-def short_schedule(objective: str, share: float, n_train: int) -> int:
-    """Return so large a share of the epochs that residual blocks would be given."""
+def short_schedule(model: str, objective: str, share: float, n_train: int) -> int:
+    """Return so large a share of the epochs that an architecture would be given."""
     from latentmap.models import MODELS
     from latentmap.training.objectives import make_objective
     from latentmap.training.plan import auto_batch_size, auto_epochs
 
-    recipe = make_objective(objective, None).adapt(MODELS["residual"].recipe)
+    recipe = make_objective(objective, None).adapt(MODELS[model].recipe)
     return max(1, round(share * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
 
 
@@ -88,9 +88,10 @@ def default_specs(
     flat = 2 if is_image else min(2, n_features)
     specs = [ModelSpec("dense", {"model": "dense", "latent_dim": flat}, "layers of fully connected units")]
     if is_image and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
-        epochs = short_schedule(objective, _COLOUR_SHARE, n_train)
-        params = {"model": "residual", "latent_dim": _COLOUR_CODE, "epochs": epochs}
-        specs = [ModelSpec("residual", params, f"residual blocks, on a short schedule ({count(epochs, 'epoch')})")]
+        epochs = short_schedule("strided", objective, _COLOUR_SHARE, n_train)
+        params = {"model": "strided", "latent_dim": _COLOUR_CODE, "epochs": epochs}
+        about = f"convolutions beside PCA, on a short schedule ({count(epochs, 'epoch')})"
+        specs = [ModelSpec("strided", params, about)]
     if is_image:
         specs.append(ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"))
     elif n_features > 4:
@@ -99,7 +100,7 @@ def default_specs(
     if objective != "reconstruction":
         chosen = {"objective": objective, "objective_params": dict(objective_params) if objective_params else None}
         specs = [replace(spec, params={**spec.params, **chosen}, about=f"{spec.about}, {objective}") for spec in specs]
-    epochs = short_schedule("neighbors", _MAP_SHARE, n_train)
+    epochs = short_schedule("residual", "neighbors", _MAP_SHARE, n_train)
     params = {"model": "residual", "latent_dim": flat, "objective": "neighbors", "epochs": epochs}
     about = f"residual blocks that keep neighbours together, on a short schedule ({count(epochs, 'epoch')})"
     linear = {"model": "linear", "latent_dim": flat}
