@@ -72,7 +72,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         architecture gains by it. Weights, encoding and decoding are float32 always.
     augmentation : {"auto", "none", "affine", "flip"}, default "auto"
         ``"affine"`` moves, turns and stretches images a little before they are learned from, except in the last fifth
-        of the epochs; ``"flip"`` mirrors half of them, left to right; ``"auto"`` leaves it to the architecture. Vectors are never changed.
+        of the epochs; ``"flip"`` mirrors half of them, left to right; ``"auto"`` leaves it to the architecture.
+        Vectors are never changed.
     weight_decay : float or "auto", default "auto"
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     scaling : {"auto", "standard", "global"}, default "auto"

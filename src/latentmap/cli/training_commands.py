@@ -12,10 +12,10 @@ import typer
 
 from latentmap.cli.bar import Bar, answer, answer_table, note, starting
 from latentmap.cli.options import (
+    MODEL_NAMES,
     DataOptions,
     Force,
     InterruptedCommand,
-    MODEL_NAMES,
     ModelOptions,
     Resume,
     Source,

@@ -49,7 +49,7 @@ class ModelSpec:
 
 _VECTOR_CODE, _COLOUR_CODE = 8, 128  # numbers
 _MAP_SHARE, _COLOUR_SHARE = 1 / 3, 1 / 8
-"""Of the epochs that the map and the model of photographs would be given on their own: a report should not take so long."""
+"""Of the epochs that the map and the model of photographs have by default: a report should not take so long."""
 
 
 def short_schedule(model: str, objective: str, share: float, n_train: int) -> int:
