@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch.nn import functional
 
-from latentmap.training.augmentation import AUGMENTATIONS, affine, flip
+from latentmap.training.augmentation import AUGMENTATIONS, affine, crop
 
 
 def seeded(seed=0):
@@ -59,13 +60,24 @@ def test_a_disc_far_from_the_centre_turns_about_it_without_growing(shape):
 
 
 def test_every_augmentation_by_name():
-    assert set(AUGMENTATIONS) == {"none", "affine", "flip"}
+    assert set(AUGMENTATIONS) == {"none", "affine", "crop"}
 
 
-def test_half_of_the_images_are_mirrored():
-    x = torch.rand(1000, 3, 4, 6)
-    flipped = flip(x, seeded())
-    mirrored = (flipped == x.flip(3)).flatten(1).all(1)
-    assert ((flipped == x).flatten(1).all(1) != mirrored).all()
-    assert 450 < mirrored.sum() < 550
-    assert torch.equal(flipped, flip(x, seeded()))
+@pytest.mark.parametrize("shape", [(3, 16, 11), (1, 2, 3), (2, 1, 1)])
+def test_half_of_the_images_are_mirrored_and_all_moved_by_up_to_two_pixels(shape):
+    x = torch.rand(2000, *shape)
+    cropped = crop(x, seeded())
+    assert torch.equal(cropped, crop(x, seeded()))
+    pad = [min(2, size - 1) for size in shape[1:]]
+    padded = functional.pad(x, (pad[1], pad[1], pad[0], pad[0]), mode="reflect")
+    padded = torch.cat([padded, padded.flip(3)])
+    found = []
+    for row in range(2 * pad[0] + 1):
+        for column in range(2 * pad[1] + 1):
+            there = padded[:, :, row : row + shape[1], column : column + shape[2]].unflatten(0, (2, -1))
+            found.append((there == cropped).flatten(2).all(2))
+    found = torch.stack(found)
+    assert found.any(0).any(0).all()  # every image is one of these
+    if min(shape[1:]) > 2:
+        assert 850 < found.any(0)[0].sum() < 1150
+        assert (found.sum((1, 2)) > 30).all()  # 25 places, 80 each

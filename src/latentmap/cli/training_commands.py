@@ -59,7 +59,7 @@ class FitOptions(ModelOptions):
         typer.Option("--precision", help="Arithmetic while learning; auto: bfloat16 where the machine has it."),
     ] = "auto"
     augmentation: Annotated[
-        Literal["auto", "none", "affine", "flip"],
+        Literal["auto", "none", "affine", "crop"],
         typer.Option(
             "--augmentation",
             help="Move and turn images a little, or mirror them, while learning; auto: the model's own.",

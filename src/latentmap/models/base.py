@@ -32,7 +32,7 @@ class Recipe:
         Of the first step.
     n_steps : int
         Steps in all.
-    augmentation : {"none", "affine", "flip"}, default "none"
+    augmentation : {"none", "affine", "crop"}, default "none"
         What is done to images before they are learned from.
     weight_decay : float, default 0
         How fast weights shrink.

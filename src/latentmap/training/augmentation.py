@@ -1,4 +1,4 @@
-"""Augmentation: images a little moved and turned, or mirrored, so that more is learned from the same samples.
+"""Augmentation: images a little moved, turned or mirrored, so that more is learned from the same samples.
 
 An augmentation takes a batch of images and a random generator, and returns the batch that is learned from in its
 place; the objective sees it as both input and target.
@@ -18,6 +18,7 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 _ANGLE = 0.05  # radians, standard deviation, as for all of these
 _STRETCH = 0.025  # of the height and of the width
 _SHEAR = 0.05
+_MOST_MOVED = 2  # pixels
 _SHIFT = 0.018  # of the height and of the width: half a pixel of 28
 
 
@@ -46,11 +47,24 @@ def _places(height: int, width: int) -> Tensor:
     return torch.stack([*places, torch.ones_like(places[0])])
 
 
-def flip(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (n, c, h, w), each mirrored left to right or not, as a coin falls."""
-    mirrored = (torch.rand(len(x), generator=generator, dtype=torch.float32) < 0.5).to(x.device)
-    return torch.where(mirrored.view(-1, 1, 1, 1), x.flip(3), x)
+def crop(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Images (n, c, h, w), each mirrored or not and moved by up to two pixels; what comes in is its own reflection."""
+    n, _, height, width = x.shape
+    draws = torch.rand(3, n, generator=generator, dtype=torch.float32)
+    mirrored, *moves = (draws * torch.tensor([[2.0], [2 * _MOST_MOVED + 1], [2 * _MOST_MOVED + 1]])).long()
+    rows, columns = (
+        _reflected(torch.arange(size) + (move[:, None] - _MOST_MOVED).clamp(1 - size, size - 1), size)
+        for size, move in zip((height, width), moves, strict=True)
+    )
+    columns = torch.where(mirrored[:, None] == 1, columns, columns.flip(1))
+    places = (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])
+    return x.permute(0, 2, 3, 1)[tuple(place.to(x.device) for place in places)].permute(0, 3, 1, 2)
 
 
-AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine, "flip": flip}
+def _reflected(places: Tensor, size: int) -> Tensor:
+    """Places along a side, those outside as the mirror image of those inside."""
+    return (size - 1 - (places - (size - 1)).abs()).abs()
+
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine, "crop": crop}
 """Every augmentation by the name that `Autoencoder(augmentation=...)` takes."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.training.augmentation import AUGMENTATIONS, Augmentation, flip
+from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
 from latentmap.training.batches import Batches, BatchesBase, n_validation
 from latentmap.training.plan import TrainingPlan
 
@@ -154,7 +154,7 @@ class StreamedBatches(BatchesBase):
         return torch.from_numpy(self.region.read(start, start + int(self._sizes[number])))
 
 
-# Moved images are a little blurred by interpolation; the last epochs see them as they are. Mirrored ones are not.
+# Moved images are not quite like the data; the last epochs see them as they are.
 _AUGMENTED = 0.8
 
 
@@ -164,7 +164,6 @@ def make_batches(
 ) -> BatchesBase:  # fmt: skip
     """The batches that a plan asks for, of samples in memory or in a file, as `FittedModel.for_training` has them."""
     make: Callable[..., BatchesBase] = StreamedBatches if isinstance(samples, FileRegion) else Batches
-    augmentation = AUGMENTATIONS[plan.augmentation]
     return make(
         samples,
         preprocessing,
@@ -172,6 +171,6 @@ def make_batches(
         seed=seed,
         validation_fraction=validation_fraction,
         device=device,
-        augmentation=augmentation,
-        augmented_epochs=round((1 if augmentation is flip else _AUGMENTED) * plan.epochs),
+        augmentation=AUGMENTATIONS[plan.augmentation],
+        augmented_epochs=round(_AUGMENTED * plan.epochs),
     )
