@@ -19,7 +19,7 @@ from latentmap.training.objectives.base import Batch, Objective
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
 
-_LEAST_VARIANCE = 1e-8
+_LEAST_VARIANCE = 1e-4  # of pixels in [0, 1] as of scaled features: less is no variation to draw
 _PAIRS, _STEPS = 512, 800  # a step's pairs, and steps for 60,000 samples
 _PUSH = 0.5  # weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
 
