@@ -195,7 +195,8 @@ class AutoencoderModule(nn.Module):
         if self.linear is None:
             return
         analyse(self.linear.into, self.linear.out, start)
-        self._drawn = copy.deepcopy(_last_weighted(self.encoder).state_dict())
+        if not self.keeps_components:
+            self._drawn = copy.deepcopy(_last_weighted(self.encoder).state_dict())
         for part in (self.encoder, self.decoder):
             for parameter in _last_weighted(part).parameters():
                 parameter.zero_()
@@ -205,6 +206,7 @@ class AutoencoderModule(nn.Module):
         """Leave the codes to the encoder, from random weights, where they end far worse tied to components."""
         if self.linear is not None and not self.keeps_components:
             _last_weighted(self.encoder).load_state_dict(self._drawn)
+            del self._drawn
             for parameter in self.linear.into.parameters():
                 parameter.zero_()
 
