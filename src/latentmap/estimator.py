@@ -91,7 +91,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     model_ : str
-        The architecture, where `model` left it open.
+        The architecture's name: `model`, or what ``"auto"`` came to.
     module_ : AutoencoderModule
         The network, in evaluation mode.
     preprocessing_ : Preprocessing

@@ -191,14 +191,14 @@ class ObjectiveOptions:
         return params or None
 
 
-MODEL_NAMES = "auto, dense, strided, residual, conv or linear."
+MODEL_HELP = "auto, dense, strided, residual, conv or linear."
 
 
 @dataclass(frozen=True)
 class ModelOptions(ObjectiveOptions):
     """A model to be trained."""
 
-    model: Annotated[str, typer.Option("--model", help=MODEL_NAMES)] = "auto"
+    model: Annotated[str, typer.Option("--model", help=MODEL_HELP)] = "auto"
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", help="Passes over the training samples.", show_default="by how many there are"),

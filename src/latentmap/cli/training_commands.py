@@ -12,7 +12,7 @@ import typer
 
 from latentmap.cli.bar import Bar, answer, answer_table, note, starting
 from latentmap.cli.options import (
-    MODEL_NAMES,
+    MODEL_HELP,
     DataOptions,
     Force,
     InterruptedCommand,
@@ -161,7 +161,7 @@ def _is_done(output: Path, unfinished: Path, autoencoder: Autoencoder, X: Any) -
 class SweepOptions(ModelOptions):
     """A model to be trained once for each size: one of seconds, unless asked."""
 
-    model: Annotated[str, typer.Option("--model", help=MODEL_NAMES)] = "dense"
+    model: Annotated[str, typer.Option("--model", help=MODEL_HELP)] = "dense"
 
 
 @with_groups

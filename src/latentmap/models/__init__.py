@@ -28,12 +28,6 @@ MODELS: dict[str, type[AutoencoderModule]] = {
 """Every architecture by the name that `Autoencoder(model=...)` takes."""
 
 
-_MANY_IMAGES = 5000
-
-
-def choose_model(sample_shape: SampleShape, latent_dim: int, n_samples: int) -> str:
-    """Return the name of the architecture for so many samples of a shape: the table in ``docs/training.md``."""
-    if len(sample_shape) == 1:
-        return "dense"
-    is_colour = sample_shape[0] > 1
-    return "strided" if is_colour or (latent_dim > 2 and n_samples >= _MANY_IMAGES) else "dense"
+def choose_model(sample_shape: SampleShape) -> str:
+    """Return the name of the architecture for samples of a shape: the table in ``docs/training.md``."""
+    return "strided" if len(sample_shape) == 3 and sample_shape[0] > 1 else "dense"

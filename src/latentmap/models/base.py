@@ -122,8 +122,9 @@ class AutoencoderModule(nn.Module):
 
     With a linear path, a code is ``E x + e`` plus what the encoder gives, and a sample ``D z + d`` plus what the
     decoder gives. Both matrices are the training samples' principal components, and the last layers of encoder and
-    decoder start at zero: before its first step the network is principal component analysis. Images are then cut off
-    at 0 and 1 outside of training, in place of a sigmoid.
+    decoder start at zero: before its first step the network is principal component analysis. Where `keeps_components`
+    is False, `leave_start` then sets E and e to zero and leaves the codes to the encoder. Images are cut off at 0 and
+    1 outside of training, in place of a sigmoid.
 
     Parameters
     ----------
@@ -206,7 +207,6 @@ class AutoencoderModule(nn.Module):
         """Leave the codes to the encoder, from random weights, where they end far worse tied to components."""
         if self.linear is not None and not self.keeps_components:
             _last_weighted(self.encoder).load_state_dict(self._drawn)
-            del self._drawn
             for parameter in self.linear.into.parameters():
                 parameter.zero_()
 

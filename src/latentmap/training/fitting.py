@@ -94,7 +94,7 @@ def untrained(
     name, shape, latent_dim = parameters["model"], preprocessing.tensor_shape, parameters["latent_dim"]
     if name == "auto":
         latent_dim = min(2, preprocessing.n_values) if latent_dim is None else int(latent_dim)
-        name = choose_model(shape, latent_dim, len(samples))
+        name = choose_model(shape)
         config = path_config(shape, latent_dim)
     else:
         config = MODELS[name].config_for(shape, latent_dim)

@@ -223,9 +223,11 @@ class Training:
     @property
     def stopped_early(self) -> bool:
         """Whether the best epoch is as long ago as patience allows."""
-        patience, losses = self.plan.patience, [record.loss for record in self.history[::-1]]
+        if self.plan.patience is None or not self.history:
+            return False
         # Of the epochs among themselves: many begin above what the start gives, and end below.
-        return patience is not None and bool(losses) and losses.index(min(losses)) >= patience
+        losses = [record.loss if math.isfinite(record.loss) else math.inf for record in reversed(self.history)]
+        return losses.index(min(losses)) >= self.plan.patience
 
     @property
     def rate(self) -> float:
@@ -333,6 +335,8 @@ class Training:
         )
         self.rate_scale = _LOWER
         self.learned.load_state_dict(self.best_weights)
+        if not n and self.start is not None:
+            self.module.leave_start()
         self.optimizer = self._new_optimizer()
         self.batch, self.loss_sum = 0, 0.0
 
