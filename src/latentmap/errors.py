@@ -4,6 +4,7 @@
 
     LatentmapError
     ├── DatasetError      data that is missing, damaged or not what it claims to be
+    ├── LayerError        a network with layers that only PyTorch knows
     ├── ModelFileError    a model folder that cannot be written, or read back as it was written
     ├── CheckpointError   a checkpoint that cannot be continued from
     ├── TrainingError     training that cannot go on (the loss diverged, say)
@@ -45,6 +46,10 @@ class LatentmapError(Exception):
 
 class DatasetError(LatentmapError):
     """Data is missing, damaged, or not what its name or labels claim."""
+
+
+class LayerError(LatentmapError):
+    """A network has layers that only PyTorch knows."""
 
 
 class ModelFileError(LatentmapError):

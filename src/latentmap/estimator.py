@@ -21,6 +21,7 @@ from latentmap.data.preprocessing import Preprocessing, Scaling
 from latentmap.errors import TrainingError
 from latentmap.models import AutoencoderModule
 from latentmap.models.fitted import FittedModel
+from latentmap.models.layers import Description
 from latentmap.models.modes import own_modes
 from latentmap.training import OBJECTIVES, Callback
 from latentmap.training.checkpoints import Checkpoints, read_settings
@@ -522,6 +523,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "module_")
         return self._fitted.export_onnx(path)
+
+    def describe_layers(self) -> Description:
+        """Return the network's layers as data, for those who compute them without PyTorch.
+
+        Raises
+        ------
+        LayerError
+            If the network has a layer that only PyTorch knows.
+        """
+        check_is_fitted(self, "module_")
+        return self._fitted.describe_layers()
 
     def describe(self) -> dict[str, Any]:
         """Return what the fitted model is and how it was learned, as one flat table of facts."""

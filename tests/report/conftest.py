@@ -1,5 +1,6 @@
-"""A small dataset of any kind, and models that learn in no time."""
+"""A small dataset of any kind, models that learn in no time, and a browser to look at pages with."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -65,6 +66,21 @@ def blank(figures=FIGURES, size=(1, 1)):
         return Renderer(lambda *_: Figure(size), renderer.caption)
 
     return [replace(figure, images=empty(figure.images), vectors=empty(figure.vectors)) for figure in figures]
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's browser, driven by Playwright; nothing is downloaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    if BROWSER is None:
+        pytest.skip("needs a browser: install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 DRAWN = {}

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from latentmap.analysis.transformers import FloatArray, chunks, flat
 from latentmap.data.preprocessing import measuring_unit
+from latentmap.models.layers import Description, describe_linear
 
 _MOST_BYTES = 2**31  # of samples as float32
 _MOST_COMPONENTS = 256  # of more than `COVARIANCE_LIMIT` features
@@ -94,6 +95,13 @@ class PcaBaseline:
         """Return the samples that the codes stand for, float32, in the shape and units of the training data."""
         rows = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)) * self.scale_
         return np.asarray(rows, dtype=np.float32).reshape(-1, *self.sample_shape_)
+
+    def describe_layers(self) -> Description:
+        """Return what `transform` and `inverse_transform` compute, as data."""
+        scale = self.scale_.astype(np.float64)
+        mean = self.pca_.mean_.reshape(self.sample_shape_) * scale
+        components = self.pca_.components_.reshape(-1, *self.sample_shape_)
+        return describe_linear(mean, scale, components)
 
 
 def most_components(X: NDArray[Any]) -> int:

@@ -25,6 +25,7 @@ from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
 from latentmap.models.base import AutoencoderModule, lay_out
 from latentmap.models.files import read_model, save_model
+from latentmap.models.layers import Description, describe_network
 from latentmap.models.mixture import MOST_CODES, CodeMixture
 from latentmap.models.modes import own_modes
 
@@ -269,6 +270,10 @@ class FittedModel:
         model = cls(**read_model(path))
         model._for_inference()
         return model
+
+    def describe_layers(self) -> Description:
+        """What the network computes, as data."""
+        return describe_network(self._for_inference(), self.preprocessing)
 
     @own_modes()
     def export_onnx(self, path: str | os.PathLike[str]) -> float:

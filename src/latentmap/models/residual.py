@@ -49,6 +49,10 @@ class ResidualBlock(nn.Module):
         out: Tensor = x + self.fall(torch.relu(self.rise(self.norm(x))))
         return out
 
+    def branches(self) -> tuple[list[nn.Module], ...]:
+        """What `forward` adds up, each as layers one after another: how `describe` sees it."""
+        return [], [self.norm, self.rise, nn.ReLU(), self.fall]
+
 
 class ResidualAutoencoder(AutoencoderModule):
     """Fully connected residual blocks of one width on both sides of the code, with batch norm and ReLU.
