@@ -142,7 +142,8 @@ class Odd(AutoencoderModule):
         self.encoder = nn.Sequential(*rise, nn.Flatten(), through)
         self.decoder = nn.Sequential(
             nn.Linear(latent_dim, 16), nn.LeakyReLU(0.2), nn.Linear(16, 6 * 15), nn.Tanh(),
-            nn.Unflatten(1, (6, 15, 1)), nn.ConvTranspose2d(6, 3, (1, 7), stride=(1, 3), padding=(1, 0), bias=False), nn.GELU(),
+            nn.Unflatten(1, (6, 15, 1)),
+            nn.ConvTranspose2d(6, 3, (1, 7), stride=(1, 3), padding=(1, 0), bias=False), nn.GELU(),
         )  # fmt: skip
 
 
