@@ -285,7 +285,7 @@ class FittedModel:
             "model": self.name,
             "classes": self.metadata.get("class_names") or [],
         }
-        return export_onnx(path, self.module, self.preprocessing, metadata)
+        return export_onnx(path, self, metadata)
 
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:

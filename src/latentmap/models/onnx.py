@@ -6,65 +6,28 @@ Needs the extra ``onnx``; everything optional is imported inside the functions.
 from __future__ import annotations
 
 import json
-import logging
 import mmap
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from latentmap.data.preprocessing import Preprocessing
 from latentmap.errors import MissingExtraError, ModelFileError
 from latentmap.files import holds_only, new_folder, read_folder
-from latentmap.models.base import AutoencoderModule
+from latentmap.models.onnx_graph import Graph, write_graph
+
+if TYPE_CHECKING:
+    from latentmap.models.fitted import FittedModel
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 TOLERANCE = 1e-4
 """The largest difference from PyTorch that is still rounding, of codes by their size, of pixels in [0, 1]."""
 
-_OPSET = 18
 _CHECKED_SAMPLES = 16
 _MARK = "latentmap_version"  # the metadata by which a graph is known as ours
-
-
-class _Graph(nn.Module):
-    """A network with its preprocessing: what one exported file computes."""
-
-    offset: Tensor
-    scale: Tensor
-
-    def __init__(self, module: AutoencoderModule, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        self.module = module
-        self.channels_last = len(preprocessing.sample_shape) == 3
-        self.sample_shape = preprocessing.sample_shape
-        self.tensor_shape = preprocessing.tensor_shape
-        self.register_buffer("offset", torch.tensor(preprocessing.offset, dtype=torch.float32))
-        self.register_buffer("scale", torch.tensor(preprocessing.scale, dtype=torch.float32))
-
-
-class _Encoder(_Graph):
-    """From samples in the user's units to codes: (n, *sample_shape) -> (n, latent_dim)."""
-
-    def forward(self, samples: Tensor) -> Tensor:
-        x = (samples.float() - self.offset) / self.scale
-        x = x.permute(0, 3, 1, 2) if self.channels_last else x.reshape(-1, *self.tensor_shape)
-        return self.module.encode(x)
-
-
-class _Decoder(_Graph):
-    """From codes to samples in the user's units: (n, latent_dim) -> (n, *sample_shape)."""
-
-    def forward(self, codes: Tensor) -> Tensor:
-        x_hat = self.module.decode(codes)
-        x_hat = x_hat.permute(0, 2, 3, 1) if self.channels_last else x_hat.reshape(-1, *self.sample_shape)
-        return x_hat * self.scale + self.offset
 
 
 def is_export_folder(path: Path) -> bool:
@@ -82,28 +45,20 @@ def _is_marked(path: Path) -> bool:
         return content.find(_MARK.encode()) >= 0
 
 
-def export_onnx(
-    path: str | os.PathLike[str],
-    module: AutoencoderModule,
-    preprocessing: Preprocessing,
-    metadata: Mapping[str, Any],
-) -> float:
+def export_onnx(path: str | os.PathLike[str], model: FittedModel, metadata: Mapping[str, Any]) -> float:
     """Write ``encoder.onnx`` and ``decoder.onnx``, checked against PyTorch before they are put in place.
 
     The encoder takes samples as `fit` saw them (uint8 for uint8 images, else float32), the decoder codes as float32;
     both take any number of them at once. Returns the largest difference from PyTorch, of codes by their size; above
     `TOLERANCE`, `ModelFileError` is raised and nothing written.
     """
-    runtime = _require_onnx()
-    dtype = torch.uint8 if preprocessing.is_raw else torch.float32
-    samples = torch.zeros(2, *preprocessing.sample_shape, dtype=dtype)
-    codes = torch.zeros(2, module.latent_dim, dtype=torch.float32)
-    encoder, decoder = _Encoder(module, preprocessing).eval(), _Decoder(module, preprocessing).eval()
-    metadata = {_MARK: "", **metadata}
+    runtime, description = _require_onnx(), model.describe_layers()
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
+    texts = {_MARK: "", **texts}
     with new_folder(path, is_ours=is_export_folder) as folder:
-        _export(folder / ENCODER, encoder, samples, ("samples", "codes"), metadata)
-        _export(folder / DECODER, decoder, codes, ("codes", "samples"), metadata)
-        difference = _largest_difference(runtime, folder, encoder, decoder, preprocessing, dtype)
+        write_graph(folder / ENCODER, Graph(description).encoder(raw=model.preprocessing.is_raw), texts)
+        write_graph(folder / DECODER, Graph(description).decoder(), texts)
+        difference = _largest_difference(runtime, folder, model)
         if not difference <= TOLERANCE:
             raise ModelFileError(
                 f"the exported model differs from PyTorch by {difference:.2g}, more than {TOLERANCE:g}. Nothing was "
@@ -148,63 +103,23 @@ def _require_onnx() -> Any:
     try:
         import onnx  # noqa: F401
         import onnxruntime
-        import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtraError.of("exporting", f"the package {error.name}", "onnx") from error
     return onnxruntime
 
 
-def _export(
-    path: Path, graph: nn.Module, example: Tensor, names: tuple[str, str], metadata: Mapping[str, Any]
-) -> None:
-    """Write one graph with a dynamic first axis."""
-    # The exporter's own deprecations, and its remarks on packages it does without, are of no use to the user.
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                graph,
-                (example,),
-                input_names=[names[0]],
-                output_names=[names[1]],
-                dynamic_shapes=({0: torch.export.Dim("n")},),
-                opset_version=_OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-    finally:
-        logger.setLevel(level)
-    if program is None:
-        raise ModelFileError("PyTorch could not export the model to ONNX. Try another version of torch.")
-    for name, value in metadata.items():
-        program.model.metadata_props[name] = value if isinstance(value, str) else json.dumps(value)
-    program.save(path)
-
-
-def _largest_difference(
-    runtime: Any,
-    folder: Path,
-    encoder: nn.Module,
-    decoder: nn.Module,
-    preprocessing: Preprocessing,
-    dtype: torch.dtype,
-) -> float:
-    """How far onnxruntime is from PyTorch on random samples and on their codes."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(_CHECKED_SAMPLES, *preprocessing.sample_shape, generator=generator, dtype=torch.float64)
-    units = x * torch.from_numpy(np.asarray(preprocessing.scale)) + torch.from_numpy(np.asarray(preprocessing.offset))
-    samples = units.to(dtype)
-    with torch.inference_mode():
-        codes = encoder(samples)
-        decoded = decoder(codes)
-    onnx_codes = _session(runtime, folder / ENCODER).run(None, {"samples": samples.numpy()})[0]
-    onnx_decoded = _session(runtime, folder / DECODER).run(None, {"codes": codes.numpy()})[0]
-    in_codes = np.abs(onnx_codes - codes.numpy()).max() / max(1.0, float(codes.abs().max()))
-    in_samples = (np.abs(onnx_decoded - decoded.numpy()) / preprocessing.scale).max()
-    return float(max(in_codes, in_samples))
+def _largest_difference(runtime: Any, folder: Path, model: FittedModel) -> float:
+    """How far onnxruntime is from PyTorch on random samples and on their codes, beyond float32's rounding of units."""
+    preprocessing = model.preprocessing
+    x = np.random.default_rng(0).random((_CHECKED_SAMPLES, *preprocessing.sample_shape))
+    samples = (x * preprocessing.scale + preprocessing.offset).astype(np.uint8 if preprocessing.is_raw else np.float32)
+    codes = model.encode(samples)
+    decoded = model.decode(codes).astype(np.float32)
+    onnx_codes = _session(runtime, folder / ENCODER).run(None, {"samples": samples})[0]
+    onnx_decoded = _session(runtime, folder / DECODER).run(None, {"codes": codes})[0]
+    in_codes = np.abs(onnx_codes - codes).max() / max(1.0, float(np.abs(codes).max()))
+    beyond = np.maximum(np.abs(onnx_decoded - decoded) - np.spacing(np.abs(decoded)), 0)
+    return float(max(in_codes, (beyond / preprocessing.scale).max()))
 
 
 def _session(runtime: Any, path: Path) -> Any:
