@@ -226,7 +226,7 @@ def main() -> None:
         f"model {options.model or 'by default'}, {torch.get_num_threads()} threads, {options.seeds} seed(s), {split}"
     )
     for method in METHODS:  # what libraries only load when they are first used is in no fit's time
-        make(method, 2, 0, options, epochs=1).fit(np.random.default_rng(0).normal(size=(64, 8)))
+        make(method, 2, 0, options, epochs=1).fit(np.random.default_rng(0).random((64, 8, 8, 1)))
     (curve if options.curve else table)(options)
 
 

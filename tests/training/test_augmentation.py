@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from latentmap.training.augmentation import AUGMENTATIONS, affine, crop
+from latentmap.training.augmentation import AUGMENTATIONS, affine, crop, mirror
 
 
 def seeded(seed=0):
@@ -63,12 +63,12 @@ def test_every_augmentation_by_name():
     assert set(AUGMENTATIONS) == {"none", "affine", "crop"}
 
 
-@pytest.mark.parametrize("shape", [(3, 16, 11), (1, 2, 3), (2, 1, 1)])
-def test_half_of_the_images_are_mirrored_and_all_moved_by_up_to_two_pixels(shape):
+@pytest.mark.parametrize("shape", [(3, 30, 25), (1, 12, 11), (2, 1, 1)])
+def test_half_of_the_images_are_mirrored_and_all_moved_by_a_twelfth_at_most(shape):
     x = torch.rand(2000, *shape)
     cropped = crop(x, seeded())
     assert torch.equal(cropped, crop(x, seeded()))
-    pad = [min(2, size - 1) for size in shape[1:]]
+    pad = [min(2, size // 12) for size in shape[1:]]
     padded = functional.pad(x, (pad[1], pad[1], pad[0], pad[0]), mode="reflect")
     padded = torch.cat([padded, padded.flip(3)])
     found = []
@@ -80,4 +80,26 @@ def test_half_of_the_images_are_mirrored_and_all_moved_by_up_to_two_pixels(shape
     assert found.any(0).any(0).all()  # every image is one of these
     if min(shape[1:]) > 2:
         assert 850 < found.any(0)[0].sum() < 1150
-        assert (found.sum((1, 2)) > 30).all()  # 25 places, 80 each
+        assert (found.sum((1, 2)) > 0.4 * 2000 / len(found)).all()  # every place
+
+
+def test_half_of_the_images_are_mirrored_and_else_as_they_are():
+    x = torch.rand(2000, 3, 5, 4)
+    mirrored = mirror(x, seeded())
+    as_they_are, turned = ((mirrored == other).flatten(1).all(1) for other in (x, x.flip(3)))
+    assert (as_they_are != turned).all()
+    assert 900 < turned.sum() < 1100
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "wanted"),
+    [
+        ("affine", 5, [affine] * 4 + [None]),
+        ("affine", 1, [affine]),
+        ("crop", 20, [crop] * 18 + [mirror] * 2),
+        ("crop", 5, [crop] * 4 + [mirror]),
+        ("none", 2, [None] * 2),
+    ],
+)
+def test_the_last_epochs_see_images_unmoved(name, epochs, wanted):
+    assert [AUGMENTATIONS[name].at(epoch, epochs) for epoch in range(1, epochs + 1)] == wanted

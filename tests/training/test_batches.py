@@ -6,6 +6,7 @@ import torch
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.training import Batches
+from latentmap.training.augmentation import Augmentation
 
 
 def make(n=103, batch_size=10, seed=0, validation_fraction=0.1):
@@ -106,7 +107,7 @@ def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by(
         return x + torch.rand(x.shape, generator=generator)
 
     plain, noisy = make(), make()
-    noisy.augmentation, noisy.augmented_epochs = add_noise, 2
+    noisy.augmentation, noisy.epochs = Augmentation(add_noise), 3
     first, second = ([batch.x for batch in noisy.epoch(epoch)] for epoch in (1, 2))
     noise = [a - b.x for a, b in zip(first, plain.epoch(1), strict=True)]
     assert all(0.1 < x.std() < 0.5 for x in noise)
@@ -115,4 +116,4 @@ def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by(
     assert all(torch.equal(a.x, b) for a, b in zip(noisy.epoch(1), first, strict=True))  # and always the same
     assert all(torch.equal(a.x, b) for a, b in zip(noisy.epoch(1, start=4), first[4:], strict=True))
     assert flat(noisy.validation()) == flat(plain.validation())
-    assert flat(noisy.epoch(3)) == flat(plain.epoch(3))  # no more after the augmented epochs
+    assert flat(noisy.epoch(3)) == flat(plain.epoch(3))  # no more in the last fifth

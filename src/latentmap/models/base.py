@@ -210,6 +210,35 @@ class AutoencoderModule(nn.Module):
             for parameter in self.linear.into.parameters():
                 parameter.zero_()
 
+    @torch.no_grad()
+    def scale_codes(self, factors: Tensor) -> None:
+        """Multiply each number of every code by a factor (latent_dim,) of its own; what a code stands for stays."""
+        linear = [] if self.linear is None else [(self.linear.into, self.linear.out)]
+        first = next(layer for layer in self.decoder.modules() if isinstance(layer, _WEIGHTED))
+        for into, out in [(_last_weighted(self.encoder), first), *linear]:
+            into.weight.mul_(factors[:, None])  # type: ignore[operator]
+            into.bias.mul_(factors)  # type: ignore[operator]
+            out.weight.div_(factors)
+
+    @torch.no_grad()
+    def code_lengths(self, z: Tensor) -> Tensor:
+        """How far samples move for each number of their codes (n, latent_dim) that does: root mean square over codes.
+
+        Returns
+        -------
+        Tensor, shape (latent_dim,)
+            In sample space, as network input, for a change by one; images are not cut off at 0 and 1.
+        """
+        steps = _STEP * z.std(dim=0, correction=0)
+        steps = torch.where(steps > 0, steps, torch.ones_like(steps))
+        squares = []
+        for number, step in enumerate(steps):
+            move = torch.zeros_like(steps)
+            move[number] = step
+            ahead, behind = self._draw(z + move), self._draw(z - move)
+            squares.append(((ahead - behind) / (2 * step)).flatten(1).square().sum(dim=1).mean())
+        return torch.stack(squares).sqrt()
+
     def linear_code(self, x: Tensor) -> Tensor | float:
         """Return what the linear path adds to the codes of samples."""
         return 0.0 if self.linear is None else self.linear.encode(x)
@@ -230,18 +259,21 @@ class AutoencoderModule(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the samples that codes stand for: (n, latent_dim) -> (n, *sample_shape)."""
-        x_hat: Tensor = self.decoder(z)
-        if self.linear is None:
-            return x_hat
-        x_hat = x_hat + self.linear.decode(z)
         # While learning, what is too bright or too dark by little must still have a gradient.
-        return x_hat if self.training or len(self.sample_shape) == 1 else x_hat.clamp(0, 1)
+        bounded = self.linear is not None and not self.training and len(self.sample_shape) == 3
+        return self._draw(z).clamp(0, 1) if bounded else self._draw(z)
+
+    def _draw(self, z: Tensor) -> Tensor:
+        """What is decoded, images not yet cut off at 0 and 1."""
+        x_hat: Tensor = self.decoder(z)
+        return x_hat if self.linear is None else x_hat + self.linear.decode(z)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstructions of samples: (n, *sample_shape) -> (n, *sample_shape)."""
         return self.decode(self.encode(x))
 
 
+_STEP = 0.1  # standard deviations of a number, each way
 _WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -63,8 +62,6 @@ class StridedAutoencoder(AutoencoderModule):
     ) -> None:
         sample_shape = check_image_shape(sample_shape, "strided")
         super().__init__(sample_shape, latent_dim, linear_path=linear_path)
-        if sample_shape[0] == 1:  # handwriting, say: mirrored it is no writing
-            self.recipe = replace(self.recipe, augmentation="none")  # type: ignore[misc]
         shapes = _halvings(self.sample_shape)
         n = n_values(shapes[-1])
         self.encoder = nn.Sequential(

@@ -1,24 +1,28 @@
 """Augmentation: images a little moved, turned or mirrored, so that more is learned from the same samples.
 
-An augmentation takes a batch of images and a random generator, and returns the batch that is learned from in its
-place; the objective sees it as both input and target.
+A change takes a batch of images and a random generator, and returns the batch that is learned from in its place; the
+objective sees it as both input and target. Moved images are not quite like the data, at their edges above all, so the
+last epochs see them unmoved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+Change = Callable[[Tensor, torch.Generator], Tensor]
 
+_LATE = 0.2  # of the epochs
 _ANGLE = 0.05  # radians, standard deviation, as for all of these
 _STRETCH = 0.025  # of the height and of the width
 _SHEAR = 0.05
-_MOST_MOVED = 2  # pixels
+_MOST_MOVED = 2  # pixels, each of as many
+_LEAST_SIZE = 12  # of the height and of the width
 _SHIFT = 0.018  # of the height and of the width: half a pixel of 28
 
 
@@ -48,15 +52,15 @@ def _places(height: int, width: int) -> Tensor:
 
 
 def crop(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (n, c, h, w), each mirrored or not and moved by up to two pixels; what comes in is its own reflection."""
+    """Images (n, c, h, w), each mirrored or not and moved a little; what comes in is its own reflection."""
     n, _, height, width = x.shape
-    draws = torch.rand(3, n, generator=generator, dtype=torch.float32)
-    mirrored, *moves = (draws * torch.tensor([[2.0], [2 * _MOST_MOVED + 1], [2 * _MOST_MOVED + 1]])).long()
+    mirrored, *moves = torch.rand(3, n, 1, generator=generator, dtype=torch.float32)
     rows, columns = (
-        _reflected(torch.arange(size) + (move[:, None] - _MOST_MOVED).clamp(1 - size, size - 1), size)
+        _reflected(torch.arange(size) + (move * (2 * most + 1)).long() - most, size)
         for size, move in zip((height, width), moves, strict=True)
+        for most in [min(_MOST_MOVED, size // _LEAST_SIZE)]
     )
-    columns = torch.where(mirrored[:, None] == 1, columns, columns.flip(1))
+    columns = torch.where(mirrored < 0.5, columns.flip(1), columns)
     places = (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])
     return x.permute(0, 2, 3, 1)[tuple(place.to(x.device) for place in places)].permute(0, 3, 1, 2)
 
@@ -66,5 +70,30 @@ def _reflected(places: Tensor, size: int) -> Tensor:
     return (size - 1 - (places - (size - 1)).abs()).abs()
 
 
-AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "affine": affine, "crop": crop}
+def mirror(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Images (n, c, h, w), each mirrored or not."""
+    mirrored = torch.rand(len(x), generator=generator, dtype=torch.float32) < 0.5
+    return torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(3), x)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to images in most epochs, and in the last ones: a fifth, or no more than `most_late`."""
+
+    early: Change | None = None
+    late: Change | None = None
+    most_late: int | None = None
+
+    def at(self, epoch: int, epochs: int) -> Change | None:
+        """Return what is done in an epoch, from 1, of so many."""
+        n_late = epochs - round((1 - _LATE) * epochs)
+        n_late = n_late if self.most_late is None else min(n_late, self.most_late)
+        return self.late if epoch > epochs - n_late else self.early
+
+
+AUGMENTATIONS = {
+    "none": Augmentation(),
+    "affine": Augmentation(affine),
+    "crop": Augmentation(crop, mirror, most_late=2),
+}
 """Every augmentation by the name that `Autoencoder(augmentation=...)` takes."""

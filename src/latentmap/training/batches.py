@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.models.base import Components
-from latentmap.training.augmentation import Augmentation
+from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
 from latentmap.training.objectives.base import Batch, Objective
 
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
@@ -52,14 +52,14 @@ class BatchesBase(ABC):
         preprocessing: Preprocessing,
         seed: int,
         device: torch.device,
-        augmentation: Augmentation | None,  # of the batches that are learned from
-        augmented_epochs: int,  # from the first
+        augmentation: Augmentation,  # of the batches that are learned from
+        epochs: int,  # in all
     ) -> None:
         self.preprocessing = preprocessing
         self.seed = seed
         self.device = device
         self.augmentation = augmentation
-        self.augmented_epochs = augmented_epochs
+        self.epochs = epochs
 
     @abstractmethod
     def some(self) -> Tensor:
@@ -113,10 +113,10 @@ class BatchesBase(ABC):
 
     def epoch(self, epoch: int, *, start: int = 0, objective: Objective | None = None) -> Iterator[Batch]:
         """Yield the training samples in the order of an epoch (from 1), from batch number `start` (from 0)."""
-        augmentation = self.augmentation if epoch <= self.augmented_epochs else None
+        change = self.augmentation.at(epoch, self.epochs)
         for number, (rows, x) in enumerate(self._take_epoch(epoch, start), start):
             batch = self._batch(rows, x, self._generator(epoch, number + 1), objective)
-            yield batch if augmentation is None else batch._replace(x=augmentation(batch.x, batch.generator))
+            yield batch if change is None else batch._replace(x=change(batch.x, batch.generator))
 
     def validation(self, objective: Objective | None = None) -> Iterator[Batch]:
         """Yield the validation samples, with the same random numbers each time; nothing where there are none."""
@@ -157,10 +157,10 @@ class Batches(BatchesBase):
         The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
     device : torch.device
         Where batches are wanted, and samples are held.
-    augmentation : callable, optional
+    augmentation : Augmentation, default none
         An entry of `AUGMENTATIONS`, for the batches that are learned from.
-    augmented_epochs : int, default 0
-        How many epochs are augmented, from the first.
+    epochs : int, default 0
+        How many there are in all, by which it goes.
     """
 
     def __init__(
@@ -172,11 +172,11 @@ class Batches(BatchesBase):
         seed: int,
         validation_fraction: float,
         device: torch.device,
-        augmentation: Augmentation | None = None,
-        augmented_epochs: int = 0,
+        augmentation: Augmentation = AUGMENTATIONS["none"],
+        epochs: int = 0,
     ) -> None:
         n = len(samples)
-        super().__init__(preprocessing, seed, device, augmentation, augmented_epochs)
+        super().__init__(preprocessing, seed, device, augmentation, epochs)
         # Moved once: a batch is then a gather on the device. Bytes are a quarter of what float32 would take.
         self.samples = samples.to(device)
         order = self._permutation(n, epoch=0)

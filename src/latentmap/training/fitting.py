@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, choose_model
-from latentmap.models.base import build, path_config
+from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, streamed
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.callbacks import Callback, PrintEpochs
@@ -34,6 +35,10 @@ from latentmap.training.objectives import Objective, make_objective
 from latentmap.training.plan import resolve
 from latentmap.training.runtime import PRECISIONS, choose_device
 from latentmap.training.streamed import make_batches
+
+_MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes
+_FEWEST_MEASURED = 16  # samples
+_SHORTEST = 1e-3  # over the longest: numbers that draw nothing
 
 Parameters = Mapping[str, Any]
 
@@ -131,16 +136,17 @@ def learn(
         model.recall_some()
     described = {name: parameters[name] for name in ("objective", "objective_params")}
     goes_on = all(model.info.get(name) == value for name, value in described.items())
+    batches = make_batches(
+        model.for_training(samples),
+        model.preprocessing,
+        plan,
+        seed=model.seed + model.n_iter,  # each piece in an order of its own
+        validation_fraction=0.0 if piecewise else parameters["validation_fraction"],
+        device=device,
+    )
     result = train(
         model.module,
-        make_batches(
-            model.for_training(samples),
-            model.preprocessing,
-            plan,
-            seed=model.seed + model.n_iter,  # each piece in an order of its own
-            validation_fraction=0.0 if piecewise else parameters["validation_fraction"],
-            device=device,
-        ),
+        batches,
         objective,
         plan,
         callbacks=[*parameters["callbacks"], *([PrintEpochs()] if parameters["verbose"] else [])],
@@ -151,6 +157,8 @@ def learn(
     )
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)
+    if objective.loss_is_error and model.module.n_components and not piecewise:
+        _measure_codes(model.module, batches.some())
     seconds = time.perf_counter() - start
     model.prior_is_normal = objective.prior_is_normal
     model.take_in(samples, piecewise=piecewise)
@@ -174,6 +182,14 @@ def learn(
         },
     }
     return result.problem
+
+
+def _measure_codes(module: AutoencoderModule, x: Tensor) -> None:
+    """Let numbers of a code count as much as what they draw, as PCA's do: near codes are then of alike samples."""
+    n = max(_FEWEST_MEASURED, _MEASURED // module.latent_dim)
+    lengths = module.code_lengths(module.encode(x[:: -(-len(x) // n)].cpu()))
+    if (longest := float(lengths.max())) > 0:
+        module.scale_codes(lengths.clamp(min=_SHORTEST * longest))
 
 
 def _digest(samples: NDArray[Any]) -> str:

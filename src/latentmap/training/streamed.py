@@ -36,8 +36,8 @@ class StreamedBatches(BatchesBase):
         seed: int,
         validation_fraction: float,
         device: torch.device,
-        augmentation: Augmentation | None = None,
-        augmented_epochs: int = 0,
+        augmentation: Augmentation = AUGMENTATIONS["none"],
+        epochs: int = 0,
     ) -> None:
         n = len(region)
         step = max(1, _BLOCK_BYTES // region.row_bytes)
@@ -49,7 +49,7 @@ class StreamedBatches(BatchesBase):
         self._starts = starts
         self._per_window = max(1, _WINDOW_BYTES // (step * region.row_bytes))
         self.region = region
-        super().__init__(preprocessing, seed, device, augmentation, augmented_epochs)
+        super().__init__(preprocessing, seed, device, augmentation, epochs)
         order = self._permutation(len(starts), epoch=0).numpy()
         wanted = n_validation(n, validation_fraction)
         n_blocks = int(np.searchsorted(np.cumsum(self._sizes[order]), wanted, side="left")) + 1 if wanted else 0
@@ -154,10 +154,6 @@ class StreamedBatches(BatchesBase):
         return torch.from_numpy(self.region.read(start, start + int(self._sizes[number])))
 
 
-# Moved images are not quite like the data; the last epochs see them as they are.
-_AUGMENTED = 0.8
-
-
 def make_batches(
     samples: Tensor | FileRegion, preprocessing: Preprocessing, plan: TrainingPlan, *,
     seed: int, validation_fraction: float, device: torch.device,
@@ -172,5 +168,5 @@ def make_batches(
         validation_fraction=validation_fraction,
         device=device,
         augmentation=AUGMENTATIONS[plan.augmentation],
-        augmented_epochs=round(_AUGMENTED * plan.epochs),
+        epochs=plan.epochs,
     )

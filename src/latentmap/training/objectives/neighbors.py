@@ -66,7 +66,7 @@ class Neighbors(Objective):
         """Find every sample's neighbours."""
         self._parts = module.split_encoder()
         self._variance = max(float(batches.variance()), _LEAST_VARIANCE)
-        self._graph = neighbour_graph(batches, self.n_neighbors, affine=batches.augmentation is affine)
+        self._graph = neighbour_graph(batches, self.n_neighbors, affine=batches.augmentation.early is affine)
 
     def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return one neighbour of each sample."""
