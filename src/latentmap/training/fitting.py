@@ -99,7 +99,7 @@ def untrained(
     name, shape, latent_dim = parameters["model"], preprocessing.tensor_shape, parameters["latent_dim"]
     if name == "auto":
         latent_dim = min(2, preprocessing.n_values) if latent_dim is None else int(latent_dim)
-        name = choose_model(shape)
+        name = choose_model(shape, len(samples), latent_dim)
         config = path_config(shape, latent_dim)
     else:
         config = MODELS[name].config_for(shape, latent_dim)
