@@ -480,7 +480,7 @@ async function begin() {
     measureFeatures();
   }
   byId("about").textContent = `${samples.n.toLocaleString("en")}${samples.n < data.of ? ` of ${data.of.toLocaleString("en")}, evenly chosen,` : ""} samples as codes`;
-  fillSelect(byId("layout"), models.map(({ name, k }, i) => [String(i), `${name} (${k})`]), "0", (value) => {
+  fillSelect(byId("layout"), models.map(({ name }, i) => [String(i), name]), "0", (value) => {
     useModel(models[Number(value)]);
     remember();
   });
