@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "load_dataset"]
+__all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "explore", "load_dataset"]
 
 _HOMES = {
     "Autoencoder": "latentmap.estimator",
     "Dataset": "latentmap.data",
     "LatentmapError": "latentmap.errors",
+    "explore": "latentmap.report.explorer",
     "load_dataset": "latentmap.data",
 }
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from latentmap.data import Dataset, load_dataset
     from latentmap.errors import LatentmapError
     from latentmap.estimator import Autoencoder
+    from latentmap.report.explorer import explore
 
 
 # PyTorch's threads spin while they wait for each other; beside a busy process that makes training many times slower.

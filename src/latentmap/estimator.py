@@ -66,15 +66,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     validation_fraction : float, default 0.1
         The part of the samples by which epochs are judged (at most 5,000 samples); the best epoch's weights are kept.
         0 keeps none.
-    patience : int, optional
-        Stop after so many epochs without a better one. By default all epochs are carried out.
+    patience : int, "auto" or None, default "auto"
+        Stop after so many epochs without a better one; None never does. ``"auto"`` takes a third of the epochs where
+        their number is left to it too, of 1,000 samples and more, where the objective is an error.
     precision : {"auto", "float32", "bfloat16"}, default "auto"
         Of the arithmetic while learning; ``"auto"`` takes bfloat16 where the machine has it in hardware and the
         architecture gains by it. Weights, encoding and decoding are float32 always.
     augmentation : {"auto", "none", "affine", "crop"}, default "auto"
-        What is done to images before they are learned from, except in the last fifth of the epochs: ``"affine"``
-        moves, turns and stretches them a little, ``"crop"`` mirrors half and moves all by up to two pixels, as suits
-        photographs; ``"auto"`` leaves it to the architecture. Vectors are never changed.
+        What is done to images before they are learned from: ``"affine"`` moves, turns and stretches them a little,
+        but in the last fifth of the epochs; ``"crop"`` mirrors half and moves all by up to two pixels, but mirrors
+        alone in the last two epochs; ``"auto"`` leaves it to the architecture. Vectors are never changed.
     weight_decay : float or "auto", default "auto"
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     scaling : {"auto", "standard", "global"}, default "auto"
@@ -162,7 +163,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
         validation_fraction: float = 0.1,
-        patience: int | None = None,
+        patience: int | str | None = "auto",
         precision: str = "auto",
         augmentation: str = "auto",
         weight_decay: float | str = "auto",

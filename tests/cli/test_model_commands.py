@@ -251,6 +251,20 @@ def test_evaluate_says_where_pca_is_no_match_and_takes_objectives_it_does_not_kn
     assert latentmap("generate", place, "--samples", 4, "-o", "new.png").status == 0
 
 
+def test_explore_writes_a_page_of_one_model_or_more(latentmap, tmp_path, model):
+    done = latentmap("explore", model, model, "digits", "-o", "explorer.html", "--limit", 40)
+    assert (done.status, done.out) == (0, "explorer.html\n")
+    page = (tmp_path / "explorer.html").read_text(encoding="utf-8")
+    assert '"of": 360' in page
+    assert "latentmap explore" in page
+    again = latentmap("explore", model, "digits", "-o", "explorer.html")
+    assert again.status == 1
+    assert "--force" in again.err
+    alone = latentmap("explore", model, "-o", "other.html")
+    assert alone.status == 2
+    assert "at least one model folder and the data" in alone.err
+
+
 @pytest.mark.parametrize("words", [("generate", "no-model", "digits"),
                                    ("interpolate", "no-model", "digits", "--from", 1, "--to", 2)])  # fmt: skip
 def test_a_wrong_ending_is_refused_before_anything_is_read(latentmap, words):

@@ -69,7 +69,13 @@ def test_metrics_keep_their_contract(report):
 
 
 def test_the_folder_holds_what_it_should(report):
-    assert {path.name for path in report.folder.iterdir()} == {"report.html", "metrics.json", "figures", "models"}
+    assert {path.name for path in report.folder.iterdir()} == {
+        "report.html",
+        "explorer.html",
+        "metrics.json",
+        "figures",
+        "models",
+    }
     assert {path.stem for path in (report.folder / "figures").iterdir()} == NAMES
     assert {path.name for path in (report.folder / "models").iterdir()} == {"dense", longer(report), "map", "linear"}
     assert is_report(report.folder)

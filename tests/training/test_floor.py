@@ -77,10 +77,18 @@ def test_convolutions_of_a_chosen_size_are_no_worse_either():
 
 
 @pytest.mark.parametrize(
-    ("shape", "name"), [((30,), "dense"), ((1, 32, 32), "dense"), ((3, 32, 32), "strided"), ((2, 5, 7), "strided")]
+    ("shape", "n", "latent_dim", "name"),
+    [
+        ((30,), 5000, 8, "dense"),
+        ((3, 32, 32), 2000, 2, "strided"),
+        ((3, 32, 32), 1999, 2, "dense"),
+        ((3, 15, 32), 5000, 64, "dense"),
+        ((1, 28, 28), 5000, 3, "strided"),
+        ((1, 28, 28), 5000, 2, "dense"),
+    ],
 )
-def test_what_is_chosen_by_default(shape, name):
-    assert choose_model(shape) == name
+def test_what_is_chosen_by_default(shape, n, latent_dim, name):
+    assert choose_model(shape, n, latent_dim) == name
 
 
 def test_what_was_chosen_is_said_and_kept(tmp_path, small):
@@ -91,7 +99,8 @@ def test_what_was_chosen_is_said_and_kept(tmp_path, small):
     assert ae.module_.linear is not None  # unlike that of `dense` when it is asked for
     loaded = Autoencoder.load(tmp_path / "model")
     assert (loaded.model, loaded.model_) == ("auto", "dense")
-    assert ae.fit(DATA["colour images"]).model_ == "strided"
+    many = np.random.default_rng(0).integers(0, 256, (2000, 16, 16, 3), dtype=np.uint8)
+    assert ae.fit(many).model_ == "strided"
     assert Autoencoder(epochs=1).fit(DATA["curved"][:, :1]).latent_dim_ == 1
 
 

@@ -52,3 +52,6 @@ def test_a_plan_is_what_was_asked_for_and_the_recipe_where_nothing_was():
     assert found.epochs == auto_epochs(recipe, 1000, found.batch_size)
     assert (found.learning_rate, found.weight_decay) == (recipe.learning_rate, recipe.weight_decay)
     assert plan(is_images=False, augmentation="affine").augmentation == "none"
+    assert found.patience == round(found.epochs / 3)
+    assert plan(epochs=30).patience is None
+    assert plan(patience=None).patience is None

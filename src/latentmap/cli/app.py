@@ -19,6 +19,7 @@ import typer
 
 from latentmap import __version__
 from latentmap.cli import bar
+from latentmap.cli.explore_command import explore
 from latentmap.cli.info_commands import data, info
 from latentmap.cli.model_commands import decode, encode, evaluate, export
 from latentmap.cli.picture_commands import generate, interpolate
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (report, fit, sweep, encode, decode, generate, interpolate, evaluate, info, export, data):
+for command in (report, explore, fit, sweep, encode, decode, generate, interpolate, evaluate, info, export, data):
     app.command(command.__name__)(command)
 
 

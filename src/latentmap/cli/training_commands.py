@@ -52,7 +52,7 @@ class FitOptions(ModelOptions):
     ] = None
     patience: Annotated[
         int | None,
-        typer.Option("--patience", help="Stop after so many epochs without a better one.", show_default="never"),
+        typer.Option("--patience", help="Stop after so many epochs without a better one.", show_default="auto"),
     ] = None
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],

@@ -28,6 +28,14 @@ MODELS: dict[str, type[AutoencoderModule]] = {
 """Every architecture by the name that `Autoencoder(model=...)` takes."""
 
 
-def choose_model(sample_shape: SampleShape) -> str:
-    """Return the name of the architecture for samples of a shape: the table in ``docs/training.md``."""
-    return "strided" if len(sample_shape) == 3 and sample_shape[0] > 1 else "dense"
+_FEWEST_IMAGES = 2000
+_SMALLEST_IMAGE = 16  # pixels
+
+
+def choose_model(sample_shape: SampleShape, n_samples: int, latent_dim: int) -> str:
+    """Return the name of the architecture for so many samples of a shape: the table in ``docs/training.md``."""
+    is_image = len(sample_shape) == 3 and min(sample_shape[1:]) >= _SMALLEST_IMAGE
+    # Of gray images, most of them writing or drawings, 2 numbers from small convolutions are worse than from large
+    # matrices.
+    worth_it = n_samples >= _FEWEST_IMAGES and (sample_shape[0] > 1 or latent_dim > 2)
+    return "strided" if is_image and worth_it else "dense"

@@ -53,7 +53,7 @@ class StridedAutoencoder(AutoencoderModule):
     (torch.Size([5, 64]), 522979)
     """
 
-    recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.05, n_steps=7000, augmentation="crop")
+    recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.05, n_steps=6300, augmentation="crop")
     keeps_components: ClassVar[bool] = False
     images_only: ClassVar[bool] = True
 

@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,20 @@ from PIL import Image
 from latentmap.analysis import OriginalRanks, PcaBaseline, evaluate
 from latentmap.analysis.baselines import most_components
 from latentmap.data.dataset import Dataset
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, LayerError
 from latentmap.estimator import Autoencoder
 from latentmap.files import holds_only, new_folder, unfinished_of
 from latentmap.models.files import is_model_folder
+from latentmap.models.layers import describe
+from latentmap.report.explorer import explore, of_dataset
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment
 from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load
 from latentmap.report.page import render
 from latentmap.training import Callback
 
-PAGE, METRICS = "report.html", "metrics.json"
+_MOST_EXPLORED = 8  # models
+PAGE, METRICS, EXPLORER = "report.html", "metrics.json", "explorer.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +154,9 @@ def build_report(
             for model in experiment.models:
                 if isinstance(model.model, Autoencoder):
                     model.model.save(folder / "models" / model.name)
-            page = render(experiment, results, pictures, command=command, seconds=watch.rounded())
+            explored = write_explorer(experiment, folder / EXPLORER, command)
+            link = EXPLORER if explored else None
+            page = render(experiment, results, pictures, explorer=link, command=command, seconds=watch.rounded())
             (folder / PAGE).write_text(page, encoding="utf-8")
         metrics = collect_metrics(experiment, watch.rounded())
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
@@ -161,7 +166,7 @@ def build_report(
 
 def is_report(folder: Path) -> bool:
     """Tell whether a folder is a former report and nothing else, so that replacing it loses nothing."""
-    ours = [PAGE, METRICS, *(f"figures/{figure.name}.png" for figure in FIGURES)]
+    ours = [PAGE, METRICS, EXPLORER, *(f"figures/{figure.name}.png" for figure in FIGURES)]
     ours += [f"models/*/{name}" for name in ("model.safetensors", "config.json", "history.jsonl")]
     if not ((folder / PAGE).is_file() and (folder / METRICS).is_file() and holds_only(folder, ours)):
         return False
@@ -203,6 +208,23 @@ def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: 
             Measured(spec, model, evaluate(model, dataset, ranks=ranks), watch.seconds[f"fit_{spec.name}"])
             for spec, model in fitted
         )
+
+
+def write_explorer(experiment: Experiment, path: Path, command: str) -> bool:
+    """Write the page in which the models run; False where it can run none of them, as it knows not their layers."""
+    explored: dict[str, Model] = {}
+    for model in experiment.models:
+        if model.spec.pictured and len(explored) < _MOST_EXPLORED:
+            with suppress(LayerError):
+                describe(model.model)
+                explored[model.title] = model.model
+    if not explored:
+        return False
+    # The map first: it is what separates best, and what there is to see.
+    ordered = dict(sorted(explored.items(), key=lambda one: not one[0].startswith("map ")))
+    facts = {"command": command} if command else {}
+    explore(ordered, **of_dataset(experiment.dataset), facts=facts).save(path)
+    return True
 
 
 def make_figures(

@@ -34,6 +34,7 @@ def render(
     results: Mapping[str, Any],
     pictures: Mapping[str, tuple[bytes, Caption]],
     *,
+    explorer: str | None,
     command: str,
     seconds: Mapping[str, float],
 ) -> str:
@@ -54,6 +55,7 @@ def render(
         columns=columns(experiment),
         groups=groups(experiment),
         pictures=[picture(name, *found) for name, found in pictures.items()],
+        explorer=explorer,
         command=command,
         seconds=[(name.replace("_", " "), f"{value:.1f}") for name, value in seconds.items()],
         version=latentmap.__version__,

@@ -54,10 +54,10 @@ def check_parameters(parameters: Parameters) -> Objective:
     check_choice("scaling", parameters["scaling"], SCALINGS)
     check_choice("precision", parameters["precision"], PRECISIONS)
     check_choice("augmentation", parameters["augmentation"], ("auto", *AUGMENTATIONS))
-    whole = {"latent_dim": None, "epochs": "auto", "batch_size": "auto", "patience": None}
+    whole = {"latent_dim": None, "epochs": "auto", "batch_size": "auto", "patience": "auto"}
     for name, unset in {**whole, "learning_rate": "auto", "weight_decay": "auto"}.items():
         value = parameters[name]
-        if value is unset or (isinstance(value, str) and value == unset):
+        if (isinstance(value, str) and value == unset) or (value is None and name in ("latent_dim", "patience")):
             continue
         if name == "weight_decay":
             check_share(name, value, most=None)
@@ -99,7 +99,7 @@ def untrained(
     name, shape, latent_dim = parameters["model"], preprocessing.tensor_shape, parameters["latent_dim"]
     if name == "auto":
         latent_dim = min(2, preprocessing.n_values) if latent_dim is None else int(latent_dim)
-        name = choose_model(shape)
+        name = choose_model(shape, len(samples), latent_dim)
         config = path_config(shape, latent_dim)
     else:
         config = MODELS[name].config_for(shape, latent_dim)
@@ -131,6 +131,8 @@ def learn(
     device, start = choose_device(parameters["device"]), time.perf_counter()
     recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
     plan = resolve(parameters, recipe, model.name, len(samples), device, is_images=is_images)
+    if plan.patience and parameters["patience"] == "auto" and not objective.loss_is_error:
+        plan = replace(plan, patience=None)  # a third was measured for errors alone
     if piecewise:
         plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
         model.recall_some()

@@ -16,6 +16,8 @@ _RECIPE_SAMPLES = 60_000  # what recipes are stated for
 _FEWEST_STEPS = 150
 _FEWEST_EPOCHS = 2
 _SMALLEST_BATCH = 8
+_PATIENCE = 1 / 3  # of the epochs
+_FEWEST_TO_STOP = 1000  # samples; fewer are learned from in seconds, and what is kept of them is too few to tell by
 
 
 @dataclass(frozen=True)
@@ -175,12 +177,17 @@ def resolve(
     names = ("epochs", "batch_size", "learning_rate", "augmentation", "weight_decay")
     chosen = {name: parameters[name] for name in names if parameters[name] != "auto"}
     batch_size = int(chosen.get("batch_size", auto_batch_size(recipe, n_samples)))
+    epochs = int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size)))
+    patience = parameters["patience"]
+    if patience == "auto":
+        stops = "epochs" not in chosen and n_samples >= _FEWEST_TO_STOP
+        patience = max(3, round(_PATIENCE * epochs)) if stops else None
     return TrainingPlan(
         model,
-        int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size))),
+        epochs,
         batch_size,
         float(chosen.get("learning_rate", recipe.learning_rate)),
-        patience=parameters["patience"],
+        patience=patience,
         precision=choose_precision(parameters["precision"], device, pays=recipe.bfloat16_pays),
         augmentation=chosen.get("augmentation", recipe.augmentation) if is_images else "none",
         weight_decay=float(chosen.get("weight_decay", recipe.weight_decay)),

@@ -1,5 +1,217 @@
-"""The explorer: one page in which the latent space is touched, with the network running inside it."""
+"""The explorer: one page in which the latent space is touched, with the network running inside it.
 
+What belongs here: what is put into the page (`pack`, `weights`), and the page itself: its looks (``page.html.j2``,
+``style.css``) and its scripts, one thing a file, which are put together as they are written.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+
+import latentmap
+from latentmap.checks import check_number
+from latentmap.data.dataset import Dataset, choose_few
+from latentmap.errors import printable
+from latentmap.files import new_file
+from latentmap.report.explorer.pack import numbers, packed_model, sheets
+from latentmap.report.figures.style import PALETTE, REST
 
 FOLDER = Path(__file__).parent
+SCRIPTS = ("network.js", "data.js", "places.js", "scatter.js", "panels.js", "pad.js", "explorer.js")
+_HEIGHT = 720  # pixels, in a notebook
+
+
+@dataclass(frozen=True, eq=False)
+class Explorer:
+    """A page in which the latent space is touched; in a notebook it shows itself.
+
+    Parameters
+    ----------
+    html : str
+        The page: one file that needs nothing else and makes no request.
+    """
+
+    html: str = field(repr=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page; `OutputError` if it can't be."""
+        with new_file(path) as temporary:
+            temporary.write_text(self.html, encoding="utf-8")
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own."""
+        # A frame of text is cut off from the notebook: it may run its script, and nothing else.
+        return (
+            f'<iframe srcdoc="{html.escape(self.html, quote=True)}" sandbox="allow-scripts allow-downloads" '
+            f'style="width: 100%; height: {_HEIGHT}px; border: 0" title="explorer"></iframe>'
+        )
+
+
+def explore(
+    models: Any,
+    X: NDArray[Any],
+    labels: NDArray[Any] | Sequence[Any] | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    feature_names: Sequence[str] | None = None,
+    title: str = "latent space",
+    limit: int = 10_000,
+    facts: Mapping[str, str] | None = None,
+) -> Explorer:
+    """Make a page that shows the codes of samples and decodes under the cursor.
+
+    Parameters
+    ----------
+    models : fitted Autoencoder or PcaBaseline, or a mapping of names to these
+        Of several, the page switches between the maps.
+    X : ndarray, shape (n, *sample_shape)
+        Samples as `fit` saw them: images, or vectors.
+    labels : array-like, shape (n,), optional
+        The class of each sample: it colours the map, and nothing else.
+    class_names : sequence of str, optional
+        The names of classes 0, 1, ...; by default the labels themselves.
+    names : sequence of str, optional
+        What each sample is called.
+    feature_names : sequence of str, optional
+        What the numbers of a vector are called.
+    title : str
+        What stands at the top.
+    limit : int, default 10,000
+        Of more samples, so many evenly spaced ones are shown, and the page says so.
+    facts : mapping of str to str, optional
+        What else the page shall tell of how it was made.
+
+    Returns
+    -------
+    Explorer
+
+    Raises
+    ------
+    ValueError
+        If `X` and `labels` differ in length, or `X` is empty.
+    LayerError
+        If a model has layers that the page can't compute.
+
+    Examples
+    --------
+    >>> import latentmap
+    >>> digits = latentmap.load_dataset("digits")
+    >>> ae = latentmap.Autoencoder("linear", epochs=1, random_state=0).fit(digits.train.images)
+    >>> latentmap.explore(ae, digits.test.images, digits.test.labels).html[:15]
+    '<!DOCTYPE html>'
+    """
+    check_number("limit", limit, whole=True)
+    X = np.asarray(X)
+    n = len(X)
+    if n == 0:
+        raise ValueError("X must hold at least one sample, got none.")
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"labels must be as many as samples, got {len(labels):,} for {n:,}.")
+    classes, indices = _classes(labels, class_names)
+    rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
+    X, indices = X[rows], None if indices is None else indices[rows]
+    named = models if isinstance(models, Mapping) else {_name(models): models}
+    if not named:
+        raise ValueError("models must hold at least one fitted model, got none.")
+    is_images = X.ndim > 2
+    images, range_ = _as_bytes(X, next(iter(named.values()))) if is_images else (None, None)
+    data = {
+        "range": range_,
+        "title": printable(title),
+        "of": n,
+        "rows": numbers(rows.astype(np.int32)),
+        "labels": None if indices is None else numbers(indices.astype(np.int32)),
+        "classes": None if classes is None else [printable(name) for name in classes],
+        "names": None if names is None else [printable(str(names[row])) for row in rows],
+        "colours": [*PALETTE],
+        "rest": REST,
+        "images": None if images is None else sheets(images),
+        "vectors": None if is_images else numbers(X.astype(np.float32)),
+        "features": None if is_images else [printable(str(name)) for name in _features(feature_names, X.shape[1])],
+        "models": [packed_model(printable(name), model, X, indices) for name, model in named.items()],
+        "made": {**(facts or {}), "Latentmap": latentmap.__version__},
+    }
+    return Explorer(_page(data))
+
+
+def of_dataset(dataset: Dataset) -> dict[str, Any]:
+    """What `explore` takes of a dataset: its test samples."""
+    test, reading = dataset.test, dataset.reading
+    names = None if dataset.is_images or reading is None else reading.columns
+    return {
+        "X": test.X,
+        "labels": test.labels,
+        "class_names": dataset.class_names if test.labels is not None else None,
+        "names": test.names,
+        "feature_names": names,
+        "title": dataset.name,
+    }
+
+
+def _name(model: Any) -> str:
+    """What a model is called on its own."""
+    return str(getattr(model, "model_", "PCA"))
+
+
+def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] | None, NDArray[np.int64] | None]:
+    """The names of classes, and the number of each sample's."""
+    if labels is None:
+        return None, None
+    labels = np.asarray(labels)
+    if class_names is not None:
+        return [str(name) for name in class_names], labels.astype(np.int64)
+    found, indices = np.unique(labels, return_inverse=True)
+    return [str(name) for name in found], indices.astype(np.int64)
+
+
+def _features(names: Sequence[str] | None, n: int) -> Sequence[str]:
+    """The names of a vector's numbers."""
+    return [f"x{i}" for i in range(n)] if names is None else names
+
+
+def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[float]]:
+    """Images as they are shown, and the values of black and of white."""
+    images = X if X.ndim == 4 else X[..., np.newaxis]
+    if X.dtype == np.uint8:
+        return images, [0.0, 255.0]
+    preprocessing = getattr(model, "preprocessing_", None)
+    low, high = (X.min(), X.max()) if preprocessing is None else preprocessing.pixel_range
+    scaled = (images - low) / max(high - low, 1e-12)
+    return np.asarray(np.clip(np.round(scaled * 255), 0, 255), np.uint8), [float(low), float(high)]
+
+
+def _page(data: Mapping[str, Any]) -> str:
+    """The page with everything in it; what it may run is named by its digest."""
+    script = "(() => {\n'use strict';\n" + "\n".join((FOLDER / name).read_text() for name in SCRIPTS) + "\n})();"
+    style = (FOLDER / "style.css").read_text()
+    environment = Environment(
+        loader=PackageLoader("latentmap.report.explorer", ""), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("page.html.j2").render(
+        title=data["title"],
+        script=script,
+        style=style,
+        script_digest=_digest(script),
+        style_digest=_digest(style),
+        data=json.dumps(data).replace("<", "\\u003c"),  # so that no name ends the element
+        version=latentmap.__version__,
+    )
+
+
+def _digest(text: str) -> str:
+    """The digest by which a policy allows a script or a style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

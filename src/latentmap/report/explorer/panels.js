@@ -1,0 +1,79 @@
+// What stands beside the map: samples as images or as bars, strips of them, and tables of facts.
+
+const byId = (id) => document.getElementById(id);
+
+/** An element with a class, a text, and children; text is text, whatever is in it. */
+function element(kind, { className = "", text = "", ...more } = {}, ...children) {
+  const made = Object.assign(document.createElement(kind), { className, ...more });
+  if (text) made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+const digits = (value) => (Math.abs(value) >= 1000 || (value && Math.abs(value) < 0.001) ? value.toExponential(2) : +value.toPrecision(3)).toString();
+
+/** Draw what a network gives, of sample shape (height, width[, channels]), `low` being black and `high` white. */
+function paint(canvas, values, [height, width, channels = 1], low, high) {
+  [canvas.width, canvas.height] = [width, height];
+  const image = new ImageData(width, height), scale = 255 / (high - low);
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    for (let channel = 0; channel < 4; channel++) {
+      const from = channel === 3 ? (channels === 4 ? 3 : -1) : channels === 1 ? 0 : channel;
+      image.data[4 * pixel + channel] = from < 0 ? 255 : Math.round((values[pixel * channels + from] - low) * scale);
+    }
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+/** The pixels of a canvas in the units of samples: flat, (height, width, channels). */
+function pixels(canvas, [height, width, channels = 1], low, high) {
+  const small = element("canvas", { width, height });
+  const context = small.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(canvas, 0, 0, width, height);
+  const { data } = context.getImageData(0, 0, width, height), out = new Float32Array(height * width * channels);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = low + (data[4 * Math.floor(i / channels) + (channels === 1 ? 0 : i % channels)] * (high - low)) / 255;
+  }
+  return out;
+}
+
+/** Features as bars: a filled one for `values`, a line for what they are compared with. */
+function showBars(host, names, values, others, lows, highs) {
+  host.replaceChildren(...names.map((name, i) => {
+    const canvas = element("canvas", { width: 240, height: 24 }), context = canvas.getContext("2d");
+    const at = (value) => (240 * (value - lows[i])) / (highs[i] - lows[i] || 1);
+    const style = getComputedStyle(document.documentElement);
+    context.fillStyle = style.getPropertyValue("--line");
+    context.fillRect(0, 10, 240, 4);
+    context.fillStyle = style.getPropertyValue("--mark");
+    context.fillRect(0, 4, Math.max(1, at(values[i])), 16);
+    context.fillStyle = style.getPropertyValue("--ink");
+    context.fillRect(Math.min(237, Math.max(0, at(others[i]) - 1)), 0, 3, 24);
+    return element("div", { className: "bar" }, element("span", { text: name, title: name }), canvas, element("span", { text: digits(values[i]) }));
+  }));
+}
+
+/** Samples side by side, each a button. */
+function showStrip(host, samples, numbers, chosen) {
+  host.replaceChildren(...numbers.map((i) => {
+    const name = samples.className(i) ?? samples.name(i);
+    const button = element("button", { type: "button", title: `${samples.name(i)}${samples.labels ? `, ${name}` : ""}` });
+    button.setAttribute("aria-label", button.title);
+    if (samples.isImages) {
+      const canvas = element("canvas");
+      samples.show(i, canvas);
+      button.append(canvas);
+    } else {
+      button.className = "row";
+      button.textContent = `${samples.data.names ? samples.name(i) : samples.rows[i]} ${samples.labels ? name : ""}`;
+    }
+    button.addEventListener("click", () => chosen(i));
+    return button;
+  }));
+}
+
+/** Terms and what is said of them. */
+function showFacts(host, facts) {
+  host.replaceChildren(...Object.entries(facts).flatMap(([term, said]) => [element("dt", { text: term }), element("dd", { text: String(said) })]));
+}

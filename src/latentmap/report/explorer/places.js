@@ -1,0 +1,62 @@
+// Where points lie: the nearest one to a place, and whether that is near.
+
+const PER_CELL = 4; // points, on average
+
+class Places {
+  constructor(points) {
+    this.points = points;
+    this.n = points.length / 2;
+    this.low = [Infinity, Infinity];
+    this.high = [-Infinity, -Infinity];
+    for (let i = 0; i < points.length; i++) {
+      this.low[i % 2] = Math.min(this.low[i % 2], points[i]);
+      this.high[i % 2] = Math.max(this.high[i % 2], points[i]);
+    }
+    this.across = Math.max(1, Math.ceil(Math.sqrt(this.n / PER_CELL)));
+    this.size = [0, 1].map((axis) => (this.high[axis] - this.low[axis]) / this.across || 1);
+    this.cells = Array.from({ length: this.across ** 2 }, () => []);
+    for (let i = 0; i < this.n; i++) {
+      const [column, row] = this.cell(points[2 * i], points[2 * i + 1]);
+      this.cells[row * this.across + column].push(i);
+    }
+    this.near = this.usualDistance();
+  }
+
+  cell(x, y) {
+    return [x, y].map((value, axis) => {
+      const place = Math.floor((value - this.low[axis]) / this.size[axis]);
+      return Math.min(this.across - 1, Math.max(0, place));
+    });
+  }
+
+  /** The nearest point to a place, and its distance; points for which `hidden` holds don't count. */
+  nearest(x, y, hidden = () => false) {
+    const [column, row] = this.cell(x, y), step = Math.min(...this.size);
+    let best = -1, least = Infinity;
+    for (let ring = 0; ring <= this.across; ring++) {
+      if (best >= 0 && least <= Math.max(0, ring - 1) * step) break;
+      for (let r = row - ring; r <= row + ring; r++) {
+        if (r < 0 || r >= this.across) continue;
+        const edge = r === row - ring || r === row + ring;
+        for (let c = column - ring; c <= column + ring; c += edge || ring === 0 ? 1 : 2 * ring) {
+          if (c < 0 || c >= this.across) continue;
+          for (const i of this.cells[r * this.across + c]) {
+            const distance = Math.hypot(this.points[2 * i] - x, this.points[2 * i + 1] - y);
+            if (distance < least && !hidden(i)) [best, least] = [i, distance];
+          }
+        }
+      }
+    }
+    return [best, least];
+  }
+
+  /** How far from a point's place to the nearest other at most, but for one in a hundred: twice that is not near. */
+  usualDistance() {
+    const every = Math.max(1, Math.floor(this.n / 500)), found = [];
+    for (let i = 0; i < this.n; i += every) {
+      found.push(this.nearest(this.points[2 * i], this.points[2 * i + 1], (other) => other === i)[1]);
+    }
+    found.sort((one, other) => one - other);
+    return 2 * (found[Math.floor(0.99 * (found.length - 1))] || 0);
+  }
+}

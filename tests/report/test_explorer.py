@@ -1,0 +1,295 @@
+"""The explorer's page, touched as a visitor does, in a real browser."""
+
+import re
+
+import numpy as np
+import pytest
+
+import latentmap
+from latentmap import Autoencoder
+from latentmap.analysis import PcaBaseline
+from latentmap.report.explorer import explore
+from latentmap.report.explorer.pack import numbers, quantized, sheets
+
+HOSTILE = "</script><img src=x onerror=alert(1)><b>&\"'"
+CLASSES = [HOSTILE, *(f"class {i}" for i in range(1, 10))]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return latentmap.load_dataset("digits", size=8)
+
+
+@pytest.fixture(scope="module")
+def models(digits):
+    X = digits.train.images
+    flat = Autoencoder("dense", 2, epochs=20, random_state=0).fit(X)
+    return {
+        "flat": flat,
+        "deep": Autoencoder("dense", 6, epochs=5, random_state=0).fit(X),
+        "PCA": PcaBaseline(2).fit(X),
+    }
+
+
+@pytest.fixture(scope="module")
+def opened(browser, models, digits, tmp_path_factory):
+    """The page of the digits, and what went wrong in it."""
+    path = tmp_path_factory.mktemp("explorer") / "explorer.html"
+    made = explore(models, digits.test.images, digits.test.labels, class_names=CLASSES, title=HOSTILE)
+    made.save(path)
+    page = browser.new_page(viewport={"width": 1200, "height": 800}, reduced_motion="reduce")
+    page.wrong, page.asked = [], []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda message: page.wrong.append(message.text) if message.type == "error" else None)
+    page.on("dialog", lambda dialog: (page.wrong.append("a dialog"), dialog.dismiss()))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    page.path = path
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(opened):
+    """The same as it was at the beginning, with the map in the middle of the screen."""
+    opened.locator("#layout").select_option("0")
+    opened.evaluate("location.hash = ''")
+    opened.locator("#fit").click()
+    yield opened
+    assert opened.wrong == []
+
+
+def ink(page, canvas):
+    """The pixels of a canvas."""
+    return page.evaluate(
+        "(id) => { const c = document.getElementById(id);"
+        " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }",
+        canvas,
+    )
+
+
+def middle(page):
+    box = page.locator("#points").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def frames(page):
+    page.evaluate(
+        "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30))))"
+    )
+
+
+def test_it_asks_for_nothing_and_hostile_names_are_names(page):
+    assert all(
+        url == page.path.as_uri() or url.startswith(("data:", "blob:", page.path.as_uri())) for url in page.asked
+    )
+    assert page.locator("h1").inner_text() == HOSTILE
+    assert page.locator("#legend button").first.inner_text() == HOSTILE
+    assert page.locator("main img").count() == 0
+
+
+def test_it_computes_what_the_models_compute(page, models, digits):
+    X = digits.test.images[:3]
+    for number, model in enumerate(models.values()):
+        page.locator("#layout").select_option(str(number))
+        for image, code in zip(X, model.transform(X), strict=True):
+            found = page.evaluate("(x) => Array.from(latentmap.encode(x))", image.ravel().tolist())
+            np.testing.assert_allclose(found, code, atol=1e-2 * np.abs(code).max())
+            drawn = page.evaluate("(z) => Array.from(latentmap.decode(z))", code.tolist())
+            np.testing.assert_allclose(drawn, model.inverse_transform(code[None]).ravel(), atol=1)
+
+
+def test_what_is_under_the_cursor_is_decoded_and_far_from_all_data_veiled(page):
+    x, y = middle(page)
+    drawn = []
+    for shift in (0, 60):
+        page.mouse.move(x + shift, y)
+        frames(page)
+        drawn.append(ink(page, "decoded"))
+    assert drawn[0] != drawn[1]
+    box = page.locator("#points").bounding_box()
+    for _ in range(6):
+        page.mouse.wheel(0, 300)
+    page.mouse.move(box["x"] + 3, box["y"] + 60)
+    frames(page)
+    assert page.locator("#veil").is_visible()
+
+
+def test_a_click_chooses_a_sample_and_arrows_go_on_from_it(page, digits):
+    page.mouse.click(*middle(page))
+    frames(page)
+    first = page.evaluate("latentmap.sample")
+    title = page.locator("#sample-title").inner_text()
+    assert title.startswith(f"number {first}")
+    assert title.endswith(CLASSES[digits.test.labels[first]])
+    np.testing.assert_array_equal(ink(page, "original")[::4], digits.test.images[first].ravel())
+    assert f"sample={first}" in page.evaluate("location.hash")
+    page.locator("#points").press("ArrowRight")
+    assert page.evaluate("latentmap.sample") != first
+    page.locator("#neighbours button").first.click()
+    assert page.locator("#said").inner_text() == page.locator("#sample-title").inner_text()
+
+
+def test_dragging_moves_and_the_wheel_zooms_to_the_cursor(page):
+    x, y = middle(page)
+    before = page.evaluate("latentmap.view")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 80, y, steps=4)
+    page.mouse.up()
+    after = page.evaluate("latentmap.view")
+    assert (before["x"] - after["x"]) * before["scale"] == pytest.approx(80, abs=1)
+    page.mouse.wheel(0, -400)
+    frames(page)
+    nearer = page.evaluate("latentmap.view")
+    assert nearer["scale"] > 2 * after["scale"]
+    # What was under the cursor, 80 pixels right of the middle, still is.
+    assert nearer["x"] + 80 / nearer["scale"] == pytest.approx(after["x"] + 80 / after["scale"], abs=1e-3)
+
+
+def test_a_class_can_be_hidden_and_colours_mean_something_else(page, digits):
+    page.evaluate("latentmap.select(0)")
+    second = page.locator("#legend button").nth(1)
+    second.click()
+    assert second.get_attribute("aria-pressed") == "false"
+    x, y = middle(page)
+    for shift in range(-200, 201, 40):
+        page.mouse.move(x + shift, y)
+        frames(page)
+        assert not page.locator("#nearest-caption").inner_text().endswith("class 1")
+    page.locator("#legend button").nth(1).click()
+    for colouring in ("error", "odd"):
+        page.locator("#colouring").select_option(colouring)
+        assert page.locator("#legend button").count() == 0
+    page.locator("#colouring").select_option("class")
+    assert page.locator("#legend button").count() == 10
+
+
+def test_find_goes_to_a_sample_by_number_and_by_class(page, digits):
+    page.locator("#find").fill("17")
+    page.locator("#find").press("Enter")
+    assert page.evaluate("latentmap.sample") == 17
+    page.locator("#find").fill("class 4")
+    page.locator("#find").press("Enter")
+    assert digits.test.labels[page.evaluate("latentmap.sample")] == 4
+
+
+def test_codes_of_many_numbers_have_directions_and_sliders(page):
+    page.locator("#layout").select_option("1")
+    page.evaluate("latentmap.select(3)")
+    assert page.locator("#sliders input").count() == 6
+    before = ink(page, "decoded")
+    slider = page.locator("#sliders input").first
+    slider.focus()
+    for _ in range(20):
+        slider.press("ArrowRight")
+    assert ink(page, "decoded") != before
+    view = page.evaluate("latentmap.view")
+    page.locator("#up").select_option("4")
+    assert page.evaluate("latentmap.view") != view
+
+
+def test_a_drawn_image_lands_on_the_map(page, digits):
+    """A sample drawn stroke by stroke: each of its bright pixels is a dot."""
+    i = int(np.flatnonzero(digits.test.labels == 0)[0])
+    pad = page.locator("#pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    angles = np.linspace(0, 2 * np.pi, 24)
+    points = [(0.5 + 0.22 * np.cos(a), 0.5 + 0.34 * np.sin(a)) for a in angles]
+    assert i >= 0
+    page.mouse.move(box["x"] + points[0][0] * box["width"], box["y"] + points[0][1] * box["height"])
+    page.mouse.down()
+    for x, y in points[1:]:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.mouse.up()
+    said = page.locator("#verdict").inner_text()
+    assert re.match(r"\d+ of its 10 nearest are of class ", said)
+    assert said.split("class ", 1)[1].startswith(HOSTILE)  # a ring is a 0, whose class has that name
+    page.locator("#clear").click()
+    assert page.locator("#verdict").inner_text() == ""
+
+
+def test_an_address_is_remembered(page, browser):
+    page.evaluate("latentmap.select(5)")
+    other = browser.new_page()
+    other.goto(page.path.as_uri() + page.evaluate("location.hash"))
+    other.evaluate("latentmap.ready")
+    assert other.evaluate("latentmap.sample") == 5
+    other.close()
+
+
+def test_random_input_breaks_nothing(page):
+    rng = np.random.default_rng(0)
+    box = page.locator("#points").bounding_box()
+    for _ in range(120):
+        x, y = box["x"] + rng.random() * box["width"], box["y"] + rng.random() * box["height"]
+        kind = rng.integers(5)
+        if kind == 0:
+            page.mouse.click(x, y)
+        elif kind == 1:
+            page.mouse.move(x, y)
+        elif kind == 2:
+            page.mouse.wheel(0, float(rng.normal() * 2000))
+        elif kind == 3:
+            page.keyboard.press(str(rng.choice(["ArrowUp", "ArrowLeft", "Tab", "+", "-", "0", "Enter", "Escape"])))
+        else:
+            page.set_viewport_size({"width": int(rng.integers(320, 1400)), "height": int(rng.integers(300, 900))})
+    page.set_viewport_size({"width": 1200, "height": 800})
+
+
+def test_vectors_are_bars(browser, tmp_path):
+    wine = latentmap.load_dataset("digits", size=8).train.images[:60].reshape(60, -1)[:, :12].astype(np.float32)
+    ae = Autoencoder("linear", 3, epochs=2, random_state=0).fit(wine)
+    path = explore(ae, wine, feature_names=[HOSTILE] * 12).save(tmp_path / "vectors.html")
+    page = browser.new_page()
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    page.mouse.click(*middle(page))
+    frames(page)
+    assert page.locator("#bars .bar").count() == 12
+    assert page.locator("#sample-title").inner_text().startswith("number ")
+    assert not wrong
+    page.close()
+
+
+def test_samples_are_thinned_evenly_and_the_page_says_so(models, digits):
+    html = explore(models["PCA"], digits.test.images, digits.test.labels, limit=50).html
+    assert '"of": 360' in html
+    assert '"shape": [50]' in html
+
+
+def test_in_a_notebook_it_shows_itself_cut_off_from_the_rest(models, digits):
+    shown = explore(models["PCA"], digits.test.images[:5])._repr_html_()
+    assert shown.startswith('<iframe srcdoc="&lt;!DOCTYPE html&gt;')
+    assert 'sandbox="allow-scripts allow-downloads"' in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"X": np.zeros((0, 8, 8, 1), np.uint8)}, "X must hold at least one sample"),
+        ({"labels": [1, 2]}, "labels must be as many as samples, got 2 for 5"),
+        ({"limit": 0}, "limit must be"),
+        ({"models": {}}, "models must hold at least one"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(arguments, words, models, digits):
+    given = {"models": models["PCA"], "X": digits.test.images[:5]} | arguments
+    with pytest.raises(ValueError, match=words):
+        explore(**given)
+
+
+def test_what_is_packed_can_be_read_back():
+    import base64
+
+    Z = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    packed = quantized(Z)
+    steps = np.frombuffer(base64.b64decode(packed["bytes"]), "<u2").reshape(50, 3)
+    np.testing.assert_allclose(packed["low"] + steps * packed["step"], Z, atol=1e-3 * np.ptp(Z) / 10)
+    assert numbers(np.zeros(3, np.int32))["type"] == "int32"
+    few = sheets(np.zeros((3, 200, 100, 3), np.uint8))
+    assert (few["tile"], len(few["sheets"])) == ([64, 32], 1)
