@@ -14,6 +14,7 @@ BENCHMARKS = (
     "peers",
     "map",
     "interpolation",
+    "explorer",
     "scaling",
     "busy",
     "larger_than_memory",

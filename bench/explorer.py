@@ -1,7 +1,8 @@
-"""The network in the explorer's page: milliseconds for one image in Chromium, every architecture at several sizes.
+"""The explorer's page in Chromium: milliseconds to encode and decode an image, and frames a second of a large map.
 
 Speed does not depend on the weights, so models are fitted for one epoch only, to noise. Each figure is the least of
-several rounds of many calls, once the browser has compiled what is called often.
+several rounds of many calls, once the browser has compiled what is called often. Frames are counted while the mouse
+drags the map to and fro; without an accelerator the browser draws on the processor.
 
 Run: ``python -m bench.explorer [--short]``. Needs Playwright and the system's Chromium.
 """
@@ -19,9 +20,10 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from latentmap import Autoencoder
+from latentmap.analysis import PcaBaseline
 from latentmap.models import MODELS
 from latentmap.models.layers import describe
-from latentmap.report.explorer import FOLDER
+from latentmap.report.explorer import FOLDER, explore
 
 SHAPES = {(28, 28, 1): (2, 30), (32, 32, 3): (64,), (96, 96, 3): (64,)}
 PAGE = """<script>
@@ -57,6 +59,29 @@ def milliseconds(page: Page, path: Path, model: Autoencoder, sample: np.ndarray,
     return *times, page.evaluate("network.costs() / 1e6")
 
 
+def frames_a_second(page: Page, path: Path, n_points: int) -> float:
+    """Of a map of so many points, while it is dragged."""
+    X = np.random.default_rng(0).integers(0, 256, (n_points, 8, 8, 1), dtype=np.uint8)
+    explore(PcaBaseline(2).fit(X), X, limit=n_points).save(path)
+    page.goto(path.as_uri())
+    page.evaluate("window.latentmap.ready")
+    box = page.locator("#points").bounding_box()
+    left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.evaluate("""() => {
+      window.frames_drawn = 0;
+      window.begun = performance.now();
+      const count = () => { window.frames_drawn++; requestAnimationFrame(count); };
+      requestAnimationFrame(count);
+    }""")
+    for distance in (100, -100, 50, 0):
+        page.mouse.move(left + distance, top + distance / 2, steps=60)
+    frames: float = page.evaluate("1000 * window.frames_drawn / (performance.now() - window.begun)")
+    page.mouse.up()
+    return frames
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="the smallest images, one round")
@@ -78,6 +103,9 @@ def main() -> None:
                         f"{encode:10.2f} {decode:10.2f}",
                         flush=True,
                     )
+        for n_points in (1000,) if options.short else (20_000, 100_000):
+            frames = frames_a_second(page, Path(folder) / "map.html", n_points)
+            print(f"{n_points:,} points: {frames:.0f} frames a second while dragged", flush=True)
         browser.close()
 
 
