@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import latentmap
@@ -209,6 +210,40 @@ def test_a_drawn_image_lands_on_the_map(page, digits):
     assert said.split("class ", 1)[1].startswith(HOSTILE)  # a ring is a 0, whose class has that name
     page.locator("#clear").click()
     assert page.locator("#verdict").inner_text() == ""
+
+
+def test_a_walk_goes_from_sample_to_sample(page):
+    page.evaluate("latentmap.select(1)")
+    page.locator("#walk-on").click()
+    page.evaluate("latentmap.select(40)")
+    assert page.locator("#walk-title").inner_text() == "From number 1 to number 40"
+    assert page.locator("#film canvas").count() == 12
+    before = ink(page, "decoded")
+    page.locator("#scrub").fill("50")
+    assert ink(page, "decoded") != before
+
+
+def test_what_is_drawn_around_is_selected_and_downloaded(page, models, digits):
+    box = page.locator("#points").bounding_box()
+    corners = [(0, 0), (1, 0), (1, 1), (0, 1)]
+    places = [(box["x"] + 2 + x * (box["width"] - 4), box["y"] + 2 + y * (box["height"] - 60)) for x, y in corners]
+    page.keyboard.down("Shift")
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    n = int(page.locator("#selection-title").inner_text().split()[0])
+    assert 0.8 * 360 < n <= 360
+    assert "mean error" in page.locator("#selection-facts").inner_text()
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    rows = pd.read_csv(download.value.path())
+    assert len(rows) == n
+    Z = models["flat"].transform(digits.test.images)[rows["row"]]
+    np.testing.assert_allclose(rows[["z0", "z1"]], Z, atol=1e-3 * np.ptp(Z))
+    assert list(rows["class"]) == [CLASSES[label] for label in digits.test.labels[rows["row"]]]
 
 
 def test_an_address_is_remembered(page, browser):

@@ -29,7 +29,7 @@ from latentmap.report.explorer.pack import numbers, packed_model, sheets
 from latentmap.report.figures.style import PALETTE, REST
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("network.js", "data.js", "places.js", "scatter.js", "panels.js", "pad.js", "explorer.js")
+SCRIPTS = ("network.js", "data.js", "places.js", "scatter.js", "panels.js", "pad.js", "selection.js", "explorer.js")
 _HEIGHT = 720  # pixels, in a notebook
 
 

@@ -6,6 +6,8 @@ const MOVING = 900; // milliseconds from map to map
 const THUMBNAILS = 220; // points in sight at most, for images to be shown in their place
 const SHOWN = 12; // samples in a strip
 const STRANGEST = 24;
+const FRAMES = 12; // of a walk's film
+const MOST_AVERAGED = 500; // samples whose mean is shown
 
 const data = JSON.parse(byId("data").textContent);
 const samples = new Samples(data);
@@ -79,6 +81,16 @@ function drawMarks() {
     context.stroke();
   };
   const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink");
+  if (state.line) {
+    context.beginPath();
+    for (const place of state.line) context.lineTo(...scatter.toScreen(...place));
+    context.closePath();
+    Object.assign(context, { lineWidth: 1.5, strokeStyle: ink });
+    context.setLineDash([6, 4]);
+    context.stroke();
+    context.setLineDash([]);
+  }
+  if (state.walked && !byId("walk").hidden) ring(state.walked, "#d62728");
   if (state.sample >= 0) ring([points[2 * state.sample], points[2 * state.sample + 1]], ink);
   if (state.drawn) ring(state.model.place(state.drawn), "#d62728");
 }
@@ -170,6 +182,9 @@ function lookUnder(now) {
 function select(i) {
   if (!(i >= 0 && i < samples.n)) return;
   const { model } = state, code = model.code(i), name = samples.className(i);
+  const from = state.walkFrom;
+  state.walkFrom = null;
+  if (from != null && from !== i) showWalk(from, i);
   state.sample = i;
   byId("sample").hidden = false;
   byId("sample-title").textContent = `${samples.name(i)}${name === null ? "" : ` · ${name}`}`;
@@ -235,6 +250,59 @@ function find(text) {
     }
   }
   byId("said").textContent = `nothing is called ${text}`;
+}
+
+// ---- a walk, and a selection ---------------------------------------------------------------------------------------
+
+/** The codes from one sample to another, as a film strip and a slider; what is decoded stands under the cursor too. */
+function showWalk(from, to) {
+  const { model } = state, [a, b] = [from, to].map((i) => Float32Array.from(model.code(i)));
+  const between = (share) => a.map((value, j) => value + share * (b[j] - value));
+  const show = (share) => {
+    const code = between(share), [near] = model.neighbours(code, 1);
+    const [, distance] = state.places.nearest(...model.place(code, near));
+    showCode(code, near, distance <= state.places.near);
+    state.walked = model.place(code, near);
+    redraw();
+  };
+  byId("walk").hidden = false;
+  byId("walk-title").textContent = `From ${samples.name(from)} to ${samples.name(to)}`;
+  byId("film").replaceChildren(...(samples.isImages ? Array.from({ length: FRAMES }, (_, i) => {
+    const canvas = element("canvas");
+    paint(canvas, model.network.decode(between(i / (FRAMES - 1))), shape, low, high);
+    return canvas;
+  }) : []));
+  byId("scrub").value = 0;
+  byId("scrub").oninput = () => show(byId("scrub").value / 100);
+  show(0);
+}
+
+/** Tell of the samples within a line, given as places of the map. */
+function showSelection(line) {
+  const { model } = state, { points } = scatter, chosen = [];
+  for (let i = 0; i < samples.n; i++) if (!hidden(i) && within([points[2 * i], points[2 * i + 1]], line)) chosen.push(i);
+  state.line = chosen.length ? line : null;
+  byId("selection").hidden = !chosen.length;
+  byId("said").textContent = `${chosen.length} selected`;
+  redraw();
+  if (!chosen.length) return;
+  byId("selection-title").textContent = `${chosen.length.toLocaleString("en")} selected`;
+  if (samples.isImages) {
+    const tile = element("canvas"), some = chosen.filter((_, i) => i % Math.ceil(chosen.length / MOST_AVERAGED) === 0);
+    const original = (i) => {
+      samples.show(i, tile);
+      return pixels(tile, shape, low, high);
+    };
+    paint(byId("mean"), meanOf(some, original), shape, low, high);
+    paint(byId("median"), model.network.decode(medianCode(model, chosen)), shape, low, high);
+  }
+  const error = chosen.reduce((sum, i) => sum + model.errors[i], 0) / chosen.length;
+  const classes = samples.labels ? counted(samples, chosen).slice(0, 5).map(([name, n]) => `${n} ${name}`).join(", ") : "";
+  byId("selection-facts").textContent = `${classes && `${classes}; `}mean error ${digits(error)}`;
+  byId("download").onclick = () => download("selection.csv", csv([
+    ["row", "name", "class", "error", ...Array.from({ length: model.k }, (_, j) => `z${j}`)],
+    ...chosen.map((i) => [samples.rows[i], data.names ? samples.name(i) : "", samples.className(i) ?? "", model.errors[i], ...model.code(i)]),
+  ]));
 }
 
 // ---- drawing -------------------------------------------------------------------------------------------------------
@@ -370,8 +438,8 @@ function showAxes() {
 }
 
 function useModel(model) {
-  state.model = model;
-  state.drawn = null;
+  Object.assign(state, { model, drawn: null, line: null, walked: null, walkFrom: null });
+  byId("walk").hidden = byId("selection").hidden = true;
   byId("layout").value = String(models.indexOf(model));
   showAxes();
   goThere();
@@ -402,7 +470,12 @@ function recall() {
 
 function listen() {
   const canvas = byId("points"), fingers = new Map();
-  let dragged = 0;
+  let dragged = 0, line = null;
+  byId("walk-on").addEventListener("click", () => {
+    state.walkFrom = state.sample;
+    byId("hint").hidden = false;
+    byId("hint").textContent = byId("said").textContent = "Choose the sample to walk to.";
+  });
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -411,10 +484,15 @@ function listen() {
     canvas.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, at(event));
     dragged = 0;
+    line = event.shiftKey ? [scatter.toPlace(...at(event))] : null;
   });
   canvas.addEventListener("pointermove", (event) => {
     const now = at(event), before = fingers.get(event.pointerId);
-    if (before) {
+    if (before && line) {
+      line.push(scatter.toPlace(...now));
+      state.line = line;
+      redraw();
+    } else if (before) {
       const others = [...fingers].filter(([id]) => id !== event.pointerId);
       if (others.length) {
         const [, [x, y]] = others[0], spread = ([left, top]) => Math.hypot(left - x, top - y) || 1;
@@ -429,7 +507,11 @@ function listen() {
     if (!before || event.pointerType !== "mouse") point(...now);
   });
   const lift = (event) => {
-    if (fingers.delete(event.pointerId) && dragged < 4 && event.type === "pointerup") {
+    if (line) {
+      fingers.delete(event.pointerId);
+      showSelection(line);
+      line = null;
+    } else if (fingers.delete(event.pointerId) && dragged < 4 && event.type === "pointerup") {
       const [near] = state.places.nearest(...scatter.toPlace(...at(event)), hidden);
       select(near);
     } else if (dragged) remember();
@@ -500,7 +582,7 @@ async function begin() {
   recall();
   const first = state.sample >= 0 ? state.sample : 0;
   showCode(Float32Array.from(state.model.code(first)), first, true);
-  const hints = ["Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer.", samples.isImages ? "Draw an image of your own, or drop a file, and see where it lands." : "Click a class below to hide it."];
+  const hints = ["Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; drag with Shift around some to select them.", samples.isImages ? "Draw an image of your own, or drop a file, and see where it lands." : "Click a class below to hide it."];
   const hint = byId("hint");
   hint.textContent = hints.shift();
   byId("points").addEventListener("pointerup", () => {

@@ -53,9 +53,9 @@ def sheets(images: NDArray[np.uint8]) -> dict[str, Any]:
             one = Image.fromarray(image[:, :, 0] if channels == 1 else image)
             one = one if scale == 1 else one.resize(tile[::-1], Image.Resampling.LANCZOS)
             sheet.paste(one, (i % across * tile[1], i // across * tile[0]))
-        buffer, kind = io.BytesIO(), "png" if channels == 1 else "webp"
-        sheet.save(buffer, kind, **({"optimize": True} if channels == 1 else {"quality": _QUALITY}))
-        made.append(f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}")
+        buffer = io.BytesIO()
+        sheet.save(buffer, "webp", quality=_QUALITY, lossless=channels == 1)
+        made.append(f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}")
     return {"tile": list(tile), "across": across, "each": across * down, "sheets": made}
 
 

@@ -1,0 +1,49 @@
+// Samples within a line that the visitor draws around them.
+
+/** Whether a place lies within a polygon: how often a ray from it crosses the line. */
+function within([x, y], line) {
+  let inside = false;
+  for (let i = 0, j = line.length - 1; i < line.length; j = i++) {
+    const [ax, ay] = line[i], [bx, by] = line[j];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+  }
+  return inside;
+}
+
+/** Rows as text that spreadsheets and pandas read; a cell that a spreadsheet would compute is text to it. */
+function csv(rows) {
+  const cell = (value) => {
+    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => row.map(cell).join(",") + "\n").join("");
+}
+
+/** How many samples of each class there are, the most first. */
+function counted(samples, numbers) {
+  const counts = new Map();
+  for (const i of numbers) counts.set(samples.className(i), (counts.get(samples.className(i)) ?? 0) + 1);
+  return [...counts].sort((one, other) => other[1] - one[1]);
+}
+
+/** The mean of samples, value by value; `read` gives one of them. */
+function meanOf(numbers, read) {
+  const sum = Float64Array.from(read(numbers[0]));
+  for (const i of numbers.slice(1)) read(i).forEach((value, j) => (sum[j] += value));
+  return sum.map((value) => value / numbers.length);
+}
+
+/** The median of codes, number by number. */
+function medianCode(model, numbers) {
+  return Float32Array.from({ length: model.k }, (_, j) => {
+    const values = numbers.map((i) => model.code(i)[j]).sort((a, b) => a - b), middle = values.length >> 1;
+    return values.length % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  });
+}
+
+/** Hand text to the visitor as a file. */
+function download(name, text) {
+  const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
