@@ -192,14 +192,11 @@ def test_codes_of_many_numbers_have_directions_and_sliders(page):
 
 
 def test_a_drawn_image_lands_on_the_map(page, digits):
-    """A sample drawn stroke by stroke: each of its bright pixels is a dot."""
-    i = int(np.flatnonzero(digits.test.labels == 0)[0])
     pad = page.locator("#pad")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
     angles = np.linspace(0, 2 * np.pi, 24)
     points = [(0.5 + 0.22 * np.cos(a), 0.5 + 0.34 * np.sin(a)) for a in angles]
-    assert i >= 0
     page.mouse.move(box["x"] + points[0][0] * box["width"], box["y"] + points[0][1] * box["height"])
     page.mouse.down()
     for x, y in points[1:]:
@@ -291,6 +288,91 @@ def test_vectors_are_bars(browser, tmp_path):
     page.close()
 
 
+def open_alone(browser, path):
+    """A page of its own, and what went wrong in it."""
+    page = browser.new_page(viewport={"width": 1000, "height": 700}, reduced_motion="reduce")
+    page.wrong = []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    return page
+
+
+def test_without_webgl_the_map_is_drawn_all_the_same(browser, page):
+    plain = open_alone(browser, page.path)
+    plain.add_init_script(
+        "const made = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...more) {"
+        " return kind === 'webgl' ? null : made.call(this, kind, ...more); };"
+    )
+    plain.goto(page.path.as_uri())
+    plain.evaluate("latentmap.ready")
+    frames(plain)
+    assert any(ink(plain, "points"))
+    plain.mouse.click(*middle(plain))
+    assert plain.evaluate("latentmap.sample") >= 0
+    assert not plain.wrong
+    plain.close()
+
+
+def test_of_many_classes_the_largest_are_named_and_shapes_tell_too(browser, models, digits, tmp_path):
+    labels = np.minimum(np.arange(360) % 70, 59)  # the last is the largest
+    path = explore(models["PCA"], digits.test.images, labels).save(tmp_path / "many.html")
+    page = open_alone(browser, path)
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    named = page.locator("#legend button").all_inner_texts()
+    assert len(named) == 40
+    assert named[-1] == "59"
+    assert page.locator("#legend span").inner_text() == "20 more"
+    assert page.locator("#legend i.triangle").count() == 11  # the largest is one
+    assert not page.wrong
+    page.close()
+
+
+def test_in_a_notebook_it_works_though_it_is_cut_off(browser, models, digits):
+    page = open_alone(browser, None)
+    page.set_content(explore(models["PCA"], digits.test.images, digits.test.labels)._repr_html_())
+    frame = page.frames[1]
+    frame.evaluate("latentmap.ready")
+    frame.evaluate("latentmap.select(3)")
+    assert frame.locator("#sample-title").inner_text().startswith("number 3")
+    assert not page.wrong
+    page.close()
+
+
+def test_a_large_map_is_drawn_thinner_while_it_moves_and_whole_when_still(browser, tmp_path):
+    X = np.random.default_rng(0).normal(size=(30_000, 3)).astype(np.float32)
+    path = explore(Autoencoder("linear", 2, epochs=1, random_state=0).fit(X[:500]), X, limit=30_000).save(
+        tmp_path / "l.html"
+    )
+    page = open_alone(browser, path)
+    page.add_init_script(
+        "window.drawn = []; const draw = WebGLRenderingContext.prototype.drawArrays;"
+        "WebGLRenderingContext.prototype.drawArrays = function (kind, first, n) {"
+        " drawn.push(n); const until = performance.now() + 40; while (performance.now() < until);"
+        " return draw.call(this, kind, first, n); };"
+    )
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    for _ in range(3):
+        page.locator("#fit").click()
+        frames(page)
+    page.mouse.move(*middle(page))
+    page.mouse.down()
+    page.mouse.move(middle(page)[0] + 50, middle(page)[1], steps=3)
+    frames(page)
+    assert page.evaluate("drawn.at(-1)") <= 15_000
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert page.evaluate("drawn.at(-1)") == 30_000
+    assert not page.wrong
+    page.close()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_sample_or_two_are_enough(models, digits, n):
+    assert f'"shape": [{n}]' in explore(models, digits.test.images[:n], digits.test.labels[:n]).html
+
+
 def test_samples_are_thinned_evenly_and_the_page_says_so(models, digits):
     html = explore(models["PCA"], digits.test.images, digits.test.labels, limit=50).html
     assert '"of": 360' in html
@@ -306,9 +388,11 @@ def test_in_a_notebook_it_shows_itself_cut_off_from_the_rest(models, digits):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"X": np.zeros((0, 8, 8, 1), np.uint8)}, "X must hold at least one sample"),
+        ({"X": np.zeros((0, 8, 8, 1), np.uint8)}, "X must hold at least one image or vector"),
         ({"labels": [1, 2]}, "labels must be as many as samples, got 2 for 5"),
         ({"limit": 0}, "limit must be"),
+        ({"labels": [0, 1, 2, 3, 9], "class_names": ["a", "b"]}, "labels must be numbers from 0 to 1, .* got 9"),
+        ({"labels": list("abcde"), "class_names": ["a", "b"]}, "Leave class_names out where labels are names"),
         ({"models": {}}, "models must hold at least one"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,6 @@ def explore(
         name = Path(path).resolve().name
         named[name if name not in named else path] = autoencoder
     Bar("packing")
-    command = f"latentmap explore {' '.join(sources)} -o {output.name}"
+    command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
     make(named, **of_dataset(dataset), limit=limit, facts={"command": command}).save(output)
     answer(output)

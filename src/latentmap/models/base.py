@@ -210,6 +210,12 @@ class AutoencoderModule(nn.Module):
             for parameter in self.linear.into.parameters():
                 parameter.zero_()
 
+    @property
+    def can_scale_codes(self) -> bool:
+        """Whether it starts from components and has linear layers, which can take in factors, next to the code."""
+        ends = (*list(self.encoder.children())[-1:], *list(self.decoder.children())[:1])
+        return self.n_components > 0 and len(ends) == 2 and all(isinstance(end, nn.Linear) for end in ends)
+
     @torch.no_grad()
     def scale_codes(self, factors: Tensor) -> None:
         """Multiply each number of every code by a factor (latent_dim,) of its own; what a code stands for stays."""

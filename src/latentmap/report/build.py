@@ -27,9 +27,8 @@ from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment
 from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load
 from latentmap.report.page import render
-from latentmap.training import Callback
+from latentmap.training import OBJECTIVES, Callback
 
-_MOST_EXPLORED = 8  # models
 PAGE, METRICS, EXPLORER = "report.html", "metrics.json", "explorer.html"
 
 
@@ -213,17 +212,16 @@ def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: 
 def write_explorer(experiment: Experiment, path: Path, command: str) -> bool:
     """Write the page in which the models run; False where it can run none of them, as it knows not their layers."""
     explored: dict[str, Model] = {}
-    for model in experiment.models:
-        if model.spec.pictured and len(explored) < _MOST_EXPLORED:
+    # Maps first: they separate best, and are what there is to see.
+    for model in sorted(experiment.models, key=lambda one: not OBJECTIVES[one.objective].keeps_neighbors):
+        if model.spec.pictured:
             with suppress(LayerError):
                 describe(model.model)
                 explored[model.title] = model.model
     if not explored:
         return False
-    # The map first: it is what separates best, and what there is to see.
-    ordered = dict(sorted(explored.items(), key=lambda one: not one[0].startswith("map ")))
     facts = {"command": command} if command else {}
-    explore(ordered, **of_dataset(experiment.dataset), facts=facts).save(path)
+    explore(explored, **of_dataset(experiment.dataset), facts=facts).save(path)
     return True
 
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, draw_seed
@@ -28,6 +27,7 @@ from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, streamed
 from latentmap.training.augmentation import AUGMENTATIONS
+from latentmap.training.batches import BatchesBase
 from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
@@ -130,9 +130,8 @@ def learn(
     """Train a model on these samples and record what happened; what went wrong after a good epoch."""
     device, start = choose_device(parameters["device"]), time.perf_counter()
     recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
-    plan = resolve(parameters, recipe, model.name, len(samples), device, is_images=is_images)
-    if plan.patience and parameters["patience"] == "auto" and not objective.loss_is_error:
-        plan = replace(plan, patience=None)  # a third was measured for errors alone
+    kinds = {"is_images": is_images, "loss_is_error": objective.loss_is_error}
+    plan = resolve(parameters, recipe, model.name, len(samples), device, **kinds)
     if piecewise:
         plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
         model.recall_some()
@@ -159,8 +158,8 @@ def learn(
     )
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)
-    if objective.loss_is_error and model.module.n_components and not piecewise:
-        _measure_codes(model.module, batches.some())
+    if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
+        _measure_codes(model.module, batches)
     seconds = time.perf_counter() - start
     model.prior_is_normal = objective.prior_is_normal
     model.take_in(samples, piecewise=piecewise)
@@ -186,10 +185,12 @@ def learn(
     return result.problem
 
 
-def _measure_codes(module: AutoencoderModule, x: Tensor) -> None:
+@torch.no_grad()
+def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
     """Let numbers of a code count as much as what they draw, as PCA's do: near codes are then of alike samples."""
     n = max(_FEWEST_MEASURED, _MEASURED // module.latent_dim)
-    lengths = module.code_lengths(module.encode(x[:: -(-len(x) // n)].cpu()))
+    x = batches.take(batches.train_rows[:: -(-batches.n_train // n)]).cpu()
+    lengths = module.code_lengths(module.encode(x))
     if (longest := float(lengths.max())) > 0:
         module.scale_codes(lengths.clamp(min=_SHORTEST * longest))
 

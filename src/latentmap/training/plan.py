@@ -171,8 +171,9 @@ def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int) -> int:
 
 
 def resolve(
-    parameters: Mapping[str, Any], recipe: Recipe, model: str, n_samples: int, device: torch.device, *, is_images: bool
-) -> TrainingPlan:
+    parameters: Mapping[str, Any], recipe: Recipe, model: str, n_samples: int, device: torch.device, *,
+    is_images: bool, loss_is_error: bool = True,
+) -> TrainingPlan:  # fmt: skip
     """Return the plan for parameters of `Autoencoder`: what they leave on "auto" is settled by the recipe."""
     names = ("epochs", "batch_size", "learning_rate", "augmentation", "weight_decay")
     chosen = {name: parameters[name] for name in names if parameters[name] != "auto"}
@@ -180,7 +181,7 @@ def resolve(
     epochs = int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size)))
     patience = parameters["patience"]
     if patience == "auto":
-        stops = "epochs" not in chosen and n_samples >= _FEWEST_TO_STOP
+        stops = loss_is_error and "epochs" not in chosen and n_samples >= _FEWEST_TO_STOP
         patience = max(3, round(_PATIENCE * epochs)) if stops else None
     return TrainingPlan(
         model,

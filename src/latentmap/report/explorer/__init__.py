@@ -23,13 +23,25 @@ from numpy.typing import NDArray
 import latentmap
 from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset, choose_few
+from latentmap.data.objects import as_array
 from latentmap.errors import printable
 from latentmap.files import new_file
 from latentmap.report.explorer.pack import numbers, packed_model, sheets
 from latentmap.report.figures.style import PALETTE, REST
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("network.js", "data.js", "places.js", "scatter.js", "panels.js", "pad.js", "selection.js", "explorer.js")
+SCRIPTS = (
+    "network.js",
+    "data.js",
+    "places.js",
+    "scatter.js",
+    "panels.js",
+    "pad.js",
+    "drawn.js",
+    "walk.js",
+    "selection.js",
+    "explorer.js",
+)
 _HEIGHT = 720  # pixels, in a notebook
 
 
@@ -102,7 +114,7 @@ def explore(
     Raises
     ------
     ValueError
-        If `X` and `labels` differ in length, or `X` is empty.
+        If `X` and `labels` differ in length, `X` is empty, or a label is none of `class_names`.
     LayerError
         If a model has layers that the page can't compute.
 
@@ -115,10 +127,10 @@ def explore(
     '<!DOCTYPE html>'
     """
     check_number("limit", limit, whole=True)
-    X = np.asarray(X)
+    X = np.asarray(as_array(X))
+    if X.ndim not in (2, 3, 4) or len(X) == 0:
+        raise ValueError(f"X must hold at least one image or vector, got shape {X.shape}. Pass what fit saw.")
     n = len(X)
-    if n == 0:
-        raise ValueError("X must hold at least one sample, got none.")
     if labels is not None and len(labels) != n:
         raise ValueError(f"labels must be as many as samples, got {len(labels):,} for {n:,}.")
     classes, indices = _classes(labels, class_names)
@@ -173,6 +185,12 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
         return None, None
     labels = np.asarray(labels)
     if class_names is not None:
+        if labels.dtype.kind not in "biu" or labels.max() >= len(class_names):
+            found = labels.max() if labels.dtype.kind in "biuf" else labels.dtype
+            raise ValueError(
+                f"labels must be numbers from 0 to {len(class_names) - 1}, or -1 for none, got {found}. "
+                "Leave class_names out where labels are names."
+            )
         return [str(name) for name in class_names], labels.astype(np.int64)
     found, indices = np.unique(labels, return_inverse=True)
     return [str(name) for name in found], indices.astype(np.int64)

@@ -3,11 +3,11 @@
 const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]; // viridis, which all can tell apart
 const SLOW = 30; // milliseconds of decoding, from which on it is done less often
 const MOVING = 900; // milliseconds from map to map
+const SETTLED = 200; // milliseconds without a move, after which the map is still
 const THUMBNAILS = 220; // points in sight at most, for images to be shown in their place
+const MOST_NAMED = 40; // classes: as many as colours and shapes tell apart
 const SHOWN = 12; // samples in a strip
 const STRANGEST = 24;
-const FRAMES = 12; // of a walk's film
-const MOST_AVERAGED = 500; // samples whose mean is shown
 
 const data = JSON.parse(byId("data").textContent);
 const samples = new Samples(data);
@@ -23,6 +23,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 /** Red, green and blue of a class's colour, which was chosen for white paper: on black, half way to white. */
 const rgb = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)).map((value) => (dark.matches ? (value + 255) / 2 : value));
 const hidden = (i) => samples.labels !== null && hiddenClasses.has(samples.labels[i]);
+/** Beyond the colours the shape tells as well, as in the report's figures. */
+const classShape = (label) => (label < 0 ? 0 : Math.floor(label / data.colours.length) % SHAPES.length);
 const classColour = (label) => (label < 0 ? data.rest : data.colours[label % data.colours.length]);
 
 /** A colour of the ramp for a share from 0 to 1. */
@@ -33,13 +35,18 @@ function ramp(share) {
 
 // ---- the map -------------------------------------------------------------------------------------------------------
 
-let waiting = false;
-function redraw() {
+let waiting = false, settling = 0;
+/** Draw at the next frame; where the map moves, a large one thinner, and whole once it is still. */
+function redraw({ moving = false } = {}) {
+  if (moving) {
+    clearTimeout(settling);
+    settling = setTimeout(redraw, SETTLED);
+  }
   if (waiting) return;
   waiting = true;
   requestAnimationFrame(() => {
     waiting = false;
-    scatter.draw();
+    scatter.draw({ moving });
     drawMarks();
   });
 }
@@ -95,6 +102,10 @@ function drawMarks() {
   if (state.drawn) ring(state.model.place(state.drawn), "#d62728");
 }
 
+function fitAll() {
+  scatter.fit(state.places.low, state.places.high, byId("legend").offsetHeight);
+}
+
 function recolour() {
   const { model, colouring } = state, colours = new Uint8Array(4 * samples.n);
   for (let i = 0; i < samples.n; i++) {
@@ -103,6 +114,7 @@ function recolour() {
     colours[4 * i + 3] = hidden(i) ? 0 : 255;
   }
   scatter.setColours(colours);
+  scatter.setShapes(Uint8Array.from({ length: samples.n }, (_, i) => (colouring === "class" ? classShape(samples.labels[i]) : 0)));
   redraw();
 }
 
@@ -111,7 +123,7 @@ function goThere({ fit = true } = {}) {
   const { model } = state, to = model.places(), from = scatter.points;
   state.places = new Places(to);
   const before = { ...scatter.view };
-  if (fit) scatter.fit(state.places.low, state.places.high);
+  if (fit) fitAll();
   const after = { ...scatter.view };
   if (still || from.length !== to.length) {
     scatter.setPoints(to);
@@ -125,7 +137,7 @@ function goThere({ fit = true } = {}) {
     for (let i = 0; i < to.length; i++) moved[i] = from[i] + eased * (to[i] - from[i]);
     for (const key of ["x", "y", "scale"]) scatter.view[key] = before[key] + eased * (after[key] - before[key]);
     scatter.setPoints(share < 1 ? moved : to);
-    redraw();
+    redraw({ moving: share < 1 });
     if (share < 1) requestAnimationFrame(step);
   };
   requestAnimationFrame(step);
@@ -252,147 +264,6 @@ function find(text) {
   byId("said").textContent = `nothing is called ${text}`;
 }
 
-// ---- a walk, and a selection ---------------------------------------------------------------------------------------
-
-/** The codes from one sample to another, as a film strip and a slider; what is decoded stands under the cursor too. */
-function showWalk(from, to) {
-  const { model } = state, [a, b] = [from, to].map((i) => Float32Array.from(model.code(i)));
-  const between = (share) => a.map((value, j) => value + share * (b[j] - value));
-  const show = (share) => {
-    const code = between(share), [near] = model.neighbours(code, 1);
-    const [, distance] = state.places.nearest(...model.place(code, near));
-    showCode(code, near, distance <= state.places.near);
-    state.walked = model.place(code, near);
-    redraw();
-  };
-  byId("walk").hidden = false;
-  byId("walk-title").textContent = `From ${samples.name(from)} to ${samples.name(to)}`;
-  byId("film").replaceChildren(...(samples.isImages ? Array.from({ length: FRAMES }, (_, i) => {
-    const canvas = element("canvas");
-    paint(canvas, model.network.decode(between(i / (FRAMES - 1))), shape, low, high);
-    return canvas;
-  }) : []));
-  byId("scrub").value = 0;
-  byId("scrub").oninput = () => show(byId("scrub").value / 100);
-  show(0);
-}
-
-/** Tell of the samples within a line, given as places of the map. */
-function showSelection(line) {
-  const { model } = state, { points } = scatter, chosen = [];
-  for (let i = 0; i < samples.n; i++) if (!hidden(i) && within([points[2 * i], points[2 * i + 1]], line)) chosen.push(i);
-  state.line = chosen.length ? line : null;
-  byId("selection").hidden = !chosen.length;
-  byId("said").textContent = `${chosen.length} selected`;
-  redraw();
-  if (!chosen.length) return;
-  byId("selection-title").textContent = `${chosen.length.toLocaleString("en")} selected`;
-  if (samples.isImages) {
-    const tile = element("canvas"), some = chosen.filter((_, i) => i % Math.ceil(chosen.length / MOST_AVERAGED) === 0);
-    const original = (i) => {
-      samples.show(i, tile);
-      return pixels(tile, shape, low, high);
-    };
-    paint(byId("mean"), meanOf(some, original), shape, low, high);
-    paint(byId("median"), model.network.decode(medianCode(model, chosen)), shape, low, high);
-  }
-  const error = chosen.reduce((sum, i) => sum + model.errors[i], 0) / chosen.length;
-  const classes = samples.labels ? counted(samples, chosen).slice(0, 5).map(([name, n]) => `${n} ${name}`).join(", ") : "";
-  byId("selection-facts").textContent = `${classes && `${classes}; `}mean error ${digits(error)}`;
-  byId("download").onclick = () => download("selection.csv", csv([
-    ["row", "name", "class", "error", ...Array.from({ length: model.k }, (_, j) => `z${j}`)],
-    ...chosen.map((i) => [samples.rows[i], data.names ? samples.name(i) : "", samples.className(i) ?? "", model.errors[i], ...model.code(i)]),
-  ]));
-}
-
-// ---- drawing -------------------------------------------------------------------------------------------------------
-
-/** Where the ink of an image lies: left, top, right, bottom, or nothing. */
-function inked(values, [height, width], paper) {
-  let box = null;
-  for (let i = 0; i < height * width; i++) {
-    if (Math.abs(values[i] - paper) < 0.3 * (high - low)) continue;
-    const x = i % width, y = Math.floor(i / width);
-    box = box ? [Math.min(box[0], x), Math.min(box[1], y), Math.max(box[2], x + 1), Math.max(box[3], y + 1)] : [x, y, x + 1, y + 1];
-  }
-  return box;
-}
-
-/** Encode an image of the visitor's own and show where it lands. */
-function land(canvas) {
-  const { model } = state, values = pixels(canvas, shape, low, high);
-  const code = model.network.encode(values), again = model.network.decode(code);
-  const error = again.reduce((sum, value, i) => sum + ((value - values[i]) / (high - low)) ** 2, 0) / again.length;
-  const near = model.neighbours(code, SHOWN), names = near.slice(0, 10).map((i) => samples.className(i));
-  paint(byId("redrawn"), again, shape, low, high);
-  const most = data.classes && data.classes.map((name) => [names.filter((one) => one === name).length, name]).sort((a, b) => b[0] - a[0])[0];
-  const rank = model.rank(error);
-  byId("verdict").textContent = (most ? `${most[0]} of its 10 nearest are of class ${most[1]}. ` : "")
-    + (rank > 0.99 ? "The network has seen nothing like it: " : "") + `its error is larger than of ${Math.round(100 * rank)} % of the samples.`;
-  byId("said").textContent = byId("verdict").textContent;
-  showStrip(byId("neighbours"), samples, near, select);
-  state.drawn = code;
-  showCode(code, near[0], true);
-  redraw();
-}
-
-/** A drawing as large and at the same place as the ink of the samples. */
-function likeSamples(canvas, dark) {
-  const [height, width] = shape, paper = dark ? low : high, boxes = [], tile = element("canvas");
-  for (let i = 0; i < samples.n; i += Math.ceil(samples.n / 200)) {
-    samples.show(i, tile);
-    const box = inked(pixels(tile, shape, low, high), shape, paper);
-    if (box) boxes.push(box);
-  }
-  const usual = [0, 1, 2, 3].map((side) => boxes.map((box) => box[side]).sort((a, b) => a - b)[boxes.length >> 1] ?? 0);
-  const whole = [canvas.height, canvas.width], box = inked(pixels(canvas, whole, low, high), whole, paper);
-  const out = element("canvas", { width, height }), context = out.getContext("2d");
-  context.fillStyle = dark ? "#000" : "#fff";
-  context.fillRect(0, 0, width, height);
-  if (!box || !boxes.length) return out;
-  const size = [box[2] - box[0], box[3] - box[1]];
-  const scale = Math.min(Math.max(usual[2] - usual[0], (usual[3] - usual[1]) / 1.2) / size[0], (usual[3] - usual[1]) / size[1]);
-  const to = [(usual[0] + usual[2]) / 2 - (size[0] * scale) / 2, (usual[1] + usual[3]) / 2 - (size[1] * scale) / 2];
-  context.imageSmoothingQuality = "high";
-  context.drawImage(canvas, box[0], box[1], ...size, ...to, size[0] * scale, size[1] * scale);
-  return out;
-}
-
-function preparePad() {
-  if (!samples.isImages) return;
-  byId("draw").hidden = false;
-  const [height, width, channels = 1] = shape, sample = element("canvas");
-  let edge = 0;
-  for (let i = 0; i < Math.min(50, samples.n); i++) {
-    samples.show(i, sample);
-    edge += sample.getContext("2d", { willReadFrequently: true }).getImageData(0, 0, 1, 1).data[0] / Math.min(50, samples.n);
-  }
-  const dark = edge < 128, colours = dark ? ["#000", "#fff"] : ["#fff", "#000"];
-  if (channels === 1 && Math.max(height, width) <= 64) {
-    const pad = new Pad(byId("pad"), shape, ...colours, (canvas) => land(likeSamples(canvas, dark)));
-    byId("clear").addEventListener("click", () => {
-      pad.clear();
-      state.drawn = null;
-      byId("verdict").textContent = "";
-      redraw();
-    });
-  } else byId("draw").querySelector("h2").textContent = "Drop an image file here";
-  document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", async (event) => {
-    event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (!file) return;
-    try {
-      const bitmap = await createImageBitmap(file), canvas = byId("pad");
-      [canvas.width, canvas.height] = [width * Math.ceil(280 / width), height * Math.ceil(280 / width)];
-      canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-      land(canvas);
-    } catch {
-      byId("verdict").textContent = `${file.name} is no image that this browser reads.`;
-    }
-  });
-}
-
 // ---- controls ------------------------------------------------------------------------------------------------------
 
 function showLegend() {
@@ -407,8 +278,10 @@ function showLegend() {
     host.replaceChildren(element("span", {}, least, bar, most));
     return;
   }
-  host.replaceChildren(...data.classes.map((name, label) => {
-    const dot = element("i"), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, name);
+  const shown = largestClasses();
+  host.replaceChildren(...shown.map((label) => {
+    const name = data.classes[label];
+    const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, name);
     dot.style.background = `rgb(${rgb(classColour(label))})`;
     button.setAttribute("aria-pressed", String(!hiddenClasses.has(label)));
     button.addEventListener("click", (event) => {
@@ -418,7 +291,15 @@ function showLegend() {
       recolour();
     });
     return button;
-  }));
+  }), ...(shown.length < data.classes.length ? [element("span", { text: `${data.classes.length - shown.length} more` })] : []));
+}
+
+/** The classes that the legend names: all of few, else those with the most samples, in their own order. */
+function largestClasses() {
+  const counts = new Array(data.classes.length).fill(0);
+  for (const label of samples.labels) if (label >= 0) counts[label] += 1;
+  const order = [...counts.keys()].sort((a, b) => counts[b] - counts[a] || a - b);
+  return order.slice(0, MOST_NAMED).sort((a, b) => a - b);
 }
 
 function fillSelect(host, options, chosen, changed) {
@@ -502,7 +383,7 @@ function listen() {
       scatter.view.y += (now[1] - before[1]) / scatter.view.scale / (others.length + 1);
       dragged += Math.hypot(now[0] - before[0], now[1] - before[1]);
       fingers.set(event.pointerId, now);
-      redraw();
+      redraw({ moving: true });
     }
     if (!before || event.pointerType !== "mouse") point(...now);
   });
@@ -521,14 +402,14 @@ function listen() {
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     scatter.zoom(Math.exp(-event.deltaY / (event.deltaMode ? 20 : 400)), ...at(event));
-    redraw();
+    redraw({ moving: true });
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
     const middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];
     const keys = {
       ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, 1), ArrowDown: () => step(0, -1),
       "+": () => scatter.zoom(1.4, ...middle), "=": () => scatter.zoom(1.4, ...middle), "-": () => scatter.zoom(1 / 1.4, ...middle),
-      0: () => scatter.fit(state.places.low, state.places.high),
+      0: () => fitAll(),
     };
     if (!Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
@@ -536,7 +417,7 @@ function listen() {
     redraw();
   });
   byId("fit").addEventListener("click", () => {
-    scatter.fit(state.places.low, state.places.high);
+    fitAll();
     remember();
     redraw();
   });

@@ -12,6 +12,8 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from latentmap.analysis import reconstruction_errors
+from latentmap.data.images import resize_images
+from latentmap.data.preprocessing import CHANNELS
 from latentmap.errors import DatasetError
 from latentmap.models.layers import describe
 from latentmap.report.explorer.weights import halved
@@ -39,24 +41,26 @@ def quantized(Z: NDArray[Any]) -> dict[str, Any]:
 def sheets(images: NDArray[np.uint8]) -> dict[str, Any]:
     """Images (n, height, width, channels) side by side in a few large ones, no larger than need be."""
     _, height, width, channels = images.shape
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
-    if mode is None:
+    if channels not in CHANNELS:
         raise DatasetError(f"images must have 1, 3 or 4 channels to be shown, got {channels}.")
     scale = min(1.0, _TILE / max(height, width))
-    tile = (max(1, round(height * scale)), max(1, round(width * scale)))
-    across, down = max(1, _SHEET // tile[1]), max(1, _SHEET // tile[0])
+    height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    tiles = resize_images(images, height, width)
+    across, each = _SHEET // width, (_SHEET // width) * (_SHEET // height)
     made = []
-    for start in range(0, len(images), across * down):
-        some = images[start : start + across * down]
-        sheet = Image.new(mode, (min(across, len(some)) * tile[1], -(-len(some) // across) * tile[0]))
-        for i, image in enumerate(some):
-            one = Image.fromarray(image[:, :, 0] if channels == 1 else image)
-            one = one if scale == 1 else one.resize(tile[::-1], Image.Resampling.LANCZOS)
-            sheet.paste(one, (i % across * tile[1], i // across * tile[0]))
+    for start in range(0, len(tiles), each):
+        some = tiles[start : start + each]
+        columns = min(across, len(some))
+        rows = -(-len(some) // columns)
+        grid = np.zeros((rows * columns, height, width, channels), np.uint8)
+        grid[: len(some)] = some
+        sheet = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+        sheet = sheet.reshape(rows * height, columns * width, channels)
         buffer = io.BytesIO()
-        sheet.save(buffer, "webp", quality=_QUALITY, lossless=channels == 1)
+        picture = Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
+        picture.save(buffer, "webp", quality=_QUALITY, lossless=channels == 1)
         made.append(f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}")
-    return {"tile": list(tile), "across": across, "each": across * down, "sheets": made}
+    return {"tile": [height, width], "across": across, "each": each, "sheets": made}
 
 
 def packed_model(name: str, model: Any, X: NDArray[Any], labels: NDArray[np.int64] | None) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def packed_model(name: str, model: Any, X: NDArray[Any], labels: NDArray[np.int6
     description = describe(model)
     Z = np.asarray(model.transform(X), np.float32).reshape(len(X), -1)
     center, axes = np.zeros(Z.shape[1]), np.eye(Z.shape[1])
-    if Z.shape[1] > 2:
+    if Z.shape[1] > 2 and len(Z) > 1:
         pca = PCA(min(_DIRECTIONS, *Z.shape), random_state=0).fit(Z)
         center, axes = pca.mean_, pca.components_
     return {

@@ -1,5 +1,7 @@
 // Samples within a line that the visitor draws around them.
 
+const MOST_AVERAGED = 500; // samples whose mean is shown
+
 /** Whether a place lies within a polygon: how often a ray from it crosses the line. */
 function within([x, y], line) {
   let inside = false;
@@ -46,4 +48,32 @@ function download(name, text) {
   const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** Tell of the samples within a line, given as places of the map. */
+function showSelection(line) {
+  const { model } = state, { points } = scatter, chosen = [];
+  for (let i = 0; i < samples.n; i++) if (!hidden(i) && within([points[2 * i], points[2 * i + 1]], line)) chosen.push(i);
+  state.line = chosen.length ? line : null;
+  byId("selection").hidden = !chosen.length;
+  byId("said").textContent = `${chosen.length} selected`;
+  redraw();
+  if (!chosen.length) return;
+  byId("selection-title").textContent = `${chosen.length.toLocaleString("en")} selected`;
+  if (samples.isImages) {
+    const tile = element("canvas"), some = chosen.filter((_, i) => i % Math.ceil(chosen.length / MOST_AVERAGED) === 0);
+    const original = (i) => {
+      samples.show(i, tile);
+      return pixels(tile, shape, low, high);
+    };
+    paint(byId("mean"), meanOf(some, original), shape, low, high);
+    paint(byId("median"), model.network.decode(medianCode(model, chosen)), shape, low, high);
+  }
+  const error = chosen.reduce((sum, i) => sum + model.errors[i], 0) / chosen.length;
+  const classes = samples.labels ? counted(samples, chosen).slice(0, 5).map(([name, n]) => `${n} ${name}`).join(", ") : "";
+  byId("selection-facts").textContent = `${classes && `${classes}; `}mean error ${digits(error)}`;
+  byId("download").onclick = () => download("selection.csv", csv([
+    ["row", "name", "class", "error", ...Array.from({ length: model.k }, (_, j) => `z${j}`)],
+    ...chosen.map((i) => [samples.rows[i], data.names ? samples.name(i) : "", samples.className(i) ?? "", model.errors[i], ...model.code(i)]),
+  ]));
 }
