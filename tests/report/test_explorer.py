@@ -1,10 +1,13 @@
 """The explorer's page, touched as a visitor does, in a real browser."""
 
+import base64
+import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import latentmap
 from latentmap import Autoencoder
@@ -147,6 +150,34 @@ def test_dragging_moves_and_the_wheel_zooms_to_the_cursor(page):
     assert nearer["scale"] > 2 * after["scale"]
     # What was under the cursor, 80 pixels right of the middle, still is.
     assert nearer["x"] + 80 / nearer["scale"] == pytest.approx(after["x"] + 80 / after["scale"], abs=1e-3)
+
+
+def test_everything_stays_in_sight_when_the_window_changes_until_one_looks_closer(page):
+    whole = page.evaluate("latentmap.view.scale")
+    page.set_viewport_size({"width": 1200, "height": 500})
+    frames(page)
+    assert page.evaluate("latentmap.view.scale") < whole
+    page.locator("#points").press("+")
+    nearer = page.evaluate("latentmap.view.scale")
+    page.set_viewport_size({"width": 1200, "height": 800})
+    frames(page)
+    assert page.evaluate("latentmap.view.scale") == nearer
+
+
+def test_a_file_that_is_dropped_is_encoded_and_one_that_is_no_image_is_refused(page, digits):
+    drop = """async ([text, type]) => {
+      const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0)), given = new DataTransfer();
+      given.items.add(new File([bytes], "a file", { type }));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true }));
+    }"""
+    buffer = io.BytesIO()
+    Image.fromarray(digits.test.images[0, :, :, 0]).save(buffer, "png")
+    page.evaluate(drop, [base64.b64encode(buffer.getvalue()).decode(), "image/png"])
+    page.wait_for_function("document.getElementById('verdict').textContent")
+    assert " of its 10 nearest are of class " in page.locator("#verdict").inner_text()
+    page.evaluate(drop, [base64.b64encode(b"no image").decode(), "text/plain"])
+    page.wait_for_function("document.getElementById('verdict').textContent.includes('no image that')")
+    page.locator("#clear").click()
 
 
 def test_a_class_can_be_hidden_and_colours_mean_something_else(page, digits):
@@ -403,8 +434,6 @@ def test_bad_input_is_refused_in_one_line(arguments, words, models, digits):
 
 
 def test_what_is_packed_can_be_read_back():
-    import base64
-
     Z = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     packed = quantized(Z)
     steps = np.frombuffer(base64.b64decode(packed["bytes"]), "<u2").reshape(50, 3)

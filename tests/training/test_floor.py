@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from torch import nn
 
 from latentmap import Autoencoder
 from latentmap.analysis import PcaBaseline
@@ -102,6 +103,40 @@ def test_what_was_chosen_is_said_and_kept(tmp_path, small):
     many = np.random.default_rng(0).integers(0, 256, (2000, 16, 16, 3), dtype=np.uint8)
     assert ae.fit(many).model_ == "strided"
     assert Autoencoder(epochs=1).fit(DATA["curved"][:, :1]).latent_dim_ == 1
+
+
+@pytest.mark.parametrize("model", ["linear", "dense", "strided"])
+def test_codes_of_a_start_that_is_kept_are_those_of_pca(model):
+    X = DATA["colour images"]
+    ae = Autoencoder(model, 4, epochs=1, learning_rate=1e-9, random_state=0).fit(X)
+    assert ae.best_epoch_ == 0
+    wanted = PcaBaseline(4).fit(X).transform(X)
+    found = ae.transform(X)
+    found = found * np.sign((found * wanted).sum(axis=0))
+    np.testing.assert_allclose(found, wanted, atol=2e-3 * wanted.std())
+
+
+@pytest.mark.parametrize("model", ["linear", "dense", "strided", "conv"])
+@torch.no_grad()
+def test_numbers_of_codes_count_as_much_as_what_they_draw(model):
+    X = DATA["colour images"]
+    ae = Autoencoder(model, 4, epochs=2, random_state=0).fit(X)
+    module = ae.module_
+    x = ae.preprocessing_.to_input(torch.from_numpy(X))
+    z, x_hat = module.encode(x), module(x)
+    torch.testing.assert_close(module.code_lengths(z), torch.ones(4), rtol=0.2, atol=0)
+    factors = torch.tensor([0.01, 1.0, 3.0, 500.0])
+    module.scale_codes(factors)
+    torch.testing.assert_close(module.encode(x) / factors, z, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(module(x), x_hat, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(module.code_lengths(z * factors), 1 / factors, rtol=0.2, atol=0)
+
+
+def test_codes_are_not_scaled_where_what_they_stand_for_would_change():
+    module = MODELS["dense"]((6,), 3, linear_path=True)
+    assert module.can_scale_codes
+    module.decoder = nn.Sequential(nn.BatchNorm1d(3), *module.decoder)
+    assert not module.can_scale_codes
 
 
 def test_the_encoder_of_photographs_finds_codes_of_its_own():

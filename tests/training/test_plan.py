@@ -55,3 +55,7 @@ def test_a_plan_is_what_was_asked_for_and_the_recipe_where_nothing_was():
     assert found.patience == round(found.epochs / 3)
     assert plan(epochs=30).patience is None
     assert plan(patience=None).patience is None
+    assert (
+        resolve(Autoencoder().get_params(), recipe, "conv", 1000, device, is_images=True, loss_is_error=False).patience
+        is None
+    )  # a third was measured for errors alone

@@ -71,7 +71,10 @@ function preparePad() {
       byId("redrawn-figure").hidden = true;
       redraw();
     });
-  } else byId("draw").querySelector("h2").textContent = "Drop an image file here";
+  } else {
+    byId("draw").querySelector("h2").textContent = "Drop an image file here";
+    byId("pad").parentElement.hidden = byId("clear").hidden = true;
+  }
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", async (event) => {
     event.preventDefault();
@@ -79,6 +82,7 @@ function preparePad() {
     if (!file) return;
     try {
       const bitmap = await createImageBitmap(file), canvas = byId("pad");
+      canvas.parentElement.hidden = false;
       [canvas.width, canvas.height] = [width * Math.ceil(280 / width), height * Math.ceil(280 / width)];
       canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
       land(canvas);

@@ -102,7 +102,9 @@ function drawMarks() {
   if (state.drawn) ring(state.model.place(state.drawn), "#d62728");
 }
 
+/** Show everything, and go on doing so where the window changes, until the visitor looks closer. */
 function fitAll() {
+  state.whole = true;
   scatter.fit(state.places.low, state.places.high, byId("legend").offsetHeight);
 }
 
@@ -344,7 +346,10 @@ function recall() {
   const parts = new URLSearchParams(location.hash.slice(1)), model = models.find(({ name }) => name === parts.get("map"));
   if (model && model !== state.model) useModel(model);
   const view = (parts.get("view") ?? "").split(",").map(Number), sample = samples.rows.indexOf(Number(parts.get("sample") ?? -1));
-  if (view.length === 3 && view.every(Number.isFinite) && view[2] > 0) Object.assign(scatter.view, { x: view[0], y: view[1], scale: view[2] });
+  if (view.length === 3 && view.every(Number.isFinite) && view[2] > 0) {
+    Object.assign(scatter.view, { x: view[0], y: view[1], scale: view[2] });
+    state.whole = false;
+  }
   if (sample >= 0) select(sample);
   redraw();
 }
@@ -383,6 +388,7 @@ function listen() {
       scatter.view.y += (now[1] - before[1]) / scatter.view.scale / (others.length + 1);
       dragged += Math.hypot(now[0] - before[0], now[1] - before[1]);
       fingers.set(event.pointerId, now);
+      state.whole = false;
       redraw({ moving: true });
     }
     if (!before || event.pointerType !== "mouse") point(...now);
@@ -401,6 +407,7 @@ function listen() {
   canvas.addEventListener("pointercancel", lift);
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
+    state.whole = false;
     scatter.zoom(Math.exp(-event.deltaY / (event.deltaMode ? 20 : 400)), ...at(event));
     redraw({ moving: true });
   }, { passive: false });
@@ -413,6 +420,7 @@ function listen() {
     };
     if (!Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
+    if (["+", "=", "-"].includes(event.key)) state.whole = false;
     keys[event.key]();
     redraw();
   });
@@ -426,6 +434,7 @@ function listen() {
   });
   new ResizeObserver(() => {
     scatter.resize();
+    if (state.whole) fitAll();
     redraw();
   }).observe(canvas);
   addEventListener("hashchange", recall);

@@ -10,7 +10,12 @@ function element(kind, { className = "", text = "", ...more } = {}, ...children)
   return made;
 }
 
-const digits = (value) => (Math.abs(value) >= 1000 || (value && Math.abs(value) < 0.001) ? value.toExponential(2) : +value.toPrecision(3)).toString();
+/** A number in three digits, or as a whole one where it has more before the point. */
+function digits(value) {
+  const size = Math.abs(value);
+  if (value && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
+  return size >= 1000 ? Math.round(value).toLocaleString("en") : String(+value.toPrecision(3));
+}
 
 /** Draw what a network gives, of sample shape (height, width[, channels]), `low` being black and `high` white. */
 function paint(canvas, values, [height, width, channels = 1], low, high) {
