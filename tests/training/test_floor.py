@@ -120,12 +120,12 @@ def test_codes_of_a_start_that_is_kept_are_those_of_pca(model):
 @torch.no_grad()
 def test_numbers_of_codes_count_as_much_as_what_they_draw(model):
     X = DATA["colour images"]
-    ae = Autoencoder(model, 4, epochs=2, random_state=0).fit(X)
+    ae = Autoencoder(model, 3, epochs=2, random_state=0).fit(X)
     module = ae.module_
     x = ae.preprocessing_.to_input(torch.from_numpy(X))
     z, x_hat = module.encode(x), module(x)
-    torch.testing.assert_close(module.code_lengths(z), torch.ones(4), rtol=0.2, atol=0)
-    factors = torch.tensor([0.01, 1.0, 3.0, 500.0])
+    torch.testing.assert_close(module.code_lengths(z), torch.ones(3), rtol=0.2, atol=0)
+    factors = torch.tensor([0.01, 3.0, 500.0])
     module.scale_codes(factors)
     torch.testing.assert_close(module.encode(x) / factors, z, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(module(x), x_hat, rtol=1e-3, atol=1e-4)
