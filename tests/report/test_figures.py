@@ -18,11 +18,13 @@ from latentmap.analysis import (
     latent_grid,
 )
 from latentmap.data import Dataset, Split
+from latentmap.report import build
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.canvas import to_rgb
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, WARNING, class_style, largest
+from tests.report.conftest import SEVERAL, make_report, small_dataset
 
 
 def data(X, labels=None, names=None):
@@ -34,6 +36,31 @@ def data(X, labels=None, names=None):
 def texts(figure):
     """Everything written on a figure."""
     return "\n".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+DRAWN = {}
+
+
+@pytest.fixture(scope="module", params=SEVERAL)
+def report(request, tmp_path_factory):
+    """A report of each kind of data, its figures drawn."""
+    folder, drawn, png = tmp_path_factory.mktemp("reports") / "report", [], build.png
+
+    def keep(figure, **arguments):
+        drawn.append(figure)
+        return png(figure, **arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "png", keep)
+        report = make_report(small_dataset(request.param), folder, command="latentmap report x")
+    DRAWN[folder] = dict(zip((figure.name for figure in FIGURES), drawn, strict=True))
+    return report
+
+
+@pytest.fixture
+def drawn(report):
+    """The figures of `report`, by name."""
+    return DRAWN[report.folder]
 
 
 def test_every_figure_draws_for_every_kind_of_data(report, drawn):
