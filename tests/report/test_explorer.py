@@ -436,7 +436,7 @@ def test_bad_input_is_refused_in_one_line(arguments, words, models, digits):
 def test_what_is_packed_can_be_read_back():
     Z = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     packed = quantized(Z)
-    steps = np.frombuffer(base64.b64decode(packed["bytes"]), "<u2").reshape(50, 3)
+    steps = np.frombuffer(base64.b85decode(packed["bytes"]), "<u2").reshape(50, 3)
     np.testing.assert_allclose(packed["low"] + steps * packed["step"], Z, atol=1e-3 * np.ptp(Z) / 10)
     assert numbers(np.zeros(3, np.int32))["type"] == "int32"
     few = sheets(np.zeros((3, 200, 100, 3), np.uint8))

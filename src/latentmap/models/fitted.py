@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -131,6 +131,12 @@ class FittedModel:
             for rows, _, x in self._inputs(samples):
                 Z[rows] = module.encode(x).numpy()
         return Z
+
+    def encode_meanwhile(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """The same while it learns, by the weights of this moment, wherever they are."""
+        place = next(self.module.parameters()).device
+        now = replace(self, module=self.module if place.type == "cpu" else copy.deepcopy(self.module).cpu())
+        return now.encode(samples)
 
     @own_modes()
     def decode(self, Z: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from latentmap.analysis import OriginalRanks, PcaBaseline, evaluate
+from latentmap.analysis import OriginalRanks, PcaBaseline, TsneResult, evaluate
 from latentmap.analysis.baselines import most_components
 from latentmap.data.dataset import Dataset
 from latentmap.errors import DatasetError, LayerError
@@ -27,7 +27,7 @@ from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment
 from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load
 from latentmap.report.page import render
-from latentmap.training import OBJECTIVES, Callback
+from latentmap.training import OBJECTIVES, Callback, CodeFilm
 
 PAGE, METRICS, EXPLORER = "report.html", "metrics.json", "explorer.html"
 
@@ -146,14 +146,17 @@ def build_report(
         if not resume:
             discard(unfinished)
         specs = specs or default_specs(dataset.sample_shape, len(dataset.train))
-        fitted = fit_models(dataset, specs, unfinished, watch, seed=seed, callbacks=callbacks, resume=resume)
+        films = {spec.name: CodeFilm(dataset.test.X) for spec in specs if spec.pictured}
+        fitted = fit_models(
+            dataset, specs, unfinished, watch, films=films, seed=seed, callbacks=callbacks, resume=resume
+        )
         experiment = Experiment(dataset, measure(dataset, fitted, watch), seed)
         results, pictures = make_figures(experiment, folder / "figures", watch)
         with watch.stage("page"):
             for model in experiment.models:
                 if isinstance(model.model, Autoencoder):
                     model.model.save(folder / "models" / model.name)
-            explored = write_explorer(experiment, folder / EXPLORER, command)
+            explored = write_explorer(experiment, folder / EXPLORER, films, results.get("tsne"), command)
             link = EXPLORER if explored else None
             page = render(experiment, results, pictures, explorer=link, command=command, seconds=watch.rounded())
             (folder / PAGE).write_text(page, encoding="utf-8")
@@ -179,6 +182,7 @@ def fit_models(
     unfinished: Path,
     watch: Stopwatch,
     *,
+    films: Mapping[str, CodeFilm],
     seed: int,
     callbacks: Sequence[Callback],
     resume: bool,
@@ -188,7 +192,8 @@ def fit_models(
     for spec in specs:
         stage = f"fit_{spec.name}"
         with watch.stage(stage):
-            untrained = Autoencoder(**spec.params, random_state=seed, callbacks=callbacks)
+            told = [*callbacks, films[spec.name]] if spec.name in films else callbacks
+            untrained = Autoencoder(**spec.params, random_state=seed, callbacks=told)
             model = fit_or_load(untrained, dataset, unfinished / spec.name, resume=resume)
         watch.seconds[stage] = max(watch.seconds[stage], model.history_[-1]["seconds"])  # with those of earlier runs
         fitted.append((spec, model))
@@ -209,20 +214,32 @@ def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: 
         )
 
 
-def write_explorer(experiment: Experiment, path: Path, command: str) -> bool:
+def write_explorer(
+    experiment: Experiment, path: Path, films: Mapping[str, CodeFilm], tsne: TsneResult | None, command: str
+) -> bool:
     """Write the page in which the models run; False where it can run none of them, as it knows not their layers."""
-    explored: dict[str, Model] = {}
+    explored: dict[str, Measured] = {}
     # Maps first: they separate best, and are what there is to see.
     for model in sorted(experiment.models, key=lambda one: not OBJECTIVES[one.objective].keeps_neighbors):
         if model.spec.pictured:
             with suppress(LayerError):
                 describe(model.model)
-                explored[model.title] = model.model
+                explored[model.title] = model
     if not explored:
         return False
-    facts = {"command": command} if command else {}
-    explore(explored, **of_dataset(experiment.dataset), facts=facts).save(path)
+    explore(
+        {title: model.model for title, model in explored.items()},
+        **of_dataset(experiment.dataset),
+        films={title: films[model.name] for title, model in explored.items() if is_whole(films.get(model.name))},
+        tsne={title: tsne for title, model in explored.items() if tsne and model.short == tsne.title},
+        facts={"command": command} if command else {},
+    ).save(path)
     return True
+
+
+def is_whole(film: CodeFilm | None) -> bool:
+    """Whether a film began with the first epoch: a model that was kept has none, and one resumed only its end."""
+    return film is not None and film.epochs[:1] == [0]
 
 
 def make_figures(

@@ -1,7 +1,7 @@
 """How it is learned: one loop, and its parts."""
 
 from latentmap.training.batches import Batches
-from latentmap.training.callbacks import Callback, PrintEpochs, TensorBoard
+from latentmap.training.callbacks import Callback, CodeFilm, PrintEpochs, TensorBoard
 from latentmap.training.loop import train
 from latentmap.training.objectives import OBJECTIVES
 from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
@@ -11,6 +11,7 @@ __all__ = [
     "OBJECTIVES",
     "Batches",
     "Callback",
+    "CodeFilm",
     "EpochRecord",
     "PrintEpochs",
     "TensorBoard",

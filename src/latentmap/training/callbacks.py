@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.checks import check_number
+from latentmap.data.objects import as_array
 from latentmap.errors import MissingExtraError
 from latentmap.training.plan import EpochRecord, TrainingPlan
 
@@ -40,8 +46,63 @@ class Callback:
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Called after every epoch, with its losses."""
 
+    def on_weights(self, epoch: int, encode: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
+        """Called before the first epoch (as 0) and after every epoch, with what encodes as the network does then.
+
+        ``encode`` takes samples as `fit` saw them, (n, *sample_shape), and gives their codes, (n, latent_dim).
+        """
+
     def on_train_end(self) -> None:
         """Called once after the last epoch, also when training ends with an error."""
+
+
+class CodeFilm(Callback):
+    """Keeps the codes of some samples as training goes: how a map organised itself, and where it began.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, *sample_shape)
+        Samples as `fit` sees them; usually not those it learns from.
+    n_samples : int, default 2,000
+        Of more samples, so many evenly spaced ones are kept.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (m,)
+        Which of `X` they are, ascending.
+    epochs : list of int
+        Of what epochs: 0 is before the first.
+    codes : list of ndarray of float32, shape (m, latent_dim)
+        One an epoch. What `transform` gives at last are those of the best epoch, each number in a unit of its own.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> digits = load_dataset("digits")
+    >>> film = CodeFilm(digits.test.images, n_samples=100)
+    >>> _ = Autoencoder(epochs=3, callbacks=[film]).fit(digits.train.images)
+    >>> film.epochs, film.codes[0].shape
+    ([0, 1, 2, 3], (100, 2))
+    """
+
+    def __init__(self, X: Any, n_samples: int = 2000) -> None:
+        check_number("n_samples", n_samples, whole=True)
+        samples = np.asarray(as_array(X))
+        self.n_of = len(samples)
+        self.rows = np.linspace(0, self.n_of - 1, min(n_samples, self.n_of)).astype(np.int64)
+        self._samples = samples[self.rows]
+        self.epochs: list[int] = []
+        self.codes: list[NDArray[np.float32]] = []
+
+    def on_train_begin(self, plan: TrainingPlan) -> None:
+        """Begin anew, unless this goes on from another piece of the data."""
+        if plan.decay:
+            self.epochs, self.codes = [], []
+
+    def on_weights(self, epoch: int, encode: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
+        """Keep the codes."""
+        self.epochs.append(epoch)
+        self.codes.append(encode(self._samples))
 
 
 class PrintEpochs(Callback):

@@ -155,6 +155,7 @@ def learn(
         optimizer_state=model.optimizer_state if goes_on else None,
         checkpoints=checkpoints,
         resume=resume,
+        encode=model.encode_meanwhile,
     )
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)

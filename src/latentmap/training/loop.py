@@ -13,8 +13,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentmap.errors import CheckpointError
@@ -53,6 +56,7 @@ def train(
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
     stop_wanted: Callable[[], bool] | None = None,
+    encode: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
 ) -> TrainingResult:
     """Train a module and leave it with the weights of its best epoch, on the CPU, in evaluation mode.
 
@@ -80,6 +84,8 @@ def train(
     stop_wanted : callable, optional
         Asked after each step; when it returns True, a checkpoint is saved and training stops. By default, whether
         Ctrl-C came.
+    encode : callable, optional
+        From samples to codes, by the module as it is; callbacks are given it.
 
     Returns
     -------
@@ -109,7 +115,7 @@ def train(
         callback.on_train_begin(plan)
     try:
         with _interrupts(checkpoints, stop_wanted) as stops, threads(1 if module.recipe.one_thread else None):
-            training = Training(module, batches, objective, plan, optimizer_state, callbacks)
+            training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             if untrained and module.n_components and plan.decay:
                 training.judge_start()
                 module.leave_start()
@@ -150,9 +156,10 @@ class Training:
         plan: TrainingPlan,
         optimizer_state: dict[str, Tensor] | None = None,
         callbacks: Sequence[Callback] = (),
+        encode: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
     ) -> None:
         self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
-        self._callbacks, self._told = callbacks, time.perf_counter()
+        self._callbacks, self._encode, self._told = callbacks, encode, time.perf_counter()
         self.learned = nn.ModuleDict({"module": module, "objective": objective})
         self.optimizer = self._new_optimizer()
         if optimizer_state is not None:
@@ -177,6 +184,8 @@ class Training:
     def run(self, checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool]) -> None:
         """Learn epoch by epoch until nothing is left to do."""
         try:
+            if not self.step:
+                self._show_weights()
             while not self.is_finished:
                 try:
                     self.run_epoch(checkpoints, stop_wanted)
@@ -186,6 +195,7 @@ class Training:
                 self.end_epoch()
                 for callback in self._callbacks:
                     callback.on_epoch_end(self.history[-1])
+                self._show_weights()
             if checkpoints is not None and self.problem is None:
                 checkpoints.save(self.snapshot())
         finally:
@@ -269,6 +279,13 @@ class Training:
             for callback in self._callbacks:
                 callback.on_step_end(self.step, self.n_steps)
             self._told = time.perf_counter()
+
+    def _show_weights(self) -> None:
+        """Let callbacks encode with the network as it is."""
+        if self._encode is not None:
+            self.learned.eval()
+            for callback in self._callbacks:
+                callback.on_weights(self.epoch - 1, self._encode)
 
     def _step(self, batch: Batch) -> Tensor:
         """Go one step down the objective's gradient; the loss before it."""

@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 import latentmap
+from latentmap.analysis import TsneResult
 from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset, choose_few
 from latentmap.data.objects import as_array
@@ -28,6 +30,7 @@ from latentmap.errors import printable
 from latentmap.files import new_file
 from latentmap.report.explorer.pack import numbers, packed_model, sheets
 from latentmap.report.figures.style import PALETTE, REST
+from latentmap.training import CodeFilm
 
 FOLDER = Path(__file__).parent
 SCRIPTS = (
@@ -35,11 +38,16 @@ SCRIPTS = (
     "data.js",
     "places.js",
     "scatter.js",
+    "density.js",
     "panels.js",
+    "legend.js",
+    "sample.js",
     "pad.js",
     "drawn.js",
     "walk.js",
     "selection.js",
+    "film.js",
+    "pointer.js",
     "explorer.js",
 )
 _HEIGHT = 720  # pixels, in a notebook
@@ -82,6 +90,8 @@ def explore(
     feature_names: Sequence[str] | None = None,
     title: str = "latent space",
     limit: int = 10_000,
+    films: CodeFilm | Mapping[str, CodeFilm] | None = None,
+    tsne: bool | Mapping[str, TsneResult] = True,
     facts: Mapping[str, str] | None = None,
 ) -> Explorer:
     """Make a page that shows the codes of samples and decodes under the cursor.
@@ -104,6 +114,11 @@ def explore(
         What stands at the top.
     limit : int, default 10,000
         Of more samples, so many evenly spaced ones are shown, and the page says so.
+    films : CodeFilm or mapping of model names to these, optional
+        The codes of `X` as training went, for a slider that plays it.
+    tsne : bool or mapping of model names to TsneResult, default True
+        Whether codes of more than two numbers are also laid out by t-SNE, 2,000 samples in some seconds; or ready
+        layouts of `X`.
     facts : mapping of str to str, optional
         What else the page shall tell of how it was made.
 
@@ -114,7 +129,8 @@ def explore(
     Raises
     ------
     ValueError
-        If `X` and `labels` differ in length, `X` is empty, or a label is none of `class_names`.
+        If `X` and `labels` differ in length, `X` is empty, a label is none of `class_names`, or a film is of other
+        samples or another model.
     LayerError
         If a model has layers that the page can't compute.
 
@@ -135,12 +151,20 @@ def explore(
         raise ValueError(f"labels must be as many as samples, got {len(labels):,} for {n:,}.")
     classes, indices = _classes(labels, class_names)
     rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
-    X, indices = X[rows], None if indices is None else indices[rows]
+    indices = None if indices is None else indices[rows]
     named = models if isinstance(models, Mapping) else {_name(models): models}
     if not named:
         raise ValueError("models must hold at least one fitted model, got none.")
-    is_images = X.ndim > 2
-    images, range_ = _as_bytes(X, next(iter(named.values()))) if is_images else (None, None)
+    filmed = dict.fromkeys(named, films) if isinstance(films, CodeFilm) else dict(films or {})
+    laid_out = dict.fromkeys(named, tsne) if isinstance(tsne, bool) else dict(tsne)
+    for name, film in filmed.items():
+        _check_film(film, named.get(name), name, n)
+    is_images, shown = X.ndim > 2, X[rows]
+    images, range_ = _as_bytes(shown, next(iter(named.values()))) if is_images else (None, None)
+    packed = [
+        packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
+        for name, model in named.items()
+    ]
     data = {
         "range": range_,
         "title": printable(title),
@@ -152,9 +176,9 @@ def explore(
         "colours": [*PALETTE],
         "rest": REST,
         "images": None if images is None else sheets(images),
-        "vectors": None if is_images else numbers(X.astype(np.float32)),
+        "vectors": None if is_images else numbers(shown.astype(np.float32)),
         "features": None if is_images else [printable(str(name)) for name in _features(feature_names, X.shape[1])],
-        "models": [packed_model(printable(name), model, X, indices) for name, model in named.items()],
+        "models": packed,
         "made": {**(facts or {}), "Latentmap": latentmap.__version__},
     }
     return Explorer(_page(data))
@@ -177,6 +201,18 @@ def of_dataset(dataset: Dataset) -> dict[str, Any]:
 def _name(model: Any) -> str:
     """What a model is called on its own."""
     return str(getattr(model, "model_", "PCA"))
+
+
+def _check_film(film: CodeFilm, model: Any, name: str, n: int) -> None:
+    """Refuse the film of something else."""
+    if model is None:
+        raise ValueError(f"films must be of models that are shown, got one of {name!r}. Name it as in models.")
+    if film.n_of != n:
+        raise ValueError(
+            f"the film of {name!r} is of {film.n_of:,} samples, X has {n:,}. Pass what CodeFilm was given."
+        )
+    if not film.codes or film.codes[-1].shape[1] != model.latent_dim_:
+        raise ValueError(f"the film is not of the training of {name!r}. Fit it with callbacks=[film].")
 
 
 def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] | None, NDArray[np.int64] | None]:
@@ -225,7 +261,7 @@ def _page(data: Mapping[str, Any]) -> str:
         style=style,
         script_digest=_digest(script),
         style_digest=_digest(style),
-        data=json.dumps(data).replace("<", "\\u003c"),  # so that no name ends the element
+        data=re.sub("<(?=[/!])", r"\\u003c", json.dumps(data)),  # so that no name ends the element
         version=latentmap.__version__,
     )
 

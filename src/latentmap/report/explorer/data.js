@@ -10,10 +10,24 @@ function halfToNumber(bits) {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const DIGIT = new Uint8Array(128);
+for (let i = 0; i < DIGITS.length; i++) DIGIT[DIGITS.charCodeAt(i)] = i;
+
+/** Bytes as `pack.as_text` wrote them: four in five digits, of the last ones as many as there are. */
+function bytesOf(text) {
+  const rest = text.length % 5, out = new Uint8Array(Math.floor(text.length / 5) * 4 + (rest && rest - 1));
+  for (let i = 0, to = 0; i < text.length; i += 5) {
+    let value = 0;
+    for (let j = i; j < i + 5; j++) value = 85 * value + (j < text.length ? DIGIT[text.charCodeAt(j)] : 84);
+    for (let shift = 24; shift >= 0 && to < out.length; shift -= 8) out[to++] = value >>> shift;
+  }
+  return out;
+}
+
 /** An array as `pack.numbers` wrote it. */
 function read({ type, bytes }) {
-  const text = atob(bytes), raw = new Uint8Array(text.length);
-  for (let i = 0; i < raw.length; i++) raw[i] = text.charCodeAt(i);
+  const raw = bytesOf(bytes);
   if (type !== "float16") return new TYPES[type](raw.buffer);
   const bits = new Uint16Array(raw.buffer), table = new Float32Array(65536).map((_, i) => halfToNumber(i));
   return Float32Array.from(bits, (value) => table[value]);
@@ -24,6 +38,18 @@ function dequantize(packed) {
   const steps = read(packed), width = packed.low.length, out = new Float32Array(steps.length);
   for (let i = 0; i < out.length; i++) out[i] = packed.low[i % width] + steps[i] * packed.step[i % width];
   return out;
+}
+
+/** Places of some of n samples, one layout after another, as `pack` wrote them: points, and which samples are there. */
+function layouts(packed, n) {
+  const shown = read(packed.shown), all = dequantize(packed), width = packed.low.length;
+  const there = new Uint8Array(n);
+  for (const i of shown) there[i] = 1;
+  return Array.from({ length: all.length / width / shown.length }, (_, frame) => {
+    const points = new Float32Array(2 * n);
+    shown.forEach((i, row) => points.set(all.subarray((frame * shown.length + row) * width, (frame * shown.length + row + 1) * width), 2 * i));
+    return { points, there };
+  });
 }
 
 /** The samples: `image(i)` as pixels of a tile, or `values(i)` of a vector. */
@@ -41,12 +67,8 @@ class Samples {
   /** Wait for the sheets, which browsers decode beside. */
   async load() {
     if (!this.isImages) return;
-    this.sheets = await Promise.all(this.data.images.sheets.map(async (address) => {
-      const image = new Image();
-      image.src = address;
-      await image.decode();
-      return image;
-    }));
+    const decoded = (text) => createImageBitmap(new Blob([bytesOf(text)], { type: "image/webp" }));
+    this.sheets = await Promise.all(this.data.images.sheets.map(decoded));
   }
 
   /** Where a sample's tile lies: the sheet, left, top, width, height. */
@@ -88,6 +110,14 @@ class Model {
     this.directions = this.k > 2 ? packed.axes.map((vector, i) => ({ name: `direction ${i + 1}`, vector })) : [];
     for (let i = 0; i < this.k; i++) this.directions.push({ name: `number ${i + 1}`, vector: unit(i) });
     this.plane = [0, Math.min(1, this.directions.length - 1)];
+    this.tsne = packed.tsne && layouts(packed.tsne, this.n)[0];
+    this.frames = packed.film ? layouts(packed.film, this.n) : [];
+    this.fixed = null; // a layout of samples that says nothing of other codes, where the map is one
+  }
+
+  /** Whether a sample is on the map. */
+  shows(i) {
+    return this.fixed === null || this.fixed.there[i] === 1;
   }
 
   code(i) {
@@ -102,35 +132,47 @@ class Model {
     return sum;
   }
 
-  /** Where a code lies on the map. A code of one number is spread upwards, for points not to hide each other. */
+  /** Where a code lies on the map; where that can't be computed, sample i's place, or that of the sample nearest to it. */
   place(code, i) {
-    const up = this.k === 1 ? (((i ?? 0) * 0.618034) % 1 - 0.5) * this.spread[0] : this.along(code, this.plane[1]);
-    return [this.along(code, this.plane[0]), up];
+    if (this.fixed) {
+      const at = this.shows(i) ? i : this.neighbours(code, 1, (other) => this.shows(other))[0];
+      return [...this.fixed.points.subarray(2 * at, 2 * at + 2)];
+    }
+    return [this.along(code, this.plane[0]), this.k === 1 ? this.up(i ?? 0) : this.along(code, this.plane[1])];
+  }
+
+  /** Codes of one number are spread upwards, for points not to hide each other. */
+  up(i) {
+    return ((i * 0.618034) % 1 - 0.5) * this.spread[0];
   }
 
   places() {
+    if (this.fixed) return this.fixed.points;
     const points = new Float32Array(2 * this.n);
     for (let i = 0; i < this.n; i++) points.set(this.place(this.code(i), i), 2 * i);
     return points;
   }
 
-  /** The code of a place: exactly of two numbers; of more, that of a sample near by, moved in the plane. */
-  codeAt(x, y, near) {
-    const code = Float32Array.from(this.code(near)), [px, py] = this.place(code, near), [a, b] = this.plane;
+  /** A code moved in the plane of the map until it lies at a place; as it is where the map is no plane of codes. */
+  moved(code, [x, y], i) {
+    const out = Float32Array.from(code), [a, b] = this.plane;
+    if (this.fixed) return out;
+    const [px, py] = this.place(code, i);
     for (let j = 0; j < this.k; j++) {
-      code[j] += (x - px) * this.directions[a].vector[j];
-      if (b !== a) code[j] += (y - py) * this.directions[b].vector[j];
+      out[j] += (x - px) * this.directions[a].vector[j];
+      if (b !== a) out[j] += (y - py) * this.directions[b].vector[j];
     }
-    return code;
+    return out;
   }
 
-  /** The samples with the nearest codes. */
-  neighbours(code, count, except = -1) {
+  /** The samples with the nearest codes, of those for which `counts` holds. */
+  neighbours(code, count, counts = () => true) {
     const distances = [];
     for (let i = 0; i < this.n; i++) {
+      if (!counts(i)) continue;
       let sum = 0;
       for (let j = 0, p = i * this.k; j < this.k; j++, p++) sum += (this.Z[p] - code[j]) ** 2;
-      if (i !== except) distances.push([sum, i]);
+      distances.push([sum, i]);
     }
     return distances.sort((one, other) => one[0] - other[0]).slice(0, count).map(([, i]) => i);
   }

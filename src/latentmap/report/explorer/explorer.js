@@ -1,11 +1,9 @@
 // The page as a whole: what is shown now, and what the visitor's hands change of it.
 
-const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]; // viridis, which all can tell apart
 const SLOW = 30; // milliseconds of decoding, from which on it is done less often
 const MOVING = 900; // milliseconds from map to map
 const SETTLED = 200; // milliseconds without a move, after which the map is still
 const THUMBNAILS = 220; // points in sight at most, for images to be shown in their place
-const MOST_NAMED = 40; // classes: as many as colours and shapes tell apart
 const SHOWN = 12; // samples in a strip
 const STRANGEST = 24;
 
@@ -15,23 +13,8 @@ const models = data.models.map((packed) => new Model(packed));
 const shape = data.models[0].facts.sample_shape;
 const [low, high] = data.range ?? [0, 1];
 const scatter = new Scatter(byId("points"));
-const hiddenClasses = new Set();
-const state = { model: models[0], colouring: data.classes ? "class" : "error", sample: -1, code: null, places: null, moved: 0, took: 0 };
+const state = { model: models[0], colouring: data.classes ? "class" : "error", tool: "move", sample: -1, code: null, places: null, moved: 0, took: 0 };
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-/** Red, green and blue of a class's colour, which was chosen for white paper: on black, half way to white. */
-const rgb = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)).map((value) => (dark.matches ? (value + 255) / 2 : value));
-const hidden = (i) => samples.labels !== null && hiddenClasses.has(samples.labels[i]);
-/** Beyond the colours the shape tells as well, as in the report's figures. */
-const classShape = (label) => (label < 0 ? 0 : Math.floor(label / data.colours.length) % SHAPES.length);
-const classColour = (label) => (label < 0 ? data.rest : data.colours[label % data.colours.length]);
-
-/** A colour of the ramp for a share from 0 to 1. */
-function ramp(share) {
-  const place = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1), from = Math.min(Math.floor(place), RAMP.length - 2);
-  return RAMP[from].map((value, i) => value + (place - from) * (RAMP[from + 1][i] - value));
-}
 
 // ---- the map -------------------------------------------------------------------------------------------------------
 
@@ -47,6 +30,7 @@ function redraw({ moving = false } = {}) {
   requestAnimationFrame(() => {
     waiting = false;
     scatter.draw({ moving });
+    if (byId("density-on").checked) drawDensity(byId("density"), scatter.points, hidden, (x, y) => scatter.toScreen(x, y));
     drawMarks();
   });
 }
@@ -88,17 +72,18 @@ function drawMarks() {
     context.stroke();
   };
   const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink");
-  if (state.line) {
+  Object.assign(context, { lineWidth: 1.5, strokeStyle: ink });
+  for (const [line, isClosed] of [[state.line, true], [state.path, false]]) {
+    if (!line) continue;
     context.beginPath();
-    for (const place of state.line) context.lineTo(...scatter.toScreen(...place));
-    context.closePath();
-    Object.assign(context, { lineWidth: 1.5, strokeStyle: ink });
-    context.setLineDash([6, 4]);
+    for (const place of line) context.lineTo(...scatter.toScreen(...place));
+    if (isClosed) context.closePath();
+    context.setLineDash(isClosed ? [6, 4] : []);
     context.stroke();
-    context.setLineDash([]);
   }
-  if (state.walked && !byId("walk").hidden) ring(state.walked, "#d62728");
-  if (state.sample >= 0) ring([points[2 * state.sample], points[2 * state.sample + 1]], ink);
+  context.setLineDash([]);
+  if (state.walked) ring(state.walked, "#d62728");
+  if (state.sample >= 0 && state.model.shows(state.sample)) ring([points[2 * state.sample], points[2 * state.sample + 1]], ink);
   if (state.drawn) ring(state.model.place(state.drawn), "#d62728");
 }
 
@@ -108,24 +93,32 @@ function fitAll() {
   scatter.fit(state.places.low, state.places.high, byId("legend").offsetHeight);
 }
 
-function recolour() {
-  const { model, colouring } = state, colours = new Uint8Array(4 * samples.n);
-  for (let i = 0; i < samples.n; i++) {
-    const share = colouring === "error" ? model.rank(model.errors[i]) : colouring === "odd" ? model.odd[i] : 0;
-    colours.set(colouring === "class" ? rgb(classColour(samples.labels[i])) : ramp(share), 4 * i);
-    colours[4 * i + 3] = hidden(i) ? 0 : 255;
-  }
-  scatter.setColours(colours);
-  scatter.setShapes(Uint8Array.from({ length: samples.n }, (_, i) => (colouring === "class" ? classShape(samples.labels[i]) : 0)));
-  redraw();
+/** Show the present model's map, in the plane or the layout that is chosen. */
+function useLayout() {
+  const { model } = state;
+  model.fixed = model.byTsne ? model.tsne : null;
+  state.isPlaying = false;
+  state.line = null;
+  leaveWalk();
+  sayWhatIsDecoded();
+  recolour();
+  goThere();
+}
+
+/** Where a place of the map has no code of its own, say what is decoded instead. */
+function sayWhatIsDecoded() {
+  byId("shadow").hidden = !state.model.fixed;
+  byId("shadow").textContent = state.isPlaying
+    ? "The network here is the trained one, so that what is decoded is the nearest sample's code as it came to be."
+    : "t-SNE knows no way back from a place to a code: what is decoded is the code of the nearest sample.";
 }
 
 /** Move every point to where it is on the map of the present model, so that the eye can follow. */
-function goThere({ fit = true } = {}) {
+function goThere() {
   const { model } = state, to = model.places(), from = scatter.points;
-  state.places = new Places(to);
+  state.places = new Places(to, (i) => model.shows(i));
   const before = { ...scatter.view };
-  if (fit) fitAll();
+  fitAll();
   const after = { ...scatter.view };
   if (still || from.length !== to.length) {
     scatter.setPoints(to);
@@ -186,123 +179,11 @@ function lookUnder(now) {
   const [x, y] = scatter.toPlace(...pointed), [near, distance] = state.places.nearest(x, y, hidden);
   pointed = null;
   if (near < 0) return;
-  showCode(state.model.codeAt(x, y, near), near, distance <= state.places.near);
+  showCode(state.model.moved(state.model.code(near), [x, y], near), near, distance <= state.places.near);
   if (state.took > SLOW) rested = performance.now() + 2 * state.took;
 }
 
-// ---- a sample ------------------------------------------------------------------------------------------------------
-
-/** Choose a sample: show it, what the network makes of it, and its neighbours. */
-function select(i) {
-  if (!(i >= 0 && i < samples.n)) return;
-  const { model } = state, code = model.code(i), name = samples.className(i);
-  const from = state.walkFrom;
-  state.walkFrom = null;
-  if (from != null && from !== i) showWalk(from, i);
-  state.sample = i;
-  byId("sample").hidden = false;
-  byId("sample-title").textContent = `${samples.name(i)}${name === null ? "" : ` · ${name}`}`;
-  const values = model.network.decode(code);
-  if (samples.isImages) {
-    samples.show(i, byId("original"));
-    paint(byId("reconstruction"), values, shape, low, high);
-    const original = pixels(byId("original"), shape, low, high), span = high - low;
-    paint(byId("difference"), original.map((value, j) => low + span / 2 + (values[j] - value) / 2), shape, low, high);
-  }
-  const rank = model.rank(model.errors[i]);
-  byId("sample-facts").textContent = `error ${digits(model.errors[i])}, larger than of ${Math.round(100 * rank)} % of the samples`
-    + (model.odd ? `; ${Math.round(10 * model.odd[i])} of its ten nearest codes are of other classes` : "");
-  showStrip(byId("neighbours"), samples, model.neighbours(code, SHOWN, i), select);
-  showSliders(code);
-  showCode(Float32Array.from(code), i, true);
-  byId("said").textContent = byId("sample-title").textContent;
-  remember();
-  redraw();
-}
-
-/** Sliders for the first ten directions, beginning at a code. */
-function showSliders(start) {
-  const { model } = state, host = byId("sliders"), count = Math.min(10, model.axes.length), code = Float32Array.from(start);
-  host.replaceChildren(...Array.from({ length: count }, (_, d) => {
-    const axis = model.axes[d], reach = 3 * model.spread[d] || 1;
-    const here = axis.reduce((sum, value, j) => sum + value * (start[j] - model.center[j]), 0);
-    const slider = element("input", { type: "range", min: -reach, max: reach, step: reach / 100, value: here });
-    let last = here;
-    slider.addEventListener("input", () => {
-      for (let j = 0; j < model.k; j++) code[j] += (slider.value - last) * axis[j];
-      last = Number(slider.value);
-      const [near] = model.neighbours(code, 1);
-      const [, distance] = state.places.nearest(...model.place(code, near));
-      showCode(code, near, distance <= state.places.near);
-    });
-    return element("label", {}, element("span", { text: `${d + 1}` }), slider);
-  }));
-}
-
-/** From a sample to the nearest on the map in a direction. */
-function step(dx, dy) {
-  const { points } = scatter;
-  let best = -1, least = Infinity;
-  if (state.sample < 0) return select(state.places.nearest(scatter.view.x, scatter.view.y, hidden)[0]);
-  for (let i = 0; i < samples.n; i++) {
-    const x = points[2 * i] - points[2 * state.sample], y = points[2 * i + 1] - points[2 * state.sample + 1];
-    const along = x * dx + y * dy, across = Math.abs(x * dy - y * dx);
-    if (along > 1e-9 && across <= along && along + across < least && !hidden(i)) [best, least] = [i, along + across];
-  }
-  if (best >= 0) select(best);
-}
-
-function find(text) {
-  const wanted = text.trim().toLowerCase();
-  if (!wanted) return;
-  const matches = (i) => String(samples.rows[i]) === wanted || samples.name(i).toLowerCase() === wanted;
-  const loosely = (i) => samples.className(i)?.toLowerCase() === wanted || samples.name(i).toLowerCase().includes(wanted);
-  for (const rule of [matches, loosely]) {
-    for (let i = 1; i <= samples.n; i++) {
-      const j = (state.sample + i + samples.n) % samples.n;
-      if (rule(j)) return select(j);
-    }
-  }
-  byId("said").textContent = `nothing is called ${text}`;
-}
-
 // ---- controls ------------------------------------------------------------------------------------------------------
-
-function showLegend() {
-  const host = byId("legend");
-  if (state.colouring !== "class") {
-    const bar = element("canvas", { width: 120, height: 10 }), context = bar.getContext("2d");
-    for (let x = 0; x < 120; x++) {
-      context.fillStyle = `rgb(${ramp(x / 119)})`;
-      context.fillRect(x, 0, 1, 10);
-    }
-    const [least, most] = state.colouring === "error" ? ["drawn best", "worst"] : ["neighbours agree", "none of them"];
-    host.replaceChildren(element("span", {}, least, bar, most));
-    return;
-  }
-  const shown = largestClasses();
-  host.replaceChildren(...shown.map((label) => {
-    const name = data.classes[label];
-    const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, name);
-    dot.style.background = `rgb(${rgb(classColour(label))})`;
-    button.setAttribute("aria-pressed", String(!hiddenClasses.has(label)));
-    button.addEventListener("click", (event) => {
-      if (event.shiftKey) data.classes.forEach((_, other) => (other === label ? hiddenClasses.delete(other) : hiddenClasses.add(other)));
-      else if (!hiddenClasses.delete(label)) hiddenClasses.add(label);
-      showLegend();
-      recolour();
-    });
-    return button;
-  }), ...(shown.length < data.classes.length ? [element("span", { text: `${data.classes.length - shown.length} more` })] : []));
-}
-
-/** The classes that the legend names: all of few, else those with the most samples, in their own order. */
-function largestClasses() {
-  const counts = new Array(data.classes.length).fill(0);
-  for (const label of samples.labels) if (label >= 0) counts[label] += 1;
-  const order = [...counts.keys()].sort((a, b) => counts[b] - counts[a] || a - b);
-  return order.slice(0, MOST_NAMED).sort((a, b) => a - b);
-}
 
 function fillSelect(host, options, chosen, changed) {
   host.replaceChildren(...options.map(([value, text]) => element("option", { value, text, selected: value === chosen })));
@@ -311,22 +192,32 @@ function fillSelect(host, options, chosen, changed) {
 
 function showAxes() {
   const { model } = state, options = model.directions.map(({ name }, i) => [String(i), name]);
-  byId("axes-label").hidden = model.k <= 2;
-  for (const [axis, id] of ["across", "up"].entries()) {
-    fillSelect(byId(id), options, String(model.plane[axis]), (value) => {
-      model.plane[axis] = Number(value);
-      goThere();
-    });
-  }
+  const layouts = model.tsne ? [["tsne", "t-SNE"]] : [];
+  byId("axes-label").hidden = model.k <= 2 && !model.tsne;
+  byId("up").hidden = Boolean(model.byTsne);
+  fillSelect(byId("across"), [...options, ...layouts], model.byTsne ? "tsne" : String(model.plane[0]), (value) => {
+    model.byTsne = value === "tsne";
+    if (!model.byTsne) model.plane[0] = Number(value);
+    byId("up").hidden = model.byTsne;
+    useLayout();
+    showFilm();
+    remember();
+  });
+  fillSelect(byId("up"), options, String(model.plane[1]), (value) => {
+    model.plane[1] = Number(value);
+    useLayout();
+    showFilm();
+    remember();
+  });
 }
 
 function useModel(model) {
-  Object.assign(state, { model, drawn: null, line: null, walked: null, walkFrom: null });
-  byId("walk").hidden = byId("selection").hidden = true;
+  Object.assign(state, { model, drawn: null });
+  byId("selection").hidden = true;
   byId("layout").value = String(models.indexOf(model));
   showAxes();
-  goThere();
-  recolour();
+  useLayout();
+  showFilm();
   showStrip(byId("strangest"), samples, [...model.errors.keys()].sort((a, b) => model.errors[b] - model.errors[a]).slice(0, STRANGEST), select);
   showFacts(byId("made"), { ...data.made, model: model.name, "numbers a code": model.k, "samples shown": samples.n });
   if (state.sample >= 0) select(state.sample);
@@ -335,7 +226,8 @@ function useModel(model) {
 /** What is shown, as the end of the address. */
 function remember() {
   const { view } = scatter, rounded = [view.x, view.y, view.scale].map((value) => +value.toPrecision(5));
-  const parts = new URLSearchParams({ map: state.model.name, view: rounded.join(",") });
+  const { model } = state, parts = new URLSearchParams({ map: model.name, view: rounded.join(",") });
+  if (model.k > 2) parts.set("axes", model.byTsne ? "tsne" : model.plane.join(","));
   if (state.sample >= 0) parts.set("sample", samples.rows[state.sample]);
   try {
     history.replaceState(null, "", `#${parts}`);
@@ -344,7 +236,12 @@ function remember() {
 
 function recall() {
   const parts = new URLSearchParams(location.hash.slice(1)), model = models.find(({ name }) => name === parts.get("map"));
-  if (model && model !== state.model) useModel(model);
+  const axes = (parts.get("axes") ?? "").split(","), plane = axes.map(Number);
+  if (model) {
+    model.byTsne = axes[0] === "tsne" && Boolean(model.tsne);
+    if (plane.length === 2 && plane.every((axis) => axis in model.directions)) model.plane = plane;
+    if (model !== state.model || model.k > 2) useModel(model);
+  }
   const view = (parts.get("view") ?? "").split(",").map(Number), sample = samples.rows.indexOf(Number(parts.get("sample") ?? -1));
   if (view.length === 3 && view.every(Number.isFinite) && view[2] > 0) {
     Object.assign(scatter.view, { x: view[0], y: view[1], scale: view[2] });
@@ -352,96 +249,6 @@ function recall() {
   }
   if (sample >= 0) select(sample);
   redraw();
-}
-
-function listen() {
-  const canvas = byId("points"), fingers = new Map();
-  let dragged = 0, line = null;
-  byId("walk-on").addEventListener("click", () => {
-    state.walkFrom = state.sample;
-    byId("hint").hidden = false;
-    byId("hint").textContent = byId("said").textContent = "Choose the sample to walk to.";
-  });
-  const at = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    fingers.set(event.pointerId, at(event));
-    dragged = 0;
-    line = event.shiftKey ? [scatter.toPlace(...at(event))] : null;
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const now = at(event), before = fingers.get(event.pointerId);
-    if (before && line) {
-      line.push(scatter.toPlace(...now));
-      state.line = line;
-      redraw();
-    } else if (before) {
-      const others = [...fingers].filter(([id]) => id !== event.pointerId);
-      if (others.length) {
-        const [, [x, y]] = others[0], spread = ([left, top]) => Math.hypot(left - x, top - y) || 1;
-        scatter.zoom(spread(now) / spread(before), (x + now[0]) / 2, (y + now[1]) / 2);
-      }
-      scatter.view.x -= (now[0] - before[0]) / scatter.view.scale / (others.length + 1);
-      scatter.view.y += (now[1] - before[1]) / scatter.view.scale / (others.length + 1);
-      dragged += Math.hypot(now[0] - before[0], now[1] - before[1]);
-      fingers.set(event.pointerId, now);
-      state.whole = false;
-      redraw({ moving: true });
-    }
-    if (!before || event.pointerType !== "mouse") point(...now);
-  });
-  const lift = (event) => {
-    if (line) {
-      fingers.delete(event.pointerId);
-      showSelection(line);
-      line = null;
-    } else if (fingers.delete(event.pointerId) && dragged < 4 && event.type === "pointerup") {
-      const [near] = state.places.nearest(...scatter.toPlace(...at(event)), hidden);
-      select(near);
-    } else if (dragged) remember();
-  };
-  canvas.addEventListener("pointerup", lift);
-  canvas.addEventListener("pointercancel", lift);
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    state.whole = false;
-    scatter.zoom(Math.exp(-event.deltaY / (event.deltaMode ? 20 : 400)), ...at(event));
-    redraw({ moving: true });
-  }, { passive: false });
-  canvas.addEventListener("keydown", (event) => {
-    const middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];
-    const keys = {
-      ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, 1), ArrowDown: () => step(0, -1),
-      "+": () => scatter.zoom(1.4, ...middle), "=": () => scatter.zoom(1.4, ...middle), "-": () => scatter.zoom(1 / 1.4, ...middle),
-      0: () => fitAll(),
-    };
-    if (!Object.hasOwn(keys, event.key)) return;
-    event.preventDefault();
-    if (["+", "=", "-"].includes(event.key)) state.whole = false;
-    keys[event.key]();
-    redraw();
-  });
-  byId("fit").addEventListener("click", () => {
-    fitAll();
-    remember();
-    redraw();
-  });
-  byId("find").addEventListener("keydown", (event) => {
-    if (event.key === "Enter") find(event.target.value);
-  });
-  new ResizeObserver(() => {
-    scatter.resize();
-    if (state.whole) fitAll();
-    redraw();
-  }).observe(canvas);
-  addEventListener("hashchange", recall);
-  dark.addEventListener("change", () => {
-    showLegend();
-    recolour();
-  });
 }
 
 async function begin() {
@@ -464,6 +271,12 @@ async function begin() {
     recolour();
   });
   byId("colouring").parentElement.hidden = colourings.length < 2;
+  byId("density-on").addEventListener("change", () => {
+    byId("density").hidden = !byId("density-on").checked;
+    redraw();
+  });
+  preparePlayer(byId("scrub"), byId("play-walk"), () => WALKING);
+  preparePlayer(byId("epoch"), byId("play-training"), () => Math.min(LONGEST, EPOCH * state.model.frames.length));
   scatter.resize();
   showLegend();
   useModel(models[0]);
@@ -472,7 +285,7 @@ async function begin() {
   recall();
   const first = state.sample >= 0 ? state.sample : 0;
   showCode(Float32Array.from(state.model.code(first)), first, true);
-  const hints = ["Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; drag with Shift around some to select them.", samples.isImages ? "Draw an image of your own, or drop a file, and see where it lands." : "Click a class below to hide it."];
+  const hints = ["Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; choose Select to draw around some, Walk to draw a way through the codes.", samples.isImages ? "Draw an image of your own, or drop a file, and see where it lands." : "Click a class below to hide it."];
   const hint = byId("hint");
   hint.textContent = hints.shift();
   byId("points").addEventListener("pointerup", () => {

@@ -3,19 +3,23 @@
 const PER_CELL = 4; // points, on average
 
 class Places {
-  constructor(points) {
+  /** Points x, y, x, y, ..., of which those for which `there` holds count. */
+  constructor(points, there = () => true) {
     this.points = points;
-    this.n = points.length / 2;
+    this.rows = Array.from({ length: points.length / 2 }, (_, i) => i).filter(there);
+    this.n = this.rows.length;
     this.low = [Infinity, Infinity];
     this.high = [-Infinity, -Infinity];
-    for (let i = 0; i < points.length; i++) {
-      this.low[i % 2] = Math.min(this.low[i % 2], points[i]);
-      this.high[i % 2] = Math.max(this.high[i % 2], points[i]);
+    for (const i of this.rows) {
+      for (const axis of [0, 1]) {
+        this.low[axis] = Math.min(this.low[axis], points[2 * i + axis]);
+        this.high[axis] = Math.max(this.high[axis], points[2 * i + axis]);
+      }
     }
     this.across = Math.max(1, Math.ceil(Math.sqrt(this.n / PER_CELL)));
     this.size = [0, 1].map((axis) => (this.high[axis] - this.low[axis]) / this.across || 1);
     this.cells = Array.from({ length: this.across ** 2 }, () => []);
-    for (let i = 0; i < this.n; i++) {
+    for (const i of this.rows) {
       const [column, row] = this.cell(points[2 * i], points[2 * i + 1]);
       this.cells[row * this.across + column].push(i);
     }
@@ -53,7 +57,8 @@ class Places {
   /** How far from a point's place to the nearest other at most, but for one in a hundred: twice that is not near. */
   usualDistance() {
     const every = Math.max(1, Math.floor(this.n / 500)), found = [];
-    for (let i = 0; i < this.n; i += every) {
+    for (let row = 0; row < this.n; row += every) {
+      const i = this.rows[row];
       found.push(this.nearest(this.points[2 * i], this.points[2 * i + 1], (other) => other === i)[1]);
     }
     found.sort((one, other) => one - other);

@@ -1,0 +1,67 @@
+// What colours and shapes mean, and which samples are hidden.
+
+const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]; // viridis, which all can tell apart
+const MOST_NAMED = 40; // classes: as many as colours and shapes tell apart
+const hiddenClasses = new Set();
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+/** Red, green and blue of a class's colour, which was chosen for white paper: on black, half way to white. */
+const rgb = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)).map((value) => (dark.matches ? (value + 255) / 2 : value));
+const hidden = (i) => (samples.labels !== null && hiddenClasses.has(samples.labels[i])) || !state.model.shows(i);
+/** Beyond the colours the shape tells as well, as in the report's figures. */
+const classShape = (label) => (label < 0 ? 0 : Math.floor(label / data.colours.length) % SHAPES.length);
+const classColour = (label) => (label < 0 ? data.rest : data.colours[label % data.colours.length]);
+
+/** A colour of the ramp for a share from 0 to 1. */
+function ramp(share) {
+  const place = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1), from = Math.min(Math.floor(place), RAMP.length - 2);
+  return RAMP[from].map((value, i) => value + (place - from) * (RAMP[from + 1][i] - value));
+}
+
+function recolour() {
+  const { model, colouring } = state, colours = new Uint8Array(4 * samples.n);
+  for (let i = 0; i < samples.n; i++) {
+    const share = colouring === "error" ? model.rank(model.errors[i]) : colouring === "odd" ? model.odd[i] : 0;
+    colours.set(colouring === "class" ? rgb(classColour(samples.labels[i])) : ramp(share), 4 * i);
+    colours[4 * i + 3] = hidden(i) ? 0 : 255;
+  }
+  scatter.setColours(colours);
+  scatter.setShapes(Uint8Array.from({ length: samples.n }, (_, i) => (colouring === "class" ? classShape(samples.labels[i]) : 0)));
+  redraw();
+}
+
+function showLegend() {
+  const host = byId("legend");
+  if (state.colouring !== "class") {
+    const bar = element("canvas", { width: 120, height: 10 }), context = bar.getContext("2d");
+    for (let x = 0; x < 120; x++) {
+      context.fillStyle = `rgb(${ramp(x / 119)})`;
+      context.fillRect(x, 0, 1, 10);
+    }
+    const [least, most] = state.colouring === "error" ? ["drawn best", "worst"] : ["neighbours agree", "none of them"];
+    host.replaceChildren(element("span", {}, least, bar, most));
+    return;
+  }
+  const shown = largestClasses();
+  host.replaceChildren(...shown.map((label) => {
+    const name = data.classes[label];
+    const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, name);
+    dot.style.background = `rgb(${rgb(classColour(label))})`;
+    button.setAttribute("aria-pressed", String(!hiddenClasses.has(label)));
+    button.addEventListener("click", (event) => {
+      if (event.shiftKey) data.classes.forEach((_, other) => (other === label ? hiddenClasses.delete(other) : hiddenClasses.add(other)));
+      else if (!hiddenClasses.delete(label)) hiddenClasses.add(label);
+      showLegend();
+      recolour();
+    });
+    return button;
+  }), ...(shown.length < data.classes.length ? [element("span", { text: `${data.classes.length - shown.length} more` })] : []));
+}
+
+/** The classes that the legend names: all of few, else those with the most samples, in their own order. */
+function largestClasses() {
+  const counts = new Array(data.classes.length).fill(0);
+  for (const label of samples.labels) if (label >= 0) counts[label] += 1;
+  const order = [...counts.keys()].sort((a, b) => counts[b] - counts[a] || a - b);
+  return order.slice(0, MOST_NAMED).sort((a, b) => a - b);
+}
