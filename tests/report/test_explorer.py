@@ -2,7 +2,9 @@
 
 import base64
 import io
+import os
 import re
+import time
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from latentmap import Autoencoder
 from latentmap.analysis import PcaBaseline
 from latentmap.report.explorer import explore
 from latentmap.report.explorer.pack import numbers, quantized, sheets
+from latentmap.training import CodeFilm
 
 HOSTILE = "</script><img src=x onerror=alert(1)><b>&\"'"
 CLASSES = [HOSTILE, *(f"class {i}" for i in range(1, 10))]
@@ -25,9 +28,15 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def models(digits):
+def film(digits):
+    """Of the model `flat`, once that is fitted."""
+    return CodeFilm(digits.test.images, n_samples=90)
+
+
+@pytest.fixture(scope="module")
+def models(digits, film):
     X = digits.train.images
-    flat = Autoencoder("dense", 2, epochs=20, random_state=0).fit(X)
+    flat = Autoencoder("dense", 2, epochs=20, random_state=0, callbacks=[film]).fit(X)
     return {
         "flat": flat,
         "deep": Autoencoder("dense", 6, epochs=5, random_state=0).fit(X),
@@ -36,11 +45,11 @@ def models(digits):
 
 
 @pytest.fixture(scope="module")
-def opened(browser, models, digits, tmp_path_factory):
+def opened(browser, models, digits, film, tmp_path_factory):
     """The page of the digits, and what went wrong in it."""
     path = tmp_path_factory.mktemp("explorer") / "explorer.html"
-    made = explore(models, digits.test.images, digits.test.labels, class_names=CLASSES, title=HOSTILE)
-    made.save(path)
+    X, labels = digits.test.images, digits.test.labels
+    explore(models, X, labels, class_names=CLASSES, title=HOSTILE, films={"flat": film}).save(path)
     page = browser.new_page(viewport={"width": 1200, "height": 800}, reduced_motion="reduce")
     page.wrong, page.asked = [], []
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
@@ -251,6 +260,121 @@ def test_a_walk_goes_from_sample_to_sample(page):
     assert ink(page, "decoded") != before
 
 
+def draw(page, *shares):
+    """Drag over the map, from place to place in shares of it."""
+    box = page.locator("#points").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in shares]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+
+
+def test_a_walk_goes_along_a_line_that_is_drawn_and_plays(page):
+    page.locator("#tools button", has_text="Walk").click()
+    draw(page, (0.02, 0.2), (0.5, 0.5), (0.98, 0.2))
+    assert page.locator("#walk-title").inner_text() == "Along the line"
+    scale, x, y = page.evaluate("[latentmap.view.scale, latentmap.view.x, latentmap.view.y]")
+    box = page.locator("#points").bounding_box()
+    page.locator("#scrub").fill("50")
+    # Half way the line is in the middle of the map: what is decoded is that place's code.
+    there = page.evaluate("(z) => Array.from(latentmap.decode(z))", [x, y])
+    np.testing.assert_allclose(ink(page, "decoded")[::4], np.clip(np.round(there), 0, 255), atol=25 * 60 / scale)
+    page.locator("#play-walk").click()
+    page.wait_for_timeout(300)
+    assert float(page.locator("#scrub").input_value()) > 51
+    page.locator("#play-walk").click()
+    stopped = page.locator("#scrub").input_value()
+    frames(page)
+    assert page.locator("#scrub").input_value() == stopped
+    page.locator("#tools button", has_text="Move").click()
+    assert box == page.locator("#points").bounding_box()
+
+
+def test_a_line_from_a_sample_to_another_walks_between_them(page, models, digits):
+    Z = models["flat"].transform(digits.test.images)
+    view, box = page.evaluate("latentmap.view"), page.locator("#points").bounding_box()
+    places = np.array([[view["x"], view["y"]]]) - Z
+    shares = 0.5 + places * view["scale"] * [-1, 1] / [box["width"], box["height"]]
+    ends = int(Z[:, 0].argmin()), int(Z[:, 0].argmax())
+    page.keyboard.down("Alt")
+    draw(page, *(shares[i] for i in ends))
+    page.keyboard.up("Alt")
+    assert page.locator("#walk-title").inner_text() == f"From number {ends[0]} to number {ends[1]}"
+    page.locator("#scrub").fill("100")
+    np.testing.assert_allclose(
+        ink(page, "decoded")[::4], models["flat"].inverse_transform(Z[ends[1]][None]).ravel().astype(float), atol=1
+    )
+
+
+def test_density_is_a_backdrop_on_request(page):
+    assert not page.locator("#density").is_visible()
+    page.locator("#density-on").check()
+    frames(page)
+    shade = np.array(ink(page, "density"))[3::4]
+    assert shade.max() > 100
+    assert (shade == 0).any()
+    before = ink(page, "density")
+    page.locator("#points").press("+")
+    frames(page)
+    assert ink(page, "density") != before
+    page.locator("#density-on").uncheck()
+
+
+def test_t_sne_lays_out_long_codes_and_the_page_says_what_is_decoded_there(page):
+    page.locator("#layout").select_option("0")
+    assert page.locator("#axes-label").is_hidden()  # two numbers need none
+    page.locator("#layout").select_option("1")
+    assert page.locator("#shadow").is_hidden()
+    page.locator("#across").select_option("tsne")
+    assert page.locator("#shadow").inner_text().startswith("t-SNE knows no way back")
+    assert page.locator("#up").is_hidden()
+    page.mouse.click(*middle(page))
+    near = page.evaluate("latentmap.sample")
+    assert "axes=tsne" in page.evaluate("location.hash")
+    shown = ink(page, "decoded")
+    assert shown == ink(page, "reconstruction")  # wherever the cursor is near this sample, its code is decoded
+    page.keyboard.down("Alt")
+    draw(page, (0.3, 0.5), (0.7, 0.5))
+    page.keyboard.up("Alt")
+    page.locator("#scrub").fill("30")
+    assert ink(page, "decoded") != shown
+    assert near >= 0
+    page.locator("#across").select_option("0")
+    assert page.locator("#shadow").is_hidden()
+
+
+def test_training_can_be_played_from_where_it_began(page, film, models, digits):
+    assert page.locator("#training").is_visible()
+    whole = page.evaluate("latentmap.view.scale")
+    page.locator("#epoch").fill("0")
+    assert page.locator("#epoch-said").inner_text() == "before the first epoch"
+    assert page.locator("#shadow").inner_text().startswith("The network here is the trained one")
+    assert page.evaluate("latentmap.view.scale") != whole
+    # The sample under the cursor is the one that lay there then.
+    Z = (
+        film.codes[0]
+        * models["flat"].transform(digits.test.images[film.rows]).std(axis=0)
+        / film.codes[-1].std(axis=0)
+    )
+    view = page.evaluate("latentmap.view")
+    page.mouse.click(*middle(page))
+    nearest = ((Z - [view["x"], view["y"]]) ** 2).sum(axis=1).argsort()[:2]
+    assert page.evaluate("latentmap.sample") in film.rows[nearest]
+    page.locator("#epoch").fill("7")
+    assert page.locator("#epoch-said").inner_text() == "after epoch 7"
+    page.locator("#epoch").fill(str(len(film.epochs)))
+    assert page.locator("#shadow").is_hidden()
+    assert page.evaluate("latentmap.view.scale") == pytest.approx(whole)
+    page.locator("#play-training").click()
+    page.wait_for_timeout(300)
+    assert page.locator("#shadow").is_visible()
+    page.locator("#play-training").click()
+    page.locator("#layout").select_option("2")  # PCA was not trained
+    assert page.locator("#training").is_hidden()
+
+
 def test_what_is_drawn_around_is_selected_and_downloaded(page, models, digits):
     box = page.locator("#points").bounding_box()
     corners = [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -285,10 +409,23 @@ def test_an_address_is_remembered(page, browser):
 
 def test_random_input_breaks_nothing(page):
     rng = np.random.default_rng(0)
-    box = page.locator("#points").bounding_box()
-    for _ in range(120):
+    until = time.monotonic() + (60 if os.environ.get("LATENTMAP_SLOW") else 5)
+    while time.monotonic() < until:
+        kind = rng.integers(7)
+        if kind == 6:  # whatever can be pressed or chosen
+            script = """(share) => {
+              const kinds = "button:not(#download), select, input[type=range]";
+              const all = [...document.querySelectorAll(kinds)].filter((one) => one.checkVisibility());
+              const one = all[Math.floor(share * all.length)];
+              if (one.tagName === "BUTTON") return one.click();
+              if (one.tagName === "SELECT") one.selectedIndex = Math.floor(7 * share * one.length) % one.length;
+              else one.value = Number(one.min) + ((97 * share) % 1) * (one.max - one.min);
+              one.dispatchEvent(new Event(one.tagName === "SELECT" ? "change" : "input"));
+            }"""
+            page.evaluate(script, float(rng.random()))
+            continue
+        box = page.locator("#points").bounding_box()
         x, y = box["x"] + rng.random() * box["width"], box["y"] + rng.random() * box["height"]
-        kind = rng.integers(5)
         if kind == 0:
             page.mouse.click(x, y)
         elif kind == 1:
@@ -296,10 +433,20 @@ def test_random_input_breaks_nothing(page):
         elif kind == 2:
             page.mouse.wheel(0, float(rng.normal() * 2000))
         elif kind == 3:
-            page.keyboard.press(str(rng.choice(["ArrowUp", "ArrowLeft", "Tab", "+", "-", "0", "Enter", "Escape"])))
+            keys = ["ArrowUp", "ArrowLeft", "Tab", "+", "-", "0", "Enter", "Escape", "Space", "Shift+Tab"]
+            page.keyboard.press(str(rng.choice(keys)))
+        elif kind == 4:
+            held = str(rng.choice(["Shift", "Alt", "Control"]))
+            page.keyboard.down(held)
+            page.mouse.down()
+            page.mouse.move(x, y, steps=4)
+            page.mouse.up()
+            page.keyboard.up(held)
         else:
             page.set_viewport_size({"width": int(rng.integers(320, 1400)), "height": int(rng.integers(300, 900))})
     page.set_viewport_size({"width": 1200, "height": 800})
+    page.reload()
+    page.evaluate("latentmap.ready")
 
 
 def test_vectors_are_bars(browser, tmp_path):
@@ -337,7 +484,8 @@ def test_without_webgl_the_map_is_drawn_all_the_same(browser, page):
     plain.goto(page.path.as_uri())
     plain.evaluate("latentmap.ready")
     frames(plain)
-    assert any(ink(plain, "points"))
+    drawn = "document.getElementById('points').getContext('2d').getImageData(0, 0, 700, 500).data.some((one) => one)"
+    assert plain.evaluate(drawn)
     plain.mouse.click(*middle(plain))
     assert plain.evaluate("latentmap.sample") >= 0
     assert not plain.wrong
@@ -399,6 +547,60 @@ def test_a_large_map_is_drawn_thinner_while_it_moves_and_whole_when_still(browse
     page.close()
 
 
+def test_a_slow_network_does_not_hold_up_the_pointer(browser, tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (80, 96, 96, 3), np.uint8)
+    ae = Autoencoder("strided", 64, epochs=1, random_state=0).fit(X)
+    path = explore(ae, X[:20], tsne=False).save(tmp_path / "slow.html")
+    page = open_alone(browser, path)
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    page.evaluate("latentmap.decode(latentmap.encode(new Array(96 * 96 * 3).fill(0)))")
+    page.evaluate("""() => {
+      window.frames_seen = window.painted = 0;
+      const put = CanvasRenderingContext2D.prototype.putImageData;
+      CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+        painted++;
+        return put.apply(this, given);
+      };
+      const count = () => { frames_seen++; requestAnimationFrame(count); };
+      requestAnimationFrame(count);
+    }""")
+    x, y = middle(page)
+    for i in range(60):
+        page.mouse.move(x + i, y)
+        page.wait_for_timeout(10)
+    painted, seen = page.evaluate("[painted, frames_seen]")
+    assert 1 <= painted < seen / 2
+    assert not page.wrong
+    page.close()
+
+
+# A 3 as people write it: two bows, in shares of the pad.
+THREE = [(0.32, 0.24), (0.42, 0.17), (0.55, 0.16), (0.66, 0.22), (0.68, 0.33), (0.6, 0.42), (0.47, 0.46), (0.6, 0.5)]
+THREE += [(0.69, 0.59), (0.69, 0.72), (0.6, 0.81), (0.46, 0.84), (0.33, 0.78)]
+
+
+@pytest.mark.mnist
+def test_a_drawn_3_lands_among_the_threes_of_mnist(browser, tmp_path):
+    mnist = latentmap.load_dataset("mnist").limit(6000)
+    ae = Autoencoder("dense", 2, epochs=10, random_state=0).fit(mnist.train.images)
+    path = explore(ae, mnist.test.images, mnist.test.labels).save(tmp_path / "mnist.html")
+    page = open_alone(browser, path)
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in THREE]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+    assert re.match(r"([6-9]|10) of its 10 nearest are of class 3", page.locator("#verdict").inner_text())
+    assert not page.wrong
+    page.close()
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_sample_or_two_are_enough(models, digits, n):
     assert f'"shape": [{n}]' in explore(models, digits.test.images[:n], digits.test.labels[:n]).html
@@ -425,6 +627,12 @@ def test_in_a_notebook_it_shows_itself_cut_off_from_the_rest(models, digits):
         ({"labels": [0, 1, 2, 3, 9], "class_names": ["a", "b"]}, "labels must be numbers from 0 to 1, .* got 9"),
         ({"labels": list("abcde"), "class_names": ["a", "b"]}, "Leave class_names out where labels are names"),
         ({"models": {}}, "models must hold at least one"),
+        (
+            {"films": {"other": CodeFilm(np.zeros((5, 8, 8, 1)))}},
+            "films must be of models that are shown, got .*other",
+        ),
+        ({"films": CodeFilm(np.zeros((4, 8, 8, 1)))}, "is of 4 samples, X has 5"),
+        ({"films": CodeFilm(np.zeros((5, 8, 8, 1)))}, "not of the training of 'PCA'"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(arguments, words, models, digits):

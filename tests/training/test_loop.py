@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from latentmap import Autoencoder
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.models import MODELS
-from latentmap.training import OBJECTIVES, Batches, Callback, TrainingPlan, train
+from latentmap.training import OBJECTIVES, Batches, Callback, CodeFilm, TrainingPlan, train
 from latentmap.training.loop import validate
 from latentmap.training.objectives import Batch, Reconstruction
 
@@ -252,3 +253,32 @@ def test_the_optimizers_state_lets_training_go_on(small):
     train(without, batches, objective, make_plan(1, 0.01, decay=False))
     same = [torch.equal(a, b) for a, b in zip(with_state.parameters(), without.parameters(), strict=True)]
     assert not all(same)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_film_keeps_codes_epoch_by_epoch_and_changes_nothing(name, small):
+    X, objective = small.train.images, "variational" if name != "linear" else "reconstruction"
+    film = CodeFilm(small.test.images, n_samples=20)
+    ae = Autoencoder(name, 3, objective=objective, epochs=3, random_state=0, callbacks=[film]).fit(X)
+    assert film.epochs == [0, 1, 2, 3]
+    assert [codes.shape for codes in film.codes] == 4 * [(20, 3)]
+    alone = Autoencoder(name, 3, objective=objective, epochs=3, random_state=0).fit(X)
+    Z = ae.transform(small.test.images)
+    np.testing.assert_array_equal(alone.transform(small.test.images), Z)
+    best = film.codes[ae.best_epoch_]
+    # The unit of each number may have changed at the end, and nothing else.
+    np.testing.assert_allclose(best / best.std(axis=0), Z[film.rows] / Z[film.rows].std(axis=0), atol=1e-3)
+    assert not np.allclose(film.codes[0], film.codes[1])
+
+
+def test_a_film_begins_anew_with_each_fit_and_goes_on_with_pieces(small):
+    film = CodeFilm(small.test.images, n_samples=1000)
+    assert len(film.rows) == len(small.test.images)
+    ae = Autoencoder("linear", 2, epochs=2, random_state=0, callbacks=[film])
+    ae.fit(small.train.images)
+    ae.fit(small.train.images)
+    assert len(film.codes) == 3
+    ae.partial_fit(small.train.images)
+    assert len(film.codes) == 5
+    with pytest.raises(ValueError, match="n_samples must be"):
+        CodeFilm(small.test.images, n_samples=0)

@@ -36,7 +36,7 @@ from latentmap.training.plan import resolve
 from latentmap.training.runtime import PRECISIONS, choose_device
 from latentmap.training.streamed import make_batches
 
-_MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes
+_MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of short training, fewer
 _FEWEST_MEASURED = 16  # samples
 _SHORTEST = 1e-3  # over the longest: numbers that draw nothing
 
@@ -160,7 +160,7 @@ def learn(
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
-        _measure_codes(model.module, batches)
+        _measure_codes(model.module, batches, n_moves=min(_MEASURED, batches.n_train * len(result.records) // 4))
     seconds = time.perf_counter() - start
     model.prior_is_normal = objective.prior_is_normal
     model.take_in(samples, piecewise=piecewise)
@@ -187,9 +187,9 @@ def learn(
 
 
 @torch.no_grad()
-def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
+def _measure_codes(module: AutoencoderModule, batches: BatchesBase, *, n_moves: int) -> None:
     """Let numbers of a code count as much as what they draw, as PCA's do: near codes are then of alike samples."""
-    n = max(_FEWEST_MEASURED, _MEASURED // module.latent_dim)
+    n = max(_FEWEST_MEASURED, n_moves // module.latent_dim)
     x = batches.take(batches.train_rows[:: -(-batches.n_train // n)]).cpu()
     lengths = module.code_lengths(module.encode(x))
     if (longest := float(lengths.max())) > 0:

@@ -116,11 +116,7 @@ def train(
     try:
         with _interrupts(checkpoints, stop_wanted) as stops, threads(1 if module.recipe.one_thread else None):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
-            if untrained and module.n_components and plan.decay:
-                training.judge_start()
-                module.leave_start()
-            if snapshot is not None:
-                training.restore(snapshot)
+            training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # PyTorch's words for a batch of one
@@ -184,8 +180,6 @@ class Training:
     def run(self, checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool]) -> None:
         """Learn epoch by epoch until nothing is left to do."""
         try:
-            if not self.step:
-                self._show_weights()
             while not self.is_finished:
                 try:
                     self.run_epoch(checkpoints, stop_wanted)
@@ -195,12 +189,23 @@ class Training:
                 self.end_epoch()
                 for callback in self._callbacks:
                     callback.on_epoch_end(self.history[-1])
-                self._show_weights()
+                self.show_weights()
             if checkpoints is not None and self.problem is None:
                 checkpoints.save(self.snapshot())
         finally:
             self.learned.load_state_dict(self.best_weights)
             self.learned.eval()
+
+    def begin(self, snapshot: Snapshot | None, *, has_start: bool) -> None:
+        """Judge and show what training begins with, or go back to where it was interrupted."""
+        if has_start:
+            self.judge_start()
+        if snapshot is None:
+            self.show_weights()
+        if has_start:
+            self.module.leave_start()
+        if snapshot is not None:
+            self.restore(snapshot)
 
     def judge_start(self) -> None:
         """Let the weights that training begins with be a candidate for the best, as epoch 0."""
@@ -280,7 +285,7 @@ class Training:
                 callback.on_step_end(self.step, self.n_steps)
             self._told = time.perf_counter()
 
-    def _show_weights(self) -> None:
+    def show_weights(self) -> None:
         """Let callbacks encode with the network as it is."""
         if self._encode is not None:
             self.learned.eval()

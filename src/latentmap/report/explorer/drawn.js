@@ -22,7 +22,7 @@ function land(canvas) {
   const most = data.classes && data.classes.map((name) => [names.filter((one) => one === name).length, name]).sort((a, b) => b[0] - a[0])[0];
   const rank = model.rank(error);
   byId("verdict").textContent = (most ? `${most[0]} of its 10 nearest are of class ${most[1]}. ` : "")
-    + (rank > 0.99 ? "The network has seen nothing like it: " : "") + `its error is larger than of ${Math.round(100 * rank)} % of the samples.`;
+    + `${rank > 0.99 ? "The network has seen nothing like it: its" : "Its"} error is larger than of ${Math.round(100 * rank)} % of the samples.`;
   byId("said").textContent = byId("verdict").textContent;
   showStrip(byId("neighbours"), samples, near, select);
   state.drawn = code;
