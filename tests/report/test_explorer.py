@@ -363,7 +363,7 @@ def test_training_can_be_played_from_where_it_began(page, film, models, digits):
     nearest = ((Z - [view["x"], view["y"]]) ** 2).sum(axis=1).argsort()[:2]
     assert page.evaluate("latentmap.sample") in film.rows[nearest]
     page.locator("#epoch").fill("7")
-    assert page.locator("#epoch-said").inner_text() == "after epoch 7"
+    assert page.locator("#epoch-said").inner_text() == "after 7 epochs"
     page.locator("#epoch").fill(str(len(film.epochs)))
     assert page.locator("#shadow").is_hidden()
     assert page.evaluate("latentmap.view.scale") == pytest.approx(whole)

@@ -46,9 +46,10 @@ class Callback:
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Called after every epoch, with its losses."""
 
-    def on_weights(self, epoch: int, encode: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
+    def on_weights(self, epoch: float, encode: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
         """Called before the first epoch (as 0) and after every epoch, with what encodes as the network does then.
 
+        Of fewer than 12 epochs, also at even steps within each: epoch 1.5 is half way through the second.
         ``encode`` takes samples as `fit` saw them, (n, *sample_shape), and gives their codes, (n, latent_dim).
         """
 
@@ -70,19 +71,19 @@ class CodeFilm(Callback):
     ----------
     rows : ndarray of int64, shape (m,)
         Which of `X` they are, ascending.
-    epochs : list of int
-        Of what epochs: 0 is before the first.
+    epochs : list of float
+        After so many epochs, see `on_weights`: 0 is before the first.
     codes : list of ndarray of float32, shape (m, latent_dim)
-        One an epoch. What `transform` gives at last are those of the best epoch, each number in a unit of its own.
+        The codes then. What `transform` gives at last are those of the best epoch, each number in a unit of its own.
 
     Examples
     --------
     >>> from latentmap import Autoencoder, load_dataset
     >>> digits = load_dataset("digits")
     >>> film = CodeFilm(digits.test.images, n_samples=100)
-    >>> _ = Autoencoder(epochs=3, callbacks=[film]).fit(digits.train.images)
-    >>> film.epochs, film.codes[0].shape
-    ([0, 1, 2, 3], (100, 2))
+    >>> _ = Autoencoder(epochs=20, callbacks=[film]).fit(digits.train.images)
+    >>> film.epochs[:3], film.codes[0].shape
+    ([0.0, 1.0, 2.0], (100, 2))
     """
 
     def __init__(self, X: Any, n_samples: int = 2000) -> None:
@@ -91,7 +92,7 @@ class CodeFilm(Callback):
         self.n_of = len(samples)
         self.rows = np.linspace(0, self.n_of - 1, min(n_samples, self.n_of)).astype(np.int64)
         self._samples = samples[self.rows]
-        self.epochs: list[int] = []
+        self.epochs: list[float] = []
         self.codes: list[NDArray[np.float32]] = []
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
@@ -99,7 +100,7 @@ class CodeFilm(Callback):
         if plan.decay:
             self.epochs, self.codes = [], []
 
-    def on_weights(self, epoch: int, encode: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
+    def on_weights(self, epoch: float, encode: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
         """Keep the codes."""
         self.epochs.append(epoch)
         self.codes.append(encode(self._samples))

@@ -41,6 +41,7 @@ _NOISE = 0.5  # standard errors by which an epoch must be better than the start
 # What a checkpoint says of `Training` beside tensors and history.
 _FACTS: dict[str, type] = {"epoch": int, "batch": int, "best_epoch": int}
 _FACTS |= {"loss_sum": float, "first_loss": float, "rate_scale": float, "last_rate": float}
+_LOOKS = 12  # at the weights, while it learns, at least
 _TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost what they tell of
 
 
@@ -272,6 +273,9 @@ class Training:
             if self.batch % look_every and self.batch < self.batches.n_batches:
                 continue
             self._look_at(pending)
+            if self.batch < self.batches.n_batches and self.batch % self._show_every == 0:
+                self.show_weights()
+                self.learned.train()
             stop = stop_wanted()
             if checkpoints is not None and (stop or checkpoints.are_due):
                 checkpoints.save(self.snapshot())
@@ -285,12 +289,21 @@ class Training:
                 callback.on_step_end(self.step, self.n_steps)
             self._told = time.perf_counter()
 
+    @property
+    def _show_every(self) -> int:
+        """Steps between two looks that callbacks have at the weights; of few epochs, several in each."""
+        return (
+            -(-self.batches.n_batches // max(1, _LOOKS // self.plan.epochs))
+            if self.plan.decay
+            else self.batches.n_batches
+        )
+
     def show_weights(self) -> None:
         """Let callbacks encode with the network as it is."""
-        if self._encode is not None:
+        if self._encode is not None and self._callbacks:
             self.learned.eval()
             for callback in self._callbacks:
-                callback.on_weights(self.epoch - 1, self._encode)
+                callback.on_weights(self.step / self.batches.n_batches, self._encode)
 
     def _step(self, batch: Batch) -> Tensor:
         """Go one step down the objective's gradient; the loss before it."""

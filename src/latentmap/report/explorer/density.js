@@ -2,13 +2,13 @@
 
 const CELL = 6; // pixels
 const BLURS = 3; // passes of a box, which together are close to a bell
-const WIDE = 2; // cells to each side, of the box
 
 /** Draw on a canvas how densely points lie that are not hidden; `toScreen` says where. */
 function drawDensity(canvas, points, isHidden, toScreen) {
   const width = Math.ceil(canvas.clientWidth / CELL), height = Math.ceil(canvas.clientHeight / CELL);
   [canvas.width, canvas.height] = [width, height];
   let cells = new Float32Array(width * height), other = new Float32Array(width * height);
+  const wide = Math.round(Math.min(6, Math.max(2, 60 / Math.sqrt(points.length)))); // cells to each side, of the box
   for (let i = 0; i < points.length / 2; i++) {
     const [left, top] = toScreen(points[2 * i], points[2 * i + 1]), column = Math.floor(left / CELL), row = Math.floor(top / CELL);
     if (column >= 0 && row >= 0 && column < width && row < height && !isHidden(i)) cells[row * width + column] += 1;
@@ -18,9 +18,9 @@ function drawDensity(canvas, points, isHidden, toScreen) {
       for (let line = 0; line < across; line++) {
         const first = step === 1 ? line * width : line;
         let sum = 0;
-        for (let i = -WIDE; i < along; i++) {
-          if (i + WIDE < along) sum += cells[first + (i + WIDE) * step];
-          if (i - WIDE > 0) sum -= cells[first + (i - WIDE - 1) * step];
+        for (let i = -wide; i < along; i++) {
+          if (i + wide < along) sum += cells[first + (i + wide) * step];
+          if (i - wide > 0) sum -= cells[first + (i - wide - 1) * step];
           if (i >= 0) other[first + i * step] = sum;
         }
       }

@@ -10,7 +10,7 @@ function showFilm() {
   if (!n) return;
   scrub.max = n;
   scrub.value = n;
-  byId("epoch-said").textContent = `${film.epochs.at(-1)} epochs; drag back to see where the codes were`;
+  byId("epoch-said").textContent = `${digits(film.epochs.at(-1))} epochs; drag back to see where the codes were`;
   state.film = frames.map(corners);
   scrub.oninput = () => playTo(Number(scrub.value));
 }
@@ -34,7 +34,7 @@ function playTo(at) {
   const points = mix(frames[before].points, frames[next].points, part);
   if (model.k === 1) for (let i = 0; i < samples.n; i++) points[2 * i + 1] = model.up(i);
   model.fixed = { points, there: frames[before].there };
-  byId("epoch-said").textContent = film.epochs[before] ? `after epoch ${film.epochs[before]}` : "before the first epoch";
+  byId("epoch-said").textContent = at ? `after ${digits(mix([film.epochs[before]], [film.epochs[next]], part)[0])} epochs` : "before the first epoch";
   state.places = new Places(points, (i) => model.shows(i));
   state.moved += 1; // whatever was on its way elsewhere
   scatter.setPoints(points);
