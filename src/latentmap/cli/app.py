@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from latentmap import __version__
-from latentmap.cli import bar
+from latentmap.cli import bar, processes
 from latentmap.cli.explore_command import explore
 from latentmap.cli.info_commands import data, info
 from latentmap.cli.model_commands import decode, encode, evaluate, export
@@ -69,6 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     """Run a command; its exit status."""
+    processes.let_one_speak()
+    if processes.several() and arguments[:1] not in (["fit"], ["--help"], ["--debug"]):
+        return _fail(f"torchrun shares training only, which is fit, got {' '.join(arguments[:1])}. Run it alone.", 2)
     try:
         status = _command()(args=arguments, prog_name="latentmap", standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is said here, and not after the last word

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FIRST, _SLOWEST = 10.0, 80.0  # seconds before and between lines where there is no terminal
 _shown: Bar | None = None
+_silent = False
 
 
 class Bar:
@@ -34,10 +35,10 @@ class Bar:
         self.what, self.detail = printable(what), ""
         self._start = time.perf_counter()
         self._stopped = threading.Event()
-        self._progress = _progress(self.what, share)
+        self._progress = None if _silent else _progress(self.what, share)
         if self._progress is not None:
             self._progress.start()
-        elif elsewhere:
+        elif elsewhere and not _silent:
             threading.Thread(target=self._write_now_and_then, daemon=True).start()
 
     def update(self, share: float | None, detail: str | None = None) -> None:
@@ -143,6 +144,12 @@ def starting() -> None:
     Bar("starting", elsewhere=False)
 
 
+def be_silent() -> None:
+    """From now on show no bars, notes or answers: another process speaks for this one."""
+    global _silent  # noqa: PLW0603  # a process is silent as a whole
+    _silent = True
+
+
 def clear() -> None:
     """Show nothing any more."""
     if _shown is not None:
@@ -151,6 +158,8 @@ def clear() -> None:
 
 def note(text: str) -> None:
     """Write one line to standard error."""
+    if _silent:
+        return
     with _shown.paused() if _shown is not None else nullcontext():
         sys.stderr.write(f"latentmap: {printable(text)}\n")
 
@@ -158,7 +167,8 @@ def note(text: str) -> None:
 def answer(text: object) -> None:
     """Write a command's result to standard output; nothing goes on any more."""
     clear()
-    typer.echo(text)
+    if not _silent:
+        typer.echo(text)
 
 
 def answer_table(heads: Sequence[str], rows: Iterable[Sequence[float | str | None]]) -> None:

@@ -98,37 +98,45 @@ def fit(
     """Train one autoencoder and save it. Ctrl-C saves a checkpoint, and --resume goes on from it.
 
     Example: **latentmap fit mnist -o models/mnist --model conv**
+
+    Several processes share it: **torchrun --nproc-per-node 2 -m latentmap fit mnist -o models/mnist**
     """
     check_name(output)
     starting()
+    from latentmap.cli.processes import join
     from latentmap.cli.progress import TrainingBar
     from latentmap.files import check_folder, unfinished_of, writing
     from latentmap.models.files import is_model_folder
     from latentmap.training import TensorBoard, TrainingInterrupted
     from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
 
-    check_folder(output, is_model_folder)
-    context.with_resource(writing(output, wait=0))
-    check_output(output, force=force or resume)
+    ranks = context.with_resource(join())
     unfinished = unfinished_of(output)
-    check_resume(unfinished, there=has_checkpoint(unfinished), resume=resume, force=force)
-    if not resume:
-        remove_checkpoint(unfinished)
-    callbacks: list[Callback] = [TrainingBar(ends_with_a_line=False)]
-    callbacks += [TensorBoard(tensorboard)] if tensorboard else []
+    callbacks: list[Callback] = []
+    if ranks.is_first:  # which writes for all
+        check_folder(output, is_model_folder)
+        context.with_resource(writing(output, wait=0))
+        check_output(output, force=force or resume)
+        check_resume(unfinished, there=has_checkpoint(unfinished), resume=resume, force=force)
+        if not resume:
+            remove_checkpoint(unfinished)
+        callbacks = [TrainingBar(ends_with_a_line=False), *([TensorBoard(tensorboard)] if tensorboard else [])]
     autoencoder = model.estimator(callbacks)  # which refuses settings of the objective before anything is read
-    dataset = data.read(source)
-    if resume and _is_done(output, unfinished, autoencoder, dataset.train.X):
+    dataset = ranks.in_turn(lambda: data.read(source))  # the first fills the cache for the others
+    X = dataset.train.X
+    if resume and ranks.once(lambda: _is_done(output, unfinished, autoencoder, X)):
         note(f"{output} is finished already, there is nothing to resume.")
     else:
         Bar(f"preparing (objective: {model.objective})")
         try:
-            autoencoder.fit(dataset.train.X, checkpoint=unfinished, resume=resume, checkpoint_every=checkpoint_every)
+            autoencoder.fit(X, checkpoint=unfinished, resume=resume, checkpoint_every=checkpoint_every)
         except TrainingInterrupted as interruption:
             raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
-        autoencoder.save(output, metadata=dataset.facts)
+        if ranks.is_first:
+            autoencoder.save(output, metadata=dataset.facts)
         note(_summary(autoencoder, output, source, data.data_dir))
-    remove_checkpoint(unfinished)
+    if ranks.is_first:
+        remove_checkpoint(unfinished)
     answer(output)
 
 

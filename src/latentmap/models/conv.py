@@ -129,7 +129,8 @@ class ConvAutoencoder(AutoencoderModule):
         fits = (
             all(size % 8 == 0 for size in self.sample_shape[1:]) and x.numel() <= _MOST_PIXELS * self.sample_shape[0]
         )
-        return learns and plain and fits and self._is_whole and not torch.compiler.is_compiling()
+        own = all(type(norm) is nn.BatchNorm2d for norm in self._norms)  # which compares no other processes' images
+        return learns and plain and fits and own and self._is_whole and not torch.compiler.is_compiling()
 
     @classmethod
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Augmentation: images a little moved, turned or mirrored, so that more is learned from the same samples.
 
-A change takes a batch of images and a random generator, and returns the batch that is learned from in its place; the
-objective sees it as both input and target. Moved images are not quite like the data, at their edges above all, so the
-last epochs see them unmoved.
+A change takes a batch of images, a random generator and, where several processes learn together, which of the whole
+batch these are. It returns the batch that is learned from in its place; the objective sees that as both input and
+target. Moved images are not quite like the data, at their edges above all, so the last epochs see them unmoved.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Change = Callable[[Tensor, torch.Generator], Tensor]
+from latentmap.training.ranks import Share, rows_of
+
+Change = Callable[[Tensor, torch.Generator, Share | None], Tensor]
 
 _LATE = 0.2  # of the epochs
 _ANGLE = 0.05  # radians, standard deviation, as for all of these
@@ -26,10 +28,11 @@ _LEAST_SIZE = 12  # of the height and of the width
 _SHIFT = 0.018  # of the height and of the width: half a pixel of 28
 
 
-def affine(x: Tensor, generator: torch.Generator) -> Tensor:
+def affine(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Images (n, c, h, w) under light random affine maps, each its own; outside lies the nearest edge's colour."""
     n, _, height, width = x.shape
-    angle, shear, *rest = torch.randn(6, n, generator=generator, dtype=torch.float32)
+    whole, part = rows_of(x, share)
+    angle, shear, *rest = torch.randn(6, whole, generator=generator, dtype=torch.float32)[:, part]
     stretch, shift = 1 + _STRETCH * torch.stack(rest[:2]), 2 * _SHIFT * torch.stack(rest[2:])
     cos, sin = torch.cos(_ANGLE * angle), torch.sin(_ANGLE * angle)
     # From places in the new image to places in the old one, both from -1 to 1; a turn is one of pixels, not of these.
@@ -51,10 +54,11 @@ def _places(height: int, width: int) -> Tensor:
     return torch.stack([*places, torch.ones_like(places[0])])
 
 
-def crop(x: Tensor, generator: torch.Generator) -> Tensor:
+def crop(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Images (n, c, h, w), each mirrored or not and moved a little; what comes in is its own reflection."""
     n, _, height, width = x.shape
-    mirrored, *moves = torch.rand(3, n, 1, generator=generator, dtype=torch.float32)
+    whole, part = rows_of(x, share)
+    mirrored, *moves = torch.rand(3, whole, 1, generator=generator, dtype=torch.float32)[:, part]
     rows, columns = (
         _reflected(torch.arange(size) + (move * (2 * most + 1)).long() - most, size)
         for size, move in zip((height, width), moves, strict=True)
@@ -70,9 +74,10 @@ def _reflected(places: Tensor, size: int) -> Tensor:
     return (size - 1 - (places - (size - 1)).abs()).abs()
 
 
-def mirror(x: Tensor, generator: torch.Generator) -> Tensor:
+def mirror(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Images (n, c, h, w), each mirrored or not."""
-    mirrored = torch.rand(len(x), generator=generator, dtype=torch.float32) < 0.5
+    whole, part = rows_of(x, share)
+    mirrored = torch.rand(whole, generator=generator, dtype=torch.float32)[part] < 0.5
     return torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(3), x)
 
 

@@ -20,6 +20,7 @@ from latentmap.data.preprocessing import Preprocessing
 from latentmap.models.base import Components
 from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
 from latentmap.training.objectives.base import Batch, Objective
+from latentmap.training.ranks import Ranks, Share, rows_of
 
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
@@ -60,6 +61,7 @@ class BatchesBase(ABC):
         self.device = device
         self.augmentation = augmentation
         self.epochs = epochs
+        self.ranks = Ranks.here()
 
     @abstractmethod
     def some(self) -> Tensor:
@@ -75,7 +77,7 @@ class BatchesBase(ABC):
 
     @abstractmethod
     def _take_epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch from number `start` (from 0): the samples' numbers, and they as network input."""
+        """The batches of an epoch from number `start` (from 0): numbers, and this process's share as network input."""
 
     @abstractmethod
     def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -115,21 +117,35 @@ class BatchesBase(ABC):
         """Yield the training samples in the order of an epoch (from 1), from batch number `start` (from 0)."""
         change = self.augmentation.at(epoch, self.epochs)
         for number, (rows, x) in enumerate(self._take_epoch(epoch, start), start):
-            batch = self._batch(rows, x, self._generator(epoch, number + 1), objective)
-            yield batch if change is None else batch._replace(x=change(batch.x, batch.generator))
+            share = self.ranks.share(len(rows))
+            batch = self._batch(rows, x, self._generator(epoch, number + 1), objective, share)
+            yield batch if change is None else batch._replace(x=change(batch.x, batch.generator, share))
 
     def validation(self, objective: Objective | None = None) -> Iterator[Batch]:
         """Yield the validation samples, with the same random numbers each time; nothing where there are none."""
         for number, (rows, x) in enumerate(self._take_validation()):
             yield self._batch(rows, x, self._generator(0, number + 1), objective)
 
-    def _batch(self, rows: Tensor, x: Tensor, generator: torch.Generator, objective: Objective | None) -> Batch:
-        """A batch of these samples and those that the objective wants beside them."""
+    def _batch(
+        self,
+        rows: Tensor,
+        x: Tensor,
+        generator: torch.Generator,
+        objective: Objective | None,
+        share: Share | None = None,
+    ) -> Batch:
+        """A batch of these samples and what the objective wants beside them; `rows` are those of all processes."""
         n = len(x)
         if objective is not None and objective.n_companions:
-            others = self.take(objective.companions(rows, generator).flatten())
+            companions = objective.companions(rows, generator)[rows_of(x, share)[1]]
+            others = self.take(companions.flatten())
             x = torch.cat([x[:, None], others.view(n, -1, *x.shape[1:])], dim=1).flatten(0, 1)
-        return Batch(x, n, generator)
+        return Batch(x, n, generator, share)
+
+    def _own(self, rows: Tensor) -> Tensor:
+        """Those of a batch's rows that this process takes."""
+        share = self.ranks.share(len(rows))
+        return rows if share is None else rows[share.start : share.stop]
 
     def _permutation(self, n: int, epoch: int) -> Tensor:
         """A random order of n things that depends on the seed and the epoch alone."""
@@ -205,7 +221,7 @@ class Batches(BatchesBase):
         """The batches of an epoch; see the base class."""
         order = self.train_rows[self._permutation(len(self.train_rows), epoch)]
         for rows in torch.tensor_split(order, self.n_batches)[start:]:
-            yield rows, self.take(rows)
+            yield rows, self.take(self._own(rows))
 
     def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The validation samples; see the base class."""

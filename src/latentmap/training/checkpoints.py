@@ -21,6 +21,7 @@ from torch import Tensor
 
 from latentmap.errors import CheckpointError, OutputError
 from latentmap.files import new_file, writing
+from latentmap.training.ranks import Ranks
 
 FORMAT_VERSION = 2
 _NAME = "checkpoint.safetensors"
@@ -54,17 +55,22 @@ class Snapshot:
 
 
 class Checkpoints:
-    """The checkpoint of a run, which `settings` tells from others; as a context, it keeps others from the folder."""
+    """The checkpoint of a run, which `settings` tells from others; as a context, it keeps others from the folder.
+
+    Of several processes that learn together, the first one writes, and all read.
+    """
 
     def __init__(self, folder: str | os.PathLike[str], settings: Mapping[str, Any], *, every: float = 30.0) -> None:
         self.path = Path(folder) / _NAME
         self.settings = json.loads(json.dumps(settings))  # as they come back from the file
-        self.every = every
+        self.every, self.writes = every, Ranks.here().is_first
         self._last = time.monotonic()
         self._locked = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         """Keep other runs from the folder; `OutputError` if one has it, or there is a file we did not write."""
+        if not self.writes:
+            return self
         with contextlib.ExitStack() as stack:
             stack.enter_context(writing(self.path.parent, wait=0))
             _check_ours(self.path)
@@ -77,10 +83,12 @@ class Checkpoints:
     @property
     def are_due(self) -> bool:
         """Whether it is time for the next one."""
-        return time.monotonic() - self._last >= self.every
+        return self.writes and time.monotonic() - self._last >= self.every
 
     def save(self, snapshot: Snapshot) -> None:
         """Write a checkpoint in place of the former one, which stays whole where that fails (`OutputError`)."""
+        if not self.writes:
+            return
         header = {"format_version": FORMAT_VERSION, "settings": self.settings, "facts": snapshot.facts}
         tensors = {name: value.detach().cpu().contiguous() for name, value in snapshot.tensors.items()}
         with new_file(self.path) as temporary:

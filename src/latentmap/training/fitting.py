@@ -33,6 +33,7 @@ from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
 from latentmap.training.objectives import Objective, make_objective
 from latentmap.training.plan import resolve
+from latentmap.training.ranks import Ranks
 from latentmap.training.runtime import PRECISIONS, choose_device
 from latentmap.training.streamed import make_batches
 
@@ -90,8 +91,8 @@ def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]
 def untrained(
     samples: NDArray[Any], parameters: Parameters, feature_names: Sequence[object] | None, seed: int | None = None
 ) -> FittedModel:
-    """A model for such samples, before the first step; without a seed, one is drawn."""
-    seed = draw_seed(parameters["random_state"]) if seed is None else seed
+    """A model for such samples, before the first step; without a seed, one is drawn, for all processes."""
+    seed = Ranks.here().same(draw_seed(parameters["random_state"]) if seed is None else seed)
     preprocessing = Preprocessing.fit(samples, parameters["scaling"])
     if parameters["verbose"] and preprocessing.is_images and not preprocessing.is_raw:
         black_to_white = range_in_words(preprocessing.pixel_range)
@@ -145,12 +146,13 @@ def learn(
         validation_fraction=0.0 if piecewise else parameters["validation_fraction"],
         device=device,
     )
+    speaks = parameters["verbose"] and batches.ranks.is_first
     result = train(
         model.module,
         batches,
         objective,
         plan,
-        callbacks=[*parameters["callbacks"], *([PrintEpochs()] if parameters["verbose"] else [])],
+        callbacks=[*parameters["callbacks"], *([PrintEpochs()] if speaks else [])],
         untrained=model.n_iter == 0,
         optimizer_state=model.optimizer_state if goes_on else None,
         checkpoints=checkpoints,

@@ -29,6 +29,7 @@ from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.optimizer import Muon, linear_decay
 from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
+from latentmap.training.ranks import everywhere, whole_batches
 from latentmap.training.runtime import TrainingInterrupted, deferred_interrupts
 
 _LOWER = 1 / 3  # of the learning rate, for the second try of training that diverged
@@ -109,13 +110,15 @@ def train(
     module.to(batches.device)
     if untrained:
         module.start_from(batches.components(module.n_components))
+    batches.ranks.align(module)
     objective.to(batches.device).begin(module, batches)
     n_done = 0 if snapshot is None else len(snapshot.fact("history", list))
     plan = replace(plan, n_train=batches.n_train, n_validation=batches.n_validation, epochs_done=n_done)
     for callback in callbacks:
         callback.on_train_begin(plan)
     try:
-        with _interrupts(checkpoints, stop_wanted) as stops, threads(1 if module.recipe.one_thread else None):
+        one_thread = 1 if module.recipe.one_thread else None
+        with _interrupts(checkpoints, stop_wanted) as stops, threads(one_thread), whole_batches(module, batches.ranks):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
@@ -215,7 +218,8 @@ class Training:
         total, n = 0.0, 0
         with torch.no_grad():
             for batch in self.batches.epoch(1, objective=self.objective):
-                total, n = total + float(self.objective(self.module, batch)) * batch.n, n + batch.n
+                loss = everywhere(self.objective(self.module, batch), batch.share)
+                total, n = total + float(loss) * batch.whole, n + batch.whole
                 if n >= _JUDGED:
                     break
         train_loss = total / n
@@ -267,7 +271,7 @@ class Training:
         pending: list[Tensor] = []
         look_every = 1 if self.batches.device.type == "cpu" else _LOOK_EVERY
         for batch in self.batches.epoch(self.epoch, start=self.batch, objective=self.objective):
-            pending.append(self._step(batch) * batch.n)
+            pending.append(self._step(batch) * batch.whole)
             self.batch += 1
             self._tell()
             if self.batch % look_every and self.batch < self.batches.n_batches:
@@ -276,7 +280,7 @@ class Training:
             if self.batch < self.batches.n_batches and self.batch % self._show_every == 0:
                 self.show_weights()
                 self.learned.train()
-            stop = stop_wanted()
+            stop = self.batches.ranks.any(stop_wanted())
             if checkpoints is not None and (stop or checkpoints.are_due):
                 checkpoints.save(self.snapshot())
             if stop:
@@ -312,9 +316,11 @@ class Training:
         with self._autocast:
             loss: Tensor = self.objective(self.module, batch, self.step / self.n_steps if self.plan.decay else 1.0)
         self.optimizer.zero_grad()
+        loss = loss if batch.share is None else loss * batch.share.weight
         torch.autograd.backward(loss)
+        loss = self.batches.ranks.add_up(self.learned.parameters(), loss.detach())
         self.optimizer.step()
-        return loss.detach()
+        return loss
 
     def _look_at(self, pending: list[Tensor]) -> None:
         """Add up the losses of some steps, and notice where they make no sense."""
@@ -434,4 +440,5 @@ def validate(module: AutoencoderModule, batches: BatchesBase, objective: Objecti
     module.eval()
     objective.eval()
     losses = [objective.each(module, batch).double() for batch in batches.validation(objective)]
-    return torch.cat(losses) if losses else None
+    # Every process measures the same; all go by what the first one found.
+    return batches.ranks.same(torch.cat(losses)) if losses else None

@@ -119,7 +119,7 @@ class StreamedBatches(BatchesBase):
                 position += len(taken)
                 missing -= len(taken)
             batch = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-            yield torch.cat(rows), self.preprocessing.to_input(batch.to(self.device))
+            yield torch.cat(rows), self.preprocessing.to_input(self._own(batch).to(self.device))
 
     def _windows(self, windows: list[np.ndarray]) -> Iterator[Tensor]:
         """The samples of each window in turn, the next one being read meanwhile; good until the one after is asked."""

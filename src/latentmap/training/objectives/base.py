@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from latentmap.models.base import AutoencoderModule, Recipe
+from latentmap.training.ranks import Share, rows_of
 
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
@@ -27,11 +28,19 @@ class Batch(NamedTuple):
         How many samples were drawn; companions do not count.
     generator : torch.Generator
         Random numbers, on the CPU, that depend on the seed, the epoch and the batch alone.
+    share : Share, optional
+        Where several processes learn together: which samples of the batch these are.
     """
 
     x: Tensor
     n: int
     generator: torch.Generator
+    share: Share | None = None
+
+    @property
+    def whole(self) -> int:
+        """How many samples were drawn by all processes."""
+        return self.n if self.share is None else self.share.whole
 
 
 class Objective(nn.Module):
@@ -88,9 +97,10 @@ class Objective(nn.Module):
         raise NotImplementedError
 
 
-def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+def noise_like(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Return Gaussian noise in the shape of `x`, where `x` is."""
-    return torch.randn(x.shape, generator=generator, dtype=torch.float32).to(x.device)
+    whole, part = rows_of(x, share)
+    return torch.randn((whole, *x.shape[1:]), generator=generator, dtype=torch.float32)[part].to(x.device)
 
 
 def squared_errors(x_hat: Tensor, x: Tensor) -> Tensor:

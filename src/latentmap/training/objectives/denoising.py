@@ -11,6 +11,7 @@ from torch.nn import functional
 from latentmap.checks import check_share
 from latentmap.models.base import AutoencoderModule
 from latentmap.training.objectives.base import Batch, Objective, noise_like, squared_errors
+from latentmap.training.ranks import Share, rows_of
 
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
@@ -44,16 +45,17 @@ class Denoising(Objective):
         """Measure how much the data varies."""
         self._deviation = float(batches.variance() ** 0.5)
 
-    def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def corrupt(self, x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
         """Return samples under noise."""
-        noisy = x + self.noise * self._deviation * noise_like(x, generator)
-        kept = torch.rand(x.shape, generator=generator, dtype=torch.float32) >= self.masking
+        noisy = x + self.noise * self._deviation * noise_like(x, generator, share)
+        whole, part = rows_of(x, share)
+        kept = torch.rand((whole, *x.shape[1:]), generator=generator, dtype=torch.float32)[part] >= self.masking
         return noisy * kept.to(x.device)
 
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
         """Return the loss; see the base class."""
-        return functional.mse_loss(module(self.corrupt(batch.x, batch.generator)), batch.x)
+        return functional.mse_loss(module(self.corrupt(batch.x, batch.generator, batch.share)), batch.x)
 
     def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
         """Return the error of each sample; see the base class."""
-        return squared_errors(module(self.corrupt(batch.x, batch.generator)), batch.x)
+        return squared_errors(module(self.corrupt(batch.x, batch.generator, batch.share)), batch.x)

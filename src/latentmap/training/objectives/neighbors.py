@@ -15,6 +15,7 @@ from latentmap.models.base import AutoencoderModule, Recipe
 from latentmap.training.augmentation import affine
 from latentmap.training.graph import neighbour_graph
 from latentmap.training.objectives.base import Batch, Objective
+from latentmap.training.ranks import gathered
 
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
@@ -66,7 +67,8 @@ class Neighbors(Objective):
         """Find every sample's neighbours."""
         self._parts = module.split_encoder()
         self._variance = max(float(batches.variance()), _LEAST_VARIANCE)
-        self._graph = neighbour_graph(batches, self.n_neighbors, affine=batches.augmentation.early is affine)
+        moved = batches.augmentation.early is affine
+        self._graph = batches.ranks.once(lambda: neighbour_graph(batches, self.n_neighbors, affine=moved))
 
     def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return one neighbour of each sample."""
@@ -80,7 +82,7 @@ class Neighbors(Objective):
         # Codes in whole precision: in bfloat16 those far from the origin would lie on a grid of a kernel's width.
         with torch.autocast(h.device.type, enabled=False):
             z = head(h.float()) + module.linear_code(batch.x)
-            nearness = info_nce(z)
+            nearness = info_nce(gathered(z, batch.share))
         # The neighbours are there to be placed by; drawing is learned from the samples themselves.
         error = functional.mse_loss(module.decode(z[::2]).float(), batch.x[::2])
         loss: Tensor = self.weight * error / self._variance + nearness
