@@ -103,7 +103,7 @@ def test_an_epoch_can_be_entered_at_any_batch(start):
 
 
 def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by():
-    def add_noise(x, generator, share):  # noqa: ARG001
+    def add_noise(x, generator, share):
         return x + torch.rand(x.shape, generator=generator)
 
     plain, noisy = make(), make()
