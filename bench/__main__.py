@@ -16,6 +16,7 @@ BENCHMARKS = (
     "interpolation",
     "explorer",
     "scaling",
+    "distributed",
     "busy",
     "larger_than_memory",
 )

@@ -271,7 +271,8 @@ class Training:
         pending: list[Tensor] = []
         look_every = 1 if self.batches.device.type == "cpu" else _LOOK_EVERY
         for batch in self.batches.epoch(self.epoch, start=self.batch, objective=self.objective):
-            pending.append(self._step(batch) * batch.whole)
+            loss, stop = self._step(batch, stop_wanted)
+            pending.append(loss * batch.whole)
             self.batch += 1
             self._tell()
             if self.batch % look_every and self.batch < self.batches.n_batches:
@@ -280,7 +281,6 @@ class Training:
             if self.batch < self.batches.n_batches and self.batch % self._show_every == 0:
                 self.show_weights()
                 self.learned.train()
-            stop = self.batches.ranks.any(stop_wanted())
             if checkpoints is not None and (stop or checkpoints.are_due):
                 checkpoints.save(self.snapshot())
             if stop:
@@ -309,8 +309,8 @@ class Training:
             for callback in self._callbacks:
                 callback.on_weights(self.step / self.batches.n_batches, self._encode)
 
-    def _step(self, batch: Batch) -> Tensor:
-        """Go one step down the objective's gradient; the loss before it."""
+    def _step(self, batch: Batch, stop_wanted: Callable[[], bool]) -> tuple[Tensor, bool]:
+        """Go one step down the objective's gradient; the loss before it, and whether to stop after it."""
         self.last_rate = self.rate
         self.optimizer.lr = self.last_rate
         with self._autocast:
@@ -318,9 +318,9 @@ class Training:
         self.optimizer.zero_grad()
         loss = loss if batch.share is None else loss * batch.share.weight
         torch.autograd.backward(loss)
-        loss = self.batches.ranks.add_up(self.learned.parameters(), loss.detach())
+        found = self.batches.ranks.add_up(self.learned.parameters(), loss.detach(), stop=stop_wanted())
         self.optimizer.step()
-        return loss
+        return found
 
     def _look_at(self, pending: list[Tensor]) -> None:
         """Add up the losses of some steps, and notice where they make no sense."""

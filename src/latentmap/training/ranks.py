@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.autograd.function import once_differentiable
 
+_FEW = 2**15  # numbers, whose exchange is a matter of delay and not of size
 T = TypeVar("T")
 
 
@@ -91,25 +92,24 @@ class Ranks:
         self.same(None)
         return make() if made is None else made
 
-    def any(self, flag: bool) -> bool:
-        """Whether it is so for any."""
-        return flag if self.size == 1 else bool(_sum(torch.tensor([flag], dtype=torch.float32)) > 0)
-
     def align(self, module: nn.Module) -> None:
         """Give a module the first process's weights."""
         if self.size > 1:
             for tensor in module.state_dict().values():
                 distributed.broadcast(tensor, src=0)
 
-    def add_up(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
-        """Replace gradients by their sums over all processes, in one exchange; the sum of the losses, shape ()."""
+    def add_up(self, parameters: Iterable[nn.Parameter], loss: Tensor, *, stop: bool) -> tuple[Tensor, bool]:
+        """Replace gradients by their sums over all processes; the sum of the losses, and whether any is to stop.
+
+        All that in one exchange: what each takes counts more than what it carries.
+        """
         if self.size == 1:
-            return loss
+            return loss, stop
         grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = _sum(torch.cat([*(grad.flatten() for grad in grads), loss.view(1)]))
-        parts = torch.split(flat[:-1], [grad.numel() for grad in grads])
+        flat = _sum(torch.cat([*(grad.flatten() for grad in grads), loss.view(1), loss.new_tensor([stop])]))
+        *parts, total, stops = torch.split(flat, [*(grad.numel() for grad in grads), 1, 1])
         torch._foreach_copy_(grads, [part.view(grad.shape) for part, grad in zip(parts, grads, strict=True)])
-        return flat[-1]
+        return total[0], bool(stops > 0)
 
 
 # ---- what depends on the whole batch -------------------------------------------------------------------------------
@@ -158,9 +158,14 @@ class _Summed(torch.autograd.Function):
 
 def _sum(x: Tensor) -> Tensor:
     """The sum over processes."""
-    total = x.clone()
-    distributed.all_reduce(total)
-    return total
+    if x.numel() > _FEW:
+        total = x.clone()
+        distributed.all_reduce(total)
+        return total
+    # Of few numbers each process adds up those of all: one exchange, where a reduction is at least two.
+    parts = [torch.empty_like(x) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, x.contiguous())
+    return torch.stack(parts).sum(dim=0)
 
 
 class _WholeBatch(nn.modules.batchnorm._BatchNorm):
