@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import time
@@ -134,7 +135,7 @@ def test_a_click_chooses_a_sample_and_arrows_go_on_from_it(page, digits):
     frames(page)
     first = page.evaluate("latentmap.sample")
     title = page.locator("#sample-title").inner_text()
-    assert title.startswith(f"number {first}")
+    assert title.startswith(f"no. {first} · labelled ")
     assert title.endswith(CLASSES[digits.test.labels[first]])
     np.testing.assert_array_equal(ink(page, "original")[::4], digits.test.images[first].ravel())
     assert f"sample={first}" in page.evaluate("location.hash")
@@ -183,7 +184,7 @@ def test_a_file_that_is_dropped_is_encoded_and_one_that_is_no_image_is_refused(p
     Image.fromarray(digits.test.images[0, :, :, 0]).save(buffer, "png")
     page.evaluate(drop, [base64.b64encode(buffer.getvalue()).decode(), "image/png"])
     # Not `wait_for_function`, which evaluates text: the policy of the page forbids that.
-    page.locator("#verdict", has_text=" of its 10 nearest are of class ").wait_for()
+    page.locator("#verdict", has_text=" of its 10 nearest are labelled ").wait_for()
     page.evaluate(drop, [base64.b64encode(b"no image").decode(), "text/plain"])
     page.locator("#verdict", has_text="no image that").wait_for()
     page.locator("#clear").click()
@@ -243,8 +244,8 @@ def test_a_drawn_image_lands_on_the_map(page, digits):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
     page.mouse.up()
     said = page.locator("#verdict").inner_text()
-    assert re.match(r"\d+ of its 10 nearest are of class ", said)
-    assert said.split("class ", 1)[1].startswith(HOSTILE)  # a ring is a 0, whose class has that name
+    assert re.match(r"\d+ of its 10 nearest are labelled ", said)
+    assert said.split("labelled ", 1)[1].startswith(HOSTILE)  # a ring is a 0, whose class has that name
     page.locator("#clear").click()
     assert page.locator("#verdict").inner_text() == ""
 
@@ -253,7 +254,7 @@ def test_a_walk_goes_from_sample_to_sample(page):
     page.evaluate("latentmap.select(1)")
     page.locator("#walk-on").click()
     page.evaluate("latentmap.select(40)")
-    assert page.locator("#walk-title").inner_text() == "From number 1 to number 40"
+    assert page.locator("#walk-title").inner_text() == "From no. 1 to no. 40"
     assert page.locator("#film canvas").count() == 12
     before = ink(page, "decoded")
     page.locator("#scrub").fill("50")
@@ -301,7 +302,7 @@ def test_a_line_from_a_sample_to_another_walks_between_them(page, models, digits
     page.keyboard.down("Alt")
     draw(page, *(shares[i] for i in ends))
     page.keyboard.up("Alt")
-    assert page.locator("#walk-title").inner_text() == f"From number {ends[0]} to number {ends[1]}"
+    assert page.locator("#walk-title").inner_text() == f"From no. {ends[0]} to no. {ends[1]}"
     page.locator("#scrub").fill("100")
     np.testing.assert_allclose(
         ink(page, "decoded")[::4], models["flat"].inverse_transform(Z[ends[1]][None]).ravel().astype(float), atol=1
@@ -388,7 +389,7 @@ def test_what_is_drawn_around_is_selected_and_downloaded(page, models, digits):
     page.keyboard.up("Shift")
     n = int(page.locator("#selection-title").inner_text().split()[0])
     assert 0.8 * 360 < n <= 360
-    assert "mean error" in page.locator("#selection-facts").inner_text()
+    assert " on average, " in page.locator("#selection-facts").inner_text()
     with page.expect_download() as download:
         page.locator("#download").click()
     rows = pd.read_csv(download.value.path())
@@ -398,12 +399,115 @@ def test_what_is_drawn_around_is_selected_and_downloaded(page, models, digits):
     assert list(rows["class"]) == [CLASSES[label] for label in digits.test.labels[rows["row"]]]
 
 
+def test_panels_close_and_escape_leaves_what_was_drawn(page):
+    draw_around = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.8), (0.1, 0.8)]
+    page.locator("#tools button", has_text="Select").click()
+    draw(page, *draw_around)
+    assert page.locator("#selection").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#selection").is_hidden()
+    page.locator("#tools button", has_text="Walk").click()
+    draw(page, *draw_around[:2])
+    page.locator("#close-walk").click()
+    assert page.locator("#walk").is_hidden()
+    page.locator("#tools button", has_text="Move").click()
+    page.evaluate("latentmap.select(2)")
+    page.locator("#close-sample").click()
+    assert page.evaluate("latentmap.sample") == -1
+
+
+def test_a_walk_can_be_chosen_by_keyboard(page):
+    page.evaluate("latentmap.select(1)")
+    page.locator("#walk-on").click()
+    for _ in range(3):
+        page.locator("#points").press("ArrowRight")
+    assert page.locator("#walk").is_hidden()
+    page.locator("#points").press("Enter")
+    assert page.locator("#walk-title").inner_text() == f"From no. 1 to no. {page.evaluate('latentmap.sample')}"
+    assert page.locator("#hint").is_hidden()
+
+
+def test_what_is_chosen_is_brought_into_sight_and_the_address_follows_the_view(page):
+    x, y = middle(page)
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -1500)
+    page.wait_for_timeout(500)
+    nearer = page.evaluate("latentmap.view")
+    assert f"%2C{nearer['scale']:.5g}" in page.evaluate("location.hash")
+    for row in (0, 100, 200):
+        page.evaluate("(row) => latentmap.select(row)", row)
+    assert page.evaluate("latentmap.view") != nearer
+    page.locator("#find").fill("nobody")
+    page.locator("#find").press("Enter")
+    assert page.locator("#hint").inner_text() == "Nothing here is called nobody."
+
+
+def test_all_classes_come_back_at_once(page):
+    page.locator("#legend button").nth(1).click(modifiers=["Shift"])
+    hidden = page.locator("#legend button[aria-pressed=false]")
+    assert hidden.count() == 9
+    page.locator("#colouring").select_option("error")
+    page.locator("#legend button", has_text="show all").click()
+    page.locator("#colouring").select_option("class")
+    assert hidden.count() == 0
+
+
+def test_what_is_looked_at_first_where_neighbours_disagree_is_likely_mislabelled(page):
+    page.locator("#colouring").select_option("odd")
+    assert page.locator("#strangest-title").inner_text() == "Likely mislabelled"
+    page.locator("#strangest button").first.click()
+    assert re.search(
+        r"(9|10) of the 10 nearest codes are of other classes", page.locator("#sample-facts").inner_text()
+    )
+    page.locator("#colouring").select_option("class")
+
+
+def test_sliders_that_leave_all_data_are_veiled(page):
+    page.locator("#layout").select_option("1")
+    page.evaluate("latentmap.select(3)")
+    assert page.locator("#veil").is_hidden()
+    for number in range(6):
+        slider = page.locator("#sliders input").nth(number)
+        slider.fill(slider.get_attribute("max"))
+    assert page.locator("#veil").is_visible()
+
+
+def test_files_are_read_as_samples_are(page, digits):
+    """In grey by luminance, on white where they are transparent, cut to shape in the middle."""
+    image = np.zeros((20, 60, 4), np.uint8)
+    image[:, :, 1], image[:, 20:40, 3] = 200, 255  # green in the middle, nothing at the sides
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png")
+    file = {"name": "green.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    page.locator("#file").set_input_files(file)
+    page.locator("#verdict", has_text="labelled").wait_for()
+    code = page.evaluate("Array.from(latentmap.encode(new Array(64).fill(0.587 * 200)))")
+    drawn = np.array(page.evaluate("(z) => Array.from(latentmap.decode(z))", code))
+    np.testing.assert_allclose(ink(page, "redrawn")[::4], np.clip(np.round(drawn), 0, 255), atol=2)
+    page.locator("#layout").select_option("1")
+    assert page.locator("#landed").is_visible()
+    page.locator("#clear").click()
+
+
+def test_what_is_no_sample_and_no_code_is_refused(page):
+    for call in ("encode([1, 2, 3])", "decode([1])", "decode(3)"):
+        said = page.evaluate(f"(() => {{ try {{ latentmap.{call} }} catch (error) {{ return error.message }} }})()")
+        assert re.match(r"a (sample|code) must be (64|2) numbers, got", said)
+
+
 def test_an_address_is_remembered(page, browser):
     page.evaluate("latentmap.select(5)")
     other = browser.new_page()
     other.goto(page.path.as_uri() + page.evaluate("location.hash"))
     other.evaluate("latentmap.ready")
     assert other.evaluate("latentmap.sample") == 5
+    # With motion on, too: what was sent is not undone by points that are still on their way.
+    other.goto(page.path.as_uri() + "#map=PCA&view=1,2,321&sample=7")
+    other.reload()
+    other.evaluate("latentmap.ready")
+    other.wait_for_timeout(1200)
+    assert other.evaluate("latentmap.view") == {"x": 1, "y": 2, "scale": 321}
+    assert other.locator("#layout").input_value() == "2"
     other.close()
 
 
@@ -461,7 +565,7 @@ def test_vectors_are_bars(browser, tmp_path):
     page.mouse.click(*middle(page))
     frames(page)
     assert page.locator("#bars .bar").count() == 12
-    assert page.locator("#sample-title").inner_text().startswith("number ")
+    assert page.locator("#sample-title").inner_text().startswith("no. ")
     assert not wrong
     page.close()
 
@@ -472,6 +576,29 @@ def open_alone(browser, path):
     page.wrong = []
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
     return page
+
+
+def test_on_a_phone_one_finger_looks_and_two_zoom(browser, page):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, color_scheme="dark")
+    phone = context.new_page()
+    phone.goto(page.path.as_uri())
+    phone.evaluate("latentmap.ready")
+    assert phone.locator("#hint").inner_text().startswith("Draw a finger over the map")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    before, drawn = phone.evaluate("latentmap.view"), ink(phone, "decoded")
+    touch = """([type, ...fingers]) => fingers.forEach(([id, x, y]) => document.getElementById("points").dispatchEvent(
+      new PointerEvent(type, { pointerId: id, pointerType: "touch", clientX: x, clientY: y, bubbles: true })))"""
+    phone.evaluate("HTMLCanvasElement.prototype.setPointerCapture = () => {}")  # these pointers are not the browser's
+    x, y = middle(phone)
+    phone.evaluate(touch, ["pointerdown", [1, x, y]])
+    phone.evaluate(touch, ["pointermove", [1, x + 60, y + 30]])
+    frames(phone)
+    assert ink(phone, "decoded") != drawn
+    assert phone.evaluate("latentmap.view") == before
+    phone.evaluate(touch, ["pointerdown", [2, x - 60, y]])
+    phone.evaluate(touch, ["pointermove", [2, x - 120, y]])
+    assert phone.evaluate("latentmap.view.scale") > before["scale"]
+    context.close()
 
 
 def test_without_webgl_the_map_is_drawn_all_the_same(browser, page):
@@ -513,7 +640,7 @@ def test_in_a_notebook_it_works_though_it_is_cut_off(browser, models, digits):
     frame = page.frames[1]
     frame.evaluate("latentmap.ready")
     frame.evaluate("latentmap.select(3)")
-    assert frame.locator("#sample-title").inner_text().startswith("number 3")
+    assert frame.locator("#sample-title").inner_text().startswith("no. 3")
     assert not page.wrong
     page.close()
 
@@ -596,7 +723,7 @@ def test_a_drawn_3_lands_among_the_threes_of_mnist(browser, tmp_path):
     for place in places[1:]:
         page.mouse.move(*place)
     page.mouse.up()
-    assert re.match(r"([6-9]|10) of its 10 nearest are of class 3", page.locator("#verdict").inner_text())
+    assert re.match(r"([6-9]|10) of its 10 nearest are labelled 3", page.locator("#verdict").inner_text())
     assert not page.wrong
     page.close()
 
@@ -610,6 +737,17 @@ def test_samples_are_thinned_evenly_and_the_page_says_so(models, digits):
     html = explore(models["PCA"], digits.test.images, digits.test.labels, limit=50).html
     assert '"of": 360' in html
     assert '"shape": [50]' in html
+
+
+def test_a_class_that_is_not_known_disagrees_with_none(models, digits):
+    labels = np.where(np.arange(360) % 2, digits.test.labels, -1)
+    html = explore(models["PCA"], digits.test.images, labels, class_names=CLASSES, tsne=False).html
+    packed = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])["models"][0]
+    odd = np.frombuffer(base64.b85decode(packed["odd"]["bytes"]), "<f4")
+    assert (odd[::2] == 0).all()
+    assert odd[1::2].max() <= 1
+    assert odd[1::2].any()
+    assert packed["merits"]["mean squared error"] > 0
 
 
 def test_in_a_notebook_it_shows_itself_cut_off_from_the_rest(models, digits):

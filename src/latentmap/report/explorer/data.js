@@ -52,6 +52,8 @@ function layouts(packed, n) {
   });
 }
 
+const MEASURED = 200; // codes that say how near is near
+
 /** The samples: `image(i)` as pixels of a tile, or `values(i)` of a vector. */
 class Samples {
   constructor(data) {
@@ -90,7 +92,19 @@ class Samples {
 
   /** What a sample is called. */
   name(i) {
-    return this.data.names ? this.data.names[i] : `number ${this.rows[i].toLocaleString("en")}`;
+    return this.data.names ? this.data.names[i] : `no. ${this.rows[i].toLocaleString("en")}`;
+  }
+
+  /** The same with its class. */
+  title(i) {
+    const name = this.className(i);
+    return `${this.name(i)}${name === null ? "" : ` · labelled ${name}`}`;
+  }
+
+  /** The features of a vector. */
+  values(i) {
+    const n = this.data.features.length;
+    return this.vectors.subarray(i * n, (i + 1) * n);
   }
 }
 
@@ -175,6 +189,21 @@ class Model {
       distances.push([sum, i]);
     }
     return distances.sort((one, other) => one[0] - other[0]).slice(0, count).map(([, i]) => i);
+  }
+
+  /** Whether a code is as near to a sample's, the nearest one's, as samples' codes are to each other: see `Places`. */
+  isNear(code, near) {
+    const distance = (one, other) => Math.hypot(...one.map((value, j) => value - other[j]));
+    if (this.usual === undefined) {
+      const every = Math.ceil(this.n / MEASURED), found = [];
+      for (let i = 0; i < this.n; i += every) {
+        const [next] = this.neighbours(this.code(i), 1, (other) => other !== i);
+        if (next !== undefined) found.push(distance(this.code(i), this.code(next)));
+      }
+      found.sort((one, other) => one - other);
+      this.usual = 2 * (found[Math.floor(0.99 * (found.length - 1))] ?? 0);
+    }
+    return distance(Float32Array.from(code), this.code(near)) <= this.usual;
   }
 
   /** The share of the samples that are drawn better than with this error. */

@@ -17,17 +17,53 @@ function land(canvas) {
   const code = model.network.encode(values), again = model.network.decode(code);
   const error = again.reduce((sum, value, i) => sum + ((value - values[i]) / (high - low)) ** 2, 0) / again.length;
   const near = model.neighbours(code, SHOWN), names = near.slice(0, 10).map((i) => samples.className(i));
-  byId("redrawn-figure").hidden = false;
+  state.landed = canvas;
+  byId("landed").hidden = false;
   paint(byId("redrawn"), again, shape, low, high);
   const most = data.classes && data.classes.map((name) => [names.filter((one) => one === name).length, name]).sort((a, b) => b[0] - a[0])[0];
   const rank = model.rank(error);
-  byId("verdict").textContent = (most ? `${most[0]} of its 10 nearest are of class ${most[1]}. ` : "")
-    + `${rank > 0.99 ? "The network has seen nothing like it: its" : "Its"} error is larger than of ${Math.round(100 * rank)} % of the samples.`;
+  byId("verdict").textContent = (most ? `${most[0]} of its ${names.length} nearest are labelled ${most[1]}. ` : "")
+    + `${rank > 0.99 ? "The network has seen nothing like it: its" : "Its"} error is larger than that of ${Math.round(100 * rank)}% of the samples.`;
   byId("said").textContent = byId("verdict").textContent;
-  showStrip(byId("neighbours"), samples, near, select);
+  showStrip(byId("landed-near"), samples, near, select);
   state.drawn = code;
   showCode(code, near[0], true);
   redraw();
+}
+
+/** The same image under another model. */
+function landAgain() {
+  if (state.landed) land(state.landed);
+}
+
+function leaveDrawing() {
+  Object.assign(state, { drawn: null, landed: null });
+  byId("landed").hidden = true;
+  byId("landed-near").replaceChildren();
+  byId("verdict").textContent = "";
+  redraw();
+}
+
+/** An image file in the middle of a canvas, which it fills; what it lets through is white, as when samples are read. */
+async function landFile(file) {
+  const pad = byId("pad"), [height, width] = shape, scale = Math.ceil(280 / Math.max(height, width));
+  try {
+    const bitmap = await createImageBitmap(file), context = pad.getContext("2d");
+    pad.parentElement.hidden = false;
+    [pad.width, pad.height] = [width * scale, height * scale];
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, pad.width, pad.height);
+    const factor = Math.max(pad.width / bitmap.width, pad.height / bitmap.height);
+    const size = [bitmap.width * factor, bitmap.height * factor];
+    context.imageSmoothingQuality = "high";
+    context.drawImage(bitmap, (pad.width - size[0]) / 2, (pad.height - size[1]) / 2, ...size);
+    const kept = element("canvas", { width: pad.width, height: pad.height });
+    kept.getContext("2d").drawImage(pad, 0, 0);
+    land(kept);
+  } catch {
+    leaveDrawing();
+    byId("verdict").textContent = `${file.name} is no image that this browser reads.`;
+  }
 }
 
 /** A drawing as large and at the same place as the ink of the samples. */
@@ -66,28 +102,19 @@ function preparePad() {
     const pad = new Pad(byId("pad"), shape, ...colours, (canvas) => land(likeSamples(canvas, dark)));
     byId("clear").addEventListener("click", () => {
       pad.clear();
-      state.drawn = null;
-      byId("verdict").textContent = "";
-      byId("redrawn-figure").hidden = true;
-      redraw();
+      leaveDrawing();
     });
   } else {
-    byId("draw").querySelector("h2").textContent = "Drop an image file here";
+    byId("draw").querySelector("h2").textContent = "An image of your own";
     byId("pad").parentElement.hidden = byId("clear").hidden = true;
   }
+  byId("file").addEventListener("change", () => {
+    if (byId("file").files.length) landFile(byId("file").files[0]);
+    byId("file").value = "";
+  });
   document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", async (event) => {
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (!file) return;
-    try {
-      const bitmap = await createImageBitmap(file), canvas = byId("pad");
-      canvas.parentElement.hidden = false;
-      [canvas.width, canvas.height] = [width * Math.ceil(280 / width), height * Math.ceil(280 / width)];
-      canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-      land(canvas);
-    } catch {
-      byId("verdict").textContent = `${file.name} is no image that this browser reads.`;
-    }
+    if (event.dataTransfer.files.length) landFile(event.dataTransfer.files[0]);
   });
 }

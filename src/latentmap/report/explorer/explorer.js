@@ -23,7 +23,10 @@ let waiting = false, settling = 0;
 function redraw({ moving = false } = {}) {
   if (moving) {
     clearTimeout(settling);
-    settling = setTimeout(redraw, SETTLED);
+    settling = setTimeout(() => {
+      redraw();
+      if (!state.isPlaying) remember();
+    }, SETTLED);
   }
   if (waiting) return;
   waiting = true;
@@ -94,7 +97,7 @@ function fitAll() {
 }
 
 /** Show the present model's map, in the plane or the layout that is chosen. */
-function useLayout() {
+function useLayout({ moving = true } = {}) {
   const { model } = state;
   model.fixed = model.byTsne ? model.tsne : null;
   state.isPlaying = false;
@@ -102,35 +105,45 @@ function useLayout() {
   leaveWalk();
   sayWhatIsDecoded();
   recolour();
-  goThere();
+  goThere({ moving });
+}
+
+/** Say something where it is seen and heard. */
+function say(text) {
+  byId("hint").hidden = !text;
+  byId("hint").textContent = byId("said").textContent = text;
 }
 
 /** Where a place of the map has no code of its own, say what is decoded instead. */
 function sayWhatIsDecoded() {
   byId("shadow").hidden = !state.model.fixed;
   byId("shadow").textContent = state.isPlaying
-    ? "The network here is the trained one, so that what is decoded is the nearest sample's code as it came to be."
-    : "t-SNE knows no way back from a place to a code: what is decoded is the code of the nearest sample.";
+    ? "The network here is the trained one: under the cursor it decodes the nearest sample's code as it came to be."
+    : "t-SNE knows no way back from a place to a code: what is decoded under the cursor is the nearest sample's code.";
+  const { n } = samples, shown = state.model.fixed ? state.model.fixed.there.reduce((sum, one) => sum + one, 0) : n;
+  const count = (value) => value.toLocaleString("en");
+  byId("about").textContent = `${shown < n ? `${count(shown)} of ` : ""}${count(n)}${n < data.of ? ` of ${count(data.of)}, evenly chosen,` : ""} samples as codes`;
 }
 
 /** Move every point to where it is on the map of the present model, so that the eye can follow. */
-function goThere() {
+function goThere({ moving = true } = {}) {
   const { model } = state, to = model.places(), from = scatter.points;
   state.places = new Places(to, (i) => model.shows(i));
   const before = { ...scatter.view };
   fitAll();
   const after = { ...scatter.view };
-  if (still || from.length !== to.length) {
+  state.moved += 1;
+  if (still || !moving || from.length !== to.length) {
     scatter.setPoints(to);
     redraw();
     return;
   }
-  const begun = performance.now(), moved = new Float32Array(to.length), turn = ++state.moved;
+  const begun = performance.now(), moved = new Float32Array(to.length), turn = state.moved;
   const step = (now) => {
     if (turn !== state.moved) return;
     const share = Math.min(1, (now - begun) / MOVING), eased = share * share * (3 - 2 * share);
     for (let i = 0; i < to.length; i++) moved[i] = from[i] + eased * (to[i] - from[i]);
-    for (const key of ["x", "y", "scale"]) scatter.view[key] = before[key] + eased * (after[key] - before[key]);
+    for (const key of state.whole ? ["x", "y", "scale"] : []) scatter.view[key] = before[key] + eased * (after[key] - before[key]);
     scatter.setPoints(share < 1 ? moved : to);
     redraw({ moving: share < 1 });
     if (share < 1) requestAnimationFrame(step);
@@ -150,11 +163,14 @@ function showCode(code, near, isNear) {
     paint(byId("decoded"), values, shape, low, high);
     samples.show(near, byId("nearest"));
   } else {
-    const n = data.features.length, row = samples.vectors.subarray(near * n, (near + 1) * n);
-    showBars(byId("bars"), data.features, values, row, featureLows, featureHighs);
+    showFeatures(byId("bars"), values, samples.values(near));
   }
-  const name = samples.className(near);
-  byId("nearest-caption").textContent = `nearest: ${samples.name(near)}${name === null ? "" : `, ${name}`}`;
+  byId("nearest-caption").textContent = `nearest: ${samples.title(near)}`;
+}
+
+/** Features as bars, and lines for what they are compared with. */
+function showFeatures(host, values, others) {
+  showBars(host, data.features, values, others, featureLows, featureHighs);
 }
 
 let featureLows = [], featureHighs = [];
@@ -211,16 +227,28 @@ function showAxes() {
   });
 }
 
-function useModel(model) {
+function useModel(model, { moving = true } = {}) {
   Object.assign(state, { model, drawn: null });
   byId("selection").hidden = true;
+  say("");
   byId("layout").value = String(models.indexOf(model));
   showAxes();
-  useLayout();
+  useLayout({ moving });
   showFilm();
-  showStrip(byId("strangest"), samples, [...model.errors.keys()].sort((a, b) => model.errors[b] - model.errors[a]).slice(0, STRANGEST), select);
-  showFacts(byId("made"), { ...data.made, model: model.name, "numbers a code": model.k, "samples shown": samples.n });
-  if (state.sample >= 0) select(state.sample);
+  showStrangest();
+  const merits = Object.fromEntries(Object.entries(model.merits).map(([name, value]) => [name, digits(value)]));
+  showFacts(byId("made"), { ...data.made, model: model.name, "numbers a code": model.k, ...merits, "samples shown": samples.n });
+  if (state.sample >= 0) select(state.sample, { seek: false });
+  landAgain();
+}
+
+/** Those drawn worst or, where neighbours are looked at, those whose class is that of the fewest of theirs. */
+function showStrangest() {
+  const { errors, odd } = state.model, byOdd = state.colouring === "odd", by = byOdd ? odd : errors;
+  byId("strangest-title").textContent = byOdd ? "Likely mislabelled" : "Strangest samples";
+  byId("strangest-note").textContent = byOdd ? "those whose nearest codes are of other classes" : "those that the network draws worst";
+  const order = [...errors.keys()].sort((a, b) => by[b] - by[a] || errors[b] - errors[a]);
+  showStrip(byId("strangest"), samples, order.slice(0, STRANGEST), select);
 }
 
 /** What is shown, as the end of the address. */
@@ -240,14 +268,14 @@ function recall() {
   if (model) {
     model.byTsne = axes[0] === "tsne" && Boolean(model.tsne);
     if (plane.length === 2 && plane.every((axis) => axis in model.directions)) model.plane = plane;
-    if (model !== state.model || model.k > 2) useModel(model);
+    if (model !== state.model || model.k > 2) useModel(model, { moving: false });
   }
   const view = (parts.get("view") ?? "").split(",").map(Number), sample = samples.rows.indexOf(Number(parts.get("sample") ?? -1));
   if (view.length === 3 && view.every(Number.isFinite) && view[2] > 0) {
     Object.assign(scatter.view, { x: view[0], y: view[1], scale: view[2] });
     state.whole = false;
   }
-  if (sample >= 0) select(sample);
+  if (sample >= 0) select(sample, { seek: view.length !== 3 });
   redraw();
 }
 
@@ -258,7 +286,6 @@ async function begin() {
     byId("bars").before(byId("nearest-caption"), byId("veil"));
     measureFeatures();
   }
-  byId("about").textContent = `${samples.n.toLocaleString("en")}${samples.n < data.of ? ` of ${data.of.toLocaleString("en")}, evenly chosen,` : ""} samples as codes`;
   fillSelect(byId("layout"), models.map(({ name }, i) => [String(i), name]), "0", (value) => {
     useModel(models[Number(value)]);
     remember();
@@ -267,6 +294,7 @@ async function begin() {
   const colourings = [["class", "class"], ["error", "error"], ["odd", "neighbours disagree"]].filter(([value]) => value === "error" || data.classes);
   fillSelect(byId("colouring"), colourings, state.colouring, (value) => {
     state.colouring = value;
+    showStrangest();
     showLegend();
     recolour();
   });
@@ -285,7 +313,8 @@ async function begin() {
   recall();
   const first = state.sample >= 0 ? state.sample : 0;
   showCode(Float32Array.from(state.model.code(first)), first, true);
-  const hints = ["Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; choose Select to draw around some, Walk to draw a way through the codes.", samples.isImages ? "Draw an image of your own, or drop a file, and see where it lands." : "Click a class below to hide it."];
+  const touched = matchMedia("(hover: none)").matches;
+  const hints = [touched ? "Draw a finger over the map: the network decodes what is there. Two fingers move and zoom it." : "Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; choose Select to draw around some, Walk to draw a way through the codes.", samples.isImages ? "Draw an image of your own, or drop a file, and see where it lands." : "Click a class below to hide it."];
   const hint = byId("hint");
   hint.textContent = hints.shift();
   byId("points").addEventListener("pointerup", () => {
@@ -294,13 +323,19 @@ async function begin() {
   });
 }
 
+/** Refuse what isn't as many numbers as are wanted. */
+function whole(values, wanted, what) {
+  if (values?.length !== wanted) throw new RangeError(`${what} must be ${wanted} numbers, got ${values?.length ?? typeof values}`);
+  return values;
+}
+
 window.latentmap = {
   ready: begin(),
-  encode: (values) => state.model.network.encode(values),
-  decode: (code) => state.model.network.decode(code),
-  select,
+  encode: (values) => state.model.network.encode(whole(values, shape.reduce((a, b) => a * b, 1), "a sample")),
+  decode: (code) => state.model.network.decode(whole(code, state.model.k, "a code")),
+  select: (row) => select(samples.rows.indexOf(row)),
   get sample() {
-    return state.sample;
+    return state.sample < 0 ? -1 : samples.rows[state.sample];
   },
   get view() {
     return { ...scatter.view };

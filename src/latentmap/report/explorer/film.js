@@ -8,6 +8,7 @@ function showFilm() {
   const { frames, film } = state.model, scrub = byId("epoch"), n = frames.length;
   byId("training").hidden = !n;
   if (!n) return;
+  scrub.dispatchEvent(new Event("stop"));
   scrub.max = n;
   scrub.value = n;
   byId("epoch-said").textContent = `${digits(film.epochs.at(-1))} epochs; drag back to see where the codes were`;
@@ -25,6 +26,10 @@ function corners({ points, there }) {
 function playTo(at) {
   const { model } = state, { frames, film } = model, before = Math.floor(at), isOver = at >= frames.length;
   const wasStill = !state.isPlaying;
+  if (wasStill && !isOver) { // it is of the plane that the map begins with
+    Object.assign(model, { byTsne: false, plane: [0, Math.min(1, model.directions.length - 1)] });
+    showAxes();
+  }
   state.isPlaying = !isOver;
   if (isOver) {
     byId("epoch-said").textContent = "as it is now";

@@ -31,7 +31,21 @@ function recolour() {
 }
 
 function showLegend() {
-  const host = byId("legend");
+  const host = byId("legend"), focused = [...host.children].indexOf(document.activeElement);
+  fillLegend(host);
+  if (hiddenClasses.size) {
+    const all = element("button", { type: "button", text: "show all" });
+    all.addEventListener("click", () => {
+      hiddenClasses.clear();
+      showLegend();
+      recolour();
+    });
+    host.append(all);
+  }
+  if (focused >= 0) host.children[Math.min(focused, host.children.length - 1)].focus();
+}
+
+function fillLegend(host) {
   if (state.colouring !== "class") {
     const bar = element("canvas", { width: 120, height: 10 }), context = bar.getContext("2d");
     for (let x = 0; x < 120; x++) {
@@ -49,7 +63,9 @@ function showLegend() {
     dot.style.background = `rgb(${rgb(classColour(label))})`;
     button.setAttribute("aria-pressed", String(!hiddenClasses.has(label)));
     button.addEventListener("click", (event) => {
-      if (event.shiftKey) data.classes.forEach((_, other) => (other === label ? hiddenClasses.delete(other) : hiddenClasses.add(other)));
+      const isAlone = !hiddenClasses.has(label) && hiddenClasses.size === data.classes.length - 1;
+      if (event.shiftKey && isAlone) hiddenClasses.clear();
+      else if (event.shiftKey) data.classes.forEach((_, other) => (other === label ? hiddenClasses.delete(other) : hiddenClasses.add(other)));
       else if (!hiddenClasses.delete(label)) hiddenClasses.add(label);
       showLegend();
       recolour();

@@ -90,13 +90,19 @@ def packed_model(
         center, axes = pca.mean_, pca.components_
         if tsne is True and (found := embed_tsne(Z, n_samples=_LAID_OUT)) is not None:
             tsne = replace(found, rows=rows[found.rows])
+    errors = np.asarray(reconstruction_errors(model, X), np.float32)
+    odd = None if labels is None else _disagreement(Z, labels)
     return {
         "name": name,
         "facts": description.facts,
+        "merits": {
+            "mean squared error": float(errors.mean()),
+            **({} if odd is None else {"of the nearest codes, of a sample's class": float(1 - odd.mean())}),
+        },
         "weights": [numbers(weight) for weight in halved(description.weights)],
         "codes": quantized(Z),
-        "errors": numbers(np.asarray(reconstruction_errors(model, X), np.float32)),
-        "odd": None if labels is None else numbers(_disagreement(Z, labels)),
+        "errors": numbers(errors),
+        "odd": None if odd is None else numbers(odd),
         "center": center.tolist(),
         "axes": axes.tolist(),
         "spread": ((Z - center) @ axes.T).std(axis=0).tolist(),
@@ -134,4 +140,6 @@ def _disagreement(Z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[
     if k < 1:
         return np.zeros(len(Z), np.float32)
     rows = NearestNeighbors(n_neighbors=k).fit(Z).kneighbors(return_distance=False)
-    return np.asarray((labels[rows] != labels[:, None]).mean(axis=1), np.float32)
+    # Where a class isn't known, on either side, nothing disagrees.
+    differ = (labels[rows] != labels[:, None]) & (labels[rows] >= 0) & (labels[:, None] >= 0)
+    return np.asarray(differ.mean(axis=1), np.float32)

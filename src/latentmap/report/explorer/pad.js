@@ -31,6 +31,7 @@ class Pad {
   }
 
   clear() {
+    this.brush = this.canvas.width / 11; // a file may have changed its size
     this.context.fillStyle = this.paper;
     this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
   }

@@ -38,7 +38,9 @@ function pixels(canvas, [height, width, channels = 1], low, high) {
   context.drawImage(canvas, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height), out = new Float32Array(height * width * channels);
   for (let i = 0; i < out.length; i++) {
-    out[i] = low + (data[4 * Math.floor(i / channels) + (channels === 1 ? 0 : i % channels)] * (high - low)) / 255;
+    const at = 4 * Math.floor(i / channels);
+    const value = channels === 1 ? (299 * data[at] + 587 * data[at + 1] + 114 * data[at + 2]) / 1000 : data[at + (i % channels)];
+    out[i] = low + (value * (high - low)) / 255;
   }
   return out;
 }

@@ -5,8 +5,7 @@ function listen() {
   let dragged = 0, tool = "move", line = null;
   byId("walk-on").addEventListener("click", () => {
     state.walkFrom = state.sample;
-    byId("hint").hidden = false;
-    byId("hint").textContent = byId("said").textContent = "Choose the sample to walk to.";
+    say("Choose the sample to walk to: click it, or go to it with the arrow keys and press Enter.");
   });
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -18,10 +17,25 @@ function listen() {
       for (const other of document.querySelectorAll("#tools button")) other.setAttribute("aria-pressed", String(other === button));
     });
   }
+  for (const [id, close] of [["walk", leaveWalk], ["selection", leaveSelection], ["sample", leaveSample]]) {
+    byId(`close-${id}`).addEventListener("click", () => {
+      close();
+      redraw();
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    leaveWalk();
+    leaveSelection();
+    say("");
+    redraw();
+  });
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, at(event));
     dragged = 0;
+    if (line) state[tool === "select" ? "line" : "path"] = null; // a second finger ends what the first was drawing
     tool = event.shiftKey ? "select" : event.altKey ? "walk" : state.tool;
     line = tool !== "move" && fingers.size === 1 ? [scatter.toPlace(...at(event))] : null;
   });
@@ -33,6 +47,8 @@ function listen() {
       fingers.set(event.pointerId, now);
       state[tool === "select" ? "line" : "path"] = line;
       redraw();
+    } else if (before && event.pointerType === "touch" && fingers.size === 1) {
+      fingers.set(event.pointerId, now); // one finger looks, two move the map
     } else if (before) {
       const others = [...fingers].filter(([id]) => id !== event.pointerId);
       if (others.length) {
@@ -51,7 +67,7 @@ function listen() {
     if (!fingers.delete(event.pointerId)) return;
     const drawn = line, isClick = dragged < 4 && event.type === "pointerup";
     line = null;
-    if (drawn && isClick) state[tool === "select" ? "line" : "path"] = null;
+    if (drawn && isClick) (tool === "select" ? leaveSelection : leaveWalk)();
     else if (drawn && tool === "select") showSelection(drawn);
     else if (drawn) walkAlong(drawn);
     if (isClick) select(state.places.nearest(...scatter.toPlace(...at(event)), hidden)[0]);
@@ -71,12 +87,13 @@ function listen() {
       ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, 1), ArrowDown: () => step(0, -1),
       "+": () => scatter.zoom(1.4, ...middle), "=": () => scatter.zoom(1.4, ...middle), "-": () => scatter.zoom(1 / 1.4, ...middle),
       0: () => fitAll(),
+      Enter: () => select(state.sample),
     };
     if (!Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
     if (["+", "=", "-"].includes(event.key)) state.whole = false;
     keys[event.key]();
-    redraw();
+    redraw({ moving: true });
   });
   byId("fit").addEventListener("click", () => {
     fitAll();

@@ -56,9 +56,10 @@ function showSelection(line) {
   for (let i = 0; i < samples.n; i++) if (!hidden(i) && within([points[2 * i], points[2 * i + 1]], line)) chosen.push(i);
   state.line = chosen.length ? line : null;
   byId("selection").hidden = !chosen.length;
-  byId("said").textContent = `${chosen.length} selected`;
+  say(chosen.length ? "" : "No sample lies within that line.");
   redraw();
   if (!chosen.length) return;
+  byId("said").textContent = `${chosen.length} selected`;
   byId("selection-title").textContent = `${chosen.length.toLocaleString("en")} selected`;
   if (samples.isImages) {
     const tile = element("canvas"), some = chosen.filter((_, i) => i % Math.ceil(chosen.length / MOST_AVERAGED) === 0);
@@ -68,12 +69,20 @@ function showSelection(line) {
     };
     paint(byId("mean"), meanOf(some, original), shape, low, high);
     paint(byId("median"), model.network.decode(medianCode(model, chosen)), shape, low, high);
-  }
+  } else showFeatures(byId("selection-bars"), model.network.decode(medianCode(model, chosen)), meanOf(chosen, (i) => samples.values(i)));
   const error = chosen.reduce((sum, i) => sum + model.errors[i], 0) / chosen.length;
-  const classes = samples.labels ? counted(samples, chosen).slice(0, 5).map(([name, n]) => `${n} ${name}`).join(", ") : "";
-  byId("selection-facts").textContent = `${classes && `${classes}; `}mean error ${digits(error)}`;
+  const most = Math.max(...chosen.map((i) => model.errors[i])), counts = samples.labels ? counted(samples, chosen) : [];
+  const classes = counts.slice(0, 5).map(([name, n]) => `${n} × ${name}`).join(", ") + (counts.length > 5 ? ` and ${counts.length - 5} classes more` : "");
+  byId("selection-facts").textContent = `${classes && `${classes}; `}error ${digits(error)} on average, ${digits(most)} at most`
+    + (samples.isImages ? "" : ". Bars: the decoded median of their codes; lines: their mean");
+  byId("selection").scrollIntoView({ block: "nearest" });
   byId("download").onclick = () => download("selection.csv", csv([
-    ["row", "name", "class", "error", ...Array.from({ length: model.k }, (_, j) => `z${j}`)],
-    ...chosen.map((i) => [samples.rows[i], data.names ? samples.name(i) : "", samples.className(i) ?? "", model.errors[i], ...model.code(i)]),
+    ["row", "name", "class", "error", ...(data.features ?? []), ...Array.from({ length: model.k }, (_, j) => `z${j}`)],
+    ...chosen.map((i) => [samples.rows[i], data.names ? samples.name(i) : "", samples.className(i) ?? "", model.errors[i], ...(data.features ? samples.values(i) : []), ...model.code(i)]),
   ]));
+}
+
+function leaveSelection() {
+  state.line = null;
+  byId("selection").hidden = true;
 }

@@ -12,6 +12,7 @@ function preparePlayer(scrub, button, duration) {
     playing = 0;
     button.textContent = "Play";
   };
+  scrub.addEventListener("stop", stop);
   scrub.addEventListener("pointerdown", stop);
   button.addEventListener("click", () => {
     if (playing) return stop();
@@ -66,8 +67,7 @@ function showWalk(line, ends, under = [true, true]) {
   const show = (share) => {
     const code = between(share), [near] = model.neighbours(code, 1);
     state.walked = model.fixed ? model.place(code, near) : placeAlong(line, share);
-    const [, distance] = state.places.nearest(...state.walked, hidden);
-    showCode(code, near, distance <= state.places.near);
+    showCode(code, near, model.isNear(code, near));
     redraw();
   };
   state.path = line;
@@ -79,6 +79,7 @@ function showWalk(line, ends, under = [true, true]) {
     paint(canvas, model.network.decode(between(i / (FRAMES - 1))), shape, low, high);
     return canvas;
   }) : []));
+  byId("walk").scrollIntoView({ block: "nearest" });
   byId("scrub").value = 0;
   byId("scrub").oninput = () => show(byId("scrub").value / byId("scrub").max);
   show(0);
