@@ -583,6 +583,7 @@ def test_on_a_phone_one_finger_looks_and_two_zoom(browser, page):
     phone = context.new_page()
     phone.goto(page.path.as_uri())
     phone.evaluate("latentmap.ready")
+    assert phone.locator("#hint").is_visible()
     assert phone.locator("#hint").inner_text().startswith("Draw a finger over the map")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     before, drawn = phone.evaluate("latentmap.view"), ink(phone, "decoded")
