@@ -37,7 +37,7 @@ from latentmap.training.ranks import Ranks
 from latentmap.training.runtime import PRECISIONS, choose_device
 from latentmap.training.streamed import make_batches
 
-_MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of short training, fewer
+_MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 16  # samples
 _SHORTEST = 1e-3  # over the longest: numbers that draw nothing
 
@@ -162,7 +162,7 @@ def learn(
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
-        _measure_codes(model.module, batches, n_moves=min(_MEASURED, batches.n_train * len(result.records) // 4))
+        _measure_codes(model.module, batches, n_moves=min(_MEASURED, 4 * batches.n_train))
     seconds = time.perf_counter() - start
     model.prior_is_normal = objective.prior_is_normal
     model.take_in(samples, piecewise=piecewise)
