@@ -304,9 +304,11 @@ class Training:
 
     def show_weights(self) -> None:
         """Let callbacks encode with the network as it is."""
-        if self._encode is not None and self._callbacks:
+        # Going to evaluation and back costs a little: only for those who look.
+        looking = [one for one in self._callbacks if type(one).on_weights is not Callback.on_weights]
+        if self._encode is not None and looking:
             self.learned.eval()
-            for callback in self._callbacks:
+            for callback in looking:
                 callback.on_weights(self.step / self.batches.n_batches, self._encode)
 
     def _step(self, batch: Batch, stop_wanted: Callable[[], bool]) -> tuple[Tensor, bool]:
