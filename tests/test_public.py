@@ -41,7 +41,15 @@ def test_all_is_sorted_and_every_name_in_it_is_there(name):
 
 
 def test_the_public_names_are_these():
-    assert latentmap.__all__ == ["Autoencoder", "Dataset", "LatentmapError", "__version__", "explore", "load_dataset"]
+    assert latentmap.__all__ == [
+        "Autoencoder",
+        "Dataset",
+        "LatentmapError",
+        "__version__",
+        "explore",
+        "load_dataset",
+        "plot",
+    ]
     assert dir(latentmap) == latentmap.__all__
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "explore", "load_dataset"]
+__all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "explore", "load_dataset", "plot"]
 
 _HOMES = {
     "Autoencoder": "latentmap.estimator",
@@ -16,9 +16,11 @@ _HOMES = {
     "LatentmapError": "latentmap.errors",
     "explore": "latentmap.report.explorer",
     "load_dataset": "latentmap.data",
+    "plot": "latentmap.plot",
 }
 
 if TYPE_CHECKING:
+    from latentmap import plot
     from latentmap.data import Dataset, load_dataset
     from latentmap.errors import LatentmapError
     from latentmap.estimator import Autoencoder
@@ -34,7 +36,8 @@ if "OMP_WAIT_POLICY" not in os.environ:
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: ``import latentmap`` and ``latentmap --help`` stay quick."""
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        home = importlib.import_module(_HOMES[name])
+        return home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 import operator
 import os
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     random_state : int, RandomState or None, default None
         Seeds everything that is random. With an int, fitting twice on one machine gives the same weights bit for bit.
     verbose : int, default 0
-        1 writes a line an epoch to standard error, and which values of images that are not uint8 are black and white.
+        1 writes a line an epoch to standard error (in a notebook it moves a bar), and which values of images that are
+        not uint8 are black and white.
 
     Attributes
     ----------
@@ -540,6 +542,31 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return what the fitted model is and how it was learned, as one flat table of facts."""
         check_is_fitted(self, "module_")
         return self._fitted.describe()
+
+    def _repr_html_inner(self) -> str:
+        """What notebooks show: scikit-learn's table of parameters, and what was learned."""
+        return str(super()._repr_html_inner()) + self._what_was_learned()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """The same, for the notebooks that ask in this way."""
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] += self._what_was_learned()
+        return bundle
+
+    def _what_was_learned(self) -> str:
+        """What the network is and what it reached, in a few words; nothing before `fit`."""
+        if not hasattr(self, "_fitted"):
+            return ""
+        shape = self.preprocessing_.sample_shape
+        best = next((row["valid_loss"] for row in self.history_ if row["epoch"] == self.best_epoch_), None)
+        facts = [
+            f"{self.model_}: {' x '.join(map(str, shape))} values to {self.latent_dim_} and back",
+            f"{self.n_parameters_:,} parameters",
+            f"{self.n_iter_} epochs" + (f", the best {self.best_epoch_}" if best is not None else ""),
+            *([f"validation loss {best:.4g}"] if best is not None else []),
+        ]
+        return f"<p>Learned: {html.escape(' · '.join(facts))}</p>"
 
     def __sklearn_tags__(self) -> Tags:
         """Say what input is taken; codes are float32 whatever the input."""

@@ -14,7 +14,8 @@ import latentmap as package
 from latentmap.errors import DatasetError
 
 COMMANDS = (
-    "report", "fit", "sweep", "encode", "decode", "generate", "interpolate", "evaluate", "info", "export", "data",
+    "report", "fit", "sweep", "encode", "decode", "draw", "generate", "interpolate", "evaluate", "info", "export",
+    "data",
 )  # fmt: skip
 
 

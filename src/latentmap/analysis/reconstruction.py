@@ -78,6 +78,8 @@ class Comparison(Brief):
         How many samples the split has that best, median and worst were chosen from.
     unit : float or ndarray, shape (n_features,)
         `measuring_unit` of the samples: what full brightness is in the units of images.
+    rows : ndarray of int64, shape (m,)
+        Which of the split the samples are.
     """
 
     X: NDArray[Any]
@@ -85,6 +87,7 @@ class Comparison(Brief):
     models: tuple[Reconstructions, ...]
     n: int
     unit: Unit
+    rows: IntArray
 
 
 def some_of_each_class(labels: IntArray | None, n: int, n_wanted: int = 10) -> IntArray:
@@ -107,6 +110,7 @@ def compare_reconstructions(
     dataset: Dataset,
     *,
     errors: Mapping[str, NDArray[np.floating]] | None = None,
+    rows: IntArray | None = None,
 ) -> Comparison:
     """Reconstruct test samples of each class, and each model's best, median and worst, for comparison.
 
@@ -118,6 +122,8 @@ def compare_reconstructions(
         The data; without labels the samples are evenly spaced.
     errors : mapping of str to ndarray of shape (n_test,), optional
         `reconstruction_errors` of each model where they are known already.
+    rows : ndarray of int64, shape (m,), optional
+        Which test samples to show; by default some of each class.
 
     Returns
     -------
@@ -125,7 +131,7 @@ def compare_reconstructions(
         Samples, reconstructions and errors, ready to draw.
     """
     X, labels, unit = dataset.test.X, dataset.test.labels, dataset.unit
-    chosen = some_of_each_class(labels, len(X))
+    chosen = some_of_each_class(labels, len(X)) if rows is None else rows
     results = []
     for title, model in models.items():
         all_errors = reconstruction_errors(model, X, unit=unit) if errors is None else np.asarray(errors[title])
@@ -143,4 +149,4 @@ def compare_reconstructions(
                 extremes_errors=all_errors[extremes],
             )
         )
-    return Comparison(X[chosen], named(chosen, labels, dataset.class_names), tuple(results), len(X), unit)
+    return Comparison(X[chosen], named(chosen, labels, dataset.class_names), tuple(results), len(X), unit, chosen)

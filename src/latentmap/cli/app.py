@@ -22,7 +22,7 @@ from latentmap.cli import bar, processes
 from latentmap.cli.explore_command import explore
 from latentmap.cli.info_commands import data, info
 from latentmap.cli.model_commands import decode, encode, evaluate, export
-from latentmap.cli.picture_commands import generate, interpolate
+from latentmap.cli.picture_commands import draw, generate, interpolate
 from latentmap.cli.report_command import report
 from latentmap.cli.training_commands import fit, sweep
 from latentmap.errors import LatentmapError, printable
@@ -34,7 +34,21 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (report, explore, fit, sweep, encode, decode, generate, interpolate, evaluate, info, export, data):
+for command in (
+    report,
+    explore,
+    fit,
+    sweep,
+    encode,
+    decode,
+    draw,
+    generate,
+    interpolate,
+    evaluate,
+    info,
+    export,
+    data,
+):
     app.command(command.__name__)(command)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from latentmap.cli.bar import Bar, answer, starting
-from latentmap.cli.options import DataDir, Force, check_output, load_both, output_option
+from latentmap.cli.options import DataDir, Force, check_output, load_models, output_option
 
 
 def explore(
@@ -40,18 +40,10 @@ def explore(
     if output.suffix not in (".html", ".htm"):
         raise ValueError(f"output must end in .html, got {output.name}.")
     check_output(output, force=force)
-    from latentmap.errors import DatasetError
     from latentmap.report.explorer import explore as make
     from latentmap.report.explorer import of_dataset
 
-    loaded = [load_both(Path(path), source, data_dir=data_dir) for path in models]
-    dataset = loaded[0][1]
-    named = {}
-    for path, (autoencoder, found) in zip(models, loaded, strict=True):
-        if found.sample_shape != dataset.sample_shape:
-            raise DatasetError(f"{path} takes samples of another shape than {models[0]}. Explore it by itself.")
-        name = Path(path).resolve().name
-        named[name if name not in named else path] = autoencoder
+    named, dataset = load_models([Path(path) for path in models], source, data_dir=data_dir)
     Bar("packing")
     command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
     make(named, **of_dataset(dataset), limit=limit, facts={"command": command}).save(output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from latentmap.cli.bar import DataBar, note, starting
-from latentmap.errors import CheckpointError, LatentmapError, OutputError
+from latentmap.errors import CheckpointError, DatasetError, LatentmapError, OutputError
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
@@ -79,6 +79,9 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir", help="Where built-in datasets are kept, one folder each.", show_default="$LATENTMAP_DATA"
     ),
+]
+Dpi = Annotated[
+    int, typer.Option("--dpi", help="Pixels an inch of PNG files; figures are 8 inches wide.", min=20, max=1200)
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")]
@@ -224,11 +227,33 @@ def read_source(source: str, **options: Any) -> Dataset:
 
 def load_both(model: Path, source: str, **options: Any) -> tuple[Autoencoder, Dataset]:
     """A model, and a dataset read as the one that the model was fitted on."""
+    models, dataset = load_models([model], source, **options)
+    return next(iter(models.values())), dataset
+
+
+def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dict[str, Autoencoder], Dataset]:
+    """Models by the names of their folders, and a dataset read as the one that the first was fitted on."""
     starting()
+    models: dict[str, Autoencoder] = {}
+    kinds = []
+    for path in paths:
+        autoencoder, reading = _load(path)
+        kinds.append((autoencoder.preprocessing_.sample_shape, reading.get("dtype")))
+        if kinds[-1] != kinds[0]:
+            raise DatasetError(f"{path} takes samples of another shape or kind than {paths[0]}. Take it by itself.")
+        name = base = path.resolve().name
+        while name in models:
+            name = f"{base}-{sum(one.startswith(base) for one in models) + 1}"
+        models[name] = autoencoder
+    return models, read_source(source, reading=_load(paths[0])[1], **options)
+
+
+def _load(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
+    """A model that takes samples as a dataset has them, and how that is to be read."""
     from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder
 
-    autoencoder = Autoencoder.load(model)
+    autoencoder = Autoencoder.load(path)
     reading = autoencoder.metadata_.get("reading")
     preprocessing = autoencoder.preprocessing_
     held = None if preprocessing.is_raw else "float32"
@@ -243,7 +268,7 @@ def load_both(model: Path, source: str, **options: Any) -> tuple[Autoencoder, Da
         reading, changed = Reading().to_config(), False
     if preprocessing.is_images and changed:  # from here on the data, and so the model, is as a dataset has it
         reading, autoencoder.preprocessing_ = {**reading, "dtype": held}, preprocessing.of_dataset()
-    return autoencoder, read_source(source, reading=reading, **options)
+    return autoencoder, reading
 
 
 class InterruptedCommand(LatentmapError):  # noqa: N818  # it is no error

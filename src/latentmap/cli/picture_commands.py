@@ -1,15 +1,16 @@
-"""Commands that draw what a model makes of classes, random codes, and walks: generate and interpolate."""
+"""Commands that draw what models made of data: draw, generate and interpolate."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from latentmap.cli.bar import Bar, answer, note, starting
 from latentmap.cli.options import (
     DataDir,
+    Dpi,
     Force,
     Limit,
     Model,
@@ -17,10 +18,13 @@ from latentmap.cli.options import (
     Source,
     check_output,
     load_both,
+    load_models,
     output_option,
 )
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from latentmap.data import Dataset
     from latentmap.estimator import Autoencoder
 
@@ -30,6 +34,68 @@ FromClass = Annotated[
 ToClass = Annotated[str | None, typer.Option("--to-class", metavar="CLASS", help="The class to end at.")]
 
 _MANY = 16  # numbers of a code, for a mixture fitted to 5,000 codes
+
+
+def draw(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL... SOURCE", help="Model folders, and the data whose test samples to draw."),
+    ],
+    output: Annotated[Path, output_option("The picture to write: .png, .svg or .pdf.")],
+    kind: Annotated[
+        Literal[
+            "map",
+            "reconstructions",
+            "latent_grid",
+            "medians",
+            "interpolation",
+            "strangest",
+            "tsne",
+            "compare",
+            "network",
+            "history",
+        ],
+        typer.Option(
+            "--kind",
+            help="What to draw: the map of codes of 2 numbers; what comes back; the decoder's drawing all over the "
+            "plane; the median code of each class; walks between samples; the samples of largest error; codes of "
+            "more numbers by t-SNE; the loss per epoch; maps beside each other.",
+        ),
+    ] = "map",
+    pca: Annotated[bool, typer.Option("--pca", help="Set PCA of as many numbers beside the first model.")] = False,
+    dpi: Dpi = 160,
+    limit: Limit = None,
+    data_dir: DataDir = None,
+    force: Force = False,
+) -> None:
+    """Draw what trained models made of data, as one picture.
+
+    Several models stand beside each other in reconstructions, medians, interpolation, history and compare.
+
+    Example: **latentmap draw models/mnist mnist -o map.png**
+
+    Example: **latentmap draw models/mnist mnist -o compare.svg --kind compare --pca**
+    """
+    starting()
+    from latentmap.report.output import check_picture
+
+    *paths, source = sources
+    if not paths:
+        raise ValueError("MODEL... SOURCE must be at least one model folder and the data, got one. Name both.")
+    check_picture(output)
+    check_output(output, force=force)
+    models, dataset = load_models([Path(path) for path in paths], source, limit=limit, data_dir=data_dir)
+    Bar("drawing")
+    from latentmap import plot
+    from latentmap.analysis import PcaBaseline
+    from latentmap.report import write_figure
+
+    shown: dict[str, Any] = {f"{name} ({model.latent_dim_})": model for name, model in models.items()}
+    if pca:
+        size = next(iter(models.values())).latent_dim_
+        shown[f"PCA ({size})"] = PcaBaseline(size).fit(dataset.train.X)
+    write_figure(getattr(plot, kind)(shown, dataset), output, dpi=dpi)
+    answer(output)
 
 
 def generate(
@@ -61,8 +127,7 @@ def generate(
     Example: **latentmap generate models/mnist --samples 64 -o samples.png**
     """
     starting()
-    from latentmap import analysis, report
-    from latentmap.report.output import check_picture
+    from latentmap.report.output import check_picture, write_figure
 
     check_output(output, force=force)
     if samples is not None:
@@ -74,17 +139,9 @@ def generate(
         raise ValueError("SOURCE must be given, or --samples: a class's picture needs its data.")
     autoencoder, dataset = load_both(model, source, limit=limit, data_dir=data_dir)
     Bar("drawing")
-    train = dataset.train
-    medians = analysis.class_medians(
-        autoencoder.transform(train.X), train.labels, class_names=dataset.class_names, seed=autoencoder.seed_
-    )
-    result = analysis.generate(autoencoder.model_, autoencoder, medians, dataset)
-    figure = (
-        report.generated([result])
-        if dataset.is_images
-        else report.vector_table([result], report.Features.of_dataset(dataset))
-    )
-    report.write_figure(figure, output)
+    from latentmap import plot
+
+    write_figure(plot.medians(autoencoder, dataset, seed=autoencoder.seed_), output)
     answer(output)
 
 
@@ -145,23 +202,15 @@ def interpolate(
         if number is None and name is None:
             raise ValueError(f"either {option}-class or {option} must be given.")
     starting()
-    import numpy as np
-
-    from latentmap import analysis, report
-    from latentmap.report.output import check_picture
+    from latentmap.report.output import check_picture, write_figure
 
     check_picture(output)
     autoencoder, dataset = load_both(model, source, limit=limit, data_dir=data_dir)
     start, end = (_find_sample(autoencoder, dataset, *one) for one in ends)
     note(f"from {_name_sample(dataset, start)} to {_name_sample(dataset, end)}.")
-    pairs = np.array([[start, end]])
-    walk = analysis.interpolate({autoencoder.model_: autoencoder}, dataset, pairs, n_steps=steps)
-    figure = (
-        report.interpolation(walk)
-        if dataset.is_images
-        else report.vector_walks(walk, report.Features.of_dataset(dataset))
-    )
-    report.write_figure(figure, output)
+    from latentmap import plot
+
+    write_figure(plot.interpolation(autoencoder, dataset, pairs=[(start, end)], n_steps=steps), output)
     answer(output)
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 from latentmap.cli.bar import answer, note, starting
 from latentmap.cli.options import (
     DataOptions,
+    Dpi,
     InterruptedCommand,
     ObjectiveOptions,
     Source,
     check_output,
     check_resume,
+    load_models,
     output_option,
     with_groups,
 )
@@ -29,6 +32,19 @@ def report(
     learning: ObjectiveOptions,
     data: DataOptions,
     output: Annotated[Path | None, output_option("The folder to write.", show_default="runs/SOURCE")] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="Show this trained model, as it is, in place of training some; may be given several times.",
+            show_default="trains four",
+        ),
+    ] = None,
+    image_format: Annotated[
+        Literal["png", "svg", "pdf"], typer.Option("--format", help="Of the files in figures/.")
+    ] = "png",
+    dpi: Dpi = 160,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted run stopped: fit only what it had not fitted.")
     ] = False,
@@ -36,12 +52,14 @@ def report(
         bool, typer.Option("--force", help="Replace a report that is there, and an interrupted run.")
     ] = False,
 ) -> None:
-    """Train four autoencoders, set them beside PCA, and write a page that shows what they learned.
+    """Train four autoencoders (or take trained ones), set them beside PCA, and write a page of what they learned.
 
     Writes report.html (one self-contained file), metrics.json, figures/*.png and models/NAME/. Ctrl-C keeps the models
     that are finished, and --resume goes on from them.
 
     Example: **latentmap report mnist -o runs/mnist**
+
+    Example: **latentmap report mnist --model models/mnist -o runs/trained**
     """
     starting()
     from latentmap.data.loading import name_of
@@ -59,7 +77,11 @@ def report(
         answer(folder / "report.html")
         return
     start = time.perf_counter()
-    dataset = data.read(source)
+    models = None
+    if model:
+        models, dataset = load_models(model, source, **only_how_much(data))
+    else:
+        dataset = data.read(source)
     seconds = time.perf_counter() - start
     note(f"a report of {repr(dataset).removeprefix('Dataset ')}")
 
@@ -79,6 +101,9 @@ def report(
             callbacks=[TrainingBar()],
             progress=show_stage,
             resume=resume,
+            models=models,
+            image_format=image_format,
+            dpi=dpi,
         )
     except KeyboardInterrupt:
         if not unfinished.exists():
@@ -87,6 +112,20 @@ def report(
             f"interrupted. {unfinished} keeps what is finished: to go on, add --resume to the same command."
         ) from None
     answer(folder / "report.html")
+
+
+_HOW_MUCH = ("limit", "memory", "skip_bad", "data_dir")
+
+
+def only_how_much(data: DataOptions) -> dict[str, Any]:
+    """How much of a source to read and where it is; refuse to say how, which trained models know."""
+    given: dict[str, Any] = {
+        name: value for name, value in asdict(data).items() if value != getattr(DataOptions, name)
+    }
+    allowed: dict[str, Any] = {name: given.pop(name) for name in _HOW_MUCH if name in given}
+    if given:
+        raise ValueError(f"--{next(iter(given))} must be left out with --model: data is read as the model was fitted.")
+    return allowed
 
 
 def again(context: typer.Context, folder: Path) -> list[str]:

@@ -25,7 +25,9 @@ from latentmap.models.layers import describe
 from latentmap.report.explorer import explore, of_dataset
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment
-from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load
+from latentmap.report.figures.canvas import DPI
+from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load, spec_of
+from latentmap.report.output import PICTURE_SUFFIXES
 from latentmap.report.page import render
 from latentmap.training import OBJECTIVES, Callback, CodeFilm
 
@@ -93,6 +95,9 @@ def build_report(
     callbacks: Sequence[Callback] = (),
     progress: Callable[[str], None] | None = None,
     resume: bool = False,
+    models: Mapping[str, Autoencoder] | None = None,
+    image_format: str = "png",
+    dpi: int = DPI,
 ) -> ReportResult:
     """Fit autoencoders and PCA to a dataset and write a page that shows what they learned.
 
@@ -120,6 +125,12 @@ def build_report(
         Called with the name of each stage as it begins.
     resume : bool, default=False
         Take the models that an interrupted run has kept, where data and settings are the same; fit only the others.
+    models : mapping of str to Autoencoder, optional
+        Fitted models to show, by name, in place of `specs`: nothing is trained then.
+    image_format : {"png", "svg", "pdf"}, default="png"
+        Of the files in ``figures/``; the page holds PNG always.
+    dpi : int, default=160
+        Pixels an inch of these files; figures are 8 inches wide.
 
     Returns
     -------
@@ -145,13 +156,19 @@ def build_report(
     with new_folder(out_dir, is_report) as folder:
         if not resume:
             discard(unfinished)
-        specs = specs or default_specs(dataset.sample_shape, len(dataset.train))
-        films = {spec.name: CodeFilm(dataset.test.X) for spec in specs if spec.pictured}
-        fitted = fit_models(
-            dataset, specs, unfinished, watch, films=films, seed=seed, callbacks=callbacks, resume=resume
-        )
-        experiment = Experiment(dataset, measure(dataset, fitted, watch), seed)
-        results, pictures = make_figures(experiment, folder / "figures", watch)
+        films: dict[str, CodeFilm] = {}
+        if models is None:
+            specs = specs or default_specs(dataset.sample_shape, len(dataset.train))
+            films = {spec.name: CodeFilm(dataset.test.X) for spec in specs if spec.pictured}
+            fitted = fit_models(
+                dataset, specs, unfinished, watch, films=films, seed=seed, callbacks=callbacks, resume=resume
+            )
+        else:
+            fitted = [(spec_of(name, model), model) for name, model in models.items()]
+            watch.seconds |= {f"fit_{name}": model.history_[-1]["seconds"] for name, model in models.items()}
+        fitted += fit_baselines(dataset, fitted, watch)
+        experiment = Experiment(dataset, measure(dataset, fitted, watch), seed, is_given=models is not None)
+        results, pictures = make_figures(experiment, folder / "figures", watch, image_format, dpi)
         with watch.stage("page"):
             for model in experiment.models:
                 if isinstance(model.model, Autoencoder):
@@ -168,7 +185,8 @@ def build_report(
 
 def is_report(folder: Path) -> bool:
     """Tell whether a folder is a former report and nothing else, so that replacing it loses nothing."""
-    ours = [PAGE, METRICS, EXPLORER, *(f"figures/{figure.name}.png" for figure in FIGURES)]
+    ours = [PAGE, METRICS, EXPLORER]
+    ours += [f"figures/{figure.name}{suffix}" for figure in FIGURES for suffix in PICTURE_SUFFIXES]
     ours += [f"models/*/{name}" for name in ("model.safetensors", "config.json", "history.jsonl")]
     if not ((folder / PAGE).is_file() and (folder / METRICS).is_file() and holds_only(folder, ours)):
         return False
@@ -187,7 +205,7 @@ def fit_models(
     callbacks: Sequence[Callback],
     resume: bool,
 ) -> list[tuple[ModelSpec, Model]]:
-    """Fit the models, then PCA at each of their sizes."""
+    """Fit the models."""
     fitted: list[tuple[ModelSpec, Model]] = []
     for spec in specs:
         stage = f"fit_{spec.name}"
@@ -197,7 +215,15 @@ def fit_models(
             model = fit_or_load(untrained, dataset, unfinished / spec.name, resume=resume)
         watch.seconds[stage] = max(watch.seconds[stage], model.history_[-1]["seconds"])  # with those of earlier runs
         fitted.append((spec, model))
-    for size in sorted({min(model.latent_dim_, most_components(dataset.train.X)) for _, model in fitted}):
+    return fitted
+
+
+def fit_baselines(
+    dataset: Dataset, models: Sequence[tuple[ModelSpec, Model]], watch: Stopwatch
+) -> list[tuple[ModelSpec, Model]]:
+    """Fit PCA at each size of some models."""
+    fitted: list[tuple[ModelSpec, Model]] = []
+    for size in sorted({min(model.latent_dim_, most_components(dataset.train.X)) for _, model in models}):
         spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
         with watch.stage(f"fit_{spec.name}"):
             fitted.append((spec, PcaBaseline(size).fit(dataset.train.X)))
@@ -243,9 +269,9 @@ def is_whole(film: CodeFilm | None) -> bool:
 
 
 def make_figures(
-    experiment: Experiment, folder: Path, watch: Stopwatch
+    experiment: Experiment, folder: Path, watch: Stopwatch, image_format: str, dpi: int
 ) -> tuple[dict[str, Any], dict[str, tuple[bytes, Caption]]]:
-    """Compute each figure, draw it and write it as a PNG file; returns the results, and pictures with their words."""
+    """Compute each figure, draw it and write it as a file; returns the results, and PNG pictures with their words."""
     folder.mkdir()
     results, pictures = {}, {}
     for figure in FIGURES:
@@ -259,8 +285,13 @@ def make_figures(
             if not figure.is_slow:
                 results[figure.name] = figure.compute(experiment)
             if (result := results[figure.name]) is not None:
-                content = png(renderer.draw(result, experiment), few_colours=figure.of_points)
-                (folder / f"{figure.name}.png").write_bytes(content)
+                drawn = renderer.draw(result, experiment)
+                content = png(drawn, few_colours=figure.of_points)
+                path = folder / f"{figure.name}.{image_format}"
+                if (image_format, dpi) == ("png", DPI):
+                    path.write_bytes(content)
+                else:
+                    drawn.savefig(path, dpi=dpi)
                 pictures[figure.name] = (content, renderer.caption(result, experiment))
     return results, pictures
 

@@ -111,6 +111,12 @@ def default_specs(
     )
 
 
+def spec_of(name: str, model: Autoencoder) -> ModelSpec:
+    """Return what a model is that was fitted before."""
+    about = f"{model.model_}, fitted before in {count(model.n_iter_, 'epoch')}"
+    return ModelSpec(name, {"model": model.model_, "objective": model.objective}, about)
+
+
 # ---- fitting -------------------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ _MARK = ("Software", "latentmap")
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 
-def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+def write_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int | None = None) -> None:
     """Write a figure to a file, whole or not at all.
 
     Parameters
@@ -29,6 +29,8 @@ def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
         What a function of `latentmap.report` drew.
     path : path
         Ends in .png, .svg or .pdf.
+    dpi : int, optional
+        Pixels an inch of a PNG file; by default the figure's own.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """
     check_picture(path)
     with new_file(path) as temporary:
-        figure.savefig(temporary)
+        figure.savefig(temporary, dpi=dpi or "figure")
 
 
 def check_picture(path: str | os.PathLike[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -107,18 +108,39 @@ class CodeFilm(Callback):
 
 
 class PrintEpochs(Callback):
-    """Writes one line an epoch to standard error: what ``verbose=1`` does."""
+    """Writes one line an epoch to standard error, in a notebook a bar: what ``verbose=1`` does."""
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Remember how many epochs there are."""
         self._epochs = plan.epochs
+        self._bar = notebook_bar(plan.epochs)
+
+    def on_train_end(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Write the epoch's line."""
         valid = "" if record.valid_loss is None else f"  valid {record.valid_loss:.5f}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"train {record.train_loss:.5f}{valid}", refresh=False)
+            self._bar.update(record.epoch - self._bar.n)
+            return
         epochs = str(max(self._epochs, record.epoch))
         epoch = f"epoch {record.epoch:{len(epochs)}d}/{epochs}"
         sys.stderr.write(f"{epoch}  train {record.train_loss:.5f}{valid}  {record.seconds:6.1f} s\n")
+
+
+def notebook_bar(epochs: int) -> Any:
+    """A bar of tqdm's, in the kernel of a notebook; None elsewhere."""
+    if type(getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()).__name__ != "ZMQInteractiveShell":
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is experimental; and without ipywidgets it draws a bar of letters
+        from tqdm.autonotebook import tqdm
+
+        return tqdm(total=epochs, unit="epoch")
 
 
 class TensorBoard(Callback):

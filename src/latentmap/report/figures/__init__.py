@@ -7,19 +7,25 @@ state is neither read nor changed, so every drawing function works in a notebook
 from latentmap.report.figures import (
     embedding,
     generated,
+    growth,
     interpolation,
     latent_grid,
     map,  # noqa: A004  # the name of its file in figures/
+    network,
     pca,
     reconstructions,
+    strangest,
     training,
     tsne,
 )
 from latentmap.report.figures.base import ReportFigure
 
 FIGURES: list[ReportFigure] = [
+    network.FIGURE,
     training.FIGURE,
     reconstructions.FIGURE,
+    growth.FIGURE,
+    strangest.FIGURE,
     embedding.FIGURE,
     pca.FIGURE,
     tsne.FIGURE,

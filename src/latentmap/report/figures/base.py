@@ -25,6 +25,7 @@ class Experiment:
     dataset: Dataset
     models: tuple[Measured, ...]  # the autoencoders, then PCA
     seed: int = 0
+    is_given: bool = False  # models that were fitted before, and nothing is to be fitted for figures
 
     @property
     def thing(self) -> str:

@@ -36,7 +36,7 @@ def interpolation(walks: Interpolation) -> Figure:
         panels,
         left=1.15,
         heading=(
-            "From one test sample to another",
+            "From one sample to another",
             "decoded points of the straight line between two codes; last row: the pixels themselves, blended",
         ),
     )
@@ -82,7 +82,7 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
             for step, text in enumerate(nearest):
                 beside_row(ax, step, plain(text, 12), fontsize=SMALL - 1, color=FAINT)
     name_features(list(axes.flat), list(axes[-1]), features, shown)
-    return finish(figure, list(axes.flat), "From one test sample to another")
+    return finish(figure, list(axes.flat), "From one sample to another")
 
 
 def _compute(experiment: Experiment) -> Interpolation:

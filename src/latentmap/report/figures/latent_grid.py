@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from latentmap.analysis import LatentGrid
 from latentmap.analysis import latent_grid as decode_grid
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
-from latentmap.report.figures.canvas import new_figure, show_tiles, title, to_rgb
+from latentmap.report.figures.canvas import axes_or_new, new_figure, show_tiles, title, to_rgb
 from latentmap.report.figures.features import COLOURS, Features, finish
 from latentmap.report.figures.letters import plain
 from latentmap.report.figures.style import INK, SMALL, TEXT, WIDTH
@@ -21,7 +21,7 @@ MOST_MAPS = 24
 LARGE_IMAGE = 64 * 64  # pixels from which the grid has fewer cells: they could not be told apart, and cost memory
 
 
-def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = ()) -> Figure:
+def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = (), ax: Axes | None = None) -> Figure:
     """Draw what decoders make of codes all over the latent space, z2 upward.
 
     Parameters
@@ -30,6 +30,8 @@ def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = ()) -> Fi
         The grids and their pictures, one or more models.
     names : sequence of str, optional
         The models' names, for the titles.
+    ax : Axes, optional
+        Where to draw the first; a new figure of all by default.
 
     Returns
     -------
@@ -37,14 +39,18 @@ def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = ()) -> Fi
         For each grid its pictures, fainter where no code is near, with z1 below and z2 on the left; beside each other,
         those of colour images one below the other, twice as large.
     """
+    if ax is not None:
+        figure, _ = axes_or_new(ax, 0)
+        _draw_grid(ax, grids[0], names[0] if names else "", alone=True)
+        return figure
     _, _, height, width = grids[0].pictures.shape[:4]
     in_row = 1 if grids[0].pictures.shape[4:] >= (3,) else len(grids)
     share = WIDTH / in_row - 0.6
     rows = len(grids) // in_row
     figure = new_figure(rows * (float(np.clip(share * height / width, 3.0, 11.0)) + (0.6 if in_row == 1 else 1.0)))
     axes = figure.subplots(rows, in_row, squeeze=False).flat
-    for ax, grid, name in zip(axes, grids, [*names, *[""] * len(grids)], strict=False):
-        _draw_grid(ax, grid, name, alone=len(grids) == 1)
+    for place, grid, name in zip(axes, grids, [*names, *[""] * len(grids)], strict=False):
+        _draw_grid(place, grid, name, alone=len(grids) == 1)
     return figure
 
 

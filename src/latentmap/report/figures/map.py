@@ -166,7 +166,7 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     """Its words."""
     pictures = ", with test images at their places wherever there is room for one" * experiment.dataset.is_images
     schedule = ""
-    if OBJECTIVES[model.objective].keeps_neighbors:
+    if OBJECTIVES[model.objective].keeps_neighbors and "epochs" in model.spec.params:
         schedule = (
             f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a third of "
             f'the schedule that Autoencoder(model="residual", objective="{model.objective}") has on its own, which '

@@ -1,4 +1,4 @@
-"""``pca``: the 2-D codes beside the first two principal components."""
+"""``pca``: 2-D codes beside the first two principal components."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from latentmap.report.models import Measured
 
 
 def _compute(experiment: Experiment) -> list[Measured] | None:
-    """The models of 2 numbers, then PCA."""
+    """The first model of 2 numbers, then PCA."""
     pca = experiment.flat_baseline
-    return [*experiment.flat, pca] if experiment.flat and pca else None
+    return [experiment.flat[0], pca] if experiment.flat and pca else None
 
 
 def _draw(models: Sequence[Measured], experiment: Experiment) -> Figure:

@@ -35,13 +35,19 @@ _ACROSS = 5  # vectors beside each other
 _MOST_ROWS = 6  # of vectors, in all bands
 
 
-def reconstructions(comparison: Comparison) -> Figure:
+def reconstructions(comparison: Comparison, *, heading: str = "", kind: str = "", extremes: bool = True) -> Figure:
     """Draw samples above what each model makes of them, then each model's best, median and worst sample.
 
     Parameters
     ----------
     comparison : Comparison
         The samples and their reconstructions.
+    heading : str, default=""
+        What the samples are; by default originals and reconstructions.
+    kind : str, default=""
+        How they were chosen; by default some of each class, or evenly spaced.
+    extremes : bool, default=True
+        Whether the best, the median and the worst are drawn too.
 
     Returns
     -------
@@ -57,22 +63,12 @@ def reconstructions(comparison: Comparison) -> Figure:
     names, long = column_names([comparison.names[i] for i in chosen])
     head = 0.34 if long else 0.22
     bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=head) for start in starts]
-    columns = [images for model in comparison.models for images in (model.extremes_X, model.extremes_X_hat)]
-    pairs = np.stack([to_rgb(images, comparison.unit) for images in columns], axis=1)
-    n_blocks = -(-pairs.shape[1] // COLUMNS)
-    per_block = 2 * -(-len(comparison.models) // n_blocks)  # so that no model stands alone
-    extremes = [
-        Panel(pairs[:, start : start + per_block], lines=1, head=0.62 if start == 0 else 0.35)
-        for start in range(0, pairs.shape[1], per_block)
-    ]
-    each = "one" if len(set(comparison.names)) == len(comparison.names) else "some"
-    kind = f"{each} of each class" if not comparison.names[0].startswith("no. ") else "evenly spaced"
-    if len(chosen) < len(comparison.X):
-        kind = f"one of each of {len(chosen)} of {len(comparison.X):,} classes"
+    per_block, pairs = _extreme_panels(comparison) if extremes else (0, [])
+    kind = kind or _kind(comparison, len(chosen))
     figure, tiles = tile_sheet(
-        [*bands, *extremes],
+        [*bands, *pairs],
         left=NAME_INCHES,
-        heading=("Originals and reconstructions", f"test samples, {kind}; under each its mean squared error"),
+        heading=(heading or "Originals and reconstructions", f"{kind}; under each its mean squared error"),
     )
     for start, band in zip(starts, tiles, strict=False):
         _write_band(band, comparison, chosen[start : start + COLUMNS])
@@ -80,6 +76,27 @@ def reconstructions(comparison: Comparison) -> Figure:
     for number, panel in enumerate(tiles[len(bands) :]):
         _write_extremes(panel, comparison, number * per_block // 2, heading=number == 0)
     return figure
+
+
+def _kind(comparison: Comparison, n_shown: int) -> str:
+    """How the samples of a comparison were chosen."""
+    if n_shown < len(comparison.X):
+        return f"one of each of {n_shown} of {len(comparison.X):,} classes"
+    if comparison.names[0].startswith("no. "):
+        return "evenly spaced"
+    return f"{'one' if len(set(comparison.names)) == len(comparison.names) else 'some'} of each class"
+
+
+def _extreme_panels(comparison: Comparison) -> tuple[int, list[Panel]]:
+    """Pairs of originals and reconstructions: how many columns a panel has at most, and the panels."""
+    columns = [images for model in comparison.models for images in (model.extremes_X, model.extremes_X_hat)]
+    pairs = np.stack([to_rgb(images, comparison.unit) for images in columns], axis=1)
+    n_blocks = -(-pairs.shape[1] // COLUMNS)
+    per_block = 2 * -(-len(comparison.models) // n_blocks)  # so that no model stands alone
+    return per_block, [
+        Panel(pairs[:, start : start + per_block], lines=1, head=0.62 if start == 0 else 0.35)
+        for start in range(0, pairs.shape[1], per_block)
+    ]
 
 
 def _write_band(band: Tiles, comparison: Comparison, chosen: NDArray[np.int64]) -> None:
@@ -103,12 +120,17 @@ def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, h
             panel.write(row, 2 * number + 1, error_text(error))
             panel.write(row, 2 * number, f"no. {model.extremes[row]:,}", color=FAINT, fontsize=SMALL - 0.5)
     if heading:
-        text = f"Best, median and worst of {comparison.n:,} test samples, for each model"
+        text = f"Best, median and worst of {comparison.n:,} samples, for each model"
         write(panel.ax, text, (0, 0), (0, 22), fontsize=TITLE - 1, fontweight="bold")
 
 
 def vector_reconstructions(
-    comparison: Comparison, features: Features, *, colours: Mapping[str, str] | None = None
+    comparison: Comparison,
+    features: Features,
+    *,
+    colours: Mapping[str, str] | None = None,
+    heading: str = "",
+    extremes: bool = True,
 ) -> Figure:
     """Draw samples as lines over their features, each with what a model makes of it.
 
@@ -120,6 +142,10 @@ def vector_reconstructions(
         Of the training samples.
     colours : mapping of str to str, optional
         The colour of each model, so that it is that of other figures; by default in order.
+    heading : str, default=""
+        What the samples are; by default originals and reconstructions.
+    extremes : bool, default=True
+        Whether the best, the median and the worst are drawn too.
 
     Returns
     -------
@@ -144,11 +170,12 @@ def vector_reconstructions(
                 for (i, _), error in zip(some, errors, strict=True)
             ]
             blocks[-1].append((two_lines(model.title, 14), plots))
-    for start in range(0, len(models), _ACROSS):
+    for start in range(0, len(models) if extremes else 0, _ACROSS):
         shown = models[start : start + _ACROSS]
         blocks.append([(kind, [_extreme(model, row) for model in shown]) for row, kind in enumerate(EXTREMES)])
     named = {**dict(zip([model.title for model in models], PALETTE * 9, strict=False)), **(colours or {})}
-    heading = f"Originals (grey), reconstructions, errors; below, the best, median and worst of {comparison.n:,}"
+    below = f"; below, the best, median and worst of {comparison.n:,}" if extremes else ""
+    heading = heading or f"Originals (grey), reconstructions, errors{below}"
     return _small_plots(blocks, features, features.most_varied(comparison.X, MOST_SHOWN), named, heading)
 
 

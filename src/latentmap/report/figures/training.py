@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, log_scale, new_figure, rule, title, write
 from latentmap.report.figures.letters import choose_fonts, error_text, plain
-from latentmap.report.figures.style import FAINT, PALETTE, TEXT
+from latentmap.report.figures.style import FAINT, PALETTE, SMALL, TEXT
 from latentmap.report.models import History, Measured
+from latentmap.training import OBJECTIVES
 
 
 def training(
     histories: Mapping[str, History],
     *,
     per: str = "pixel",
+    loss: str = "",
     others: Mapping[str, History] | None = None,
+    other_losses: Sequence[str] = (),
     colours: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Figure:
@@ -34,8 +37,12 @@ def training(
         ``valid_loss``.
     per : str, default="pixel"
         What the error is counted by: a pixel, a feature.
+    loss : str, default=""
+        What the loss is; by default that error.
     others : mapping of str to sequence of dict, optional
         Models whose loss is no such error, each to be drawn below on a scale of its own.
+    other_losses : sequence of str, default=()
+        What theirs are.
     colours : mapping of str to str, optional
         The colour of each model, so that it is that of other figures; by default in order.
     ax : Axes, optional
@@ -64,17 +71,19 @@ def training(
             last, best, epoch = _curve(ax, history, named[name])
             note = error_text(last) if epoch is None else f"best {error_text(best)}, epoch {epoch}"
             ends.append((last, f"{plain(name, 26)}\n{note}", named[name]))
-    log_scale(ax)
+    if not loss:
+        log_scale(ax)
     _scale_epochs(ax, [history for history in histories.values() if history])
     _write_at_ends(ax, ends)
-    ax.set_ylabel(f"mean squared error per {per}, log scale", fontsize=TEXT)
+    ax.set_ylabel(loss or f"mean squared error per {per}, log scale", fontsize=TEXT)
     title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
-    for panel, (name, history) in zip(below, (others or {}).items(), strict=False):
+    losses = [*other_losses, *["its own loss"] * len(below)]
+    for panel, (name, history), what in zip(below, (others or {}).items(), losses, strict=False):
         *_, epoch = _curve(panel, history, named[name])
         best_epoch = "" if epoch is None else f"\nbest in epoch {epoch}"
         _write_beside(panel, 0.5, plain(name, 26) + best_epoch, named[name])
         _scale_epochs(panel, [history])
-        panel.set_ylabel("its own loss", fontsize=TEXT)
+        panel.set_ylabel(what, fontsize=SMALL)
     choose_fonts(ax)
     return figure
 
@@ -114,7 +123,8 @@ def _write_at_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     low, high = ax.get_ylim()
     lowest_free = -np.inf
     for y, note, colour in sorted(ends):
-        height = max(np.log(y / low) / np.log(high / low), lowest_free)
+        place = np.log(y / low) / np.log(high / low) if ax.get_yscale() == "log" else (y - low) / (high - low)
+        height = max(place, lowest_free)
         lowest_free = height + 0.11
         _write_beside(ax, height, note, colour)
 
@@ -138,7 +148,8 @@ def _draw(models: Sequence[Measured], experiment: Experiment) -> Figure:
     colours = experiment.colours
     colours |= {name: colours[model.title] for name, model in others.items()}
     histories = {name: model.history for name, model in others.items()}
-    return training(errors, per=_per(experiment), others=histories, colours=colours)
+    losses = [OBJECTIVES[model.objective].loss_name for model in others.values()]
+    return training(errors, per=_per(experiment), others=histories, other_losses=losses, colours=colours)
 
 
 def _per(experiment: Experiment) -> str:
@@ -148,8 +159,13 @@ def _per(experiment: Experiment) -> str:
 
 def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
     """Its words."""
-    others = " and ".join(model.short for model in models if not model.loss_is_error)
-    below = f" What {others} made small is no such error, and stands below on a scale of its own." if others else ""
+    others = [
+        f"{model.short} made small {OBJECTIVES[model.objective].loss_meaning}"
+        for model in models
+        if not model.loss_is_error
+    ]
+    below = f" Below, on scales of their own, losses that are not such an error alone: {'; '.join(others)}."
+    below = below if others else ""
     return Caption(
         "How they learned",
         f"Mean squared error per {_per(experiment)} after each pass over the {len(experiment.dataset.train):,} "

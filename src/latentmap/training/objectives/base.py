@@ -53,6 +53,12 @@ class Objective(nn.Module):
     loss_is_error: ClassVar[bool] = False
     """Whether the loss is a mean squared error of reconstructions; otherwise it compares with no other objective's."""
 
+    loss_name: ClassVar[str] = "its own loss"
+    """What the loss is called beside a figure's axis."""
+
+    loss_meaning: ClassVar[str] = "a loss of its own"
+    """The same for a caption, after "made small"."""
+
     prior_is_normal: ClassVar[bool] = False
     """Whether codes are made to fill the standard normal distribution, from which new ones are then drawn."""
 

@@ -34,6 +34,7 @@ class Denoising(Objective):
     """
 
     loss_is_error = True
+    loss_name = "mean squared error"
 
     def __init__(self, noise: float = 0.5, masking: float = 0.25) -> None:
         super().__init__()

@@ -51,6 +51,8 @@ class Neighbors(Objective):
     """
 
     keeps_neighbors = True
+    loss_meaning = "the share of the variance that is not drawn, and how badly codes tell neighbours from strangers"
+    loss_name = "share not drawn +\nneighbours not told apart"
     n_companions = 1
 
     def __init__(self, weight: float = 1.0, n_neighbors: int = 15) -> None:

@@ -47,6 +47,8 @@ class Variational(Objective):
     """
 
     prior_is_normal = True
+    loss_name = "negative evidence bound"
+    loss_meaning = "half the logarithm of the error, and how far the codes are from a normal distribution"
 
     def __init__(self, beta: float = 1.0, warm_up: float = 0.3) -> None:
         super().__init__()

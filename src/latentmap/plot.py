@@ -1,0 +1,650 @@
+"""One line a picture: what fitted models made of samples.
+
+Each function takes a fitted model and what to show, in the conventions of scikit-learn: ``plot.map(model, X, y)``. A
+model is anything with `transform` and, where it draws samples, `inverse_transform`: an `Autoencoder`, `PCA`, UMAP, a
+pipeline. Several are a list of them, or a mapping of titles to them.
+
+`X` is an array of samples as `fit` saw them or a data frame, with classes `y` of any type, or a `Dataset`: its test
+split is shown, the training split gives medians and quantiles, and classes and features have their names. A model
+that was fitted on rows of pixels draws images where `X` has their shape, ``X.reshape(-1, 28, 28)``.
+
+What is returned is a matplotlib figure that shows itself in a notebook; its `shown` is what was drawn, as arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap import analysis
+from latentmap.analysis.neighbours import knn_accuracy, knn_accuracy_within
+from latentmap.analysis.transformers import encode
+from latentmap.analysis.walks_and_grids import choose_pairs
+from latentmap.data.dataset import Dataset, Split
+from latentmap.data.objects import as_array
+from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.source import Reading
+from latentmap.errors import count
+from latentmap.models.layers import describe
+from latentmap.report import figures
+from latentmap.report.figures.features import Features
+from latentmap.report.figures.points import CodeMap
+from latentmap.training import OBJECTIVES
+
+__all__ = [
+    "compare",
+    "growth",
+    "history",
+    "interpolation",
+    "latent_grid",
+    "map",
+    "medians",
+    "network",
+    "reconstructions",
+    "strangest",
+    "tsne",
+]
+
+Models = Any  # a fitted model, a sequence of them, or a mapping of titles to them
+
+
+def map(  # noqa: A001  # what it draws
+    model: Any, X: Any, y: Any = None, *, thumbnails: bool = True, ax: Axes | None = None
+) -> Figure:
+    """Draw the codes of samples as points, with thumbnails of images wherever there is room.
+
+    Parameters
+    ----------
+    model : object with `transform`
+        Fitted; its codes have 2 numbers.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples.
+    y : array-like, shape (n,), optional
+        Their classes: they colour the points, and the median of each is named.
+    thumbnails : bool, default=True
+        Whether images stand at their places.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a `CodeMap`: `Z`, `labels`, `class_names`.
+
+    Raises
+    ------
+    ValueError
+        If codes do not have 2 numbers.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> plot.map(ae, digits).shown.Z.shape
+    (360, 2)
+    """
+    (title, seen), dataset = _one(model, X, y)
+    codes = _code_map(title, seen, dataset)
+    Z = encode(seen, dataset.train.X) if isinstance(X, Dataset) else codes.Z
+    marks = None
+    if dataset.train.labels is not None:
+        marks = analysis.class_medians(Z, dataset.train.labels, class_names=dataset.class_names)
+    images = dataset.test.X if thumbnails and dataset.is_images else None
+    unit = float(dataset.unit) if dataset.is_images else 1.0
+    return _shown(figures.map.thumbnail_map(codes, images, medians=marks, unit=unit, ax=ax), codes)
+
+
+def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = None) -> Figure:
+    """Draw codes of more than 2 numbers as t-SNE lays them out, at most 5,000 of them.
+
+    Parameters
+    ----------
+    model : object with `transform`
+        Fitted.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        At least 8 samples.
+    y : array-like, shape (n,), optional
+        Their classes: they colour the points.
+    seed : int, default=0
+        The same seed gives the same picture on one machine.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a `TsneResult`: `Z`, `labels`, `rows`.
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples, or all codes are the same.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits").limit(100)
+    >>> ae = Autoencoder(latent_dim=8, epochs=1, random_state=0).fit(digits.train.images)
+    >>> plot.tsne(ae, digits).shown.Z.shape
+    (100, 2)
+    """
+    (title, seen), dataset = _one(model, X, y)
+    result = analysis.embed_tsne(encode(seen, dataset.test.X), dataset.test.labels, title=title, seed=seed)
+    if result is None:
+        raise ValueError(f"X must be at least 8 samples of different codes, got {count(len(dataset.test), 'sample')}.")
+    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax), result)
+
+
+def compare(models: Models, X: Any, y: Any = None) -> Figure:
+    """Draw the same samples under several models beside each other, with how well each keeps classes and neighbours.
+
+    Parameters
+    ----------
+    models : sequence of models, or mapping of titles to models
+        Fitted; their codes have 2 numbers. In place of a model, its codes of `X`, shape (n, 2): t-SNE's, say.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples.
+    y : array-like, shape (n,), optional
+        Their classes: they colour the points.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a list of `CodeMap`, each with its `knn_accuracy` (of a `Dataset`'s test split, from the
+        training codes; else by cross-validation among `X`) and `trustworthiness`.
+
+    Raises
+    ------
+    ValueError
+        If codes do not have 2 numbers.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> from sklearn.decomposition import PCA
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> pca = PCA(2).fit(digits.train.images.reshape(-1, 32 * 32))
+    >>> [codes.title for codes in plot.compare([ae, pca], digits).shown]
+    ['dense (2)', 'PCA (2)']
+    """
+    named, dataset = _given(models, X, y)
+    train, test = dataset.train, dataset.test
+    ranks = analysis.OriginalRanks(test.X, unit=dataset.unit)
+    found = []
+    for title, seen in named.items():
+        codes = _code_map(title, seen, dataset)
+        if seen.is_ready or not isinstance(X, Dataset):
+            accuracy = knn_accuracy_within(codes.Z, test.labels)
+        else:
+            accuracy = knn_accuracy(encode(seen, train.X), train.labels, codes.Z, test.labels)
+        found.append(replace(codes, knn_accuracy=accuracy, trustworthiness=ranks.trustworthiness(codes.Z)))
+    return _shown(figures.points.side_by_side(found), found)
+
+
+def reconstructions(models: Models, X: Any, y: Any = None) -> Figure:
+    """Draw samples above what models make of them, some of each class; then each model's best, median and worst.
+
+    Parameters
+    ----------
+    models : model, sequence of models, or mapping of titles to models
+        Fitted, with `transform` and `inverse_transform`.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples.
+    y : array-like, shape (n,), optional
+        Their classes.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a `Comparison`: `X`, and of each of `models` `X_hat` and `errors`.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> plot.reconstructions(ae, digits).shown.models[0].X_hat.shape
+    (10, 32, 32, 1)
+    """
+    named, dataset = _given(models, X, y)
+    result = analysis.compare_reconstructions(named, dataset)
+    return _shown(_draw_reconstructions(result, dataset), result)
+
+
+def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
+    """Draw the samples that come back worst, the worst first: what is unlike the rest, or wrong.
+
+    Parameters
+    ----------
+    model : object with `transform` and `inverse_transform`
+        Fitted.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples.
+    y : array-like, shape (n,), optional
+        Their classes.
+    n : int, default=10
+        How many to show.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a `Comparison`; its `rows` say which of the samples they are.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> figure = plot.strangest(ae, digits, n=3)
+    >>> figure.shown.rows.shape, bool(figure.shown.models[0].errors.argmax() == 0)
+    ((3,), True)
+    """
+    (title, seen), dataset = _one(model, X, y)
+    errors = analysis.reconstruction_errors(seen, dataset.test.X, unit=dataset.unit)
+    result = figures.strangest.find(title, seen, dataset, errors, n)
+    return _shown(figures.strangest.strangest(result, Features.of_dataset(dataset)), result)
+
+
+def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None) -> Figure:
+    """Draw what a model decodes from codes all over the plane: images, or how each feature varies.
+
+    Parameters
+    ----------
+    model : object with `transform` and `inverse_transform`
+        Fitted; its codes have 2 numbers.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples whose codes say where the plane is finest; of a `Dataset` those of the training split.
+    n_cells : int, default=20
+        Cells each way.
+    ax : Axes, optional
+        Where to draw images; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a `LatentGrid`: `z1`, `z2`, `pictures`.
+
+    Raises
+    ------
+    ValueError
+        If codes do not have 2 numbers.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> plot.latent_grid(ae, digits, n_cells=5).shown.pictures.shape
+    (5, 5, 32, 32, 1)
+    """
+    (title, seen), dataset = _one(model, X, None)
+    Z = _flat(title, encode(seen, dataset.train.X))
+    grid = analysis.latent_grid(seen, Z, n_cells=n_cells, unit=dataset.unit)
+    if dataset.is_images:
+        return _shown(figures.latent_grid.latent_grid([grid], names=[title], ax=ax), grid)
+    return _shown(figures.latent_grid.feature_maps(grid, Features.of_dataset(dataset), name=title), grid)
+
+
+def interpolation(
+    models: Models,
+    X: Any,
+    y: Any = None,
+    *,
+    pairs: Sequence[tuple[int, int]] | None = None,
+    n_steps: int = 9,
+    seed: int = 0,
+) -> Figure:
+    """Draw the walk from the code of one sample to that of another, beside the plain blend of the two.
+
+    Parameters
+    ----------
+    models : model, sequence of models, or mapping of titles to models
+        Fitted, with `transform` and `inverse_transform`.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples.
+    y : array-like, shape (n,), optional
+        Their classes.
+    pairs : sequence of (int, int), optional
+        Between which samples to walk, by their rows; by default four pairs of different classes.
+    n_steps : int, default=9
+        Points of a walk, both ends included.
+    seed : int, default=0
+        Decides which pairs are taken where none are given.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is an `Interpolation`: `walks` by title, `blend`, `pairs`.
+
+    Raises
+    ------
+    ValueError
+        If a pair is not of two rows of `X`, or `n_steps` is less than 2.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> plot.interpolation(ae, digits, pairs=[(0, 1)], n_steps=5).shown.walks["dense (2)"].shape
+    (1, 5, 32, 32, 1)
+    """
+    named, dataset = _given(models, X, y)
+    n = len(dataset.test)
+    rows = choose_pairs(dataset.test.labels, n, seed=seed) if pairs is None else np.asarray(pairs)
+    if rows.ndim != 2 or rows.shape[1] != 2 or not ((rows >= 0) & (rows < n)).all():
+        raise ValueError(f"pairs must be pairs of rows from 0 to {n - 1}, got {pairs}.")
+    walks = analysis.interpolate(named, dataset, rows, n_steps=n_steps)
+    if dataset.is_images:
+        return _shown(figures.interpolation.interpolation(walks), walks)
+    return _shown(figures.interpolation.vector_walks(walks, Features.of_dataset(dataset)), walks)
+
+
+def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
+    """Draw what models decode from the median code of each class, or of k-means groups where there are none.
+
+    Parameters
+    ----------
+    models : model, sequence of models, or mapping of titles to models
+        Fitted, with `transform` and `inverse_transform`.
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples; of a `Dataset` those of the training split.
+    y : array-like, shape (n,), optional
+        Their classes.
+    seed : int, default=0
+        Seeds k-means.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a list of `Generated`: `pictures`, `medians`, and what they look like, `clarity`.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> plot.medians(ae, digits).shown[0].pictures.shape
+    (10, 32, 32, 1)
+    """
+    named, dataset = _given(models, X, y)
+    results = []
+    for title, seen in named.items():
+        Z, labels = encode(seen, dataset.train.X), dataset.train.labels
+        groups = analysis.class_medians(Z, labels, class_names=dataset.class_names, seed=seed)
+        results.append(analysis.generate(title, seen, groups, dataset))
+    if dataset.is_images:
+        return _shown(figures.generated.generated(results), results)
+    return _shown(figures.generated.vector_table(results, Features.of_dataset(dataset)), results)
+
+
+def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = None) -> Figure:  # noqa: ARG001
+    """Draw the loss of autoencoders, epoch by epoch.
+
+    Parameters
+    ----------
+    models : Autoencoder, sequence of these, or mapping of titles to these
+        Fitted.
+    X, y : ignored
+        Here so that all functions can be called alike.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        Validation loss solid, training loss dashed. Its `shown` is a mapping of titles to histories.
+
+    Raises
+    ------
+    ValueError
+        If a model has no `history_`.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=2, random_state=0).fit(digits.train.images)
+    >>> [row["epoch"] for row in plot.history(ae).shown["dense (2)"]]
+    [0, 1, 2]
+    """
+    named = _named(models)
+    for title, model in named.items():
+        if not hasattr(model, "history_"):
+            raise ValueError(f"{title} has no history_. Use a fitted Autoencoder.")
+    rows = {title: model.history_ for title, model in named.items()}
+    errors = {title for title, model in named.items() if OBJECTIVES[model.objective].loss_is_error}
+    of_errors, others = ({title: rows[title] for title in rows if (title in errors) is kind} for kind in (True, False))
+    is_images = all(model.preprocessing_.is_images for model in named.values())
+    per, loss = "pixel" if is_images else "scaled feature", ""
+    if ax is not None or not of_errors:  # one panel
+        of_errors, others, loss = rows, {}, "" if errors == set(rows) else "loss: what each model made small"
+    return _shown(figures.training.training(of_errors, per=per, loss=loss, others=others, ax=ax), rows)
+
+
+def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32, 64), seed: int = 0) -> Figure:
+    """Draw samples as they come back from codes of more and more numbers, PCA's beneath.
+
+    Small networks are fitted for it, one a size, briefly and to at most 2,000 samples: some seconds in all.
+    `latentmap.analysis.sweep` measures sizes in earnest.
+
+    Parameters
+    ----------
+    X : array, shape (n, *sample_shape), data frame or Dataset
+        Samples; of a `Dataset` those of the training split are learned from, those of the test split shown.
+    y : array-like, shape (n,), optional
+        Their classes: one of each of the first four is shown.
+    sizes : sequence of int, default=(1, 2, 4, 8, 16, 32, 64)
+        Numbers a code; those are left out that are more than samples or features allow.
+    seed : int, default=0
+        Seeds the fits.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a `Growth`: `X`, `X_hat` and `errors` of both, by size.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset, plot
+    >>> plot.growth(load_dataset("digits").limit(200), sizes=[1, 8]).shown.X_hat["PCA"].shape
+    (2, 4, 32, 32, 1)
+    """
+    _, dataset = _given({}, X, y)
+    result = figures.growth.grow(dataset, sizes, seed=seed)
+    return _shown(figures.growth.growth(result, Features.of_dataset(dataset)), result)
+
+
+def network(models: Models, X: Any = None, y: Any = None) -> Figure:  # noqa: ARG001  # every picture can be given data
+    """Draw what networks are: their layers, the shapes that leave them, the bottleneck, and the parameters.
+
+    Parameters
+    ----------
+    models : Autoencoder, sequence of these, or mapping of titles to these
+        Fitted.
+    X, y : ignored
+        Here so that all functions can be called alike.
+
+    Returns
+    -------
+    Figure
+        Its `shown` is a mapping of titles to `Description`.
+
+    Raises
+    ------
+    LayerError
+        If a network has a layer that only PyTorch knows.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset, plot
+    >>> digits = load_dataset("digits")
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(digits.train.images)
+    >>> list(plot.network(ae).shown)
+    ['dense (2)']
+    """
+    named = _named(models)
+    found = {title: describe(model) for title, model in named.items()}
+    learned = {title: model.n_parameters_ for title, model in named.items()}
+    return _shown(figures.network.network(found, learned), found)
+
+
+# ---- what is given --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A model that takes and gives samples as figures have them, whatever shape and units it was fitted on."""
+
+    model: Any  # or ready codes
+    sample_shape: tuple[int, ...]  # of figures
+    low: float = 0.0  # black, in the units of the model
+    span: float = 1.0  # from there to white; both are of images that are not in [0, 1] or bytes
+    frame: Any = None  # the type of data frame that X came in
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there are ready codes in place of a model."""
+        return not callable(getattr(self.model, "transform", None))
+
+    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Codes of samples."""
+        if self.is_ready:
+            if len(self.model) != len(X):
+                raise ValueError(f"codes must be one for each of {len(X):,} samples, got {len(self.model):,}.")
+            return np.asarray(self.model)
+        if (self.low, self.span) != (0.0, 1.0):
+            X = X * self.span + self.low
+        rows: Any = X.reshape(len(X), -1) if X.ndim > 2 and self._takes_rows() else X
+        names = getattr(self.model, "feature_names_in_", None)
+        if names is not None and self.frame is not None:
+            rows = self.frame({name: rows[:, i] for i, name in enumerate(names)})
+        return np.asarray(self.model.transform(rows))
+
+    def inverse_transform(self, Z: NDArray[Any]) -> NDArray[Any]:
+        """Samples that codes stand for."""
+        if not callable(getattr(self.model, "inverse_transform", None)):
+            raise ValueError(f"{type(self.model).__name__} has no inverse_transform: it cannot draw samples.")
+        samples = np.asarray(self.model.inverse_transform(Z), np.float32).reshape(len(Z), *self.sample_shape)
+        return (samples - self.low) / self.span if (self.low, self.span) != (0.0, 1.0) else samples
+
+    def _takes_rows(self) -> bool:
+        """Whether images are to be given as rows of numbers, as scikit-learn's own models take them."""
+        shape = getattr(getattr(self.model, "preprocessing_", self.model), "sample_shape", None)
+        shape = shape or getattr(self.model, "sample_shape_", None)
+        return len(shape) == 1 if shape else hasattr(self.model, "n_features_in_")
+
+
+def _given(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
+    """Models by title, and a data set in which images have channels, and pixels from 0 to 1 or bytes."""
+    named = _named(models)
+    if isinstance(X, Dataset):
+        if y is not None:
+            raise ValueError("y must be left out where X is a Dataset: it has its own labels.")
+        return {title: _Seen(model, X.sample_shape) for title, model in named.items()}, X
+    frame = type(X) if hasattr(X, "columns") and hasattr(X, "dtypes") else None
+    columns = tuple(str(name) for name in X.columns) if frame else None
+    samples = np.asarray(as_array(X))
+    if samples.ndim not in (2, 3, 4) or samples.dtype.kind not in "biuf" or not len(samples):
+        raise ValueError(f"X must be samples as fit saw them, got {samples.dtype} of shape {samples.shape}.")
+    low, span = 0.0, 1.0
+    if samples.ndim > 2 and samples.dtype != np.uint8:
+        known = (getattr(model, "preprocessing_", None) for model in named.values())
+        units = next((one for one in known if one is not None and one.is_images), None) or Preprocessing.fit(samples)
+        low, white = units.pixel_range
+        span = white - low
+        samples = ((samples - low) / span).astype(np.float32)
+    samples = samples[..., None] if samples.ndim == 3 else samples
+    labels, class_names = _classes(y, len(samples))
+    split = Split(samples if samples.dtype == np.uint8 else samples.astype(np.float32), labels)
+    reading = Reading(columns=columns) if columns else None
+    dataset = Dataset("samples", split, split, class_names, reading)
+    return {title: _Seen(one, dataset.sample_shape, low, span, frame) for title, one in named.items()}, dataset
+
+
+def _one(model: Any, X: Any, y: Any) -> tuple[tuple[str, Any], Dataset]:
+    """The same of one model, or of a mapping of its title to it."""
+    named, dataset = _given(model, X, y)
+    if len(named) != 1:
+        raise ValueError(f"model must be one model, got {len(named)}. plot.compare draws several.")
+    return next(iter(named.items())), dataset
+
+
+def _classes(y: Any, n: int) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """Labels of any type as numbers, and their names; -1 is none."""
+    if y is None:
+        return None, None
+    values = np.asarray(as_array(y))
+    if values.shape != (n,):
+        raise ValueError(f"y must be one label for each of {n:,} samples, got shape {values.shape}.")
+    names, labels = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+    if names.dtype.kind in "if" and len(names) and names[0] == -1:
+        names, labels = names[1:], labels - 1
+    return labels.astype(np.int64), tuple(_as_text(names))
+
+
+def _as_text(names: NDArray[Any]) -> list[str]:
+    """Names of classes as text; whole numbers without their point."""
+    whole = names.dtype.kind == "f" and (names == np.round(names)).all()
+    return [str(name) for name in (names.astype(np.int64) if whole else names)]
+
+
+def _named(models: Models) -> dict[str, Any]:
+    """Models by title; two of one title get numbers."""
+    if isinstance(models, Mapping):
+        return {str(title): model for title, model in models.items()}
+    if not isinstance(models, list | tuple):
+        models = [models]
+    named: dict[str, Any] = {}
+    for model in models:
+        title = base = _title(model)
+        while title in named:
+            title = f"{base} no. {sum(name.startswith(base) for name in named) + 1}"
+        named[title] = model
+    return named
+
+
+def _title(model: Any) -> str:
+    """What to call a model: its architecture or its class, and how many numbers its codes have."""
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    name = getattr(last, "model_", None) or ("codes" if isinstance(last, np.ndarray) else type(last).__name__)
+    name = {"PcaBaseline": "PCA"}.get(name, name)
+    size = getattr(last, "latent_dim_", None) or getattr(last, "n_components_", None)
+    return f"{name} ({size})" if isinstance(size, int | np.integer) else str(name)
+
+
+def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
+    """Codes of 2 numbers, or an error that says what to do with longer ones."""
+    if Z.shape[1] != 2:
+        raise ValueError(
+            f"codes must have 2 numbers to be a map, got {Z.shape[1]} of {title}. Fit with latent_dim=2, or draw "
+            "it by tsne."
+        )
+    return Z
+
+
+def _code_map(title: str, seen: _Seen, dataset: Dataset) -> CodeMap:
+    """The codes of the samples to show."""
+    Z = _flat(title, encode(seen, dataset.test.X))
+    return CodeMap(title, Z, dataset.test.labels, dataset.class_names)
+
+
+def _draw_reconstructions(result: analysis.Comparison, dataset: Dataset) -> Figure:
+    """Of images or of vectors."""
+    if dataset.is_images:
+        return figures.reconstructions.reconstructions(result)
+    return figures.reconstructions.vector_reconstructions(result, Features.of_dataset(dataset))
+
+
+def _shown(figure: Figure, result: Any) -> Figure:
+    """A figure that carries what it shows."""
+    figure.shown = result  # type: ignore[attr-defined]
+    return figure

@@ -1,0 +1,172 @@
+"""``growth``: what comes back as the code grows, beside PCA of as many numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap.analysis import PcaBaseline, reconstruction_errors
+from latentmap.analysis.baselines import most_components
+from latentmap.analysis.reconstruction import some_of_each_class
+from latentmap.analysis.transformers import decode, drawn_rows, encode, named
+from latentmap.data.dataset import Dataset
+from latentmap.data.preprocessing import Unit
+from latentmap.estimator import Autoencoder
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
+from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
+from latentmap.report.figures.letters import error_text, plain
+from latentmap.report.figures.style import INK, SMALL
+
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+_MOST_SAMPLES, _MOST_MEASURED = 2000, 1000
+_EPOCHS = 5  # a picture of what size does, in seconds: no figures to quote
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """The same samples from codes of several sizes.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Numbers a code.
+    X : ndarray, shape (m, ...)
+        The samples.
+    names : tuple of str
+        Their classes, or numbers.
+    X_hat : dict of str to ndarray, shape (n_sizes, m, ...)
+        What comes back, of the network and of PCA.
+    errors : dict of str to tuple of float
+        Mean squared error over at most 1,000 test samples, by size.
+    unit : float or ndarray, shape (n_features,)
+        `measuring_unit` of the samples.
+    n_train, epochs : int
+        How many samples were learned from, and how often.
+    """
+
+    sizes: tuple[int, ...]
+    X: NDArray[Any]
+    names: tuple[str, ...]
+    X_hat: dict[str, NDArray[np.float32]]
+    errors: dict[str, tuple[float, ...]]
+    unit: Unit
+    n_train: int
+    epochs: int
+
+
+def grow(dataset: Dataset, sizes: Sequence[int] = SIZES, *, model: str = "dense", n: int = 4, seed: int = 0) -> Growth:
+    """Fit a network with codes of each size to at most 2,000 samples, and PCA; reconstruct `n` test samples."""
+    train = dataset.train.few(_MOST_SAMPLES).X
+    test = dataset.test.X[drawn_rows(len(dataset.test), _MOST_MEASURED)]
+    most = min(most_components(train), int(train[0].size))
+    sizes = tuple(size for size in sizes if size <= most)
+    rows = some_of_each_class(dataset.test.labels, len(dataset.test), n)[:n]
+    X = dataset.test.X[rows]
+    X_hat: dict[str, list[NDArray[np.float32]]] = {model: [], "PCA": []}
+    errors: dict[str, list[float]] = {model: [], "PCA": []}
+    for size in sizes:
+        # Without a validation part: of a few passes the last is the best.
+        ours = Autoencoder(model, size, epochs=_EPOCHS, validation_fraction=0, random_state=seed).fit(train)
+        for name, fitted in ((model, ours), ("PCA", PcaBaseline(size).fit(train))):
+            X_hat[name].append(decode(fitted, encode(fitted, X)))
+            errors[name].append(float(reconstruction_errors(fitted, test, unit=dataset.unit).mean(dtype="float64")))
+    return Growth(
+        tuple(sizes),
+        X,
+        named(rows, dataset.test.labels, dataset.class_names),
+        {name: np.stack(values) for name, values in X_hat.items()},
+        {name: tuple(values) for name, values in errors.items()},
+        dataset.unit,
+        len(train),
+        _EPOCHS,
+    )
+
+
+def growth(result: Growth, features: Features | None = None) -> Figure:
+    """Draw samples as they come back from codes of more and more numbers, PCA's beneath the network's.
+
+    Parameters
+    ----------
+    result : Growth
+        From `grow`.
+    features : Features, optional
+        Of the training samples, where these are vectors.
+
+    Returns
+    -------
+    Figure
+        A column a size and the original last; two rows a sample (of vectors two tables, a row a size).
+    """
+    return _of_images(result) if result.X.ndim == 4 or features is None else _of_vectors(result, features)
+
+
+def _of_images(result: Growth) -> Figure:
+    """Tiles."""
+    panels = []
+    for i in range(len(result.X)):
+        original = to_rgb(result.X[i : i + 1], result.unit)
+        rows = [np.concatenate([to_rgb(X_hat[:, i], result.unit), original]) for X_hat in result.X_hat.values()]
+        panels.append(Panel(np.stack(rows), lines=int(i == len(result.X) - 1), head=0.24 if i == 0 else 0.08))
+    detail = f"numbers a code; below, mean squared error over test samples · {result.n_train:,} samples, briefly"
+    figure, tiles = tile_sheet(panels, left=1.0, fewest_columns=6, heading=("As the code grows", detail))
+    for panel in tiles:
+        for row, name in enumerate(result.X_hat):
+            panel.name_row(row, name)
+    for column, size in enumerate(result.sizes):
+        tiles[0].write(0, column, f"{size}", above=True)
+        for row, errors in enumerate(result.errors.values()):
+            tiles[-1].write(row, column, error_text(errors[column]))
+    tiles[0].write(0, len(result.sizes), "original", above=True)
+    return figure
+
+
+def _of_vectors(result: Growth, features: Features) -> Figure:
+    """Tables."""
+    n = min(3, len(result.X))
+    shown = features.most_varied(result.X, MOST_SHOWN)
+    below = 1.7 if len(shown) <= MOST_NAMED else 0.9
+    figure = new_figure(n * (0.19 * (len(result.sizes) + 1) + 0.45) + below)
+    axes = figure.subplots(n, len(result.X_hat), squeeze=False)
+    for i, row in enumerate(axes):
+        for ax, (name, X_hat) in zip(row, result.X_hat.items(), strict=True):
+            heat(ax, features, np.concatenate([X_hat[:, i], result.X[i : i + 1]]), shown)
+            ax.set_title(f"{name}: {plain(result.names[i], 20)}", loc="left", fontsize=SMALL, color=INK)
+            ax.set_yticks(range(len(result.sizes) + 1), [*map(str, result.sizes), "original"], fontsize=SMALL - 1)
+            if i == 0:
+                for place, error in enumerate(result.errors[name]):
+                    beside_row(ax, place, error_text(error), fontsize=SMALL - 1)
+    name_features(list(axes.flat), list(axes[-1]), features, shown)
+    return finish(figure, list(axes.flat), "As the code grows: a row a size")
+
+
+def _compute(experiment: Experiment) -> Growth | None:
+    """Of the network that is quick to fit; None where nothing shall be."""
+    return None if experiment.is_given else grow(experiment.dataset, seed=experiment.seed)
+
+
+def _caption(result: Growth, experiment: Experiment) -> Caption:
+    """Its words."""
+    thing = experiment.thing
+    return Caption(
+        "As the code grows",
+        f"Test {thing}s as they come back from codes of {result.sizes[0]} to {result.sizes[-1]} numbers: of a small "
+        f"network (dense), and of PCA with as many components. These networks were fitted to {result.n_train:,} "
+        f"{thing}s in {result.epochs} passes each, to show what more numbers are good for; the table above has the "
+        "models that learned in earnest. The figures are mean squared errors over test samples.",
+        f"Test {thing}s reconstructed from {', '.join(map(str, result.sizes))} numbers by a dense network and by PCA.",
+    )
+
+
+FIGURE = ReportFigure(
+    "growth",
+    _compute,
+    images=Renderer(lambda result, _: growth(result), _caption),
+    vectors=Renderer(lambda result, experiment: growth(result, experiment.features), _caption),
+    is_slow=True,
+)

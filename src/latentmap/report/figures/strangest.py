@@ -1,0 +1,75 @@
+"""``strangest``: the test samples that come back worst."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentmap.analysis import Comparison, compare_reconstructions
+from latentmap.analysis.transformers import Transformer
+from latentmap.data.dataset import Dataset
+from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.features import Features
+from latentmap.report.figures.reconstructions import reconstructions, vector_reconstructions
+
+_N = 10
+
+
+def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.floating], n: int = _N) -> Comparison:
+    """The test samples of largest error, the largest first, each named by its number and class."""
+    rows = np.argsort(-errors, kind="stable")[:n].astype(np.int64)
+    found = compare_reconstructions({title: model}, dataset, errors={title: errors}, rows=rows)
+    if dataset.test.labels is None:
+        return found
+    return replace(found, names=tuple(f"{name} no. {row:,}" for row, name in zip(rows, found.names, strict=True)))
+
+
+def strangest(found: Comparison, features: Features | None = None) -> Figure:
+    """Draw the samples of largest error above what a model makes of them.
+
+    Parameters
+    ----------
+    found : Comparison
+        From `find`.
+    features : Features, optional
+        Of the training samples, where these are vectors.
+
+    Returns
+    -------
+    Figure
+        The samples in rows of ten (of vectors five), the strangest first, with their numbers and errors.
+    """
+    heading = f"The strangest of {found.n:,} samples to {found.models[0].title}"
+    if found.X.ndim == 4 or features is None:
+        return reconstructions(found, heading=heading, kind="the largest errors, the largest first", extremes=False)
+    return vector_reconstructions(found, features, heading=heading, extremes=False)
+
+
+def _compute(experiment: Experiment) -> Comparison:
+    """Those of the model that comes nearest to the samples on the whole."""
+    best = min(experiment.drawn, key=lambda model: model.evaluation.test_mse)
+    return find(best.title, best.model, experiment.dataset, best.evaluation.errors)
+
+
+def _caption(found: Comparison, experiment: Experiment) -> Caption:
+    """Its words."""
+    thing, title = experiment.thing, found.models[0].title
+    return Caption(
+        f"The strangest {thing}s",
+        f"The {len(found.X)} test {thing}s that {title} draws worst, the worst first: above the {thing}, below what "
+        f"comes back, with its mean squared error. What is unlike all that was learned from comes back badly, so an "
+        "error that stands out may be a fault in the data, a rare kind, or a wrong label. From Python it is "
+        "anomaly_score.",
+        f"The {len(found.X)} test {thing}s with the largest errors under {title}, above their reconstructions.",
+    )
+
+
+FIGURE = ReportFigure(
+    "strangest",
+    _compute,
+    images=Renderer(lambda found, _: strangest(found), _caption),
+    vectors=Renderer(lambda found, experiment: strangest(found, experiment.features), _caption),
+)
