@@ -427,7 +427,9 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
     per, loss = "pixel" if is_images else "scaled feature", ""
     if ax is not None or not of_errors:  # one panel
         of_errors, others, loss = rows, {}, "" if errors == set(rows) else "loss: what each model made small"
-    return _shown(figures.training.training(of_errors, per=per, loss=loss, others=others, ax=ax), rows)
+    losses = [OBJECTIVES[named[title].objective].loss_name for title in others]
+    drawn = figures.training.training(of_errors, per=per, loss=loss, others=others, other_losses=losses, ax=ax)
+    return _shown(drawn, rows)
 
 
 def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32, 64), seed: int = 0) -> Figure:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from latentmap import Autoencoder, load_dataset
@@ -263,6 +264,58 @@ def test_explore_writes_a_page_of_one_model_or_more(latentmap, tmp_path, model):
     alone = latentmap("explore", model, "-o", "other.html")
     assert alone.status == 2
     assert "at least one model folder and the data" in alone.err
+
+
+def test_draw_draws_what_is_asked_for(latentmap, tmp_path, model, monkeypatch):
+    from latentmap import plot
+
+    seen = {}
+    for kind in ("map", "reconstructions", "latent_grid", "medians", "interpolation", "strangest", "tsne", "history",
+                 "compare", "network"):  # fmt: skip
+        assert kind in plot.__all__
+        monkeypatch.setattr(
+            plot, kind, lambda models, data, kind=kind: seen.update({kind: (models, data)}) or Figure()
+        )
+        assert latentmap("draw", model, "digits", "-o", f"{kind}.svg", "--kind", kind).out == f"{kind}.svg\n"
+        assert [list(models) for models, _ in [seen[kind]]] == [["model (2)"]]
+    assert len(seen["map"][1].test) == 360
+
+
+def test_draw_writes_pictures_of_one_model_and_of_several(latentmap, tmp_path, model):
+    assert latentmap("draw", model, "digits", "-o", "map.png", "--dpi", 50).status == 0
+    with Image.open(tmp_path / "map.png") as image:
+        assert image.size[0] == 400
+    assert latentmap("draw", model, model, "digits", "-o", "c.svg", "--kind", "compare", "--pca").status == 0
+    svg = (tmp_path / "c.svg").read_text()
+    assert all(f"<!-- {name} (2) -->" in svg for name in ("model", "model-2", "PCA"))
+
+
+def test_draw_refuses_what_it_cannot_draw(latentmap, tmp_path, model):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8)
+    refused(latentmap("draw", model, "-o", "x.png"), 2, "at least one model folder and the data")
+    refused(latentmap("draw", model, model, "digits", "-o", "x.png"), 2, "model must be one model, got 2")
+    Autoencoder("linear", 3, epochs=1).fit(noise).save(tmp_path / "m")
+    refused(
+        latentmap("draw", "m", "digits", "-o", "x.png"), 2, "codes must have 2 numbers to be a map, got 3 of m (3)"
+    )
+    Autoencoder("linear", 2, epochs=1).fit(noise[:, 2:, 2:]).save(tmp_path / "n")
+    refused(latentmap("draw", model, "n", "digits", "-o", "x.png"), 1, "n takes samples of another shape or kind")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_report_of_a_trained_model_reads_as_it_was_fitted(latentmap, tmp_path, model, monkeypatch):
+    from latentmap.report import build
+
+    monkeypatch.setattr(build, "FIGURES", [one for one in build.FIGURES if one.name in ("training", "network")])
+    done = latentmap("report", "digits", "--model", model, "-o", "page", "--limit", 40, "--format", "svg", "--dpi", 50)
+    assert (done.status, done.out) == (0, "page/report.html\n"), done.err
+    assert sorted(path.name for path in (tmp_path / "page" / "figures").iterdir()) == ["network.svg", "training.svg"]
+    metrics = json.loads((tmp_path / "page" / "metrics.json").read_text())
+    assert (list(metrics["models"]), metrics["dataset"]["image_shape"]) == (["model", "pca-2"], [8, 8, 1])
+    assert f"--model {model}" in (tmp_path / "page" / "report.html").read_text()
+    refused(
+        latentmap("report", "digits", "--model", model, "--size", 16, "-o", "y"), 2, "--size must be left out with"
+    )
 
 
 @pytest.mark.parametrize("words", [("generate", "no-model", "digits"),

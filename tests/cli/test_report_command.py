@@ -38,7 +38,11 @@ def test_the_page_quotes_every_option_that_was_given(latentmap: Run, tmp_path, m
     assert shlex.split(quoted[1]) == ["latentmap", "report", "digits", "-o", "runs/digits"]
     options = {option.opts[0] for option in typer.main.get_command(app).commands["report"].params}
     of_tables = {"--columns", "--header", "--missing"}
-    assert options - set(words) == {"source", "--output", "--color", "--resume", "--help", *of_tables} & options
+    assert (
+        options - set(words)
+        == {"source", "--output", "--color", "--resume", "--help", "--model", "--format", "--dpi", *of_tables}
+        & options
+    )
 
 
 @pytest.mark.usefixtures("quick")

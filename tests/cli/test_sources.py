@@ -278,7 +278,7 @@ def test_a_report_of_a_table_holds_everything(latentmap, tmp_path, table, monkey
     assert done.status == 0, done.err
     lines = [line.split(": ")[1] for line in done.err.splitlines() if ": validation " in line]
     assert sorted(lines) == ["dense", "linear", "residual", "residual"]
-    assert len(list((tmp_path / "r" / "figures").iterdir())) == 9
+    assert len(list((tmp_path / "r" / "figures").iterdir())) == 12
     metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
     assert metrics["dataset"]["name"] == "table"
     assert "image" not in (tmp_path / "r" / "report.html").read_text().split("<main>")[0]

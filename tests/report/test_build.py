@@ -4,7 +4,9 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from latentmap import Autoencoder
 from latentmap.errors import DatasetError, OutputError
@@ -21,8 +23,8 @@ FIELDS = {"latent_dim", "test_mse", "knn_accuracy", "trustworthiness", "fit_seco
 
 @pytest.fixture
 def plain(monkeypatch):
-    """A report of one small model: without t-SNE and with empty figures, which take seconds."""
-    monkeypatch.setattr(build_module, "FIGURES", blank([figure for figure in FIGURES if figure.name != "tsne"]))
+    """A report of one small model: without the slow figures, and with empty ones, for drawing takes seconds."""
+    monkeypatch.setattr(build_module, "FIGURES", blank([figure for figure in FIGURES if not figure.is_slow]))
 
     def make(folder, dataset=None, **arguments):
         dataset = dataset or small_dataset("3 classes")
@@ -62,6 +64,7 @@ def test_metrics_keep_their_contract(report):
         "fit_pca-2",
         "fit_pca-6",
         "evaluate",
+        "growth",
         "tsne",
         "figures",
     }
@@ -226,6 +229,40 @@ def test_very_little_data_still_makes_a_report(tmp_path, n):
 )
 def test_the_models_suit_the_data(shape, named):
     assert {spec.name: spec.params.get("latent_dim") for spec in default_specs(shape, 100)} == named
+
+
+def test_trained_models_are_shown_as_they_are(tmp_path, monkeypatch):
+    dataset = small_dataset("3 classes")
+    models = {
+        "one": Autoencoder("dense", 2, epochs=2, random_state=0).fit(dataset.train.X),
+        "two": Autoencoder("linear", 5, objective="denoising", epochs=1, random_state=0).fit(dataset.train.X),
+    }
+    codes = {name: model.transform(dataset.test.X) for name, model in models.items()}
+    monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("fitted something"))
+    monkeypatch.setattr(build_module, "FIGURES", blank())
+    report = build_report(dataset, tmp_path / "out", models=models)
+    assert list(report.metrics["models"]) == ["one", "two", "pca-2", "pca-5"]
+    assert report.metrics["models"]["one"]["fit_seconds"] == pytest.approx(models["one"].history_[-1]["seconds"], 0.01)
+    assert {path.stem for path in (report.folder / "figures").iterdir()} == NAMES - {"growth"}
+    assert "dense, fitted before in 2 epochs" in report.page.read_text()
+    for name, Z in codes.items():
+        np.testing.assert_array_equal(Autoencoder.load(report.folder / "models" / name).transform(dataset.test.X), Z)
+
+
+@pytest.mark.parametrize(("image_format", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
+def test_figures_are_written_in_the_format_that_is_asked_for(plain, tmp_path, image_format, begins):
+    report = plain(tmp_path / "out", image_format=image_format, dpi=320)
+    paths = list((report.folder / "figures").iterdir())
+    assert {path.stem for path in paths} == NAMES - {"growth", "tsne"}
+    assert {path.suffix for path in paths} == {f".{image_format}"}
+    assert all(path.read_bytes().startswith(begins) for path in paths)
+    if image_format == "png":
+        for path in paths:
+            with Image.open(path) as image:
+                assert image.size == (320, 320)  # an inch each way
+    assert "data:image/png" in report.page.read_text()
+    assert is_report(report.folder)
+    plain(tmp_path / "out")  # and is replaced
 
 
 def test_too_few_samples_are_refused(tmp_path):

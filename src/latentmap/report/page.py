@@ -87,7 +87,7 @@ def glossary(experiment: Experiment) -> list[tuple[str, str]]:
     """Return the words of the field that the page uses, each with its meaning, for who meets them first here."""
     thing = experiment.thing
     a_thing = "an image" if thing == "image" else "a sample"
-    return [
+    words = [
         ("Code, latent space", f"The few numbers that stand for {a_thing}, and the space in which they are points."),
         (
             "Encoder, decoder",
@@ -129,6 +129,7 @@ def glossary(experiment: Experiment) -> list[tuple[str, str]]:
         ),
         ("Quantiles of the codes", "Steps that each hold as many codes: fine where they crowd."),
     ]
+    return [word for word in words if experiment.labelled or word[0] != "kNN accuracy"]
 
 
 def columns(experiment: Experiment) -> list[tuple[str, str]]:

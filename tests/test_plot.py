@@ -1,0 +1,209 @@
+"""One line a picture: of any model, of images and vectors, of arrays, data frames and data sets."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits, load_wine
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from latentmap import Autoencoder, load_dataset, plot
+from latentmap.analysis import reconstruction_errors
+from latentmap.data import Dataset
+
+PICTURES = [name for name in plot.__all__ if name not in ("history", "network", "growth")]
+
+
+def written(figure):
+    """Everything written on a figure."""
+    return "\n".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+def draw(name, model, *given):
+    """The picture of that name; the grid takes no classes."""
+    return getattr(plot, name)([model] if name == "compare" else model, *given[: 1 if name == "latent_grid" else 2])
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits", size=8).limit(200)
+
+
+@pytest.fixture(scope="module")
+def ae(digits):
+    return Autoencoder("dense", 2, epochs=3, random_state=0).fit(digits.train.X)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return load_wine(as_frame=True, return_X_y=True)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_images_of_a_data_set(name, ae, digits):
+    figure = draw(name, ae, digits)
+    assert isinstance(figure, Figure)
+    assert figure.shown is not None
+    figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("kind", ["array", "pandas", "polars", "no classes"])
+def test_vectors_and_tables(name, kind, wine):
+    X, y = wine
+    X = {"array": np.asarray(X), "polars": pl.from_pandas(X)}.get(kind, X)
+    classes = None if kind == "no classes" else np.array(["red", "white", "rosé"])[y]
+    ae = Autoencoder(latent_dim=2, epochs=2, random_state=0).fit(X)
+    figure = draw(name, ae, X, classes)
+    figure.draw_without_rendering()
+    if name in ("map", "medians") and classes is not None:
+        assert "rosé" in written(figure)
+    if name == "medians" and kind != "array":
+        assert "hue" in written(figure)  # a column
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_model_of_rows_draws_images(name):
+    X, y = load_digits(return_X_y=True)
+    pca = PCA(2).fit(X)
+    figure = draw(name, pca, X[:300].reshape(-1, 8, 8), y[:300])
+    figure.draw_without_rendering()
+    if name == "reconstructions":
+        shown = figure.shown
+        assert shown.X.shape[1:] == (8, 8, 1)
+        ours = pca.inverse_transform(pca.transform(X[shown.rows])).reshape(-1, 8, 8, 1)
+        np.testing.assert_allclose(shown.models[0].X_hat * 16, ours, atol=1e-3)  # white is 16
+
+
+def test_images_in_units_of_their_own_are_drawn_in_the_models():
+    images = load_digits().images  # 0 to 16
+    ae = Autoencoder("dense", 2, epochs=1, random_state=0).fit(images)
+    part = images[images.max(axis=(1, 2)) < 16][:20]  # no white in them
+    shown = plot.reconstructions(ae, part).shown
+    np.testing.assert_allclose(shown.X[..., 0] * 16, part[shown.rows], atol=1e-5)
+    np.testing.assert_allclose(
+        shown.models[0].X_hat[..., 0] * 16, ae.inverse_transform(ae.transform(part[shown.rows]))
+    )
+
+
+def test_a_pipeline_and_a_model_that_wants_names(wine):
+    X, y = wine
+    pipeline = make_pipeline(StandardScaler(), PCA(2)).fit(X)  # warns where it is given rows without names
+    shown = plot.compare([pipeline, Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)], X, y).shown
+    np.testing.assert_allclose(shown[0].Z, pipeline.transform(X), rtol=1e-5)
+    assert [codes.title for codes in shown] == ["PCA (2)", "dense (2)"]
+
+
+def test_what_is_shown_is_right(ae, digits):
+    Z = ae.transform(digits.test.X)
+    codes = plot.map(ae, digits).shown
+    np.testing.assert_array_equal(codes.Z, Z)
+    np.testing.assert_array_equal(codes.labels, digits.test.labels)
+    errors = reconstruction_errors(ae, digits.test.X, unit=255.0)
+    np.testing.assert_array_equal(plot.strangest(ae, digits, n=4).shown.rows, np.argsort(-errors, kind="stable")[:4])
+    (compared,) = plot.compare([ae], digits).shown
+    from latentmap.analysis import evaluate
+
+    scores = evaluate(ae, digits)
+    assert compared.knn_accuracy == pytest.approx(scores.knn_accuracy)
+    assert compared.trustworthiness == pytest.approx(scores.trustworthiness)
+    walk = plot.interpolation(ae, digits, pairs=[(3, 7)], n_steps=3).shown.walks["dense (2)"][0]
+    middle = ae.inverse_transform((Z[[3]] + Z[[7]]) / 2)
+    np.testing.assert_allclose(walk[1], middle[0], atol=1e-3)
+
+
+def test_ready_codes_stand_in_for_a_model(ae, digits):
+    Z = np.random.default_rng(0).normal(size=(len(digits.test), 2))
+    codes = plot.compare({"ours": ae, "some layout": Z}, digits).shown[1]
+    np.testing.assert_allclose(codes.Z, Z, rtol=1e-6)
+    assert codes.knn_accuracy < 0.3
+    with pytest.raises(ValueError, match="codes must be one for each of 200 samples, got 3"):
+        plot.compare({"some layout": Z[:3]}, digits)
+
+
+@pytest.mark.parametrize("name", ["map", "tsne", "latent_grid", "history"])
+def test_panels_go_where_they_are_told(name, ae, digits):
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2)
+    given = [ae] if name == "history" else [ae, digits]
+    assert getattr(plot, name)(*given, ax=axes[1]) is figure
+    assert axes[1].has_data()
+    assert not axes[0].has_data()
+    plt.close(figure)
+
+
+def test_losses_that_are_no_errors_stand_apart(digits):
+    mapped = Autoencoder("dense", 2, objective="neighbors", epochs=2, random_state=0).fit(digits.train.X)
+    plain = Autoencoder("dense", 2, epochs=2, random_state=0).fit(digits.train.X)
+    both = plot.history({"plain": plain, "map": mapped})
+    assert [ax.get_yscale() for ax in both.axes] == ["log", "linear"]
+    assert "neighbours not told apart" in both.axes[1].get_ylabel()
+    assert set(both.shown) == {"plain", "map"}
+    (alone,) = plot.history(mapped).axes
+    assert alone.get_yscale() == "linear"
+
+
+def test_classes_of_any_type(ae, digits):
+    X, labels = digits.test.X, digits.test.labels
+    for y, named in (
+        (pd.Series(labels.astype(str)), "7"),
+        (labels.astype(float), "7"),
+        (np.where(labels == 7, -1, labels), "(no label)"),
+        (pd.Categorical.from_codes(labels, list("abcdefghij")), "h"),
+        ([str(label) + "!" for label in labels], "7!"),
+    ):
+        names = plot.map(ae, X, y).shown
+        assert named in names.class_names, named
+        seven = names.class_names.index(named)
+        np.testing.assert_array_equal(names.labels == seven, labels == 7)
+
+
+def test_growth_beats_pca_and_leaves_out_what_cannot_be(digits):
+    shown = plot.growth(digits, sizes=[1, 4, 1000]).shown
+    assert shown.sizes == (1, 4)
+    assert shown.X_hat["dense"].shape == (2, 4, 8, 8, 1)
+    assert all(ours <= 1.02 * pca for ours, pca in zip(shown.errors["dense"], shown.errors["PCA"], strict=True))
+
+
+@pytest.mark.parametrize("name", ["dense", "conv", "strided", "residual", "linear"])
+def test_networks_are_drawn_with_their_shapes(name):
+    X = np.random.default_rng(0).random((20, 16, 16, 3), np.float32)
+    ae = Autoencoder(name, None if name == "conv" else 5, epochs=1, random_state=0).fit(X)
+    figure = plot.network(ae)
+    text = written(figure)
+    assert f"768 values to {ae.latent_dim_} numbers and back" in text
+    assert f"{ae.n_parameters_:,} parameters" in text
+    lines = text.split("\n")
+    assert lines.count("16x16x3") == (1 if name in ("dense", "residual", "linear") else 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda _, data: plot.map(Autoencoder("linear", 3, epochs=1).fit(data.train.X), data), "to be a map, got 3"),
+        (lambda ae, data: plot.map([ae, ae], data), "model must be one model, got 2"),
+        (lambda ae, data: plot.map(ae, data, data.test.labels), "y must be left out where X is a Dataset"),
+        (lambda ae, data: plot.map(ae, data.test.X, [1, 2]), "y must be one label for each of 200 samples"),
+        (lambda ae, _: plot.map(ae, "digits"), "X must be samples as fit saw them"),
+        (lambda ae, data: plot.map(ae, data.test.X[:0]), "X must be samples as fit saw them"),
+        (lambda ae, data: plot.interpolation(ae, data, pairs=[(0, 999)]), "pairs of rows from 0 to 199"),
+        (lambda ae, data: plot.tsne(ae, data.test.X[:5]), "at least 8 samples"),
+        (lambda _, data: plot.reconstructions({"Z": np.zeros((200, 2))}, data), "has no inverse_transform"),
+        (lambda *_: plot.history(PCA()), "PCA has no history_"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(call, message, ae, digits):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
+        call(ae, digits)
+
+
+def test_it_draws_what_the_data_set_calls_test():
+    X = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    data = load_dataset(X, test_fraction=0.25)
+    assert isinstance(data, Dataset)
+    assert len(plot.map(PCA(2).fit(data.train.X), data).shown.Z) == 15
