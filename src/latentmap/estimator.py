@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
 from latentmap.data.objects import as_array, check_codes, check_input
@@ -45,12 +46,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    model : {"auto", "dense", "strided", "residual", "conv", "linear"}, default "auto"
+    model : {"auto", "dense", "strided", "residual", "conv", "linear"} or (Module, Module), default "auto"
         The architecture: ``"dense"`` is small and quick, ``"strided"`` is for photographs, ``"residual"`` gives the
         best codes of handwriting and the best maps, ``"conv"`` is tiny, ``"linear"`` does what PCA does; ``"strided"``
-        and ``"conv"`` take images only. ``"auto"`` takes what suits the data, see `model_`.
+        and ``"conv"`` take images only. ``"auto"`` takes what suits the data, see `model_`. Or a network of your own,
+        as a pair of ``torch.nn.Module``: an encoder (n, *shape) -> (n, latent_dim) and a decoder back; images come as
+        (n, channels, height, width) with pixels from 0 to 1, vectors scaled. It begins with the weights it has.
     latent_dim : int, optional
         How many numbers a code has. By default 2, and for ``"conv"`` its innermost map (64 for 32x32 images).
+    model_params : dict, optional
+        Sizes of the architecture: ``hidden`` of ``"dense"``, ``width`` and ``depth`` of ``"residual"``,
+        ``channels`` of ``"strided"``.
     objective : {"reconstruction", "neighbors", "denoising", "variational"}, default "reconstruction"
         What training makes small: the error of reconstructions; that, and the loss of neighbours (a map that tells
         groups apart); the error under noise on the input; or the bound of a variational autoencoder (new samples,
@@ -156,9 +162,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @explains_unknown
     def __init__(
         self,
-        model: str = "auto",
+        model: str | tuple[nn.Module, nn.Module] = "auto",
         latent_dim: int | None = None,
         *,
+        model_params: dict[str, Any] | None = None,
         objective: str = "reconstruction",
         objective_params: dict[str, Any] | None = None,
         epochs: int | str = "auto",
@@ -177,6 +184,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.model = model
         self.latent_dim = latent_dim
+        self.model_params = model_params
         self.objective = objective
         self.objective_params = objective_params
         self.epochs = epochs
@@ -471,13 +479,15 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._fitted.save(path, metadata)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Autoencoder:
+    def load(cls, path: str | os.PathLike[str], *, model: tuple[nn.Module, nn.Module] | None = None) -> Autoencoder:
         """Load a model that `save` wrote; its codes are bit-equal to those before.
 
         Parameters
         ----------
         path : path
             The folder.
+        model : (Module, Module), optional
+            Of a network of your own the modules, of the same layers, whatever their weights: a file holds none.
 
         Returns
         -------
@@ -489,17 +499,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ModelFileError
             If it is no model folder, or not as it was written.
         """
-        model = FittedModel.load(path)
-        recorded = model.info.get("parameters") or {}
+        fitted = FittedModel.load(path, model)
+        recorded = fitted.info.get("parameters") or {}
         loaded = cls(**{name: value for name, value in recorded.items() if name in cls._get_param_names()})
-        loaded._fitted = model
+        loaded._fitted = fitted
         if recorded.get("model") != "auto":
-            loaded.model = model.name
-        objective = OBJECTIVES.get(str(model.info.get("objective")))
-        model.prior_is_normal = objective is not None and objective.prior_is_normal
-        loaded.n_features_in_ = model.preprocessing.n_values
-        if model.feature_names:
-            loaded.feature_names_in_ = np.asarray(model.feature_names, dtype=object)
+            loaded.model = model or fitted.name
+        objective = OBJECTIVES.get(str(fitted.info.get("objective")))
+        fitted.prior_is_normal = objective is not None and objective.prior_is_normal
+        loaded.n_features_in_ = fitted.preprocessing.n_values
+        if fitted.feature_names:
+            loaded.feature_names_in_ = np.asarray(fitted.feature_names, dtype=object)
         return loaded
 
     def export_onnx(self, path: str | os.PathLike[str]) -> float:

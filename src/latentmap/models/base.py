@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
@@ -363,6 +363,13 @@ def check_positive(name: str, value: int) -> int:
     if isinstance(value, bool) or int(value) != value or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
     return int(value)
+
+
+def check_sizes(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    """Return whole numbers of at least 1, one or more of them, or say what is wrong with them."""
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError(f"{name} must be a sequence of whole numbers of at least 1, got {values!r}.")
+    return tuple(check_positive(name, value) for value in values)
 
 
 def output_layers(sample_shape: SampleShape, linear_path: bool = False) -> list[nn.Module]:

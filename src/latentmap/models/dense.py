@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from latentmap.models.base import (
     AutoencoderModule,
     Components,
     SampleShape,
+    check_sizes,
     mlp,
     n_values,
     output_bias,
@@ -34,6 +36,8 @@ class DenseAutoencoder(AutoencoderModule):
         How many numbers a code has.
     linear_path : bool, default False
         Whether there is a linear path beside; see the base class.
+    hidden : sequence of int, default (128, 64, 32)
+        Units of the encoder's layers, from samples to code; the decoder's are the mirror.
 
     Raises
     ------
@@ -49,11 +53,18 @@ class DenseAutoencoder(AutoencoderModule):
     """
 
     def __init__(
-        self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2, *, linear_path: bool = False
+        self,
+        sample_shape: SampleShape = (1, 32, 32),
+        latent_dim: int = 2,
+        *,
+        linear_path: bool = False,
+        hidden: Sequence[int] = _WIDTHS,
     ) -> None:
-        super().__init__(sample_shape, latent_dim, linear_path=linear_path)
-        hidden = [max(width, self.latent_dim) if linear_path else width for width in _WIDTHS]
-        widths = [n_values(self.sample_shape), *hidden, self.latent_dim]
+        hidden = check_sizes("hidden", hidden)
+        config = {} if hidden == _WIDTHS else {"hidden": hidden}
+        super().__init__(sample_shape, latent_dim, linear_path=linear_path, **config)
+        between = [max(width, self.latent_dim) if linear_path else width for width in hidden]
+        widths = [n_values(self.sample_shape), *between, self.latent_dim]
         self.encoder = nn.Sequential(nn.Flatten(), *mlp(widths))
         self.decoder = nn.Sequential(
             *mlp(widths[::-1]), *output_layers(self.sample_shape, linear_path), nn.Unflatten(1, self.sample_shape)

@@ -28,6 +28,7 @@ from latentmap.files import flush, holds_only, new_folder, read_folder
 from latentmap.models import MODELS
 from latentmap.models.base import AutoencoderModule
 from latentmap.models.mixture import CodeMixture
+from latentmap.models.own import OWN, OwnAutoencoder, Pair, is_pair
 
 if TYPE_CHECKING:
     from latentmap.models.fitted import FittedModel
@@ -103,12 +104,12 @@ def _fitting_metadata(metadata: Mapping[str, Any], sample_shape: tuple[int, ...]
     return kept
 
 
-def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_model(path: str | os.PathLike[str], own: Pair | None = None) -> dict[str, Any]:
     """The fields of the `FittedModel` in a folder; `ModelFileError` if anything there is not as it was written."""
-    return read_folder(path, lambda folder: _read(folder, path))
+    return read_folder(path, lambda folder: _read(folder, path, own))
 
 
-def _read(folder: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
+def _read(folder: Path, path: str | os.PathLike[str], own: Pair | None) -> dict[str, Any]:
     """Read a folder, which stands at `path` or waits beside it."""
     try:
         is_model = (folder / _WEIGHTS).is_file() and (folder / _CONFIG).is_file()
@@ -117,8 +118,9 @@ def _read(folder: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
     if not is_model:
         raise ModelFileError(f"{path} is not a model folder: it must hold {_CONFIG} and {_WEIGHTS}.")
     config = _read_config(folder / _CONFIG)
+    _check_own(config["model"], own, path)
     preprocessing = _build_preprocessing(config, folder)
-    module = _build_module(config, preprocessing, folder)
+    module = _build_module(config, preprocessing, folder, own)
     tensors = _read_tensors(folder / _WEIGHTS, module, preprocessing)
     preprocessing = _with_numbers(preprocessing, tensors, folder)
     _check_reading(config, preprocessing, folder)
@@ -180,7 +182,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path} has format_version {config['format_version']}, this version of latentmap reads up to "
             f"{FORMAT_VERSION}. Upgrade latentmap."
         )
-    if not isinstance(config.get("model"), str) or config["model"] not in MODELS:
+    if not isinstance(config.get("model"), str) or config["model"] not in (*MODELS, OWN):
         raise ModelFileError(
             f"{path} names an unknown architecture {config.get('model')!r:.60}; known are {', '.join(sorted(MODELS))}."
         )
@@ -191,6 +193,19 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ModelFileError(f"{path} has a damaged entry 'feature_names'. Save the model again.")
     return config
+
+
+def _check_own(name: str, own: Pair | None, path: str | os.PathLike[str]) -> None:
+    """Refuse modules where they are not wanted, and the want of them."""
+    if (name == OWN) == is_pair(own):
+        return
+    if name == OWN:
+        raise ModelFileError(
+            f"{path} holds the weights of a network of your own, whose layers no file has. Give them: "
+            "Autoencoder.load(path, model=(encoder, decoder))."
+        )
+    if own is not None:
+        raise ModelFileError(f"{path} holds a {name} network, which needs no modules. Leave model out.")
 
 
 def _read_tensors(path: Path, module: AutoencoderModule, preprocessing: Preprocessing) -> dict[str, torch.Tensor]:
@@ -286,13 +301,19 @@ def _check_reading(config: dict[str, Any], preprocessing: Preprocessing, folder:
             raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'metadata.reading': {error}") from error
 
 
-def _build_module(config: dict[str, Any], preprocessing: Preprocessing, folder: Path) -> AutoencoderModule:
+def _build_module(
+    config: dict[str, Any], preprocessing: Preprocessing, folder: Path, own: Pair | None
+) -> AutoencoderModule:
     """The network that the config describes, laid out without memory (on PyTorch's "meta" device)."""
     try:
         arguments = dict(config["architecture"])
         arguments["sample_shape"] = tuple(arguments.pop("image_shape"))  # the file's name for it
-        with torch.device("meta"):
-            module = MODELS[config["model"]](**arguments).float()  # whatever the default dtype is
+        module: AutoencoderModule
+        if own is not None:
+            module = OwnAutoencoder.of(own, **arguments)
+        else:
+            with torch.device("meta"):
+                module = MODELS[config["model"]](**arguments).float()  # whatever the default dtype is
     except (TypeError, KeyError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({_one_line(error)}).") from error
     if module.sample_shape != preprocessing.tensor_shape:

@@ -28,6 +28,7 @@ from latentmap.models.files import read_model, save_model
 from latentmap.models.layers import Description, describe_network
 from latentmap.models.mixture import MOST_CODES, CodeMixture
 from latentmap.models.modes import own_modes
+from latentmap.models.own import Pair
 
 _CHUNK = 512  # samples encoded or decoded at once
 _STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
@@ -38,7 +39,7 @@ _KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribut
 class FittedModel:
     """What `Autoencoder.fit` makes and a model folder holds."""
 
-    name: str  # in MODELS
+    name: str  # in MODELS, or OWN
     module: AutoencoderModule  # in evaluation mode
     preprocessing: Preprocessing
     info: dict[str, Any] = field(repr=False)  # the rest of config.json: objective, seed, training, versions, ...
@@ -271,9 +272,9 @@ class FittedModel:
 
     @classmethod
     @own_modes(computing=False)
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], own: Pair | None = None) -> Self:
         """Read a model folder; `ModelFileError` if anything in it is not as it was written."""
-        model = cls(**read_model(path))
+        model = cls(**read_model(path, own))
         model._for_inference()
         return model
 

@@ -14,6 +14,7 @@ from latentmap.models.base import (
     Components,
     Recipe,
     SampleShape,
+    check_positive,
     lay_out,
     n_values,
     output_bias,
@@ -69,6 +70,10 @@ class ResidualAutoencoder(AutoencoderModule):
         How many numbers a code has.
     linear_path : bool, default False
         Whether there is a linear path beside; see the base class.
+    width : int, default 256
+        Units of each layer, at most; of samples of few values there are fewer.
+    depth : int, default 4
+        Blocks each way.
 
     Raises
     ------
@@ -88,13 +93,22 @@ class ResidualAutoencoder(AutoencoderModule):
     )
 
     def __init__(
-        self, sample_shape: SampleShape = (1, 32, 32), latent_dim: int = 2, *, linear_path: bool = False
+        self,
+        sample_shape: SampleShape = (1, 32, 32),
+        latent_dim: int = 2,
+        *,
+        linear_path: bool = False,
+        width: int = _WIDTH,
+        depth: int = _DEPTH,
     ) -> None:
-        super().__init__(sample_shape, latent_dim, linear_path=linear_path)
+        asked = {"width": check_positive("width", width), "depth": check_positive("depth", depth)}
+        usual = {"width": _WIDTH, "depth": _DEPTH}
+        config = {name: value for name, value in asked.items() if value != usual[name]}
+        super().__init__(sample_shape, latent_dim, linear_path=linear_path, **config)
         shapes = _halvings(self.sample_shape)
         n = n_values(shapes[-1])
-        width = max(min(_WIDTH, max(_NARROWEST, 4 * n)), self.latent_dim if linear_path else 1)
-        blocks = [[ResidualBlock(width) for _ in range(_DEPTH)] for _ in range(2)]
+        width = max(min(width, max(_NARROWEST, 4 * n)), self.latent_dim if linear_path else 1)
+        blocks = [[ResidualBlock(width) for _ in range(depth)] for _ in range(2)]
         self.encoder = nn.Sequential(
             *(layer for large, small in pairwise(shapes) for layer in _halve(large, small)),
             nn.Flatten(),

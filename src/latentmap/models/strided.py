@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -14,6 +15,7 @@ from latentmap.models.base import (
     Recipe,
     SampleShape,
     check_image_shape,
+    check_sizes,
     lay_out,
     n_values,
     output_bias,
@@ -39,6 +41,8 @@ class StridedAutoencoder(AutoencoderModule):
         How many numbers a code has.
     linear_path : bool, default False
         Whether there is a linear path beside; see the base class.
+    channels : sequence of int, default (32, 64, 128)
+        Of the convolutions one after another; the last number holds for all that follow.
 
     Raises
     ------
@@ -58,11 +62,17 @@ class StridedAutoencoder(AutoencoderModule):
     images_only: ClassVar[bool] = True
 
     def __init__(
-        self, sample_shape: SampleShape = (3, 32, 32), latent_dim: int = 64, *, linear_path: bool = False
+        self,
+        sample_shape: SampleShape = (3, 32, 32),
+        latent_dim: int = 64,
+        *,
+        linear_path: bool = False,
+        channels: Sequence[int] = _CHANNELS,
     ) -> None:
-        sample_shape = check_image_shape(sample_shape, "strided")
-        super().__init__(sample_shape, latent_dim, linear_path=linear_path)
-        shapes = _halvings(self.sample_shape)
+        sample_shape, channels = check_image_shape(sample_shape, "strided"), check_sizes("channels", channels)
+        config = {} if channels == _CHANNELS else {"channels": channels}
+        super().__init__(sample_shape, latent_dim, linear_path=linear_path, **config)
+        shapes = _halvings(self.sample_shape, channels)
         n = n_values(shapes[-1])
         self.encoder = nn.Sequential(
             *(layer for large, small in pairwise(shapes) for layer in _halve(large, small)),
@@ -97,12 +107,12 @@ class StridedAutoencoder(AutoencoderModule):
         super().start_from(start)
 
 
-def _halvings(shape: SampleShape) -> list[SampleShape]:
+def _halvings(shape: SampleShape, widths: Sequence[int]) -> list[SampleShape]:
     """The image's shape, and what each convolution makes of it."""
     shapes = [shape]
     while len(shapes) == 1 or max(shapes[-1][1:]) > _INNERMOST:
         _, height, width = shapes[-1]
-        channels = _CHANNELS[min(len(shapes), len(_CHANNELS)) - 1]
+        channels = widths[min(len(shapes), len(widths)) - 1]
         shapes.append((channels, -(-height // 2), -(-width // 2)))
     return shapes
 

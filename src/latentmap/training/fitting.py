@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import platform
 import sys
 import time
@@ -20,12 +21,13 @@ import torch
 from numpy.typing import NDArray
 
 import latentmap
-from latentmap.checks import check_choice, check_number, check_share, draw_seed
+from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, streamed
+from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.batches import BatchesBase
 from latentmap.training.callbacks import Callback, PrintEpochs
@@ -50,7 +52,9 @@ def check_parameters(parameters: Parameters) -> Objective:
     if isinstance(model, (int, np.integer)) and not isinstance(model, bool):
         named = ", ".join(map(repr, sorted(models)))
         raise ValueError(f"model must be one of {named}, got {model}. Did you mean latent_dim={model}?")
-    check_choice("model", model, models)
+    if not is_pair(model):
+        check_choice("model", model, models)
+    _check_model_params(model, parameters["model_params"])
     objective = make_objective(parameters["objective"], parameters["objective_params"])
     check_choice("scaling", parameters["scaling"], SCALINGS)
     check_choice("precision", parameters["precision"], PRECISIONS)
@@ -76,16 +80,38 @@ def check_parameters(parameters: Parameters) -> Objective:
     return objective
 
 
+def _check_model_params(model: Any, params: Any) -> None:
+    """Refuse settings that an architecture does not have."""
+    if params is None:
+        return
+    if not isinstance(params, Mapping):
+        raise TypeError(f"model_params must be a dict of the architecture's settings, or None, got {params!r}.")
+    if is_pair(model) or model == "auto":
+        what = "is to be chosen" if model == "auto" else "is given as modules"
+        raise ValueError(f"model_params must be left out where model {what}. Name an architecture.")
+    ours = ("self", "sample_shape", "latent_dim", "linear_path")
+    known = [name for name in inspect.signature(MODELS[model].__init__).parameters if name not in ours]
+    if wrong := describe_unknown(f"model={model!r}", params, known):
+        raise ValueError(f"model_params: {wrong}")
+
+
 def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]:
     """All that decides what is learned from samples, as JSON can hold it."""
     ignored, seed = ("callbacks", "verbose", "random_state", "device"), parameters["random_state"]
     deciding = ((name, value) for name, value in parameters.items() if name not in ignored)
     return {
-        **{name: value.item() if isinstance(value, np.generic) else value for name, value in deciding},
+        **{name: _as_setting(value) for name, value in deciding},
         "seed": int(seed) if isinstance(seed, (int, np.integer)) else None,
         "shape of the data": [*samples.shape, str(samples.dtype)],
         "digest of the data": _digest(np.ascontiguousarray(samples)),
     }
+
+
+def _as_setting(value: Any) -> Any:
+    """A parameter's value as JSON can hold it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return digest(value) if is_pair(value) else value
 
 
 def untrained(
@@ -97,16 +123,21 @@ def untrained(
     if parameters["verbose"] and preprocessing.is_images and not preprocessing.is_raw:
         black_to_white = range_in_words(preprocessing.pixel_range)
         sys.stderr.write(f"pixels from {black_to_white} are taken as black to white\n")
-    name, shape, latent_dim = parameters["model"], preprocessing.tensor_shape, parameters["latent_dim"]
-    if name == "auto":
-        latent_dim = min(2, preprocessing.n_values) if latent_dim is None else int(latent_dim)
-        name = choose_model(shape, len(samples), latent_dim)
-        config = path_config(shape, latent_dim)
+    model, shape, latent_dim = parameters["model"], preprocessing.tensor_shape, parameters["latent_dim"]
+    module: AutoencoderModule
+    if is_pair(model):
+        name, module = OWN, OwnAutoencoder.of(model, shape, latent_dim)
     else:
-        config = MODELS[name].config_for(shape, latent_dim)
-    chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}
-    module = build(MODELS[name], seed, sample_shape=shape, **chosen, **config)
-    if chosen and module.latent_dim > preprocessing.n_values:
+        name, config = model, dict(parameters["model_params"] or {})
+        if name == "auto":
+            latent_dim = min(2, preprocessing.n_values) if latent_dim is None else int(latent_dim)
+            name = choose_model(shape, len(samples), latent_dim)
+            config |= path_config(shape, latent_dim)
+        else:
+            config |= MODELS[name].config_for(shape, latent_dim)
+        chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}
+        module = build(MODELS[name], seed, sample_shape=shape, **chosen, **config)
+    if latent_dim is not None and module.latent_dim > preprocessing.n_values:
         warnings.warn(
             f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
             "the code compresses nothing.",
@@ -210,4 +241,6 @@ def _is_json(value: object) -> bool:
     """Whether JSON can hold a parameter's value."""
     if isinstance(value, dict):
         return all(isinstance(name, str) and _is_json(part) for name, part in value.items())
+    if isinstance(value, (list, tuple)) and value:
+        return all(map(_is_json, value))
     return value is None or isinstance(value, (str, int, float, bool))

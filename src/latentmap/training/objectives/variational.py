@@ -61,6 +61,11 @@ class Variational(Objective):
         self._parts = module.split_encoder()  # a tuple: seen, not owned
         if self.head is not None:
             return
+        if not list(self._parts[1].parameters()):
+            raise ValueError(
+                "objective='variational' needs an encoder that is an nn.Sequential ending in an nn.Linear: a twin of "
+                "that layer gives the variances of codes."
+            )
         self.head = copy.deepcopy(self._parts[1]).to(batches.device)
         with torch.no_grad():
             for name, parameter in self.head.named_parameters():

@@ -1,0 +1,151 @@
+"""Networks of the user's own, and sizes of the built-in ones: in the estimator, reports and files."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from latentmap import Autoencoder, plot
+from latentmap.errors import CheckpointError, ModelFileError
+from latentmap.models import MODELS
+from latentmap.report import build
+from latentmap.training import OBJECTIVES
+
+
+class Sine(nn.Module):
+    """No sequence, and no layer that ONNX or the explorer knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 3)
+
+    def forward(self, x):
+        return torch.sin(self.layer(x.flatten(1)))
+
+
+def pair(encoder=None, seed=0):
+    torch.manual_seed(seed)
+    known = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 3))
+    decoder = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
+    return encoder or known, decoder
+
+
+@pytest.fixture
+def images(small):
+    return small.train.X
+
+
+def fit(X, model=None, **params):
+    return Autoencoder(model or pair(), epochs=4, random_state=0, **params).fit(X)
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+def test_every_objective_trains_it(objective, images):
+    ae = fit(images, objective=objective)
+    assert (ae.model_, ae.latent_dim_, ae.transform(images).shape) == ("own", 3, (len(images), 3))
+    assert ae.history_[-1]["train_loss"] < ae.history_[0]["train_loss"]
+
+
+def test_it_learns_and_the_modules_given_stay_as_they_are(images):
+    given = pair()
+    before = [value.clone() for part in given for value in part.state_dict().values()]
+    ae = Autoencoder(given, epochs=60, random_state=0).fit(images)
+    after = [value for part in given for value in part.state_dict().values()]
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    mean = np.square(images / 255 - images.mean(axis=0) / 255).mean()
+    assert -ae.score(images) / 255**2 < mean
+    again = clone(ae).fit(images)
+    np.testing.assert_array_equal(again.transform(images), ae.transform(images))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(ae)).transform(images), ae.transform(images))  # noqa: S301
+
+
+@pytest.mark.parametrize("encoder", [None, Sine()])
+def test_files_hold_the_weights_and_are_given_the_modules(encoder, images, tmp_path):
+    ae = fit(images, pair(encoder))
+    ae.save(tmp_path / "m")
+    loaded = Autoencoder.load(tmp_path / "m", model=pair(encoder and Sine(), seed=1))
+    np.testing.assert_array_equal(loaded.transform(images), ae.transform(images))
+    loaded.partial_fit(images)
+    clone(loaded).fit(images)
+    with pytest.raises(ModelFileError, match="network of your own, whose layers no file has"):
+        Autoencoder.load(tmp_path / "m")
+    narrow = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 64), nn.Unflatten(1, (1, 8, 8)))
+    with pytest.raises(ModelFileError, match=r"wrong tensor decoder\.0\.bias: it must be \(8,\)"):
+        Autoencoder.load(tmp_path / "m", model=(pair(encoder)[0], narrow))
+    fit(images, "linear", latent_dim=2).save(tmp_path / "n")
+    with pytest.raises(ModelFileError, match="holds a linear network, which needs no modules"):
+        Autoencoder.load(tmp_path / "n", model=pair())
+
+
+def test_checkpoints_tell_networks_apart(images, tmp_path):
+    Autoencoder(pair(), epochs=2, random_state=0).fit(images, checkpoint=tmp_path / "c")
+    whole = Autoencoder(pair(), epochs=2, random_state=0).fit(images)
+    resumed = Autoencoder(pair(), epochs=2, random_state=0).fit(images, checkpoint=tmp_path / "c", resume=True)
+    np.testing.assert_array_equal(resumed.transform(images), whole.transform(images))
+    with pytest.raises(CheckpointError, match="model"):
+        Autoencoder(pair(seed=3), epochs=2, random_state=0).fit(images, checkpoint=tmp_path / "c", resume=True)
+
+
+def test_reports_pictures_and_onnx_take_it(small, tmp_path, monkeypatch):
+    known, unknown = fit(small.train.X), fit(small.train.X, pair(Sine()))
+    known.export_onnx(tmp_path / "onnx")
+    assert list(plot.network(known).shown) == ["own (3)"]
+    plot.reconstructions([known, unknown], small)
+    monkeypatch.setattr(build, "FIGURES", [one for one in build.FIGURES if one.name in ("network", "training")])
+    report = build.build_report(small, tmp_path / "page", models={"known": known, "unknown": unknown})
+    assert {"known", "unknown"} < set(report.metrics["models"])
+    assert (report.folder / "explorer.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "message"),
+    [
+        ((nn.Flatten(), nn.Linear(64, 64)), {}, r"decoder must give samples of shape \(n, 1, 8, 8\), got \(n, 64\)"),
+        (
+            (nn.Identity(), nn.Identity()),
+            {},
+            r"encoder must give codes of shape \(n, latent_dim\), got \(n, 1, 8, 8\)",
+        ),
+        (
+            (nn.Linear(3, 2), nn.Linear(2, 3)),
+            {},
+            r"model must take samples of shape \(1, 1, 8, 8\) and give them back",
+        ),
+        (pair(), {"latent_dim": 5}, r"codes of shape \(n, 5\), got \(n, 3\)"),
+        ((nn.Flatten(),), {}, "model must be one of"),
+        (pair(), {"model_params": {"hidden": [3]}}, "must be left out where model is given as modules"),
+        (pair(Sine()), {"objective": "variational"}, "an nn.Sequential ending in an nn.Linear"),
+        ("auto", {"model_params": {"hidden": [3]}}, "must be left out where model is to be chosen"),
+        ("dense", {"model_params": {"hiden": [3]}}, "has no parameter 'hiden'. Did you mean hidden?"),
+        ("dense", {"model_params": {"hidden": 3}}, "hidden must be a sequence of whole numbers of at least 1, got 3"),
+        ("dense", {"model_params": {"hidden": [3, 0]}}, "hidden must be a whole number of at least 1, got 0"),
+        ("linear", {"model_params": {"width": 3}}, "has no parameter 'width'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(model, params, message, images):
+    with pytest.raises(ValueError, match=message):
+        fit(images, model, **params)
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [("dense", {"hidden": (40, 20)}), ("residual", {"width": 48, "depth": 1}), ("strided", {"channels": (8, 12)})],
+)
+def test_sizes_of_the_built_in_ones_are_kept_in_files(model, params, images, tmp_path):
+    ae = Autoencoder(model, 2, model_params=params, epochs=1, random_state=0).fit(images)
+    usual = Autoencoder(model, 2, epochs=1, random_state=0).fit(images)
+    assert ae.n_parameters_ != usual.n_parameters_
+    ae.save(tmp_path / "m")
+    usual.save(tmp_path / "u")
+    loaded = Autoencoder.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.transform(images), ae.transform(images))
+    assert clone(loaded).fit(images).n_parameters_ == ae.n_parameters_
+    architecture = json.loads((tmp_path / "m" / "config.json").read_text())["architecture"]
+    for name, value in params.items():
+        assert architecture[name] == (list(value) if isinstance(value, tuple) else value)
+    assert not set(params) & set(json.loads((tmp_path / "u" / "config.json").read_text())["architecture"])
+    assert isinstance(ae.module_, MODELS[model])
