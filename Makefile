@@ -6,13 +6,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 READY_DEV := .venv/ready-dev
+READY_DOCS := .venv/ready-docs
 # What is imported is compiled then and kept: compiling all of every package takes longer than the rest of setting up.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 export PYTHONDONTWRITEBYTECODE :=
 SOAK_MINUTES ?= 60
 IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test test-oldest soak check bench format clean
+.PHONY: demo test test-oldest soak check bench docs format clean
 
 demo: $(READY)  ## the main job on the digits that come with scikit-learn
 	$(BIN)/latentmap report digits -o runs/digits --force
@@ -30,14 +31,22 @@ soak: $(READY_DEV)  ## an hour of kills, damaged files, full disks and races; ma
 	LATENTMAP_SLOW=1 $(BIN)/python -m pytest -q tests/training/test_graph.py
 	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
 
-check: $(READY_DEV)  ## lint, types, layers
+check: $(READY_DEV)  ## lint, types, layers, and what would be released
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	rm -rf build/dist
+	$(BIN)/python -m build --no-isolation --outdir build/dist . >/dev/null
+	$(BIN)/twine check --strict build/dist/*
 
 bench: $(READY_DEV)  ## short versions of the benchmarks; see bench/README.md for the whole ones
 	$(BIN)/python -m bench --short
+
+docs: $(READY_DOCS)  ## the site, its gallery run anew: docs/_build/html/index.html
+	rm -rf docs/_build docs/generated docs/gallery
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 
 format: $(READY_DEV)
 	$(BIN)/ruff format .
@@ -53,6 +62,10 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "'$(PYTHON)' cannot make virtual environments: install its venv package (Debian: python3-venv)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) -e .
+	@touch $@
+
+$(READY_DOCS): $(READY)
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 $(READY_DEV): $(READY)

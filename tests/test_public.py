@@ -1,12 +1,14 @@
 """What the package promises to those who import it."""
 
 import importlib
+import inspect
 import json
 import os
 import pkgutil
 import subprocess
 import sys
 from importlib.metadata import version
+from types import FunctionType
 
 import pytest
 
@@ -63,6 +65,31 @@ def test_every_public_class_and_function_is_documented():
                 for attribute in vars(thing) if isinstance(thing, type) else ():
                     if not attribute.startswith("_") and callable(getattr(thing, attribute)):
                         assert getattr(thing, attribute).__doc__, f"{package}.{name}.{attribute}"
+
+
+NO_EXAMPLE = {"latentmap.LatentmapError"}  # an error, which functions raise
+
+
+def public_things():
+    """Every public class and function by its name, and the methods of the estimator."""
+    packages = ("", ".analysis", ".data", ".models", ".plot", ".report", ".training")
+    for package in ("latentmap" + name for name in packages):
+        module = importlib.import_module(package)
+        yield from ((f"{package}.{name}", getattr(module, name)) for name in module.__all__)
+    for name, thing in vars(latentmap.Autoencoder).items():
+        if not name.startswith("_") and isinstance(thing, FunctionType | classmethod):  # none of scikit-learn's
+            yield f"latentmap.Autoencoder.{name}", getattr(latentmap.Autoencoder, name)
+
+
+def has_example(thing):
+    _, heading, example = (inspect.getdoc(thing) or "").partition("\n\nExamples\n--------\n")
+    return bool(heading) and ">>> " in example
+
+
+def test_every_public_class_function_and_method_has_an_example():
+    things = {name: thing for name, thing in public_things() if callable(thing)}
+    assert {"latentmap.explore", "latentmap.plot.map", "latentmap.Autoencoder.load"} <= set(things)
+    assert {name for name, thing in things.items() if not has_example(thing)} == NO_EXAMPLE
 
 
 def test_the_version_is_that_of_the_installed_package():

@@ -6,7 +6,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "explore", "load_dataset", "plot"]
 

@@ -202,7 +202,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, as scikit-learn does; `ValueError` for one that there is not."""
+        """Set parameters, as scikit-learn does; `ValueError` for one that there is not.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder
+        >>> Autoencoder().set_params(latent_dim=8).latent_dim
+        8
+        """
         names = (name.partition("__")[0] for name in params)
         if wrong := describe_unknown(type(self).__name__, names, self._get_param_names()):
             raise ValueError(wrong)
@@ -258,6 +265,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If the checkpoint is damaged, or of other settings or data; the first that differs is named.
         OutputError
             If the checkpoint cannot be written, the former one stays whole; or if another run is writing it.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(epochs=3, random_state=0).fit(X)
+        >>> ae.model_, ae.latent_dim_, ae.n_iter_
+        ('dense', 2, 3)
         """
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
@@ -298,6 +313,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError, TypeError
             If `X` or a parameter is unusable, or `X` has another shape than the first piece.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, random_state=0)
+        >>> for piece in np.array_split(X, 4):
+        ...     _ = ae.partial_fit(piece)
+        >>> ae.n_iter_
+        4
         """
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
@@ -334,6 +360,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         -------
         dict
             As JSON can hold it.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> Autoencoder(random_state=0).settings(X)["shape of the data"]
+        [100, 8, 8, 1, 'uint8']
         """
         return settings_of(self._parameters(), np.asarray(as_array(X)))
 
@@ -357,6 +390,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If `X` has another shape than what `fit` saw, or is not finite.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> ae.transform(X).shape
+        (100, 2)
         """
         check_is_fitted(self, "module_")
         return self._fitted.encode(check_input(self, X, self.preprocessing_))
@@ -378,6 +419,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If `Z` does not have `latent_dim_` columns of finite numbers.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> ae.inverse_transform([[0.5, -1.0]]).shape
+        (1, 8, 8, 1)
         """
         check_is_fitted(self, "module_")
         return self._fitted.decode(check_codes(Z, self.latent_dim_))
@@ -409,6 +458,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         References
         ----------
         P. Ghosh et al. (2020), "From variational to deterministic autoencoders", section 4.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> ae.sample(3, random_state=0).shape
+        (3, 8, 8, 1)
         """
         check_is_fitted(self, "module_")
         check_number("n", n, whole=True)
@@ -431,16 +488,45 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             whose features are in different units (the widest range above ten times the median one), each feature's
             error counts in its standard deviations there, or the largest numbers would decide alone. Errors
             below 1e-160 have squares of 0; multiply such `X` first.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> scores = ae.score_samples(np.concatenate([X, 255 - X[:1]]))  # the last one a negative
+        >>> int(scores.argmin())
+        100
         """
         check_is_fitted(self, "module_")
         return -self._fitted.errors(check_input(self, X, self.preprocessing_))
 
     def score(self, X: ArrayLike, y: object = None) -> float:
-        """Return minus the mean squared error over samples: higher is better; see `score_samples`."""
+        """Return minus the mean squared error over samples: higher is better; see `score_samples`.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> short, long = (Autoencoder("linear", k, epochs=1, random_state=0).fit(X) for k in (2, 16))
+        >>> long.score(X) > short.score(X)
+        True
+        """
         return float(self.score_samples(X, y).mean())
 
     def anomaly_score(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the reconstruction error of each sample, minus its `score_samples`: higher is stranger."""
+        """Return the reconstruction error of each sample, minus its `score_samples`: higher is stranger.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> negative = 255 - X[:1]
+        >>> bool(ae.anomaly_score(negative)[0] > ae.anomaly_score(X).max())
+        True
+        """
         return -self.score_samples(X)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
@@ -454,6 +540,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of str, shape (latent_dim_,)
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> ae.get_feature_names_out().tolist()
+        ['z1', 'z2']
         """
         check_is_fitted(self, "module_")
         return np.asarray([f"z{i}" for i in range(1, self.latent_dim_ + 1)], dtype=object)
@@ -474,6 +568,17 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         OutputError
             If `path` holds something else, or cannot be written. The old model stays whole.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ae.save(f"{folder}/model", metadata={"by": "me"})
+        ...     sorted(os.listdir(f"{folder}/model"))
+        ['config.json', 'history.jsonl', 'model.safetensors']
         """
         check_is_fitted(self, "module_")
         self._fitted.save(path, metadata)
@@ -498,6 +603,18 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ModelFileError
             If it is no model folder, or not as it was written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ae.save(f"{folder}/model")
+        ...     same = Autoencoder.load(f"{folder}/model")
+        >>> bool((same.transform(X) == ae.transform(X)).all())
+        True
         """
         fitted = FittedModel.load(path, model)
         recorded = fitted.info.get("parameters") or {}
@@ -533,6 +650,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If the difference is above 1e-4; nothing is written then.
         OutputError
             If `path` holds something else, or cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ae.export_onnx(f"{folder}/onnx") < 1e-4
+        True
         """
         check_is_fitted(self, "module_")
         return self._fitted.export_onnx(path)
@@ -544,12 +671,30 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         LayerError
             If the network has a layer that only PyTorch knows.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(X)
+        >>> [layer["kind"] for layer in ae.describe_layers().facts["encoder"]]
+        ['flatten', 'linear']
         """
         check_is_fitted(self, "module_")
         return self._fitted.describe_layers()
 
     def describe(self) -> dict[str, Any]:
-        """Return what the fitted model is and how it was learned, as one flat table of facts."""
+        """Return what the fitted model is and how it was learned, as one flat table of facts.
+
+        Examples
+        --------
+        >>> from latentmap import Autoencoder, load_dataset
+        >>> X = load_dataset("digits", size=8).limit(100).train.images
+        >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> facts = ae.describe()
+        >>> facts["model"], facts["n_train"], facts["n_validation"]
+        ('dense', 90, 10)
+        """
         check_is_fitted(self, "module_")
         return self._fitted.describe()
 

@@ -52,6 +52,7 @@ class PcaBaseline:
     Examples
     --------
     >>> import numpy as np
+    >>> from latentmap.analysis import PcaBaseline
     >>> X = np.arange(32, dtype=np.uint8).reshape(8, 2, 2, 1)
     >>> model = PcaBaseline(latent_dim=1).fit(X)
     >>> model.transform(X).shape, model.inverse_transform(model.transform(X)).shape

@@ -41,6 +41,15 @@ class Evaluation(Brief):
         What each of the samples compared adds to `trustworthiness`; their mean it is.
     Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
         The codes of both splits.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, evaluate
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> evaluate(pca, digits).Z_test.shape
+    (100, 2)
     """
 
     latent_dim: int
@@ -76,6 +85,16 @@ def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks
     -------
     Evaluation
         Errors, codes and scores.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, evaluate
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> scores = evaluate(pca, digits).scores
+    >>> round(scores["test_mse"], 2), round(scores["trustworthiness"], 1)
+    (0.06, 0.8)
     """
     train, test, unit = dataset.train, dataset.test, dataset.unit
     Z_train, Z_test = encode(transformer, train.X), encode(transformer, test.X)
@@ -116,5 +135,13 @@ def active_units(Z: NDArray[Any], *, threshold: float = 0.01) -> int:
     References
     ----------
     Y. Burda, R. Grosse and R. Salakhutdinov (2016), "Importance weighted autoencoders", section 5.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import active_units
+    >>> Z = np.random.default_rng(0).normal(size=(100, 3)) * [1, 1, 0.001]
+    >>> active_units(Z)
+    2
     """
     return int((np.var(Z, axis=0) > threshold).sum())

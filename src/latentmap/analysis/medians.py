@@ -33,6 +33,16 @@ class CodeMedians(Brief):
         How many codes each group has.
     groups : ndarray of int64, shape (n,)
         The row of `Z` that each code belongs to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(100) % 2
+    >>> Z = rng.normal(size=(100, 2)) + 8 * labels[:, None]
+    >>> from latentmap.analysis import class_medians
+    >>> class_medians(Z, n_clusters=2).names  # without labels
+    ('group 1', 'group 2')
     """
 
     Z: FloatArray
@@ -74,6 +84,15 @@ def class_medians(
     -------
     CodeMedians
         One median per class that occurs, in the order of the classes; clusters from the largest down.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import class_medians
+    >>> Z = np.array([[0, 1], [0, 2], [0, 9], [5, 5]])
+    >>> medians = class_medians(Z, np.array([0, 0, 0, 1]), class_names=("cat", "dog"))
+    >>> medians.names, medians.Z.tolist()
+    (('cat', 'dog'), [[0.0, 2.0], [5.0, 5.0]])
     """
     Z = np.asarray(Z, dtype=np.float32)
     if labels is None:
@@ -131,6 +150,17 @@ class Generated(Brief):
         `measuring_unit` of the samples: what full brightness is in the units of images.
     nearest : ndarray of int64, shape (n_groups,), or None
         The training sample nearest to each decoded vector; None of images.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, class_medians, generate
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> medians = class_medians(pca.transform(digits.train.images), digits.train.labels)
+    >>> drawn = generate("PCA", pca, medians, digits)
+    >>> drawn.clarity.looks_like.shape
+    (10,)
     """
 
     title: str
@@ -160,6 +190,17 @@ def generate(title: str, transformer: Transformer, medians: CodeMedians, dataset
     -------
     Generated
         Pictures and measures, ready to draw.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, class_medians, generate
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> medians = class_medians(pca.transform(digits.train.images), digits.train.labels)
+    >>> drawn = generate("PCA", pca, medians, digits)
+    >>> drawn.pictures.shape
+    (10, 8, 8, 1)
     """
     pictures = decode(transformer, medians.Z)
     measure = nearest = None

@@ -44,6 +44,16 @@ def knn_accuracy(
     -------
     float or None
         Share of test codes classified rightly, 0..1; None without labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(100) % 2
+    >>> Z = rng.normal(size=(100, 2)) + 8 * labels[:, None]
+    >>> from latentmap.analysis import knn_accuracy
+    >>> knn_accuracy(Z[:80], labels[:80], Z[80:], labels[80:])
+    1.0
     """
     hits = knn_hits(Z_train, labels_train, Z_test, labels_test, n_neighbors=n_neighbors)
     return None if hits is None else float(hits.mean())
@@ -113,6 +123,14 @@ def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, un
     -------
     ndarray of int64, shape (m, n_neighbors)
         Indices into `X`, the nearest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import nearest_samples
+    >>> X = np.array([[0.0], [1.0], [10.0]])
+    >>> nearest_samples(np.array([[9.0]]), X, n_neighbors=2).tolist()
+    [[2, 1]]
     """
     scale = np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
     targets = flat(queries) / scale
@@ -146,6 +164,16 @@ class OriginalRanks:
         Which samples are compared, ascending.
     ranks : ndarray of uint16, shape (n, n)
         ``ranks[i, j]``: sample j is the ranks-th nearest of sample i, counted from 1; 0 is the sample itself.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import OriginalRanks, PcaBaseline
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> X = digits.test.images
+    >>> ranks = OriginalRanks(X)
+    >>> [round(ranks.trustworthiness(PcaBaseline(k).fit(X).transform(X)), 1) for k in (1, 2, 8)]
+    [0.7, 0.8, 1.0]
     """
 
     def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES, unit: Unit | None = None) -> None:
@@ -216,6 +244,14 @@ def trustworthiness(
     References
     ----------
     Venna and Kaski, 2001, "Neighborhood preservation in nonlinear projection methods", equation 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import trustworthiness
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> trustworthiness(X, 2 * X)  # all neighbours stay
+    1.0
     """
     return OriginalRanks(X, n_samples=n_samples).trustworthiness(Z, n_neighbors=n_neighbors)
 

@@ -38,6 +38,16 @@ def reconstruction_errors(
     -------
     ndarray of float32, shape (n,)
         Mean squared error over each sample's pixels or features, in squared units.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, reconstruction_errors
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> errors = reconstruction_errors(pca, digits.test.images)
+    >>> errors.shape, round(float(errors.mean()), 2)
+    ((100,), 0.06)
     """
     errors = np.empty(len(X), dtype=np.float32)
     scale = np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
@@ -80,6 +90,15 @@ class Comparison(Brief):
         `measuring_unit` of the samples: what full brightness is in the units of images.
     rows : ndarray of int64, shape (m,)
         Which of the split the samples are.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, compare_reconstructions
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> compare_reconstructions({"PCA": pca}, digits).models[0].extremes_X.shape  # best, median and worst
+    (3, 8, 8, 1)
     """
 
     X: NDArray[Any]
@@ -129,6 +148,15 @@ def compare_reconstructions(
     -------
     Comparison
         Samples, reconstructions and errors, ready to draw.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, compare_reconstructions
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> compare_reconstructions({"PCA": pca}, digits).names
+    ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
     """
     X, labels, unit = dataset.test.X, dataset.test.labels, dataset.unit
     chosen = some_of_each_class(labels, len(X)) if rows is None else rows

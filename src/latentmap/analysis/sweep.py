@@ -46,6 +46,15 @@ class SizeScores:
         The share of the variance of the kept part that is reconstructed; 1 is everything.
     held_accuracy : float or None
         kNN accuracy on the kept part.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.analysis import sweep
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> found = sweep(digits, [2], lambda k: Autoencoder("linear", k, epochs=1, random_state=0))
+    >>> found.model[0].latent_dim, round(found.model[0].test_mse, 2)
+    (2, 0.06)
     """
 
     latent_dim: int
@@ -69,6 +78,15 @@ class Sweep:
         The size to take; None where PCA is the better choice, or shows that the model is what limits it.
     reason : str
         Why, in a few sentences with the figures.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.analysis import sweep
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> found = sweep(digits, [1, 2, 4], lambda k: Autoencoder("linear", k, epochs=1, random_state=0))
+    >>> [round(one.held, 1) for one in found.pca]
+    [0.2, 0.3, 0.5]
     """
 
     name: str
@@ -112,6 +130,15 @@ def sweep(
     ------
     ValueError
         If there are no sizes, or one is not at least 1.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.analysis import sweep
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> found = sweep(digits, [1, 2, 4], lambda k: Autoencoder("linear", k, epochs=1, random_state=0))
+    >>> [one.latent_dim for one in found.model]
+    [1, 2, 4]
     """
     sizes = sorted(set(latent_dims))
     if not sizes or sizes[0] < 1:

@@ -39,6 +39,16 @@ class TsneResult(Brief):
         `knn_accuracy_within` the embedding: cross-validated among the embedded samples, for t-SNE places no new ones.
     rows : ndarray of int64, shape (n,)
         Which of the codes are embedded, ascending.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(100) % 2
+    >>> Z = rng.normal(size=(100, 2)) + 8 * labels[:, None]
+    >>> from latentmap.analysis import embed_tsne
+    >>> embed_tsne(Z, labels).knn_accuracy
+    1.0
     """
 
     Z: FloatArray
@@ -89,6 +99,14 @@ def embed_tsne(
     ----------
     van der Maaten and Hinton, 2008, "Visualizing data using t-SNE"; Policar et al., 2024, "openTSNE: a modular
     Python library for t-SNE dimensionality reduction and embedding".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import embed_tsne
+    >>> Z = np.random.default_rng(0).normal(size=(50, 8))
+    >>> embed_tsne(Z).Z.shape
+    (50, 2)
     """
     from openTSNE import TSNE, affinity, initialization, nearest_neighbors
 

@@ -34,6 +34,16 @@ class Interpolation(Brief):
         `measuring_unit` of the samples: what full brightness is in the units of images.
     nearest : dict of str to tuple of tuple of str, or None
         By title, and ``"plain blend"``: the class (or number) of the training sample nearest to each point of a walk.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, interpolate
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> interpolate({"PCA": pca}, digits, np.array([[0, 1], [2, 3]])).blend.shape
+    (2, 9, 8, 8, 1)
     """
 
     pairs: IntArray
@@ -98,6 +108,17 @@ def interpolate(
     ------
     ValueError
         If `n_steps` is less than 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, interpolate
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> walks = interpolate({"PCA": pca}, digits, np.array([[0, 1]]), n_steps=5)
+    >>> walks.walks["PCA"].shape
+    (1, 5, 8, 8, 1)
     """
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2, got {n_steps}. The two ends count as steps.")
@@ -140,6 +161,16 @@ class LatentGrid(Brief):
         How far each cell is from the nearest code, in widths of a typical cell.
     unit : float
         What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, latent_grid
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> grid = latent_grid(pca, pca.transform(digits.train.images), n_cells=7)
+    >>> grid.z1.shape, grid.nearness.shape
+    ((7,), (7, 7))
     """
 
     z1: FloatArray
@@ -184,6 +215,15 @@ def latent_grid(
     ------
     ValueError
         If the codes have more or fewer than 2 numbers.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, latent_grid
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> latent_grid(pca, pca.transform(digits.train.images), n_cells=7).pictures.shape
+    (7, 7, 8, 8, 1)
     """
     if Z.ndim != 2 or Z.shape[1] != 2:
         raise ValueError(f"Z must be of shape (n, 2), got {Z.shape}. A latent grid needs codes of 2 numbers.")

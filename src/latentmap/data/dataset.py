@@ -41,6 +41,13 @@ class Split:
     ------
     DatasetError
         If `labels` has another length than `X`, or holds anything but numbers of classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.data import Split
+    >>> Split(np.zeros((6, 8, 8, 1), np.uint8), labels=np.array([0, 0, 0, 0, 1, 1]))
+    Split: 6 images 8x8x1, labelled
     """
 
     X: NDArray[np.uint8] | NDArray[np.floating]
@@ -72,7 +79,14 @@ class Split:
         return cast("NDArray[np.uint8]", np.clip(np.round(self.X * 255), 0, 255).astype(np.uint8))
 
     def few(self, n: int) -> Split:
-        """Return at most `n` samples in their order: evenly spaced, of each class its share and at least one."""
+        """Return at most `n` samples in their order: evenly spaced, of each class its share and at least one.
+
+        Examples
+        --------
+        >>> from latentmap import load_dataset
+        >>> load_dataset("digits").test.few(20)
+        Split: 20 images 32x32x1, labelled
+        """
         if n >= len(self):
             return self
         rows = choose_few(len(self), self.labels, n)
@@ -190,6 +204,12 @@ class Dataset:
         ------
         ValueError
             If `n` is no whole number of at least 2.
+
+        Examples
+        --------
+        >>> from latentmap import load_dataset
+        >>> load_dataset("digits").limit(100)
+        Dataset digits: 100 train + 100 test images 32x32x1, 10 classes
         """
         check_limit(n)
         return replace(self, train=self.train.few(n), test=self.test.few(n))

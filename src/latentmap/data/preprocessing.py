@@ -276,6 +276,13 @@ def measuring_unit(X: NDArray[Any]) -> Unit:
     Returns
     -------
     float or ndarray of float, shape (n_features,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import measuring_unit
+    >>> measuring_unit(np.zeros((5, 8, 8, 1), np.uint8))
+    255.0
     """
     if X.ndim > 2:
         return 255.0 if X.dtype == np.uint8 else 1.0

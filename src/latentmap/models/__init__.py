@@ -33,7 +33,14 @@ _SMALLEST_IMAGE = 16  # pixels
 
 
 def choose_model(sample_shape: SampleShape, n_samples: int, latent_dim: int) -> str:
-    """Return the name of the architecture for so many samples of a shape: the table in ``docs/training.md``."""
+    """Return the name of the architecture for so many samples of a shape: the table in ``docs/training.md``.
+
+    Examples
+    --------
+    >>> from latentmap.models import choose_model
+    >>> choose_model((3, 32, 32), n_samples=50_000, latent_dim=64), choose_model((20,), n_samples=500, latent_dim=2)
+    ('strided', 'dense')
+    """
     is_image = len(sample_shape) == 3 and min(sample_shape[1:]) >= _SMALLEST_IMAGE
     # Of gray images, most of them writing or drawings, 2 numbers from small convolutions are worse than from large
     # matrices.

@@ -141,6 +141,19 @@ class AutoencoderModule(nn.Module):
     ------
     ValueError
         If `sample_shape` or `latent_dim` is not made of positive whole numbers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> from latentmap.models import AutoencoderModule
+    >>> class Matrices(AutoencoderModule):
+    ...     def __init__(self, sample_shape, latent_dim):
+    ...         super().__init__(sample_shape, latent_dim)
+    ...         self.encoder = nn.Sequential(nn.Linear(*self.sample_shape, latent_dim))
+    ...         self.decoder = nn.Sequential(nn.Linear(latent_dim, *self.sample_shape))
+    >>> Matrices((5,), 2).encode(torch.rand(3, 5)).shape
+    torch.Size([3, 2])
     """
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)

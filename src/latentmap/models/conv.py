@@ -52,6 +52,7 @@ class ConvAutoencoder(AutoencoderModule):
 
     Examples
     --------
+    >>> from latentmap.models import ConvAutoencoder
     >>> ConvAutoencoder().latent_dim, ConvAutoencoder(latent_dim=10).latent_dim
     (64, 10)
     """

@@ -47,6 +47,7 @@ class DenseAutoencoder(AutoencoderModule):
     Examples
     --------
     >>> import torch
+    >>> from latentmap.models import DenseAutoencoder
     >>> module = DenseAutoencoder()
     >>> module.encode(torch.rand(5, 1, 32, 32)).shape, module.n_parameters
     (torch.Size([5, 2]), 284226)

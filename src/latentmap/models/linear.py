@@ -31,6 +31,7 @@ class LinearAutoencoder(AutoencoderModule):
 
     Examples
     --------
+    >>> from latentmap.models import LinearAutoencoder
     >>> LinearAutoencoder((1, 8, 8), latent_dim=3).n_parameters  # 64*3 + 3 in, 3*64 + 64 out
     451
     """

@@ -83,6 +83,7 @@ class ResidualAutoencoder(AutoencoderModule):
     Examples
     --------
     >>> import torch
+    >>> from latentmap.models import ResidualAutoencoder
     >>> module = ResidualAutoencoder((1, 28, 28), latent_dim=30).eval()
     >>> module.encode(torch.rand(5, 1, 28, 28)).shape, module.n_parameters
     (torch.Size([5, 30]), 1475886)

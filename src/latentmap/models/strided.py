@@ -52,6 +52,7 @@ class StridedAutoencoder(AutoencoderModule):
     Examples
     --------
     >>> import torch
+    >>> from latentmap.models import StridedAutoencoder
     >>> module = StridedAutoencoder(latent_dim=64)
     >>> module.encode(torch.rand(5, 3, 32, 32)).shape, module.n_parameters
     (torch.Size([5, 64]), 522979)

@@ -48,6 +48,14 @@ class ReportResult:
         The dataset, and the models as they were measured.
     results : dict
         What each figure shows, by its name.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.report import build_report
+    >>> report = build_report(load_dataset("digits"), "runs/digits")  # doctest: +SKIP
+    >>> str(report.page)  # doctest: +SKIP
+    'runs/digits/report.html'
     """
 
     folder: Path
@@ -145,6 +153,14 @@ def build_report(
         If `out_dir` holds something that is no report, or cannot be written.
     TrainingInterrupted
         If Ctrl-C came while a model was learning; it can be gone on from.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.report import build_report
+    >>> report = build_report(load_dataset("digits"), "runs/digits")  # doctest: +SKIP
+    >>> list(report.metrics["models"])  # doctest: +SKIP
+    ['dense', 'conv', 'map', 'linear', 'pca-2', 'pca-64']
     """
     if min(len(dataset.train), len(dataset.test)) < 3:
         raise DatasetError(

@@ -39,6 +39,13 @@ class ModelSpec:
         What it is, in half a sentence.
     pictured : bool, default=True
         Whether figures of samples show it; a model that only serves as a check stands in the table alone.
+
+    Examples
+    --------
+    >>> from latentmap.report import ModelSpec
+    >>> spec = ModelSpec("small", {"model": "dense", "latent_dim": 2, "epochs": 5}, "a dense network, in a hurry")
+    >>> spec.name, spec.pictured
+    ('small', True)
     """
 
     name: str
@@ -83,6 +90,12 @@ def default_specs(
     Returns
     -------
     tuple of ModelSpec
+
+    Examples
+    --------
+    >>> from latentmap.report import default_specs
+    >>> [spec.name for spec in default_specs((28, 28, 1), n_train=60_000)]
+    ['dense', 'conv', 'map', 'linear']
     """
     is_image, n_features = len(sample_shape) > 1, sample_shape[0]
     flat = 2 if is_image else min(2, n_features)

@@ -38,6 +38,16 @@ def write_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int | Non
         If `path` has another ending.
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from latentmap.report import training, write_figure
+    >>> figure = training({"dense": [{"epoch": 1, "train_loss": 0.2}, {"epoch": 2, "train_loss": 0.1}]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_figure(figure, f"{folder}/losses.svg")
+    ...     os.listdir(folder)
+    ['losses.svg']
     """
     check_picture(path)
     with new_file(path) as temporary:
@@ -66,6 +76,18 @@ def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessi
     ------
     OutputError
         If the model decodes vectors, or the folder holds something else or cannot be written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.report import write_images
+    >>> X = load_dataset("digits", size=8).limit(100).train.images
+    >>> ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_images(f"{folder}/new", ae.sample(2), ae.preprocessing_)
+    ...     sorted(os.listdir(f"{folder}/new"))
+    ['00000.png', '00001.png']
     """
     if not preprocessing.is_images:
         raise OutputError("this model decodes vectors, not images. Name a file ending in .npy to write them to.")

@@ -177,6 +177,20 @@ class Batches(BatchesBase):
         An entry of `AUGMENTATIONS`, for the batches that are learned from.
     epochs : int, default 0
         How many there are in all, by which it goes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from latentmap.data.preprocessing import Preprocessing
+    >>> from latentmap.training import Batches
+    >>> X = np.random.default_rng(0).normal(size=(100, 5))
+    >>> scaling = Preprocessing.fit(X)
+    >>> batches = Batches(
+    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
+    ... )
+    >>> [len(batch.x) for batch in batches.epoch(1)], batches.n_validation
+    ([30, 30, 30], 10)
     """
 
     def __init__(

@@ -27,13 +27,15 @@ class Callback:
     Examples
     --------
     >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.training import Callback
     >>> class Losses(Callback):
     ...     def __init__(self):
     ...         self.losses = []
     ...     def on_epoch_end(self, record):
     ...         self.losses.append(record.valid_loss)
     >>> losses = Losses()
-    >>> _ = Autoencoder(epochs=3, callbacks=[losses]).fit(load_dataset("digits").train.images)
+    >>> X = load_dataset("digits", size=8).limit(100).train.images
+    >>> _ = Autoencoder(epochs=3, callbacks=[losses]).fit(X)
     >>> len(losses.losses)
     3
     """
@@ -80,11 +82,12 @@ class CodeFilm(Callback):
     Examples
     --------
     >>> from latentmap import Autoencoder, load_dataset
-    >>> digits = load_dataset("digits")
-    >>> film = CodeFilm(digits.test.images, n_samples=100)
-    >>> _ = Autoencoder(epochs=20, callbacks=[film]).fit(digits.train.images)
-    >>> film.epochs[:3], film.codes[0].shape
-    ([0.0, 1.0, 2.0], (100, 2))
+    >>> from latentmap.training import CodeFilm
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> film = CodeFilm(digits.test.images)
+    >>> _ = Autoencoder(epochs=2, callbacks=[film]).fit(digits.train.images)
+    >>> film.epochs[0], film.epochs[-1], film.codes[0].shape
+    (0.0, 2.0, (100, 2))
     """
 
     def __init__(self, X: Any, n_samples: int = 2000) -> None:
@@ -108,7 +111,18 @@ class CodeFilm(Callback):
 
 
 class PrintEpochs(Callback):
-    """Writes one line an epoch to standard error, in a notebook a bar: what ``verbose=1`` does."""
+    """Writes one line an epoch to standard error, in a notebook a bar: what ``verbose=1`` does.
+
+    Examples
+    --------
+    >>> import contextlib, sys
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.training import PrintEpochs
+    >>> X = load_dataset("digits", size=8).limit(100).train.images
+    >>> with contextlib.redirect_stderr(sys.stdout):
+    ...     _ = Autoencoder(epochs=1, callbacks=[PrintEpochs()]).fit(X)
+    epoch 1/1  train ...  valid ... s
+    """
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Remember how many epochs there are."""
@@ -158,8 +172,14 @@ class TensorBoard(Callback):
 
     Examples
     --------
-    >>> from latentmap import Autoencoder
-    >>> autoencoder = Autoencoder(callbacks=[TensorBoard("runs/logs")])  # doctest: +SKIP
+    >>> import os, tempfile
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.training import TensorBoard
+    >>> X = load_dataset("digits", size=8).limit(100).train.images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Autoencoder(epochs=1, callbacks=[TensorBoard(folder)]).fit(X)
+    ...     len(os.listdir(folder))
+    1
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

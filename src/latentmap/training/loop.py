@@ -103,6 +103,23 @@ def train(
         If a batch holds too few samples for the architecture.
     CheckpointError, OutputError
         If the checkpoint cannot be gone on from, or not written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from latentmap.data.preprocessing import Preprocessing
+    >>> from latentmap.models import DenseAutoencoder
+    >>> from latentmap.training import OBJECTIVES, Batches, TrainingPlan, train
+    >>> X = np.random.default_rng(0).normal(size=(100, 5))
+    >>> scaling = Preprocessing.fit(X)
+    >>> batches = Batches(
+    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
+    ... )
+    >>> plan = TrainingPlan("dense", epochs=2, batch_size=30, learning_rate=0.05)
+    >>> result = train(DenseAutoencoder((5,)), batches, OBJECTIVES["reconstruction"](), plan)
+    >>> [record.epoch for record in result.history]
+    [1, 2]
     """
     if plan.epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {plan.epochs}.")

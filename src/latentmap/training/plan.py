@@ -51,6 +51,17 @@ class TrainingPlan:
     objective : str, default "reconstruction"
         The name in `OBJECTIVES` of what is made small; ``OBJECTIVES[name].loss_is_error`` says whether that is an
         error.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.training import Callback
+    >>> class ShowPlan(Callback):
+    ...     def on_train_begin(self, plan):
+    ...         print(plan.model, plan.batch_size, plan.n_train)
+    >>> X = load_dataset("digits", size=8).limit(100).train.images
+    >>> _ = Autoencoder(epochs=1, callbacks=[ShowPlan()]).fit(X)
+    dense 12 90
     """
 
     model: str
@@ -84,6 +95,18 @@ class EpochRecord:
         At the epoch's last step.
     seconds : float
         From the start of training to the end of the epoch.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, load_dataset
+    >>> from latentmap.training import Callback
+    >>> class ShowEpochs(Callback):
+    ...     def on_epoch_end(self, record):
+    ...         print(record.epoch, record.loss == record.valid_loss)
+    >>> X = load_dataset("digits", size=8).limit(100).train.images
+    >>> _ = Autoencoder(epochs=2, callbacks=[ShowEpochs()]).fit(X)
+    1 True
+    2 True
     """
 
     epoch: int
@@ -122,6 +145,23 @@ class TrainingResult:
         Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
     start : EpochRecord or None
         Epoch 0, of a network that began as principal component analysis: its losses before the first step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from latentmap.data.preprocessing import Preprocessing
+    >>> from latentmap.models import DenseAutoencoder
+    >>> from latentmap.training import OBJECTIVES, Batches, TrainingPlan, train
+    >>> X = np.random.default_rng(0).normal(size=(100, 5))
+    >>> scaling = Preprocessing.fit(X)
+    >>> batches = Batches(
+    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
+    ... )
+    >>> plan = TrainingPlan("dense", epochs=2, batch_size=30, learning_rate=0.05)
+    >>> result = train(DenseAutoencoder((5,)), batches, OBJECTIVES["reconstruction"](), plan)
+    >>> result.plan.n_train, result.stopped_early
+    (90, False)
     """
 
     plan: TrainingPlan

@@ -57,6 +57,15 @@ class TrainingInterrupted(KeyboardInterrupt):  # it is no error, as KeyboardInte
         The epoch it was in, from 1.
     epochs : int
         How many there are to be.
+
+    Examples
+    --------
+    >>> from latentmap.training import TrainingInterrupted
+    >>> try:
+    ...     raise TrainingInterrupted(epoch=3, epochs=10)  # as fit(X, checkpoint=...) does after Ctrl-C
+    ... except TrainingInterrupted as stop:
+    ...     print(stop.epoch, "of", stop.epochs)
+    3 of 10
     """
 
     def __init__(self, epoch: int, epochs: int) -> None:

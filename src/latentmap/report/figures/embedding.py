@@ -33,6 +33,17 @@ def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | 
     -------
     Figure
         Points at equal aspect: a unit is as long across as upward.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline
+    >>> from latentmap.report import CodeMap, embedding
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> codes = CodeMap("PCA", pca.transform(digits.test.images), digits.test.labels)
+    >>> embedding(codes).axes[0].get_xlabel()
+    'z1'
     """
     figure, ax = axes_or_new(ax, panel_height(codes.Z, 6.6))
     scatter(ax, codes)

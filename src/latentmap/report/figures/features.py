@@ -40,6 +40,14 @@ class Features:
         Their names.
     mean, deviation : ndarray, shape (n_features,)
         Over the training samples; where all features are in one unit, the deviation is that of all of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.report import Features
+    >>> features = Features.of(np.array([[1.0, 0.0], [3.0, 0.0], [5.0, 6.0]]), names=("length", "width"))
+    >>> features.names, features.mean.tolist()
+    (('length', 'width'), [3.0, 2.0])
     """
 
     names: tuple[str, ...]

@@ -34,6 +34,18 @@ def generated(results: Sequence[Generated]) -> Figure:
     Figure
         A row per model, in bands of ten classes, of more than 20 classes 20; under each picture what it looks like to
         its 10 nearest training samples, or for k-means groups how many codes the group has.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, class_medians, generate
+    >>> from latentmap.report import generated
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> medians = class_medians(pca.transform(digits.train.images), digits.train.labels)
+    >>> figure = generated([generate("PCA", pca, medians, digits)])
+    >>> figure.texts[0].get_text()
+    'The median code of each class, decoded'
     """
     by_class = results[0].medians.by_class
     medians = max((result.medians for result in results), key=lambda one: len(one.names))
@@ -90,6 +102,19 @@ def vector_table(results: Sequence[Generated], features: Features) -> Figure:
     -------
     Figure
         A table per model, of more than 20 classes 20: blue is below the mean, red above.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, class_medians, generate
+    >>> from latentmap.report import Features, vector_table
+    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
+    >>> pca = PcaBaseline(2).fit(iris.train.X)
+    >>> medians = class_medians(pca.transform(iris.train.X), iris.train.labels)
+    >>> figure = vector_table([generate("PCA", pca, medians, iris)], Features.of_dataset(iris))
+    >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    ['0', '1', '2']
     """
     groups = [largest(result.medians.counts, MOST_CLASSES) for result in results]
     heights = [len(rows) for rows in groups]
@@ -137,6 +162,15 @@ def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figu
     -------
     Figure
         A near-square sheet.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.report import sample_sheet
+    >>> images = np.random.default_rng(0).integers(0, 256, size=(9, 8, 8, 1), dtype=np.uint8)
+    >>> figure = sample_sheet(images, unit=255, detail="noise")
+    >>> figure.texts[0].get_text()
+    '9 new samples'
     """
     colours = to_rgb(images, unit)
     columns = int(np.ceil(np.sqrt(len(colours))))

@@ -26,6 +26,18 @@ def interpolation(walks: Interpolation) -> Figure:
     -------
     Figure
         For each pair a row per model and the pixel blend below them, the two ends boxed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, interpolate
+    >>> from latentmap.report import interpolation
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> figure = interpolation(interpolate({"PCA": pca}, digits, np.array([[0, 1]])))
+    >>> figure.texts[0].get_text()
+    'From one sample to another'
     """
     steps = [*walks.walks.items(), ("pixel blend", walks.blend)]
     panels = []
@@ -65,6 +77,19 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
     -------
     Figure
         For each pair a table per model and one of the plain blend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, interpolate
+    >>> from latentmap.report import Features, vector_walks
+    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
+    >>> pca = PcaBaseline(2).fit(iris.train.X)
+    >>> figure = vector_walks(interpolate({"PCA": pca}, iris, np.array([[0, 1]])), Features.of_dataset(iris))
+    >>> [ax.get_title(loc="left") for ax in figure.axes[:2]]
+    ['PCA: 0 to 1', 'plain blend']
     """
     steps = [*walks.walks.items(), ("plain blend", walks.blend)]
     shown = features.most_varied(walks.blend, MOST_SHOWN)

@@ -38,6 +38,16 @@ def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = (), ax: A
     Figure
         For each grid its pictures, fainter where no code is near, with z1 below and z2 on the left; beside each other,
         those of colour images one below the other, twice as large.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap import analysis, report
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = analysis.PcaBaseline(2).fit(digits.train.images)
+    >>> grid = analysis.latent_grid(pca, pca.transform(digits.train.images), n_cells=7)
+    >>> report.latent_grid([grid]).axes[0].get_title(loc="left")
+    'The latent space, decoded'
     """
     if ax is not None:
         figure, _ = axes_or_new(ax, 0)
@@ -87,6 +97,19 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
     -------
     Figure
         A map for each of the (at most 24) features that vary most, fainter where no code is near.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, latent_grid
+    >>> from latentmap.report import Features, feature_maps
+    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
+    >>> pca = PcaBaseline(2).fit(iris.train.X)
+    >>> grid = latent_grid(pca, pca.transform(iris.train.X), n_cells=7, unit=iris.unit)
+    >>> figure = feature_maps(grid, Features.of_dataset(iris))
+    >>> [ax.get_title() for ax in figure.axes[:2]]
+    ['sepal length (cm)', 'sepal width (cm)']
     """
     shown = features.most_varied(grid.pictures, MOST_MAPS)
     columns = min(4, len(shown))

@@ -58,6 +58,17 @@ def thumbnail_map(
     Figure
         Points and thumbnails at equal aspect. Grey drawings on a plain ground are cut out and take the colour of
         their class; other images get a frame of it.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline
+    >>> from latentmap.report import CodeMap, thumbnail_map
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> codes = CodeMap("PCA", pca.transform(digits.test.images), digits.test.labels)
+    >>> thumbnail_map(codes, digits.test.images).axes[0].get_title(loc="left")
+    'The map: PCA'
     """
     spans = np.maximum(np.ptp(codes.Z, axis=0), 1e-9)
     ratio = float(np.clip(spans[1] / spans[0], 0.6, 1.35))

@@ -47,6 +47,17 @@ class CodeMap:
         The names of the classes; without them they are numbered.
     knn_accuracy, trustworthiness : float, optional
         Scores to write above the points.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline
+    >>> from latentmap.report import CodeMap
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> codes = CodeMap("PCA", pca.transform(digits.test.images), digits.test.labels, knn_accuracy=0.5)
+    >>> codes.scores
+    'kNN accuracy 50.0%'
     """
 
     title: str
@@ -126,6 +137,18 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
     -------
     Figure
         Panels of the same points in the same colours, each with its scores.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline
+    >>> from latentmap.report import CodeMap, side_by_side
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> Z = pca.transform(digits.test.images)
+    >>> figure = side_by_side([CodeMap(name, Z, digits.test.labels) for name in ("PCA", "again")])
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['PCA', 'again']
     """
     n_rows = -(-len(codes[0].style_names) // legend_columns(codes[0]))
     figure = new_figure(WIDTH / len(codes) + 0.6 + 0.25 * n_rows)

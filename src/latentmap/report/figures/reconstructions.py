@@ -54,6 +54,17 @@ def reconstructions(comparison: Comparison, *, heading: str = "", kind: str = ""
     Figure
         The originals in the top row, a row per model with each reconstruction's error under it (in bands of ten
         samples, of more than 20 samples 20), and below, for each model, three pairs of original and reconstruction.
+
+    Examples
+    --------
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, compare_reconstructions
+    >>> from latentmap.report import reconstructions
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> pca = PcaBaseline(2).fit(digits.train.images)
+    >>> figure = reconstructions(compare_reconstructions({"PCA": pca}, digits))
+    >>> figure.texts[0].get_text()
+    'Originals and reconstructions'
     """
     chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES)
     rows = [to_rgb(comparison.X[chosen], comparison.unit)]
@@ -152,6 +163,19 @@ def vector_reconstructions(
     Figure
         Five samples across and a model a row (of few models more than five, in further rows); below, the best, the
         median and the worst sample of each model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from latentmap import load_dataset
+    >>> from latentmap.analysis import PcaBaseline, compare_reconstructions
+    >>> from latentmap.report import Features, vector_reconstructions
+    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
+    >>> pca = PcaBaseline(2).fit(iris.train.X)
+    >>> compared = compare_reconstructions({"PCA": pca}, iris)
+    >>> figure = vector_reconstructions(compared, Features.of_dataset(iris), extremes=False)
+    >>> len(figure.axes)  # of iris three samples a class
+    9
     """
     models = comparison.models
     n_bands = min(-(-len(comparison.X) // _ACROSS), max(1, _MOST_ROWS // len(models)), MOST_CLASSES // _ACROSS)

@@ -23,6 +23,14 @@ def sweep(result: Sweep) -> Figure:
     -------
     Figure
         Two panels (one without labels), the recommended size marked.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, analysis, load_dataset, report
+    >>> digits = load_dataset("digits", size=8).limit(100)
+    >>> found = analysis.sweep(digits, [1, 2, 4], lambda k: Autoencoder("linear", k, epochs=1, random_state=0))
+    >>> [ax.get_title(loc="left") for ax in report.sweep(found).axes]
+    ['test error', 'kNN accuracy']
     """
     named = {result.name: result.model, "PCA": result.pca}
     scored = result.model[0].knn_accuracy is not None

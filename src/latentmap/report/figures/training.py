@@ -55,8 +55,10 @@ def training(
 
     Examples
     --------
+    >>> from latentmap.report import training
     >>> rows = [{"epoch": 1, "train_loss": 0.2, "valid_loss": 0.21}, {"epoch": 2, "train_loss": 0.1}]
-    >>> figure = training({"dense": rows})
+    >>> training({"dense": rows}).axes[0].get_title(loc="left")
+    'Loss per epoch'
     """
     below: list[Axes] = []
     if others and ax is None:

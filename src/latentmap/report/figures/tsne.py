@@ -35,6 +35,15 @@ def tsne(
     -------
     Figure
         Points without axes, for the axes of t-SNE have no meaning.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import embed_tsne
+    >>> from latentmap.report import tsne
+    >>> result = embed_tsne(np.random.default_rng(0).normal(size=(50, 8)), title="PCA")
+    >>> tsne(result).axes[0].get_title(loc="left")
+    't-SNE of the PCA codes (8 numbers)'
     """
     codes = CodeMap(
         f"t-SNE of the {result.title} codes ({count(result.latent_dim, 'number')})",
