@@ -10,7 +10,7 @@ import latentmap
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import pictures  # noqa: E402
+import pictures
 
 project, author, copyright = "Latentmap", "The Latentmap developers", "The Latentmap developers"  # noqa: A001
 release = version = latentmap.__version__
@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
     "ignore_repr_types": r"latentmap\.report\.figures|matplotlib|Picture|Figure",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
+    "default_thumb_file": str(HERE / "images" / "mnist-map.png"),
     "remove_config_comments": True,
     "show_signature": False,
     "abort_on_example_error": True,
@@ -69,7 +70,7 @@ def generate():
     made = HERE / "generated"
     made.mkdir(exist_ok=True)
     pictures.draw(made)
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-m", "typer", "latentmap.cli.app", "utils", "docs", "--name", "latentmap"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
@@ -100,7 +101,8 @@ def api():
         names = [name for name in names if f"{module}.{name}" not in MODULES]
         if module != "latentmap":  # what is there already
             names = [name for name in names if name not in latentmap.__all__]
-        text += f"{module}\n{'-' * len(module)}\n\n{about.replace(chr(96), chr(96) * 2)}\n\n.. currentmodule:: {module}\n\n"
+        code = about.replace("`", "``")
+        text += f"{module}\n{'-' * len(module)}\n\n{code}\n\n.. currentmodule:: {module}\n\n"
         text += ".. autosummary::\n   :toctree: api\n\n" + "".join(f"   {name}\n" for name in names) + "\n"
     return text
 

@@ -36,9 +36,11 @@ class FigureScraper:
         return "FigureScraper"
 
     def __call__(self, block, block_vars, gallery_conf):
-        figure = block_vars["example_globals"].pop("___", None)
-        if not isinstance(figure, Figure):
+        names = block_vars["example_globals"]
+        figure = names.get("___")  # the last expression, of this block or of one before
+        if not isinstance(figure, Figure) or figure is names.get("__drawn"):
             return ""
+        names["__drawn"] = figure
         path = next(block_vars["image_path_iterator"])
         figure.savefig(path, dpi=110)
         return figure_rst([path], gallery_conf["src_dir"])

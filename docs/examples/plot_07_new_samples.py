@@ -16,9 +16,7 @@ from latentmap import Autoencoder, load_dataset, report
 digits = load_dataset("digits")
 X = digits.train.images
 
-vae = Autoencoder(
-    "dense", 8, objective="variational", objective_params={"beta": 60}, epochs=30, random_state=0
-).fit(X)
+vae = Autoencoder("dense", 8, objective="variational", objective_params={"beta": 60}, epochs=30, random_state=0).fit(X)
 plain = Autoencoder("dense", 8, epochs=30, random_state=0).fit(X)
 
 # %%

@@ -48,9 +48,7 @@ OBJECTIVES["distances"] = Distances
 
 digits = load_dataset("digits")
 models = {
-    "distances": Autoencoder(
-        "dense", 2, objective="distances", objective_params={"weight": 20.0}, random_state=0
-    ),
+    "distances": Autoencoder("dense", 2, objective="distances", objective_params={"weight": 20.0}, random_state=0),
     "plain": Autoencoder("dense", 2, random_state=0),
     "PCA": analysis.PcaBaseline(2),
 }

@@ -10,9 +10,7 @@ makes no request to anywhere.
 import latentmap
 
 digits = latentmap.load_dataset("digits")
-ae = latentmap.Autoencoder("dense", 2, objective="neighbors", random_state=0).fit(
-    digits.train.images
-)
+ae = latentmap.Autoencoder("dense", 2, objective="neighbors", random_state=0).fit(digits.train.images)
 
 # %%
 # In a notebook, and on this page, it shows itself in a frame. Point at the map to see what the

@@ -25,9 +25,7 @@ sizes = (2, 4, 8, 16)
 makers = {
     "PCA": analysis.PcaBaseline,
     "autoencoder": lambda size: Autoencoder("dense", size, epochs=10, random_state=0),
-    "neighbors": lambda size: Autoencoder(
-        "dense", size, objective="neighbors", epochs=10, random_state=0
-    ),
+    "neighbors": lambda size: Autoencoder("dense", size, objective="neighbors", epochs=10, random_state=0),
 }
 few = np.concatenate([np.flatnonzero(y == digit)[:5] for digit in range(10)])  # five of each
 
@@ -45,9 +43,7 @@ for name, make in makers.items():
     results[name] = []
     for size in sizes:
         model = make(size).fit(digits.train.images)
-        results[name].append(
-            measures(model.transform(digits.train.images), model.transform(digits.test.images))
-        )
+        results[name].append(measures(model.transform(digits.train.images), model.transform(digits.test.images)))
 pixels = [part.images.reshape(len(part), -1) / 255.0 for part in (digits.train, digits.test)]
 of_pixels = measures(*pixels)
 

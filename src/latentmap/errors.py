@@ -37,7 +37,17 @@ def count(n: int, what: str) -> str:
 
 
 class LatentmapError(Exception):
-    """Base class of every error about the world rather than about a parameter; its message is made `printable`."""
+    """Base class of every error about the world rather than about a parameter; its message is made `printable`.
+
+    Examples
+    --------
+    >>> from latentmap import LatentmapError, load_dataset
+    >>> try:
+    ...     load_dataset("no/such/folder")
+    ... except LatentmapError as error:
+    ...     print(type(error).__name__)
+    DatasetError
+    """
 
     def __init__(self, *args: object) -> None:
         # Here, since any file may hold a name with a newline, and any message may quote it.

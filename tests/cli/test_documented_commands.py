@@ -14,7 +14,7 @@ from latentmap.report import build
 from tests.report.conftest import blank
 
 ROOT = Path(__file__).parents[2]
-STAND_INS = {"SOURCE": "digits", "MODEL": "trained", "DATA": "data", "DIR": "here"}
+STAND_INS = {"SOURCE": "digits", "MODEL": "a-model", "DATA": "data", "DIR": "here"}
 NOT_HERE = re.compile(r"--resume|COMMAND|--install-completion")  # told of elsewhere: test_resume, test_frame
 
 
@@ -54,7 +54,7 @@ def place(latentmap, tmp_path, monkeypatch):
                 Image.fromarray(pixels).save(tmp_path / name / kind / f"{i}.png")
     rows = [f"{i},{i * i % 7},{'ab'[i % 2]}" for i in range(40)]
     (tmp_path / "table.csv").write_text("\n".join(["x,y,kind", *rows]))
-    Autoencoder("dense", 2, epochs=1, random_state=0).fit(small.train.X).save(tmp_path / "trained")
+    Autoencoder("dense", 2, epochs=1, random_state=0).fit(small.train.X).save(tmp_path / "a-model")
     return tmp_path
 
 
