@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from latentmap import Autoencoder, load_dataset
+from latentmap.report.figures import FIGURES
 
 LATENTMAP = Path(sys.executable).with_name("latentmap")
 
@@ -56,9 +57,7 @@ def test_the_report_of_a_slice_of_mnist_is_whole(tmp_path):
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"report.html", "metrics.json", "figures", "models"} <= names
     figures = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}
-    assert figures == {
-        "training", "reconstructions", "embedding", "pca", "tsne", "generated", "interpolation", "latent_grid", "map",
-    }  # fmt: skip
+    assert figures == {figure.name for figure in FIGURES}
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert set(metrics) >= {"dataset", "seconds", "models"}
     assert metrics["dataset"]["image_shape"] in ([32, 32, 1], [1, 32, 32])

@@ -23,7 +23,7 @@ from latentmap.training.ranks import Ranks
 COMBINATIONS = [
     (kind, model, objective, "auto")
     for kind, model, objective in itertools.product(("images", "vectors"), sorted(MODELS), sorted(OBJECTIVES))
-    if kind == "images" or not MODELS[model].images_only
+    if kind == "images" or (not MODELS[model].images_only and objective in ("reconstruction", "neighbors"))
 ]
 COMBINATIONS += [("images", "dense", "reconstruction", name) for name in ("affine", "crop")]
 
