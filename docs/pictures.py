@@ -14,7 +14,7 @@ def draw(folder: Path) -> None:
     digits = load_dataset("digits")
     flat = digits.train.images.reshape(len(digits.train), -1)
     plain = Autoencoder("dense", 2, random_state=0).fit(digits.train.images)
-    mapped = Autoencoder("residual", 2, objective="neighbors", epochs=20, random_state=0).fit(digits.train.images)
+    mapped = Autoencoder("dense", 2, objective="neighbors", random_state=0).fit(digits.train.images)
     named = {"autoencoder (2)": plain, "PCA (2)": PCA(2).fit(flat)}
     drawn = {
         "network": plot.network({"autoencoder (2)": plain}),

@@ -14,6 +14,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -1302,3 +1303,35 @@ def test_the_first_number_that_is_none_is_named(value, vectors):
         quick().fit(pd.DataFrame(X, columns=list("abcdef")))
     with pytest.raises(ValueError, match=r"row 41, column 3"):
         quick().fit(vectors).transform(X)
+
+
+def test_in_a_notebook_it_shows_what_was_learned(small):
+    ae = Autoencoder("dense", 2, epochs=3, random_state=0)
+    assert "Learned" not in ae._repr_mimebundle_()["text/html"]
+    ae.fit(small.train.X)
+    best = ae.history_[[row["epoch"] for row in ae.history_].index(ae.best_epoch_)]
+    for html in (ae._repr_mimebundle_()["text/html"], ae._repr_html_()):
+        assert "dense: 8 x 8 x 1 values to 2 and back" in html
+        assert f"{ae.n_parameters_:,} parameters" in html
+        assert f"3 epochs, the best {ae.best_epoch_}" in html
+        assert f"validation loss {best['valid_loss']:.4g}" in html
+    with config_context(display="text"):
+        assert set(ae._repr_mimebundle_()) == {"text/plain"}
+    alone = Autoencoder("dense", 2, epochs=1, validation_fraction=0, random_state=0).fit(small.train.X)
+    assert "validation" not in alone._what_was_learned()
+
+
+def test_in_a_notebook_progress_is_a_bar(small, monkeypatch, capsys):
+    IPython = pytest.importorskip("IPython")
+
+    class ZMQInteractiveShell:
+        """What the kernel of a notebook calls itself."""
+
+    Autoencoder("dense", 2, epochs=3, random_state=0, verbose=1).fit(small.train.X)
+    assert "epoch 3/3  train 0." in capsys.readouterr().err
+    monkeypatch.setattr(IPython, "get_ipython", ZMQInteractiveShell)
+    Autoencoder("dense", 2, epochs=3, random_state=0, verbose=1).fit(small.train.X)
+    said = capsys.readouterr().err
+    assert "3/3" in said
+    assert "train 0." in said
+    assert "\n" not in said.strip()

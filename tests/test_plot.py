@@ -6,6 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
+from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -207,3 +208,28 @@ def test_it_draws_what_the_data_set_calls_test():
     data = load_dataset(X, test_fraction=0.25)
     assert isinstance(data, Dataset)
     assert len(plot.map(PCA(2).fit(data.train.X), data).shown.Z) == 15
+
+
+def test_scikit_learns_own_models_take_rows_whether_they_say_so_or_not():
+    class Quiet(BaseEstimator):
+        """Like UMAP: it does not say how many features it takes."""
+
+        def transform(self, X):
+            assert X.ndim == 2
+            return X[:, :2]
+
+    images = load_digits().images[:50]
+    assert plot.map(Quiet(), images).shown.Z.shape == (50, 2)
+    ae = Autoencoder("dense", 2, epochs=1, random_state=0).fit(images)
+    inside = make_pipeline(ae)  # takes images, for its first step does
+    np.testing.assert_array_equal(plot.map(inside, images).shown.Z, ae.transform(images))
+
+
+def test_what_is_strange_is_what_anomaly_score_says(wine):
+    X, _ = wine
+    ae = Autoencoder(latent_dim=2, epochs=2, random_state=0).fit(X[:120])
+    part = X[120:]  # of other spread than what fit saw
+    shown = plot.strangest(ae, part, n=5).shown
+    scores = ae.anomaly_score(part)
+    np.testing.assert_array_equal(shown.rows, np.argsort(-scores, kind="stable")[:5])
+    np.testing.assert_allclose(shown.models[0].errors, np.sort(scores)[::-1][:5], rtol=1e-4)

@@ -21,6 +21,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
 from latentmap import analysis
 from latentmap.analysis.neighbours import knn_accuracy, knn_accuracy_within
@@ -540,9 +541,10 @@ class _Seen:
 
     def _takes_rows(self) -> bool:
         """Whether images are to be given as rows of numbers, as scikit-learn's own models take them."""
-        shape = getattr(getattr(self.model, "preprocessing_", self.model), "sample_shape", None)
-        shape = shape or getattr(self.model, "sample_shape_", None)
-        return len(shape) == 1 if shape else hasattr(self.model, "n_features_in_")
+        first = self.model.steps[0][1] if hasattr(self.model, "steps") else self.model  # of a pipeline
+        shape = getattr(getattr(first, "preprocessing_", first), "sample_shape", None)
+        shape = shape or getattr(first, "sample_shape_", None)
+        return len(shape) == 1 if shape else isinstance(first, BaseEstimator)
 
 
 def _given(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
@@ -569,6 +571,10 @@ def _given(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     split = Split(samples if samples.dtype == np.uint8 else samples.astype(np.float32), labels)
     reading = Reading(columns=columns) if columns else None
     dataset = Dataset("samples", split, split, class_names, reading)
+    fitted = (getattr(model, "_fitted", None) for model in named.values())
+    unit = next((one.error_unit for one in fitted if one is not None), None)
+    if unit is not None and samples.ndim == 2:
+        dataset.__dict__["unit"] = unit  # of what fit saw, as anomaly_score has it, and not of these samples
     return {title: _Seen(one, dataset.sample_shape, low, span, frame) for title, one in named.items()}, dataset
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from latentmap import Autoencoder, load_dataset
-from latentmap.report import build
+from latentmap.report import ModelSpec, build
 from tests.report.conftest import blank
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +39,8 @@ def place(latentmap, tmp_path, monkeypatch):
     """A folder with what the commands speak of: photographs, a table, a trained model; mnist is a few digits."""
     monkeypatch.setattr("latentmap.training.plan._FEWEST_STEPS", 1)
     monkeypatch.setattr(build, "FIGURES", blank([one for one in build.FIGURES if not one.is_slow]))
+    one = [ModelSpec("dense", {"model": "dense", "latent_dim": 2, "epochs": 1}, "")]
+    monkeypatch.setattr("latentmap.report.default_specs", lambda *_, **__: one)
     small = load_dataset("digits", size=16).limit(60)
     read = load_dataset
 
@@ -52,8 +54,8 @@ def place(latentmap, tmp_path, monkeypatch):
             for i in range(15):
                 pixels = np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)
                 Image.fromarray(pixels).save(tmp_path / name / kind / f"{i}.png")
-    rows = [f"{i},{i * i % 7},{'ab'[i % 2]}" for i in range(40)]
-    (tmp_path / "table.csv").write_text("\n".join(["x,y,kind", *rows]))
+    rows = [f"{i * i % 7},{i**3 % 11},{i * 5 % 13},{'ab'[i % 2]}" for i in range(40)]
+    (tmp_path / "table.csv").write_text("\n".join(["x,y,z,kind", *rows]))
     Autoencoder("dense", 2, epochs=1, random_state=0).fit(small.train.X).save(tmp_path / "a-model")
     return tmp_path
 

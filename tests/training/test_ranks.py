@@ -158,7 +158,7 @@ def both(folder):
 
 @pytest.fixture(scope="module")
 def three(folder):
-    return together(3, folder, fit_all, COMBINATIONS[::4])
+    return together(3, folder, fit_all, COMBINATIONS[::7])
 
 
 @pytest.mark.parametrize("size", [2, 3])
