@@ -66,3 +66,11 @@ def fitted_models(small: Dataset) -> dict[str, Autoencoder]:
 def fitted(request: pytest.FixtureRequest, fitted_models: dict[str, Autoencoder]) -> Autoencoder:
     """Each of `fitted_models` in turn, the test's own copy."""
     return copy.deepcopy(fitted_models[request.param])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_growth():
+    """Reports fit networks of two sizes, not seven, for the picture of growing codes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("latentmap.report.figures.growth.SIZES", (1, 2))
+        yield

@@ -52,6 +52,7 @@ def report(request, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "png", keep)
+        patch.setattr("latentmap.report.figures.canvas.DPI", 60)  # that of every pixel takes seconds
         report = make_report(small_dataset(request.param), folder, command="latentmap report x")
     DRAWN[folder] = dict(zip((figure.name for figure in FIGURES), drawn, strict=True))
     return report

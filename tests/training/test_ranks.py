@@ -23,7 +23,8 @@ from latentmap.training.ranks import Ranks
 COMBINATIONS = [
     (kind, model, objective, "auto")
     for kind, model, objective in itertools.product(("images", "vectors"), sorted(MODELS), sorted(OBJECTIVES))
-    if kind == "images" or (not MODELS[model].images_only and objective in ("reconstruction", "neighbors"))
+    if (kind == "images" and model in ("conv", "dense"))  # with batch norm and without
+    or (objective in ("reconstruction", "neighbors") and not (kind == "vectors" and MODELS[model].images_only))
 ]
 COMBINATIONS += [("images", "dense", "reconstruction", name) for name in ("affine", "crop")]
 

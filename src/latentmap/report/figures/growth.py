@@ -60,7 +60,7 @@ class Growth:
     epochs: int
 
 
-def grow(dataset: Dataset, sizes: Sequence[int] = SIZES, *, model: str = "dense", n: int = 4, seed: int = 0) -> Growth:
+def grow(dataset: Dataset, sizes: Sequence[int], *, model: str = "dense", n: int = 4, seed: int = 0) -> Growth:
     """Fit a network with codes of each size to at most 2,000 samples, and PCA; reconstruct `n` test samples."""
     train = dataset.train.few(_MOST_SAMPLES).X
     test = dataset.test.X[drawn_rows(len(dataset.test), _MOST_MEASURED)]
@@ -147,7 +147,7 @@ def _of_vectors(result: Growth, features: Features) -> Figure:
 
 def _compute(experiment: Experiment) -> Growth | None:
     """Of the network that is quick to fit; None where nothing shall be."""
-    return None if experiment.is_given else grow(experiment.dataset, seed=experiment.seed)
+    return None if experiment.is_given else grow(experiment.dataset, SIZES, seed=experiment.seed)
 
 
 def _caption(result: Growth, experiment: Experiment) -> Caption:
