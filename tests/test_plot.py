@@ -199,11 +199,18 @@ def test_networks_are_drawn_with_their_shapes(name):
         (lambda ae, data: plot.tsne(ae, data.test.X[:5]), "at least 8 samples"),
         (lambda _, data: plot.reconstructions({"Z": np.zeros((200, 2))}, data), "has no inverse_transform"),
         (lambda *_: plot.history(PCA()), "PCA has no history_"),
+        (lambda _, data: plot.compare([], data), "models must be at least one fitted model, got none"),
+        (lambda _, data: plot.growth(data, sizes=[5000]), "sizes must hold one of at most 64"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(call, message, ae, digits):
     with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
         call(ae, digits)
+
+
+def test_what_is_no_model_is_said(digits):
+    with pytest.raises(TypeError, match="model must be fitted and have transform, or be codes"):
+        plot.map(None, digits)
 
 
 def test_it_draws_what_the_data_set_calls_test():

@@ -608,16 +608,25 @@ def _as_text(names: NDArray[Any]) -> list[str]:
 def _named(models: Models) -> dict[str, Any]:
     """Models by title; two of one title get numbers."""
     if isinstance(models, Mapping):
-        return {str(title): model for title, model in models.items()}
+        return {str(title): _checked(model) for title, model in models.items()}
     if not isinstance(models, list | tuple):
         models = [models]
+    if not models:
+        raise ValueError("models must be at least one fitted model, got none.")
     named: dict[str, Any] = {}
-    for model in models:
+    for model in [_checked(one) for one in models]:
         title = base = _title(model)
         while title in named:
             title = f"{base} no. {sum(name.startswith(base) for name in named) + 1}"
         named[title] = model
     return named
+
+
+def _checked(model: Any) -> Any:
+    """A model, or ready codes."""
+    if not callable(getattr(model, "transform", None)) and getattr(model, "ndim", 0) != 2:
+        raise TypeError(f"model must be fitted and have transform, or be codes of shape (n, 2), got {model!r:.80}.")
+    return model
 
 
 def _title(model: Any) -> str:

@@ -65,7 +65,11 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, model: str = "dense", n: int
     train = dataset.train.few(_MOST_SAMPLES).X
     test = dataset.test.X[drawn_rows(len(dataset.test), _MOST_MEASURED)]
     most = min(most_components(train), int(train[0].size))
-    sizes = tuple(size for size in sizes if size <= most)
+    asked, sizes = sizes, tuple(size for size in sizes if size <= most)
+    if not sizes:
+        raise ValueError(
+            f"sizes must hold one of at most {most} (what samples and features allow), got {list(asked)}."
+        )
     rows = some_of_each_class(dataset.test.labels, len(dataset.test), n)[:n]
     X = dataset.test.X[rows]
     X_hat: dict[str, list[NDArray[np.float32]]] = {model: [], "PCA": []}
