@@ -52,6 +52,11 @@ __all__ = [
     "tsne",
 ]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 Models = Any  # a fitted model, a sequence of them, or a mapping of titles to them
 
 

@@ -285,7 +285,8 @@ def test_draw_writes_pictures_of_one_model_and_of_several(latentmap, tmp_path, m
     assert latentmap("draw", model, "digits", "-o", "map.png", "--dpi", 50).status == 0
     with Image.open(tmp_path / "map.png") as image:
         assert image.size[0] == 400
-    assert latentmap("draw", model, model, "digits", "-o", "c.svg", "--kind", "compare", "--pca").status == 0
+    assert latentmap("draw", model, model, "digits", "-o", "c.svg", "--pca").status == 0
+    assert latentmap("draw", model, "digits", "-o", "g.png", "--kind", "growth", "--limit", 40).status == 0
     svg = (tmp_path / "c.svg").read_text()
     assert all(f"<!-- {name} (2) -->" in svg for name in ("model", "model-2", "PCA"))
 
@@ -293,7 +294,8 @@ def test_draw_writes_pictures_of_one_model_and_of_several(latentmap, tmp_path, m
 def test_draw_refuses_what_it_cannot_draw(latentmap, tmp_path, model):
     noise = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8)
     refused(latentmap("draw", model, "-o", "x.png"), 2, "at least one model folder and the data")
-    refused(latentmap("draw", model, model, "digits", "-o", "x.png"), 2, "model must be one model, got 2")
+    several = latentmap("draw", model, model, "digits", "-o", "x.png", "--kind", "strangest")
+    refused(several, 2, "model must be one model, got 2")
     Autoencoder("linear", 3, epochs=1).fit(noise).save(tmp_path / "m")
     refused(
         latentmap("draw", "m", "digits", "-o", "x.png"), 2, "codes must have 2 numbers to be a map, got 3 of m (3)"
@@ -316,6 +318,8 @@ def test_a_report_of_a_trained_model_reads_as_it_was_fitted(latentmap, tmp_path,
     refused(
         latentmap("report", "digits", "--model", model, "--size", 16, "-o", "y"), 2, "--size must be left out with"
     )
+    told = latentmap("report", "digits", "--model", model, "--objective", "neighbors", "-o", "y")
+    refused(told, 2, "--objective must be left out with --model: nothing is trained")
 
 
 @pytest.mark.parametrize("words", [("generate", "no-model", "digits"),

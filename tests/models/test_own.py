@@ -106,7 +106,7 @@ def test_reports_pictures_and_onnx_take_it(small, tmp_path, monkeypatch):
     [
         ((nn.Flatten(), nn.Linear(64, 64)), {}, r"decoder must give samples of shape \(n, 1, 8, 8\), got \(n, 64\)"),
         (
-            (nn.Identity(), nn.Identity()),
+            (nn.Conv2d(1, 1, 1), nn.Identity()),
             {},
             r"encoder must give codes of shape \(n, latent_dim\), got \(n, 1, 8, 8\)",
         ),
@@ -116,7 +116,9 @@ def test_reports_pictures_and_onnx_take_it(small, tmp_path, monkeypatch):
             r"model must take samples of shape \(1, 1, 8, 8\) and give them back",
         ),
         (pair(), {"latent_dim": 5}, r"codes of shape \(n, 5\), got \(n, 3\)"),
-        ((nn.Flatten(),), {}, "model must be one of"),
+        ((nn.Flatten(),), {}, r"or a pair \(encoder, decoder\) of torch.nn.Module, got tuple"),
+        (nn.Flatten(), {}, r"or a pair \(encoder, decoder\) of torch.nn.Module, got Flatten"),
+        ((nn.Flatten(), nn.Unflatten(1, (1, 8, 8))), {}, "model must have parameters to learn"),
         (pair(), {"model_params": {"hidden": [3]}}, "must be left out where model is given as modules"),
         (pair(Sine()), {"objective": "variational"}, "an nn.Sequential ending in an nn.Linear"),
         ("auto", {"model_params": {"hidden": [3]}}, "must be left out where model is to be chosen"),

@@ -53,13 +53,15 @@ def draw(
             "tsne",
             "compare",
             "network",
+            "growth",
             "history",
         ],
         typer.Option(
             "--kind",
             help="What to draw: the map of codes of 2 numbers; what comes back; the decoder's drawing all over the "
             "plane; the median code of each class; walks between samples; the samples of largest error; codes of "
-            "more numbers by t-SNE; the loss per epoch; maps beside each other.",
+            "more numbers by t-SNE; the loss per epoch; maps beside each other; the layers; "
+            "codes of more and more numbers.",
         ),
     ] = "map",
     pca: Annotated[bool, typer.Option("--pca", help="Set PCA of as many numbers beside the first model.")] = False,
@@ -70,7 +72,7 @@ def draw(
 ) -> None:
     """Draw what trained models made of data, as one picture.
 
-    Several models stand beside each other in reconstructions, medians, interpolation, history and compare.
+    Several models, or one and PCA, stand beside each other as maps, reconstructions, medians, walks and histories.
 
     Example: **latentmap draw models/mnist mnist -o map.png**
 
@@ -94,7 +96,10 @@ def draw(
     if pca:
         size = next(iter(models.values())).latent_dim_
         shown[f"PCA ({size})"] = PcaBaseline(size).fit(dataset.train.X)
-    write_figure(getattr(plot, kind)(shown, dataset), output, dpi=dpi)
+    if kind == "map" and len(shown) > 1:
+        kind = "compare"
+    figure = plot.growth(dataset) if kind == "growth" else getattr(plot, kind)(shown, dataset)
+    write_figure(figure, output, dpi=dpi)
     answer(output)
 
 

@@ -54,7 +54,7 @@ def report(
 ) -> None:
     """Train four autoencoders (or take trained ones), set them beside PCA, and write a page of what they learned.
 
-    Writes report.html (one self-contained file), metrics.json, figures/*.png and models/NAME/. Ctrl-C keeps the models
+    Writes report.html (one self-contained file), explorer.html, metrics.json, figures/ and models/NAME/. Ctrl-C keeps the models
     that are finished, and --resume goes on from them.
 
     Example: **latentmap report mnist -o runs/mnist**
@@ -79,6 +79,8 @@ def report(
     start = time.perf_counter()
     models = None
     if model:
+        if learning.objective != ObjectiveOptions.objective or learning.objective_param:
+            raise ValueError("--objective must be left out with --model: nothing is trained.")
         models, dataset = load_models(model, source, **only_how_much(data))
     else:
         dataset = data.read(source)

@@ -39,6 +39,8 @@ class OwnAutoencoder(AutoencoderModule):
     def of(cls, pair: Pair, sample_shape: SampleShape, latent_dim: int | None = None) -> Self:
         """Copies of two modules, with the weights that they have; refused where they do not fit the samples."""
         encoder, decoder = (copy.deepcopy(part).float().eval() for part in pair)
+        if not any(parameter.requires_grad for part in (encoder, decoder) for parameter in part.parameters()):
+            raise ValueError("model must have parameters to learn, got an encoder and a decoder without any.")
         x = torch.zeros(1, *sample_shape)
         try:
             with torch.no_grad():

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
@@ -52,6 +53,11 @@ def check_parameters(parameters: Parameters) -> Objective:
     if isinstance(model, (int, np.integer)) and not isinstance(model, bool):
         named = ", ".join(map(repr, sorted(models)))
         raise ValueError(f"model must be one of {named}, got {model}. Did you mean latent_dim={model}?")
+    if isinstance(model, (nn.Module, tuple, list)) and not is_pair(model):
+        raise ValueError(
+            "model must be the name of an architecture, or a pair (encoder, decoder) of torch.nn.Module, got "
+            f"{type(model).__name__}."
+        )
     if not is_pair(model):
         check_choice("model", model, models)
     _check_model_params(model, parameters["model_params"])
