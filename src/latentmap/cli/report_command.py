@@ -54,8 +54,8 @@ def report(
 ) -> None:
     """Train four autoencoders (or take trained ones), set them beside PCA, and write a page of what they learned.
 
-    Writes report.html (one self-contained file), explorer.html, metrics.json, figures/ and models/NAME/. Ctrl-C keeps the models
-    that are finished, and --resume goes on from them.
+    Writes report.html (one self-contained file), explorer.html, metrics.json, figures/ and models/NAME/. Ctrl-C keeps
+    the models that are finished, and --resume goes on from them.
 
     Example: **latentmap report mnist -o runs/mnist**
 
