@@ -222,7 +222,9 @@ def reconstructions(models: Models, X: Any, y: Any = None) -> Figure:
     """
     named, dataset = _given(models, X, y)
     result = analysis.compare_reconstructions(named, dataset)
-    return _shown(_draw_reconstructions(result, dataset), result)
+    if dataset.is_images:
+        return _shown(figures.reconstructions.reconstructions(result), result)
+    return _shown(figures.reconstructions.vector_reconstructions(result, Features.of_dataset(dataset)), result)
 
 
 def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
@@ -256,7 +258,8 @@ def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
     (title, seen), dataset = _one(model, X, y)
     errors = analysis.reconstruction_errors(seen, dataset.test.X, unit=dataset.unit)
     result = figures.strangest.find(title, seen, dataset, errors, n)
-    return _shown(figures.strangest.strangest(result, Features.of_dataset(dataset)), result)
+    features = None if dataset.is_images else Features.of_dataset(dataset)
+    return _shown(figures.strangest.strangest(result, features), result)
 
 
 def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None) -> Figure:
@@ -441,7 +444,7 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
 def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32, 64), seed: int = 0) -> Figure:
     """Draw samples as they come back from codes of more and more numbers, PCA's beneath.
 
-    Small networks are fitted for it, one a size, briefly and to at most 2,000 samples: some seconds in all.
+    Small networks are fitted for it, one a size, briefly and to at most 1,500 samples: some seconds in all.
     `latentmap.analysis.sweep` measures sizes in earnest.
 
     Parameters
@@ -468,7 +471,8 @@ def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32,
     """
     _, dataset = _given({}, X, y)
     result = figures.growth.grow(dataset, sizes, seed=seed)
-    return _shown(figures.growth.growth(result, Features.of_dataset(dataset)), result)
+    features = None if dataset.is_images else Features.of_dataset(dataset)
+    return _shown(figures.growth.growth(result, features), result)
 
 
 def network(models: Models, X: Any = None, y: Any = None) -> Figure:  # noqa: ARG001  # every picture can be given data
@@ -657,13 +661,6 @@ def _code_map(title: str, seen: _Seen, dataset: Dataset) -> CodeMap:
     """The codes of the samples to show."""
     Z = _flat(title, encode(seen, dataset.test.X))
     return CodeMap(title, Z, dataset.test.labels, dataset.class_names)
-
-
-def _draw_reconstructions(result: analysis.Comparison, dataset: Dataset) -> Figure:
-    """Of images or of vectors."""
-    if dataset.is_images:
-        return figures.reconstructions.reconstructions(result)
-    return figures.reconstructions.vector_reconstructions(result, Features.of_dataset(dataset))
 
 
 def _shown(figure: Figure, result: Any) -> Figure:
