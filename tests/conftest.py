@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,48 @@ def _short_growth():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("latentmap.report.figures.growth.SIZES", (1, 2))
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A server on this machine that speaks S3's protocol; what reaches it, for the environment."""
+    server = pytest.importorskip("moto.server", reason="needs moto: pip install '.[dev]'").ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    server.stop()
+
+
+class Bucket:
+    """A bucket of the server."""
+
+    def __init__(self, client, name):
+        self.client, self.name = client, name
+        client.create_bucket(Bucket=name)
+
+    def upload(self, folder, prefix):
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                self.client.upload_file(str(path), self.name, f"{prefix}/{path.relative_to(folder).as_posix()}")
+
+    def keys(self, prefix=""):
+        listed = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)
+        return sorted(one["Key"] for one in listed.get("Contents", []))
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch):
+    """A bucket of object storage, which addresses of s3:// reach."""
+    for name, value in s3_server.items():
+        monkeypatch.setenv(name, value)
+    import boto3
+
+    return Bucket(boto3.client("s3"), f"bucket-{uuid.uuid4().hex[:8]}")

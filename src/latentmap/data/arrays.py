@@ -6,6 +6,7 @@ units.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -21,6 +22,26 @@ from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, So
 from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
+
+
+class StoredArray(ABC):
+    """What readers need of an array that is too large to hold: it is read where it lies, when rows are asked for."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abstractmethod
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """The samples at ascending rows."""
+
 
 Side = tuple[NDArray[Any], NDArray[Any] | None]
 """Samples and their classes; a source has one such side, or one for training and one for testing."""
@@ -39,6 +60,9 @@ class ArraySamples(Samples):
 
     def whole(self) -> NDArray[Any] | None:
         """All samples where they are one array of bytes to which nothing needs to be done."""
+        X: object = self.arrays[0]
+        if isinstance(X, StoredArray):
+            return None
         X = _with_channels(self.arrays[0])
         as_it_is = X.dtype == self.dtype == np.uint8 and X.shape[1:] == self.sample_shape
         return X if as_it_is and len(self.arrays) == 1 and self.pixels == (0.0, 255.0) else None
@@ -74,6 +98,7 @@ def read_arrays(
     label: str | None = None,
     columns: tuple[str, ...] | None = None,  # the names of the features of vectors
     class_names: tuple[str, ...] | None = None,  # where the classes are given as numbers
+    is_test: NDArray[np.bool_] | None = None,  # of one side
     content: str = "",  # changes when the arrays do; without it they are held in memory, where they are already
     notes: Sequence[str] = (),
 ) -> Read:
@@ -88,8 +113,9 @@ def read_arrays(
     if len(shapes) > 1:
         raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
     counts = [len(X) for X in arrays]
-    is_test = None if len(counts) == 1 else np.repeat([False, True], counts)
-    labels, class_names = number_classes([y for _, y in sides], counts, name, class_names, notes=told)
+    is_test = is_test if len(counts) == 1 else np.repeat([False, True], counts)
+    classes = [y for _, y in sides]
+    labels, class_names = number_classes(classes, counts, name, class_names, notes=told, is_test=is_test)
     pixels = (0.0, 255.0)
     if arrays[0].ndim == 2:
         reading = Reading(columns=columns, label=label, missing=missing)
@@ -100,7 +126,7 @@ def read_arrays(
             reading = replace(reading, means=_means(arrays, train, options, name, columns, told))
     else:
         reading, pixels = _reading_of_images(arrays, options, told)
-        reading = replace(reading, label=label)
+        reading = replace(reading, label=label, columns=columns)
     info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, notes=tuple(told))
     return ArraySamples(name, reading, pixels, content, {}, arrays), info
 
@@ -156,7 +182,7 @@ def _means(
 def _pieces(X: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     """The samples at ascending rows in pieces, with the rows of each."""
     step = max(1, _CHUNK_BYTES // (4 * int(np.prod(X.shape[1:]))))
-    region = file_region(X)
+    region = file_region(X) if isinstance(X, np.ndarray) else None
     for start in range(0, len(rows), step):
         piece = rows[start : start + step]
         # Read, not touched through the map: a large file would stay in memory as it is gone through.
@@ -169,7 +195,7 @@ def _pieces(X: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[
 
 def check_samples(X: Any, name: str) -> NDArray[Any]:
     """Return an array of numbers with the shape of vectors or images, or say what is wrong with it."""
-    array = cast("NDArray[Any]", X if isinstance(X, np.ndarray) else np.asarray(X))
+    array = cast("NDArray[Any]", X if isinstance(X, (np.ndarray, StoredArray)) else np.asarray(X))
     if array.dtype.kind not in "buif":
         raise DatasetError(f"{name} must hold numbers, got an array of {array.dtype}. Convert it first.")
     if array.ndim not in (2, 3, 4):

@@ -8,21 +8,24 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from latentmap.data.images import SUFFIXES, UnreadableImageError, read_encoded
 from latentmap.data.source import Read, ReadOptions
+from latentmap.data.storage import Storage, StoredFile
 from latentmap.errors import DatasetError, count, printable
 
 _TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
 
-Found = tuple[Path, os.stat_result | str]
+_LOOKED_AT = 2048  # images of object storage, evenly spaced: to look at each would be to fetch all
+
+Found = tuple[PurePath, os.stat_result | StoredFile | str]
 """The path of an image file below its folder, and its state, or why it cannot be opened."""
 
 
-def read_folder(folder: Path, images: Sequence[Found], notes: list[str], options: ReadOptions) -> Read:
+def read_folder(folder: Path | Storage, images: Sequence[Found], notes: list[str], options: ReadOptions) -> Read:
     """Return a folder's images, as `walk` found them: folders are classes, or the splits train and test."""
     is_test = None
     inside = [path.parts for path, _ in images]
@@ -50,23 +53,27 @@ def read_folder(folder: Path, images: Sequence[Found], notes: list[str], options
         labels[good] = [number[name] for name in found]
     digest = hashlib.blake2b(digest_size=16)
     for path, state in images:
-        words = state if isinstance(state, str) else f"{state.st_size}\0{state.st_mtime_ns}"
+        words = f"{state.st_size}\0{state.st_mtime_ns}" if isinstance(state, os.stat_result) else state
         digest.update(f"{path}\0{words}\n".encode("utf-8", "surrogateescape"))
 
-    def fetch(row: int) -> Path:
+    def fetch(row: int) -> Path | StoredFile:
         path, state = images[row]
         if isinstance(state, str):
             raise UnreadableImageError(state)
-        return folder / path
+        return state if isinstance(folder, Storage) else folder / path  # type: ignore[return-value]  # then it is one
 
+    looked_at = None
+    if isinstance(folder, Storage) and len(images) > _LOOKED_AT:
+        looked_at = np.linspace(0, len(images) - 1, _LOOKED_AT).astype(np.int64)
     return read_encoded(
-        folder.resolve().name or "images",
+        (folder.name if isinstance(folder, Storage) else folder.resolve().name) or "images",
         len(images),
         fetch,
         options,
         classes=(None, None) if labels is None else (labels, classes),
         is_test=is_test,
         names=[path.as_posix() for path, _ in images],
+        looked_at=looked_at,
         content=digest.hexdigest(),
         notes=[*notes, *told],
     )

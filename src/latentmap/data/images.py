@@ -21,6 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentmap.data.preprocessing import Levels, find_levels, pixel_range
 from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.storage import StoredFile
 from latentmap.errors import DatasetError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -38,7 +39,7 @@ _RESIZED_AT_ONCE = 8192  # keeps the working memory at some tens of megabytes
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 _BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as `resize_images` is
 
-Encoded = Path | bytes | Image.Image
+Encoded = Path | StoredFile | bytes | Image.Image
 """An image as it comes: a file, its bytes, or one that is open."""
 
 
@@ -253,6 +254,7 @@ def read_encoded(
     classes: tuple[NDArray[np.int64] | None, tuple[str, ...] | None] = (None, None),  # the number of each, and names
     is_test: NDArray[np.bool_] | None = None,
     names: Sequence[str] | None = None,
+    looked_at: NDArray[np.int64] | None = None,  # those whose headers say what all are like; None is all
     content: str = "",  # changes when the images do; empty where that cannot be told
     notes: Sequence[str] = (),
 ) -> Read:
@@ -262,7 +264,8 @@ def read_encoded(
     grey = True
     depths: dict[str, list[int]] = {}
     unreadable: dict[int, str] = {}
-    for row, found in _in_parallel(fetch, np.arange(n), probe):
+    rows = np.arange(n) if looked_at is None else looked_at
+    for row, found in _in_parallel(fetch, rows, probe):
         if isinstance(found, UnreadableImageError):
             unreadable[row] = str(found)
         else:
@@ -272,8 +275,10 @@ def read_encoded(
     if not sizes:
         first = printable(names[0]) if names else "image 0"
         raise DatasetError(
-            f"none of the {n:,} images in {name} can be read. The first is {first}: {unreadable.get(0, '')}."
+            f"none of the {len(rows):,} images in {name} can be read. The first is {first}: {unreadable.get(0, '')}."
         )
+    if looked_at is not None and options.reading is None:
+        told.append(f"{len(rows):,} of {n:,} images were looked at for their sizes and colours.")
     chosen = options.choose(sizes, grey=grey, notes=told)
     dtype, levels = _find_levels(fetch, depths.get("deep", []))
     reading, pixels = options.choose_range(replace(chosen, label=label), dtype, levels, told)

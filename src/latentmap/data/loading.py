@@ -19,11 +19,11 @@ from latentmap.data.builtin import BUILTIN_NAMES, DEFAULT_SIZE, ProgressBar, loa
 from latentmap.data.cache import store
 from latentmap.data.csv_files import read_csv
 from latentmap.data.dataset import Dataset, Split, choose_rows, shuffled_rows
-from latentmap.data.folder import read_folder, walk
+from latentmap.data.folder import Found, natural_order, read_folder, walk
 from latentmap.data.images import SUFFIXES
 from latentmap.data.npy_and_idx import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
-from latentmap.data.parquet_and_hub import read_hub, read_parquet
+from latentmap.data.parquet_and_hub import Shard, read_hub, read_parquet
 from latentmap.data.source import (
     TEST_FRACTION,
     Fit,
@@ -37,7 +37,8 @@ from latentmap.data.source import (
     SourceInfo,
     memory_budget,
 )
-from latentmap.errors import DatasetError
+from latentmap.data.storage import Storage, cut, is_address, is_pattern, matching
+from latentmap.errors import DatasetError, count
 
 READERS: dict[str, Callable[[Path, ReadOptions], Read]] = {
     ".npy": read_npy,
@@ -80,8 +81,9 @@ def load_dataset(
     source : str, path, array, tensor, data frame or torch.utils.data.Dataset
         ``"digits"`` (comes with scikit-learn), ``"mnist"``, ``"fashion_mnist"`` or ``"kmnist"``; ``"hf://owner/name"``
         for the Hugging Face hub; the path of a folder of images, a ``.npy``, ``.npz``, ``.parquet``, ``.csv`` or IDX
-        file, or a folder of Parquet or of IDX files; or samples themselves, which for arrays are (n, n_features),
-        (n, height, width) or (n, height, width, channels).
+        file, or a folder of Parquet or of IDX files; a pattern such as ``"photos/**/*.jpg"``; an address or pattern of
+        object storage such as ``"s3://bucket/photos/*.parquet"`` (also ``gs://``), of images or Parquet files; or
+        samples themselves, which for arrays are (n, n_features), (n, height, width) or (n, height, width, channels).
     labels : array, shape (n,), optional
         The class of each sample, where `source` is an array or a frame.
     size : int, (int, int), None or "auto"
@@ -161,6 +163,8 @@ def load_dataset(
         samples, info = _read_builtin(source, None if data_dir is None else Path(data_dir), options)
     elif isinstance(source, str) and source.startswith(_HUB):
         samples, info = read_hub(source.removeprefix(_HUB), options)
+    elif isinstance(source, str) and (is_address(source) or is_pattern(source)):
+        samples, info = read_files(*find_files(source), options)
     elif isinstance(source, (str, os.PathLike)):
         samples, info = _read_path(Path(source), options)
     elif is_torch_dataset(source):
@@ -236,10 +240,41 @@ def _read_folder(folder: Path, options: ReadOptions) -> Read:
     """The samples of a folder: of images, unless it holds IDX or Parquet files and no images."""
     if idx_images(folder, "train") is not None:
         return read_idx_folder(folder, options)
-    images, shards, notes = walk(folder)
+    return read_files(folder, *walk(folder), options)
+
+
+def read_files(
+    folder: Path | Storage, images: Sequence[Found], shards: Sequence[Shard], notes: list[str], options: ReadOptions
+) -> Read:
+    """Return the samples of images, or where there are none of Parquet files, that lie below a folder."""
     if not images and shards:
         return read_parquet(folder, options, shards)
     return read_folder(folder, images, notes, options)
+
+
+def find_files(source: str) -> tuple[Path | Storage, list[Found], list[Shard], list[str]]:
+    """Return the images and Parquet files that an address or a pattern stands for; see `walk`."""
+    if is_address(source):
+        where, found = matching(source) if is_pattern(source) else (Storage(source), Storage(source).files()[0])
+        images: list[Found] = [(path, file) for path, file in found if path.suffix.lower() in SUFFIXES]
+        images.sort(key=lambda one: natural_order(str(one[0])))
+        shards: list[Shard] = [file for path, file in found if path.suffix == ".parquet"]
+        n_others = len(found) - len(images) - len(shards)
+        notes = [f"{count(n_others, 'file')} passed over: no images and no Parquet files."] if n_others else []
+        if not images and not shards:
+            raise DatasetError(
+                f"{source} holds no images and no Parquet files. Of object storage these are read; copy others here."
+            )
+        return where, images, shards, notes
+    start, rest = cut(source)
+    files = sorted(
+        (path for path in Path(start).glob(rest) if path.is_file()), key=lambda path: natural_order(str(path))
+    )
+    images = [(path.relative_to(start), path.stat()) for path in files if path.suffix.lower() in SUFFIXES]
+    shards = [path for path in files if path.suffix == ".parquet"]
+    if not images and not shards:
+        raise DatasetError(f"no image and no Parquet file matches {source}.")
+    return Path(start), images, shards, []
 
 
 def _nothing_there(path: Path) -> str:

@@ -7,20 +7,26 @@ import hashlib
 import importlib
 import itertools
 import json
+import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import number_classes
+from latentmap.data.arrays import StoredArray, number_classes, read_arrays
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
 from latentmap.data.source import Read, ReadOptions, explained, words_of
+from latentmap.data.storage import Storage, StoredFile
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
 from latentmap.errors import DatasetError, MissingExtraError
+
+_GROUPS_LOOKED_AT = 16  # of object storage, evenly spaced, and
+_CELLS_LOOKED_AT = 256  # of each
 
 
 def _table(schema: Any, read: Callable[[list[str]], Iterable[Any]], **known: Any) -> Table:
@@ -35,19 +41,39 @@ def _table(schema: Any, read: Callable[[list[str]], Iterable[Any]], **known: Any
 
 
 def _read(
-    table: Table, n: int, images: Sequence[str], fetch: Callable[[str], Callable[[int], Encoded]], options: ReadOptions
+    table: Table,
+    n: int,
+    options: ReadOptions,
+    *,
+    images: Sequence[str],  # columns of encoded images
+    fetch: Callable[[str], Callable[[int], Encoded]],  # the image of a row of such a column
+    arrays: Mapping[str, Callable[[], NDArray[Any]]] | None = None,  # columns of arrays, read when they are called
+    looked_at: NDArray[np.int64] | None = None,  # see `read_encoded`
 ) -> Read:
-    """The images of the first column that holds some, where `fetch` gives that of a row; else columns of numbers."""
-    if not images or options.columns is not None:
+    """The images of the first column that holds some, else the arrays of the first of those, else numbers."""
+    arrays = arrays or {}
+    asked = options.columns or (options.reading.columns if options.reading else None)
+    chosen = next((name for name in arrays if asked is None or asked[0] in (name, f"{name}[0]")), "")
+    if not chosen and (not images or asked is not None):
         return read_table(table, options)
     label = class_column(table.kinds, options, table.where, guess=True)
     notes = list(table.notes)
-    classes: Any = (None, None)
-    if label is not None:
-        column, names = table.classes(label), table.class_names(label)
-        classes = number_classes([column], [n], table.name, names, notes=notes, is_test=table.is_test)
-    return read_encoded(
-        table.name, n, fetch(images[0]), options, label=label, classes=classes, is_test=table.is_test,
+    named = None if label is None else table.class_names(label)
+    classes = None if label is None else table.classes(label)
+    if images and asked is None:
+        numbered: Any = (None, None)
+        if classes is not None:
+            numbered = number_classes([classes], [n], table.name, named, notes=notes, is_test=table.is_test)
+        return read_encoded(
+            table.name, n, fetch(images[0]), options, label=label, classes=numbered, is_test=table.is_test,
+            looked_at=looked_at, content=table.content, notes=notes,
+        )  # fmt: skip
+    X = arrays[chosen]()
+    columns = (
+        tuple(f"{chosen}[{i}]" for i in range(X.shape[1])) if X.ndim == 2 else None if asked is None else (chosen,)
+    )
+    return read_arrays(
+        table.name, [(X, classes)], options, label=label, columns=columns, class_names=named, is_test=table.is_test,
         content=table.content, notes=notes,
     )  # fmt: skip
 
@@ -88,13 +114,16 @@ def pyarrow(module: str = "") -> Any:
         raise MissingExtraError.of("Parquet", "pyarrow", "parquet") from error
 
 
-def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None = None) -> Read:
+Shard = Path | StoredFile
+
+
+def read_parquet(path: Path | Storage, options: ReadOptions, shards: Sequence[Shard] | None = None) -> Read:
     """Return the samples of a Parquet file, or of those of a folder, of which train... and test... are the splits.
 
-    A column of images (bytes, or structs of bytes and path as Hugging Face writes them) makes a dataset of images;
-    else the columns of numbers are the features of vectors.
+    A column of images (bytes, or structs of bytes and path as Hugging Face writes them) or of arrays of one shape
+    makes a dataset of these; else the columns of numbers are the features of vectors.
     """
-    shards, is_of_test, notes = _choose_shards(shards or [path])
+    shards, is_of_test, notes = _choose_shards(shards or [cast("Path", path)])
     files = [_opened(shard) for shard in shards]
     schema = files[0].schema_arrow
     for shard, file in zip(shards, files, strict=True):
@@ -104,21 +133,39 @@ def read_parquet(path: Path, options: ReadOptions, shards: Sequence[Path] | None
     if not sum(counts):
         raise DatasetError(f"{path} has no rows.")
     with explained(f"{path} cannot be read as Parquet"):
+        whole = path.resolve() if isinstance(path, Path) else path
         table = _table(
             schema,
             lambda columns: (file.read(columns=columns) for file in files),
-            name=path.resolve().stem if path.is_file() else path.resolve().name,
+            name=whole.stem if isinstance(whole, Path) and whole.is_file() else whole.name,
             where=str(path),
             class_names=lambda label: _described_names(schema, label),
             is_test=None if is_of_test is None else np.repeat(is_of_test, counts),
-            content=hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest(),
+            content=hashlib.blake2b("".join(map(_state, shards)).encode(), digest_size=16).hexdigest(),
             notes=notes,
         )
-        images = [field.name for field in schema if _holds_images(field.type)]
-        return _read(table, sum(counts), images, lambda column: _ParquetCells(files, column).fetch, options)
+        groups = _RowGroups(files)
+        return _read(
+            table,
+            sum(counts),
+            options,
+            images=[field.name for field in schema if _holds_images(field.type)],
+            fetch=lambda column: _ParquetCells(groups, column).fetch,
+            arrays={
+                field.name: partial(_array_column, groups, field, str(path))
+                for field in schema
+                if _holds_arrays(field)
+            },
+            looked_at=groups.some() if isinstance(path, Storage) else None,
+        )
 
 
-def _choose_shards(shards: Sequence[Path]) -> tuple[Sequence[Path], list[bool] | None, list[str]]:
+def _state(shard: Shard) -> str:
+    """What changes when a file does."""
+    return file_state(shard) if isinstance(shard, Path) else shard.state
+
+
+def _choose_shards(shards: Sequence[Shard]) -> tuple[Sequence[Shard], list[bool] | None, list[str]]:
     """The files of the two splits, which of them is which, and what to say; all files where there are no splits."""
     kinds = [_split_of(shard) for shard in shards]
     if not {"train", "test"} <= set(kinds):
@@ -129,21 +176,22 @@ def _choose_shards(shards: Sequence[Path]) -> tuple[Sequence[Path], list[bool] |
     return [shards[i] for i in kept], [kinds[i] == "test" for i in kept], notes
 
 
-def _split_of(shard: Path) -> str | None:
+def _split_of(shard: Shard) -> str | None:
     """The split that a file's name, or its folder's, begins with."""
-    for name in (shard.stem, shard.parent.name):
+    path = PurePosixPath(shard.path) if isinstance(shard, StoredFile) else shard
+    for name in (path.stem, path.parent.name):
         for split in ("train", "test", "validation", "valid", "val"):
             if re.match(rf"{split}([^a-z]|$)", name.lower()):
                 return split
     return None
 
 
-def _opened(shard: Path) -> Any:
+def _opened(shard: Shard) -> Any:
     """A Parquet file to read from."""
-    if not shard.is_file():  # a named pipe would be waited for
+    if isinstance(shard, Path) and not shard.is_file():  # a named pipe would be waited for
         raise DatasetError(f"{shard} is no regular file. Remove it, or mend the link.")
     with explained(f"{shard} cannot be read as Parquet"):
-        file = pyarrow("parquet").ParquetFile(shard)
+        file = pyarrow("parquet").ParquetFile(shard if isinstance(shard, Path) else shard.seekable())
         check_names(file.schema_arrow.names, str(shard))
         return file
 
@@ -166,32 +214,136 @@ def _described_names(schema: Any, label: str) -> tuple[str, ...] | None:
     return tuple(map(str, names)) if isinstance(names, list) else None
 
 
+class _RowGroups:
+    """The row groups of Parquet files, one below the other."""
+
+    def __init__(self, files: list[Any]) -> None:
+        self._groups = [(file, i) for file in files for i in range(file.metadata.num_row_groups)]
+        counts = [file.metadata.row_group(i).num_rows for file, i in self._groups]
+        self.ends = list(itertools.accumulate(counts))
+
+    def at(self, row: int) -> tuple[int, int]:
+        """The group that a row is in, and the group's first row."""
+        group = bisect.bisect_right(self.ends, row)
+        return group, self.ends[group - 1] if group else 0
+
+    def read(self, group: int, column: str) -> Any:
+        """A column of a group."""
+        file, i = self._groups[group]
+        return file.read_row_group(i, columns=[column]).column(0)
+
+    def some(self) -> NDArray[np.int64]:
+        """Rows that stand for all, of few groups: to look at each would be to fetch all."""
+        step = -(-len(self.ends) // _GROUPS_LOOKED_AT)
+        starts = [(self.ends[group - 1] if group else 0, self.ends[group]) for group in range(0, len(self.ends), step)]
+        return np.concatenate([np.arange(start, min(end, start + _CELLS_LOOKED_AT)) for start, end in starts])
+
+
 class _ParquetCells:
     """The images of a column of Parquet files, bytes or structs with a field ``bytes``; a row group held at a time."""
 
-    def __init__(self, files: list[Any], column: str) -> None:
-        self._column = column
-        self._groups = [(file, i) for file in files for i in range(file.metadata.num_row_groups)]
-        self._ends = list(itertools.accumulate(file.metadata.row_group(i).num_rows for file, i in self._groups))
+    def __init__(self, groups: _RowGroups, column: str) -> None:
+        self._groups, self._column = groups, column
         self._held: tuple[int, Any] | None = None
 
     def fetch(self, row: int) -> Encoded:
         """Return the image of a row; an empty cell is empty bytes, which nothing can read."""
-        group = bisect.bisect_right(self._ends, row)
+        group, start = self._groups.at(row)
         if self._held is None or self._held[0] != group:
-            file, i = self._groups[group]
             try:
-                cells = file.read_row_group(i, columns=[self._column]).column(0)
+                cells = self._groups.read(group, self._column)
             except Exception as error:  # as in `explained`
                 cells = UnreadableImageError(words_of(error))
             self._held = (group, cells)
         if isinstance(self._held[1], UnreadableImageError):
             raise self._held[1]
-        start = self._ends[group - 1] if group else 0
         cell = self._held[1][row - start].as_py()
         if isinstance(cell, dict):
             cell = cell.get("bytes")
         return cell or b""
+
+
+def _holds_arrays(field: Any) -> bool:
+    """Whether a column holds arrays of numbers: lists of them, lists of such lists, or tensors."""
+    of, types = _storage(field.type), pyarrow().types
+    if not _is_list(of):
+        return False
+    while _is_list(of):
+        of = of.value_type
+    return bool(types.is_integer(of) or types.is_floating(of))
+
+
+def _is_list(of: Any) -> bool:
+    """Whether a type is that of lists."""
+    types = pyarrow().types
+    return bool(types.is_list(of) or types.is_large_list(of) or types.is_fixed_size_list(of))
+
+
+def _storage(of: Any) -> Any:
+    """The type in which Arrow holds one of its own or of others that extend it."""
+    return getattr(of, "storage_type", of)
+
+
+def _array_column(groups: _RowGroups, field: Any, where: str) -> NDArray[Any]:
+    """The arrays of a column, (n, *shape): vectors as they are, images to be read when they are asked for."""
+    column = _ParquetArrays(groups, field, where)
+    return cast("NDArray[Any]", column) if column.ndim > 2 else column[np.arange(len(column))]
+
+
+class _ParquetArrays(StoredArray):
+    """A column of arrays of one shape, as one array that is read from its files, a row group held at a time."""
+
+    def __init__(self, groups: _RowGroups, field: Any, where: str) -> None:
+        self._groups, self._column, self._where = groups, field.name, where
+        self._held: tuple[int, NDArray[Any]] | None = None
+        first = groups.read(0, field.name)
+        self._shape = _declared_shape(field) or _shape_of(first[0].as_py())
+        self.dtype = self._values(first[:1]).dtype
+        self.shape = (groups.ends[-1], *self._shape)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """The arrays at some ascending rows."""
+        pieces = []
+        while len(rows):
+            group, start = self._groups.at(int(rows[0]))
+            n = int(np.searchsorted(rows, self._groups.ends[group]))
+            if self._held is None or self._held[0] != group:
+                self._held = None  # two would be held else
+                self._held = group, self._values(self._groups.read(group, self._column))
+            pieces.append(self._held[1][rows[:n] - start])
+            rows = rows[n:]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [np.empty(self.shape, self.dtype)[:0]])
+
+    def _values(self, column: Any) -> NDArray[Any]:
+        """A column's arrays, (n, *shape)."""
+        n, cells = len(column), column.combine_chunks()
+        cells = getattr(cells, "storage", cells)
+        while _is_list(cells.type):
+            if cells.null_count:
+                raise DatasetError(f"{self._where}, column {self._column!r}: nothing in place of an array.")
+            cells = cells.flatten()
+        values = cells.to_numpy(zero_copy_only=False)
+        if len(values) != n * math.prod(self._shape):
+            raise DatasetError(
+                f"{self._where}, column {self._column!r}: arrays must be of one shape, {self._shape} as the first is."
+            )
+        return cast("NDArray[Any]", values.reshape(n, *self._shape))
+
+
+def _declared_shape(field: Any) -> tuple[int, ...] | None:
+    """The shape that the type of a column of tensors says, Arrow's own or Ray's; None of plain lists."""
+    if shape := getattr(field.type, "shape", None):
+        return tuple(shape)
+    metadata = field.metadata or {}
+    if b"ARROW:extension:name" not in metadata:
+        return None
+    said = json.loads(metadata.get(b"ARROW:extension:metadata") or b"null")
+    return tuple(said["shape"] if isinstance(said, dict) else said) if said else None
+
+
+def _shape_of(cell: Any) -> tuple[int, ...]:
+    """The shape of lists in lists."""
+    return (len(cell), *_shape_of(cell[0])) if isinstance(cell, list) and cell else ()
 
 
 # ---- the Hugging Face hub ------------------------------------------------------------------------------------------
@@ -230,4 +382,4 @@ def read_hub(name: str, options: ReadOptions) -> Read:
         content=" ".join(str(getattr(part, "_fingerprint", "")) for part in given),
     )
     images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
-    return _read(table, sum(counts), images, fetch, options)
+    return _read(table, sum(counts), options, images=images, fetch=fetch)

@@ -48,7 +48,8 @@ class Reading:
     dtype : {"uint8", "float32"}, optional
         How pixels are held: as bytes, 0 to 255, which None says too, or from 0 to 1 where they have more than 8 bits.
     columns : tuple of str, optional
-        The columns of a table that are the features of its vectors, in order.
+        The columns of a table that are the features of its vectors, in order, or the one that holds its images, where
+        it was chosen.
     label : str, optional
         The column of a table that names the class.
     missing : {"drop", "mean"}, optional
@@ -127,6 +128,8 @@ class Reading:
         wanted = dict(zip(("height", "width", "channels"), sizes, strict=True))
         for name in ("columns", "means"):
             wanted[name] = None if of_images or getattr(self, name) is None else sample_shape[0]
+        if of_images and self.columns is not None:
+            wanted["columns"] = 1  # that holds them
         for name in sorted(wanted, key=lambda name: getattr(self, name) is None):  # what is wrong, then what lacks
             value, size = getattr(self, name), wanted[name]
             value = len(value) if isinstance(value, tuple) else value

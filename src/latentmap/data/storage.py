@@ -1,0 +1,201 @@
+"""Files of object storage and shared file systems, by their addresses: ``s3://bucket/photos``, ``gs://bucket/*.parquet``.
+
+pyarrow's file systems do the work; credentials and endpoints come from the environment, as its documentation says.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from latentmap.data.source import words_of
+from latentmap.errors import DatasetError, LatentmapError, MissingExtraError, OutputError
+
+_ADDRESS = re.compile(r"(s3|gs|gcs|abfs|abfss|hdfs|file)://", re.IGNORECASE)
+_PATTERN = re.compile(r"[*?[]")
+
+
+def is_address(source: object) -> bool:
+    """Whether a source is the address of a file system's file or folder."""
+    return isinstance(source, str) and _ADDRESS.match(source) is not None
+
+
+def is_pattern(source: object) -> bool:
+    """Whether a path or address stands for all files that match it."""
+    return isinstance(source, str) and _PATTERN.search(source) is not None and not os.path.lexists(source)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a file system: what readers need of a `Path`."""
+
+    filesystem: Any
+    path: str  # as the file system names it
+    size: int  # bytes
+    changed: int  # nanoseconds since 1970
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def state(self) -> str:
+        """What changes when the file does."""
+        return f"{self.path}\0{self.size}\0{self.changed}"
+
+    def open(self, mode: str = "rb") -> BinaryIO:  # noqa: ARG002  # as Path has it
+        """The whole file, to be read from memory: one request, where seeking would make many."""
+        return io.BytesIO(self.read())
+
+    def read(self) -> bytes:
+        """Its content."""
+        with self.filesystem.open_input_stream(self.path) as file:
+            return bytes(file.read())
+
+    def seekable(self) -> Any:
+        """Opened to be read here and there, as Parquet is."""
+        return self.filesystem.open_input_file(self.path)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A folder of a file system."""
+
+    address: str  # as the user wrote it
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return PurePosixPath(self.address.rstrip("/")).stem
+
+    @cached_property
+    def _found(self) -> tuple[Any, str]:
+        """The file system, and its path of this folder."""
+        try:
+            from pyarrow import fs
+        except ImportError as error:
+            raise MissingExtraError.of("object storage", "pyarrow", "parquet") from error
+        with _explained(self.address, DatasetError):
+            address = re.sub(r"^gcs://", "gs://", self.address, flags=re.IGNORECASE)
+            if not re.match(r"\w+://[^/]|file:///", address):
+                raise DatasetError(f"{self.address} names no bucket. Write it after the two slashes.")
+            filesystem, path = fs.FileSystem.from_uri(quote(address.rstrip("/"), safe=":/?&=%"))
+            return filesystem, str(path)
+
+    def files(self) -> tuple[list[tuple[PurePosixPath, StoredFile]], bool]:
+        """All files at and below it, hidden ones aside, by their paths from here; and whether it is a file itself."""
+        from pyarrow import fs
+
+        filesystem, path = self._found
+        with _explained(self.address, DatasetError):
+            here = filesystem.get_file_info(path)
+            if here.type == fs.FileType.File:
+                return [(PurePosixPath(here.base_name), _stored(filesystem, here))], True
+            try:
+                infos = filesystem.get_file_info(fs.FileSelector(path, recursive=True))
+            except FileNotFoundError:
+                infos = []
+        found = [
+            (PurePosixPath(info.path).relative_to(path), _stored(filesystem, info))
+            for info in infos
+            if info.type == fs.FileType.File
+        ]
+        return sorted((one for one in found if not _is_hidden(one[0])), key=lambda one: str(one[0])), False
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of this folder, whole or not at all: object storage does so, elsewhere it is moved there."""
+        filesystem, path = self._found
+        place = f"{path}/{name}"
+        with _explained(f"{self.address}/{name}", OutputError):
+            if filesystem.type_name in ("s3", "gcs"):
+                with filesystem.open_output_stream(place) as file:
+                    file.write(content)
+                return
+            filesystem.create_dir(path, recursive=True)
+            with filesystem.open_output_stream(f"{path}/.{name}.part") as file:
+                file.write(content)
+            filesystem.move(f"{path}/.{name}.part", place)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file of this folder; None where there is none."""
+        from pyarrow import fs
+
+        filesystem, path = self._found
+        with _explained(f"{self.address}/{name}", DatasetError):
+            if filesystem.get_file_info(f"{path}/{name}").type != fs.FileType.File:
+                return None
+            with filesystem.open_input_stream(f"{path}/{name}") as file:
+                return bytes(file.read())
+
+    def remove(self, name: str) -> None:
+        """Remove a file of this folder, where it is there."""
+        if self.read_size(name) is not None:
+            filesystem, path = self._found
+            with _explained(f"{self.address}/{name}", OutputError):
+                filesystem.delete_file(f"{path}/{name}")
+
+    def read_size(self, name: str) -> int | None:
+        """How many bytes a file of this folder has; None where there is none."""
+        from pyarrow import fs
+
+        filesystem, path = self._found
+        with _explained(f"{self.address}/{name}", DatasetError):
+            info = filesystem.get_file_info(f"{path}/{name}")
+        return info.size if info.type == fs.FileType.File else None
+
+
+def cut(pattern: str) -> tuple[str, str]:
+    """The folder that a pattern begins with, and the rest."""
+    first = _PATTERN.search(pattern)
+    start, slash, _ = pattern[: first.start() if first else None].rpartition("/")
+    return start or slash or ".", pattern[len(start + slash) :]
+
+
+def matching(pattern: str) -> tuple[Storage, list[tuple[PurePosixPath, StoredFile]]]:
+    """The folder that a pattern of an address begins with, and the files below it that match."""
+    start, rest = cut(pattern)
+    folder = Storage(start)
+    return folder, [(path, file) for path, file in folder.files()[0] if _matches(path.parts, rest.split("/"))]
+
+
+def _matches(parts: tuple[str, ...], patterns: list[str]) -> bool:
+    """Whether a path matches, ``**`` standing for any number of folders."""
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_matches(parts[i:], patterns[1:]) for i in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
+
+
+def _stored(filesystem: Any, info: Any) -> StoredFile:
+    """A file that was found."""
+    return StoredFile(filesystem, info.path, info.size, info.mtime_ns or 0)
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    """Whether a file, or a folder that it lies in, is not meant to be read: ``_SUCCESS`` of Spark, say."""
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+@contextmanager
+def _explained(address: str, kind: type[LatentmapError]) -> Iterator[None]:
+    """Turn what a file system raises into one line."""
+    try:
+        yield
+    except LatentmapError:
+        raise
+    except Exception as error:  # each store has errors of its own
+        raise kind(f"{address}: {words_of(error)}.") from error
