@@ -11,6 +11,7 @@ import typer
 
 from latentmap.cli.bar import Bar, answer, answer_table, note, starting
 from latentmap.cli.options import (
+    Address,
     DataDir,
     Force,
     Limit,
@@ -18,8 +19,10 @@ from latentmap.cli.options import (
     Model,
     SkipBad,
     Source,
+    Workers,
     check_output,
     load_both,
+    load_model,
     output_option,
 )
 
@@ -38,7 +41,13 @@ _PIECE = 8192  # samples encoded between two writes
 def encode(
     model: Model,
     source: Source,
-    output: Annotated[Path, output_option("A file ending in .npy, .csv or .parquet.")],
+    output: Annotated[
+        str,
+        output_option(
+            "A file ending in .npy, .csv or .parquet; or a folder or s3:// address, for a source of any size: its "
+            "codes are written as Parquet files, and a run that was interrupted goes on where it stopped."
+        ),
+    ],
     split: Part = "all",
     spreadsheet: Annotated[
         bool,
@@ -49,6 +58,8 @@ def encode(
     skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     force: Force = False,
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Write the codes of a dataset's samples; .csv and .parquet also have each one's file, split and class.
 
@@ -56,19 +67,59 @@ def encode(
     splits of its own is encoded as a whole and in order, unless one split is asked for.
 
     Example: **latentmap encode models/mnist mnist -o codes.csv --split test**
+
+    Many files, by two processes: **latentmap encode models/mnist 's3://bucket/*.parquet' -o codes --workers 2**
     """
     from latentmap.data.codes import check_suffix, write_codes
+    from latentmap.data.storage import is_address
 
-    check_suffix(output)
-    check_output(output, force=force)
+    file = Path(output)
+    if is_address(output) or not file.suffix or file.is_dir():
+        given = {"--split": split != "all", "--spreadsheet": spreadsheet, "--limit": limit is not None}
+        if wrong := [name for name, is_given in given.items() if is_given]:
+            raise ValueError(f"{wrong[0]} goes with a file of codes, and {output} is a folder. Leave it out.")
+        _encode_parts(model, source, output, skip_bad=skip_bad, force=force, workers=workers, address=address)
+        answer(output)
+        return
+    if workers is not None:
+        raise ValueError(f"output must be a folder or an address with --workers, got {output}. Leave out the ending.")
+    check_suffix(file)
+    check_output(file, force=force)
     fraction = {"test_fraction": 0.0} if split == "all" else {}
     autoencoder, dataset = load_both(
         model, source, limit=limit, memory=memory, skip_bad=skip_bad, data_dir=data_dir, **fraction
     )
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
-    write_codes(output, _pieces(autoencoder, dataset, wanted), n, autoencoder.latent_dim_, for_spreadsheet=spreadsheet)
+    write_codes(file, _pieces(autoencoder, dataset, wanted), n, autoencoder.latent_dim_, for_spreadsheet=spreadsheet)
     answer(output)
+
+
+def _encode_parts(
+    model: Path, source: str, output: str, *, skip_bad: bool, force: bool, workers: int | None, address: str | None
+) -> None:
+    """Write the codes of images or Parquet files part by part, by several workers where they are asked for."""
+    starting()
+    from latentmap.data.builtin import BUILTIN_NAMES
+    from latentmap.data.source import Reading, ReadOptions
+    from latentmap.distributed import cluster, encoding
+
+    if source in BUILTIN_NAMES or source.startswith("hf://"):
+        raise ValueError(
+            f"{source} is no folder, pattern or address of images or Parquet files. Write its codes to a file."
+        )
+    autoencoder, reading = load_model(model)
+    options = ReadOptions(reading=Reading.from_config(reading), test_fraction=0)
+    bar = Bar("encoding", 0.0)
+
+    def show(done: int, n: int, n_unreadable: int) -> None:
+        bad = f", {n_unreadable:,} unreadable" if n_unreadable else ""
+        bar.update(done / n, f"{done:,} of {n:,}{bad}")
+
+    run = encoding.run_here if workers is None else cluster.map_over(workers, address)
+    n, n_unreadable = encoding.encode_parts(autoencoder, options, source, output, run=run, force=force, on_part=show)
+    if said := encoding.check_unreadable(n, n_unreadable, output, skip_bad=skip_bad):
+        note(f"warning: {said}")
 
 
 def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...]) -> Iterator[Piece]:

@@ -55,7 +55,7 @@ Source = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="digits, mnist, fashion_mnist or kmnist; or the path of a folder of images, or of a .npy, .npz, "
-        ".parquet, .csv or IDX file; or hf://owner/name.",
+        ".parquet, .csv or IDX file; a pattern such as 'photos/*.jpg'; s3:// or gs:// addresses; or hf://owner/name.",
     ),
 ]
 Memory = Annotated[
@@ -86,6 +86,19 @@ Dpi = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that fit or report wrote.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="So many processes of Ray share the work.", min=1, show_default="this one alone"),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="auto|HOST:PORT",
+        help="The Ray cluster that the workers are of.",
+        show_default="one on this machine, for the time of the command",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
 ]
@@ -237,7 +250,7 @@ def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dic
     models: dict[str, Autoencoder] = {}
     kinds = []
     for path in paths:
-        autoencoder, reading = _load(path)
+        autoencoder, reading = load_model(path)
         kinds.append((autoencoder.preprocessing_.sample_shape, reading.get("dtype")))
         if kinds[-1] != kinds[0]:
             raise DatasetError(f"{path} takes samples of another shape or kind than {paths[0]}. Take it by itself.")
@@ -245,10 +258,10 @@ def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dic
         while name in models:
             name = f"{base}-{sum(one.startswith(base) for one in models) + 1}"
         models[name] = autoencoder
-    return models, read_source(source, reading=_load(paths[0])[1], **options)
+    return models, read_source(source, reading=load_model(paths[0])[1], **options)
 
 
-def _load(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
+def load_model(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
     """A model that takes samples as a dataset has them, and how that is to be read."""
     from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder

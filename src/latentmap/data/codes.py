@@ -100,7 +100,7 @@ def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str], *, for_spr
             if not header_written:
                 writer.writerow([*described, *names])
                 header_written = True
-            columns = [list(map(guarded, map(_as_utf8, values))) for values in described.values()]
+            columns = [list(map(guarded, map(as_utf8, values))) for values in described.values()]
             rows = [[str(value) for value in code] for code in Z]
             writer.writerows([*known, *row] for *known, row in zip(*columns, rows, strict=True))
     if n_formulas and not for_spreadsheet:
@@ -116,7 +116,7 @@ def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> Non
     pyarrow, parquet = load_pyarrow(), load_pyarrow("parquet")
     writer = None
     for Z, described in pieces:
-        known = {name: list(map(_as_utf8, values)) for name, values in described.items()}
+        known = {name: list(map(as_utf8, values)) for name, values in described.items()}
         table = pyarrow.table({**known, **{name: Z[:, i] for i, name in enumerate(names)}})
         if writer is None:
             writer = parquet.ParquetWriter(path, table.schema)
@@ -125,7 +125,7 @@ def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> Non
         writer.close()
 
 
-def _as_utf8(text: str) -> str:
+def as_utf8(text: str) -> str:
     """Text that UTF-8 can hold: the bytes of a file name that is none are written out, as messages do."""
     try:
         text.encode()

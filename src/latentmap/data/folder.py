@@ -128,7 +128,8 @@ def walk(folder: Path) -> tuple[list[Found], list[Path], list[str]]:
         if not stat.S_ISDIR(state.st_mode):
             is_file = stat.S_ISREG(state.st_mode)  # a pipe would be waited for without end, and a device has no end
             files += [(path, state if is_file else "no regular file")] if is_image else []
-            shards += [path] if is_file and path.suffix == ".parquet" else []
+            # What begins with _ describes others, as in Spark's and our own folders of Parquet files.
+            shards += [path] if is_file and path.suffix == ".parquet" and path.name[0] != "_" else []
             n_others += not is_image
             continue
         here = (state.st_dev, state.st_ino)

@@ -253,7 +253,7 @@ def read_files(
 
 
 def find_files(source: str) -> tuple[Path | Storage, list[Found], list[Shard], list[str]]:
-    """Return the images and Parquet files that an address or a pattern stands for; see `walk`."""
+    """Return the images and Parquet files that a path, an address or a pattern stands for; see `walk`."""
     if is_address(source):
         where, found = matching(source) if is_pattern(source) else (Storage(source), Storage(source).files()[0])
         images: list[Found] = [(path, file) for path, file in found if path.suffix.lower() in SUFFIXES]
@@ -266,12 +266,17 @@ def find_files(source: str) -> tuple[Path | Storage, list[Found], list[Shard], l
                 f"{source} holds no images and no Parquet files. Of object storage these are read; copy others here."
             )
         return where, images, shards, notes
+    if Path(source).is_dir():
+        images, files, notes = walk(Path(source))
+        return Path(source), images, [*files], notes
+    if Path(source).suffix == ".parquet" and Path(source).is_file():
+        return Path(source).parent, [], [Path(source)], []
     start, rest = cut(source)
-    files = sorted(
+    matches = sorted(
         (path for path in Path(start).glob(rest) if path.is_file()), key=lambda path: natural_order(str(path))
     )
-    images = [(path.relative_to(start), path.stat()) for path in files if path.suffix.lower() in SUFFIXES]
-    shards = [path for path in files if path.suffix == ".parquet"]
+    images = [(path.relative_to(start), path.stat()) for path in matches if path.suffix.lower() in SUFFIXES]
+    shards = [path for path in matches if path.suffix == ".parquet"]
     if not images and not shards:
         raise DatasetError(f"no image and no Parquet file matches {source}.")
     return Path(start), images, shards, []

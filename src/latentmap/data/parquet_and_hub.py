@@ -124,7 +124,7 @@ def read_parquet(path: Path | Storage, options: ReadOptions, shards: Sequence[Sh
     makes a dataset of these; else the columns of numbers are the features of vectors.
     """
     shards, is_of_test, notes = _choose_shards(shards or [cast("Path", path)])
-    files = [_opened(shard) for shard in shards]
+    files = [opened(shard) for shard in shards]
     schema = files[0].schema_arrow
     for shard, file in zip(shards, files, strict=True):
         if file.schema_arrow.names != schema.names:
@@ -141,7 +141,7 @@ def read_parquet(path: Path | Storage, options: ReadOptions, shards: Sequence[Sh
             where=str(path),
             class_names=lambda label: _described_names(schema, label),
             is_test=None if is_of_test is None else np.repeat(is_of_test, counts),
-            content=hashlib.blake2b("".join(map(_state, shards)).encode(), digest_size=16).hexdigest(),
+            content=hashlib.blake2b("".join(map(state_of, shards)).encode(), digest_size=16).hexdigest(),
             notes=notes,
         )
         groups = _RowGroups(files)
@@ -160,7 +160,7 @@ def read_parquet(path: Path | Storage, options: ReadOptions, shards: Sequence[Sh
         )
 
 
-def _state(shard: Shard) -> str:
+def state_of(shard: Shard) -> str:
     """What changes when a file does."""
     return file_state(shard) if isinstance(shard, Path) else shard.state
 
@@ -186,7 +186,7 @@ def _split_of(shard: Shard) -> str | None:
     return None
 
 
-def _opened(shard: Shard) -> Any:
+def opened(shard: Shard) -> Any:
     """A Parquet file to read from."""
     if isinstance(shard, Path) and not shard.is_file():  # a named pipe would be waited for
         raise DatasetError(f"{shard} is no regular file. Remove it, or mend the link.")

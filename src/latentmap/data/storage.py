@@ -71,7 +71,7 @@ class StoredFile:
 class Storage:
     """A folder of a file system."""
 
-    address: str  # as the user wrote it
+    address: str  # as the user wrote it; a path is one of this machine
 
     def __str__(self) -> str:
         return self.address
@@ -89,14 +89,16 @@ class Storage:
         except ImportError as error:
             raise MissingExtraError.of("object storage", "pyarrow", "parquet") from error
         with _explained(self.address, DatasetError):
+            if not is_address(self.address):
+                return fs.LocalFileSystem(), os.path.abspath(self.address)  # noqa: PTH100  # links stay as they are
             address = re.sub(r"^gcs://", "gs://", self.address, flags=re.IGNORECASE)
             if not re.match(r"\w+://[^/]|file:///", address):
                 raise DatasetError(f"{self.address} names no bucket. Write it after the two slashes.")
             filesystem, path = fs.FileSystem.from_uri(quote(address.rstrip("/"), safe=":/?&=%"))
             return filesystem, str(path)
 
-    def files(self) -> tuple[list[tuple[PurePosixPath, StoredFile]], bool]:
-        """All files at and below it, hidden ones aside, by their paths from here; and whether it is a file itself."""
+    def files(self, *, hidden: bool = False) -> tuple[list[tuple[PurePosixPath, StoredFile]], bool]:
+        """All files at and below it, by their paths from here; and whether it is a file itself."""
         from pyarrow import fs
 
         filesystem, path = self._found
@@ -113,7 +115,7 @@ class Storage:
             for info in infos
             if info.type == fs.FileType.File
         ]
-        return sorted((one for one in found if not _is_hidden(one[0])), key=lambda one: str(one[0])), False
+        return sorted((one for one in found if hidden or not _is_hidden(one[0])), key=lambda one: str(one[0])), False
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of this folder, whole or not at all: object storage does so, elsewhere it is moved there."""

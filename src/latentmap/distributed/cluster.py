@@ -1,0 +1,87 @@
+"""Ray: a cluster to work on, and parts of a job mapped over it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from latentmap.errors import LatentmapError, MissingExtraError
+
+
+def load_ray() -> Any:
+    """Return the module ray."""
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError.of("several workers", "Ray", "ray") from error
+    return ray
+
+
+@contextmanager
+def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
+    """Ray, connected to the cluster at an address, or to one on this machine that is stopped in the end.
+
+    Where the program is connected already, that cluster is used, and left as it is.
+    """
+    ray = load_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    # Its workers may not wait for each other with a processor each, nor speak into the command's output.
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
+        os.environ.setdefault(name, value)
+    try:
+        if address is None:
+            ray.init(num_cpus=num_workers, include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except Exception as error:  # it has many ways to say that there is none
+        where = "a cluster on this machine" if address is None else f"the cluster at {address}"
+        words = " ".join(str(error).split())[:200]
+        raise LatentmapError(f"{where} cannot be reached: {words}. Is it started (ray start --head)?") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+class _Worker:
+    """An actor of Ray Data: it starts a job once, and does the items of one batch after another."""
+
+    def __init__(self, job: Any) -> None:
+        self._do = job.start()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        return {"item": [self._do(item) for item in batch["item"]]}
+
+
+def map_over(num_workers: int, address: str | None) -> Callable[[Iterable[Any], Any], Iterator[Any]]:
+    """What does the items of a job by so many workers; each is done again by another where its worker is lost."""
+
+    def run(items: Iterable[Any], job: Any) -> Iterator[Any]:
+        todo = list(items)
+        if not todo:
+            return
+        with cluster(num_workers, address):
+            from ray import data
+
+            context = data.DataContext.get_current()
+            context.enable_progress_bars = context.print_on_execution_start = False
+            logging.getLogger("ray.data").setLevel(logging.ERROR)
+            n = min(num_workers, len(todo))
+            dataset = data.from_items([{"item": item} for item in todo], override_num_blocks=len(todo))
+            done = dataset.map_batches(
+                _Worker,
+                fn_constructor_args=(job,),
+                batch_size=1,
+                num_cpus=1,
+                compute=data.ActorPoolStrategy(size=n, max_tasks_in_flight_per_actor=2),
+            )
+            for row in done.iter_rows():
+                yield row["item"]
+
+    return run

@@ -1,0 +1,351 @@
+"""Codes of a source of any size: cut into parts, each written as a Parquet file once it is encoded.
+
+A part is read by the readers of `load_dataset` and encoded by `Autoencoder.transform`, so its codes are those of one
+machine. Which parts are done says the folder that they are written to; what is missing is done by whoever is free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentmap.data.codes import as_utf8
+from latentmap.data.loading import find_files, read_files
+from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, state_of
+from latentmap.data.source import ReadOptions, Samples, SourceInfo
+from latentmap.data.storage import Storage
+from latentmap.errors import DatasetError, OutputError
+
+if TYPE_CHECKING:
+    from latentmap.data.folder import Found
+    from latentmap.estimator import Autoencoder
+
+_FORMAT = 1
+_FACTS = "_encoding.json"
+_UNREADABLE = "_unreadable.parquet"
+_MOST_UNREADABLE = 0.1
+_PART_ROWS = 2**17  # of a part, unless a row group has more
+_PART_IMAGES = 2**13  # files of their own
+_BATCH = 2**13  # rows encoded at once: a multiple of what the network takes, as one machine does
+_KEY = b"latentmap"
+_THREADS = 16  # that ask a file system at a time
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a source."""
+
+    number: int
+    folder: Path | Storage
+    images: Sequence[Found] = ()
+    shard: Shard | None = None
+    start: int = 0  # the first of its rows in the shard
+    stop: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file that its codes are written to."""
+        return f"part-{self.number:05}.parquet"
+
+    def read(self, options: ReadOptions) -> tuple[Samples, SourceInfo, NDArray[np.int64]]:
+        """Its samples, what is known of them, and their rows."""
+        shards = [] if self.shard is None else [self.shard]
+        samples, info = read_files(self.folder, self.images, shards, [], options)
+        rows = np.arange(self.start, self.stop) if shards else np.arange(len(self.images))
+        return samples, info, rows
+
+    def name_of(self, row: int) -> str:
+        """The file that a row of it comes from."""
+        if self.shard is None:
+            return as_utf8(self.images[row][0].as_posix())
+        path = self.shard if isinstance(self.shard, Path) else Path(self.shard.path)
+        return as_utf8(path.name)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The parts of a source, and what changes when it does."""
+
+    parts: tuple[Part, ...]
+    n: int
+    state: str
+
+    @classmethod
+    def find(cls, source: str) -> Source:
+        """Those of images or Parquet files: an address, a pattern, a folder or a file."""
+        folder, images, shards, _ = find_files(source)
+        digest = hashlib.blake2b(digest_size=16)
+        if images:
+            for path, state in images:
+                known = f"{state.st_size} {state.st_mtime_ns}" if isinstance(state, os.stat_result) else state
+                digest.update(f"{path}\0{known}\n".encode("utf-8", "surrogateescape"))
+            cut = [images[i : i + _PART_IMAGES] for i in range(0, len(images), _PART_IMAGES)]
+            parts = [Part(number, folder, images=some) for number, some in enumerate(cut)]
+            return cls(tuple(parts), len(images), digest.hexdigest())
+        parts, n = [], 0
+        with ThreadPoolExecutor(_THREADS) as pool:
+            counts = list(pool.map(_group_sizes, shards))
+        for shard, sizes in zip(shards, counts, strict=True):
+            digest.update(state_of(shard).encode())
+            n += sum(sizes)
+            for start, stop in _cut(sizes):
+                parts.append(Part(len(parts), folder, shard=shard, start=start, stop=stop))
+        if not n:
+            raise DatasetError(f"{source} has no rows.")
+        return cls(tuple(parts), n, digest.hexdigest())
+
+
+def _group_sizes(shard: Shard) -> list[int]:
+    """How many rows each row group of a file has."""
+    metadata = opened(shard).metadata
+    return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+
+
+def _cut(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where to cut a file between its row groups."""
+    start = stop = 0
+    for size in sizes:
+        if stop > start and stop + size - start > _PART_ROWS:
+            yield start, stop
+            start = stop
+        stop += size
+    if stop > start:
+        yield start, stop
+
+
+# ---- one part ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a part."""
+
+    number: int
+    n: int  # rows encoded
+    n_unreadable: int
+    fault: str = ""  # why it could not be read at all
+
+
+def encode_part(part: Part, autoencoder: Autoencoder, options: ReadOptions, output: Storage) -> Outcome:
+    """Encode the samples of a part and write their codes, a file that is there whole or not at all."""
+    try:
+        samples, info, rows = part.read(options)
+        table, unreadable = _codes(part, autoencoder, samples, info, rows)
+    except DatasetError as error:
+        return Outcome(part.number, 0, part.stop - part.start or len(part.images), str(error))
+    file = io.BytesIO()
+    table = table.replace_schema_metadata({_KEY: json.dumps(unreadable).encode()})
+    pyarrow("parquet").write_table(table, file)
+    output.write(part.name, file.getvalue())
+    return Outcome(part.number, table.num_rows, len(unreadable))
+
+
+def _codes(
+    part: Part, autoencoder: Autoencoder, samples: Samples, info: SourceInfo, rows: NDArray[np.int64]
+) -> tuple[Any, list[tuple[str, int, str]]]:
+    """A table of keys and codes, and the rows that cannot be read, with the reasons."""
+    found: dict[int, str] = {}
+    tables = []
+    for there, X in _batches(samples, rows, found):
+        known: dict[str, Any] = {"file": [part.name_of(int(row)) for row in there]}
+        if part.shard is not None:
+            known["row"] = there
+        if info.labels is not None and info.class_names is not None:
+            known["class"] = [as_utf8(info.class_names[label]) for label in info.labels[there]]
+        Z = autoencoder.transform(X)
+        tables.append(pyarrow().table({**known, **{f"z{i + 1}": Z[:, i] for i in range(Z.shape[1])}}))
+    if not tables:
+        schema = {"file": [""], **({"row": np.zeros(1, np.int64)} if part.shard is not None else {})}
+        codes = {f"z{i + 1}": np.zeros(1, np.float32) for i in range(autoencoder.latent_dim_)}
+        tables = [pyarrow().table({**schema, **codes})[:0]]
+    unreadable = [(part.name_of(row), row, why) for row, why in sorted(found.items())]
+    return pyarrow().concat_tables(tables), unreadable
+
+
+def _batches(
+    samples: Samples, rows: NDArray[np.int64], unreadable: dict[int, str]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    """Samples in batches of one size, but for the last; rows that cannot be read go to `unreadable`."""
+    held: list[tuple[NDArray[np.int64], NDArray[Any]]] = []
+    n = 0
+    for there, X, others in samples.read(rows):
+        unreadable.update({row: samples.unreadable.get(row, why) for row, why in others.items()})
+        held.append((there, X))
+        n += len(there)
+        while n >= _BATCH:
+            place, batch = (np.concatenate(some) for some in zip(*held, strict=True))
+            yield place[:_BATCH], batch[:_BATCH]
+            held, n = [(place[_BATCH:], batch[_BATCH:])], n - _BATCH
+    if n:
+        place, batch = (np.concatenate(some) for some in zip(*held, strict=True))
+        yield place, batch
+
+
+# ---- all parts ---------------------------------------------------------------------------------------------------
+
+Run = Callable[[Iterable[Part], "Job"], Iterator[Outcome]]
+"""Encodes parts, in any order, and says of each what became of it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What each part is encoded with; it can be sent to where the work is done."""
+
+    model: Mapping[str, bytes]  # the files of its folder
+    options: ReadOptions
+    output: Storage
+
+    def start(self) -> Callable[[Part], Outcome]:
+        """Load the model; what encodes a part."""
+        from latentmap.estimator import Autoencoder
+
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in self.model.items():
+                (Path(folder) / name).write_bytes(content)
+            autoencoder = Autoencoder.load(folder)
+        return lambda part: encode_part(part, autoencoder, self.options, self.output)
+
+
+def run_here(parts: Iterable[Part], job: Job) -> Iterator[Outcome]:
+    """Encode parts one after another in this process."""
+    yield from map(job.start(), parts)
+
+
+def encode_parts(
+    autoencoder: Autoencoder,
+    options: ReadOptions,
+    source: str,
+    output: str,
+    *,
+    run: Run = run_here,
+    force: bool = False,
+    on_part: Callable[[int, int, int], None] = lambda *_: None,  # rows done, all rows, rows that cannot be read
+) -> tuple[int, int]:
+    """Write the codes of a source to a folder, those that are missing there; how many rows, and how many unreadable.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder
+        What encodes.
+    options : ReadOptions
+        How to read the source, as the model was fitted on.
+    source : str
+        Images or Parquet files.
+    output : str
+        A folder, or the address of one in object storage.
+    run : callable, optional
+        Who does it; by default this process.
+    force : bool, default False
+        Whether to begin again where the folder holds codes of another model or source.
+    on_part : callable, optional
+        Told of the progress.
+
+    Returns
+    -------
+    (int, int)
+        Rows of the source, and how many of them could not be read.
+    """
+    found = Source.find(source)
+    place = Storage(output)
+    with tempfile.TemporaryDirectory() as folder:
+        autoencoder.save(Path(folder) / "model")
+        model = {path.name: path.read_bytes() for path in (Path(folder) / "model").iterdir()}
+    weights = hashlib.blake2b(model["model.safetensors"], digest_size=16).hexdigest()
+    facts = {
+        "format_version": _FORMAT,
+        "model": weights,
+        "source": found.state,
+        "rows": found.n,
+        "parts": len(found.parts),
+    }
+    there = _begin(place, facts, output, force=force)
+    missing = [part for part in found.parts if part.name not in there]
+    n_done = found.n - sum(_rows_of(part) for part in missing)
+    n_unreadable = 0
+    on_part(n_done, found.n, n_unreadable)
+    job = Job(model, replace(options, skip_bad=True, budget=2**63), place)
+    sizes = {part.number: _rows_of(part) for part in missing}
+    faults = []
+    for outcome in run(missing, job):
+        n_done, n_unreadable = n_done + sizes[outcome.number], n_unreadable + outcome.n_unreadable
+        on_part(n_done, found.n, n_unreadable)
+        faults += [outcome.fault] if outcome.fault else []
+    if faults:
+        raise DatasetError(f"{len(faults)} of {len(found.parts)} parts of {source} cannot be encoded: {faults[0]}")
+    return found.n, _finish(place, found.parts)
+
+
+def check_unreadable(n: int, n_unreadable: int, output: str, *, skip_bad: bool) -> str | None:
+    """Refuse too many unreadable rows; what to say of a few."""
+    if not n_unreadable:
+        return None
+    said = f"{n_unreadable:,} of {n:,} rows cannot be read: {output.rstrip('/')}/{_UNREADABLE} names them."
+    if n_unreadable == n or (n_unreadable > _MOST_UNREADABLE * n and not skip_bad):
+        way = "" if n_unreadable == n else " The codes of the others are written; to leave it at that, add --skip-bad."
+        raise DatasetError(f"{said}{way}")
+    return said
+
+
+def _rows_of(part: Part) -> int:
+    """How many rows a part has."""
+    return len(part.images) or part.stop - part.start
+
+
+def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool) -> set[str]:
+    """The files of the parts that are done; what is there of another model or source is refused, or removed."""
+    files = {str(path): file for path, file in place.files(hidden=True)[0]}
+    known = place.read(_FACTS) if _FACTS in files else None
+    try:
+        former = None if known is None else json.loads(known)
+    except ValueError:
+        former = {}
+    if former == facts:
+        return {name for name in files if name.startswith("part-")}
+    ours = [name for name in files if name in (_FACTS, _UNREADABLE) or _is_part(name)]
+    if len(ours) < len(files) or (files and former is None):
+        raise OutputError(f"{output} holds other files than codes. Choose another name, or an empty folder.")
+    if files and not force:
+        raise OutputError(
+            f"{output} holds codes of another model or of other data. Choose another name, or add --force to replace "
+            "them."
+        )
+    for name in sorted(ours, reverse=True):  # the facts, which tell whose the others are, last
+        place.remove(name)
+    place.write(_FACTS, json.dumps(facts).encode())
+    return set()
+
+
+def _is_part(name: str) -> bool:
+    """Whether a file is called as a part's codes are."""
+    return Path(name).match("part-[0-9]*.parquet") and "/" not in name
+
+
+def _finish(place: Storage, parts: Sequence[Part]) -> int:
+    """Write down which rows could not be read, as the parts say; how many there are."""
+
+    def of_part(part: Part) -> list[tuple[str, int, str]]:
+        schema = pyarrow("parquet").read_schema(io.BytesIO(place.read(part.name) or b""))
+        return [tuple(one) for one in json.loads((schema.metadata or {}).get(_KEY, b"[]"))]
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        rows = [one for some in pool.map(of_part, parts) for one in some]
+    place.remove(_UNREADABLE)
+    if rows:
+        files, numbers, reasons = zip(*rows, strict=True)
+        file = io.BytesIO()
+        pyarrow("parquet").write_table(
+            pyarrow().table({"file": files, "row": numbers, "why": list(map(as_utf8, reasons))}), file
+        )
+        place.write(_UNREADABLE, file.getvalue())
+    return len(rows)
