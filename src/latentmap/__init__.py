@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
-__all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "explore", "load_dataset", "plot"]
+__all__ = ["Autoencoder", "Dataset", "LatentmapError", "__version__", "distributed", "explore", "load_dataset", "plot"]
 
 _HOMES = {
     "Autoencoder": "latentmap.estimator",
     "Dataset": "latentmap.data",
     "LatentmapError": "latentmap.errors",
+    "distributed": "latentmap.distributed",
     "explore": "latentmap.report.explorer",
     "load_dataset": "latentmap.data",
     "plot": "latentmap.plot",
 }
 
 if TYPE_CHECKING:
-    from latentmap import plot
+    from latentmap import distributed, plot
     from latentmap.data import Dataset, load_dataset
     from latentmap.errors import LatentmapError
     from latentmap.estimator import Autoencoder

@@ -242,7 +242,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y : ignored
             Here for scikit-learn's sake.
         checkpoint : path, optional
-            A folder to keep a checkpoint in while learning. Ctrl-C then stops after the present step and saves.
+            A folder, or the address of one in object storage (``"s3://bucket/run"``), to keep a checkpoint in while
+            learning. Ctrl-C then stops after the present step and saves.
         resume : bool, default False
             Go on from the checkpoint, where there is one: the result is that of a run without interruption, bit for
             bit on one machine.

@@ -162,11 +162,15 @@ class DataOptions:
 
     def read(self, source: str) -> Dataset:
         """The dataset of that name or path, read in this way."""
+        return read_source(source, **self.as_arguments())
+
+    def as_arguments(self) -> dict[str, Any]:
+        """What `load_dataset` takes."""
         from latentmap.data.source import parse_size
 
         size = "auto" if self.size is None else parse_size(self.size)
         columns = self.columns and next(csv.reader([self.columns], skipinitialspace=True), [])
-        return read_source(source, **{**asdict(self), "size": size, "columns": columns})
+        return {**asdict(self), "size": size, "columns": columns}
 
 
 @dataclass(frozen=True)
@@ -290,7 +294,7 @@ class InterruptedCommand(LatentmapError):  # noqa: N818  # it is no error
     exit_status = 130
 
 
-def check_resume(unfinished: Path, *, there: bool, resume: bool, force: bool) -> None:
+def check_resume(unfinished: Path | str, *, there: bool, resume: bool, force: bool) -> None:
     """Refuse to begin where an interrupted run left something, unless told what to do with it."""
     if resume and force:
         raise ValueError("--resume and --force exclude each other: go on, or begin again.")

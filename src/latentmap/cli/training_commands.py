@@ -13,12 +13,14 @@ import typer
 from latentmap.cli.bar import Bar, answer, answer_table, note, starting
 from latentmap.cli.options import (
     MODEL_HELP,
+    Address,
     DataOptions,
     Force,
     InterruptedCommand,
     ModelOptions,
     Resume,
     Source,
+    Workers,
     check_name,
     check_output,
     check_resume,
@@ -94,12 +96,24 @@ def fit(
     tensorboard: Annotated[
         Path | None, typer.Option("--tensorboard", help="Write losses for TensorBoard to this folder.")
     ] = None,
+    workers: Workers = None,
+    address: Address = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="PATH",
+            help="With --workers: where all of them can keep the checkpoint, a folder or an s3:// address.",
+            show_default="beside the model",
+        ),
+    ] = None,
 ) -> None:
     """Train one autoencoder and save it. Ctrl-C saves a checkpoint, and --resume goes on from it.
 
     Example: **latentmap fit mnist -o models/mnist --model conv**
 
-    Several processes share it: **torchrun --nproc-per-node 2 -m latentmap fit mnist -o models/mnist**
+    Several processes share it: **torchrun --nproc-per-node 2 -m latentmap fit mnist -o models/mnist**, or those of
+    Ray: **latentmap fit mnist -o models/mnist --workers 2**
     """
     check_name(output)
     starting()
@@ -111,7 +125,11 @@ def fit(
     from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
 
     ranks = context.with_resource(join())
-    unfinished = unfinished_of(output)
+    if workers is None and (storage is not None or address is not None):
+        raise ValueError("--address and --storage go with --workers. Say how many there are to be.")
+    if workers is not None and ranks.size > 1:
+        raise ValueError("--workers and torchrun exclude each other: both share training. Take one of them.")
+    unfinished = unfinished_of(output) if storage is None else storage
     callbacks: list[Callback] = []
     if ranks.is_first:  # which writes for all
         check_folder(output, is_model_folder)
@@ -122,6 +140,19 @@ def fit(
             remove_checkpoint(unfinished)
         callbacks = [TrainingBar(ends_with_a_line=False), *([TensorBoard(tensorboard)] if tensorboard else [])]
     autoencoder = model.estimator(callbacks)  # which refuses settings of the objective before anything is read
+    if workers is not None:
+        from latentmap.distributed.training import fit_and_tell
+
+        Bar(f"starting {count(workers, 'worker')} (objective: {model.objective})")
+        autoencoder, facts = fit_and_tell(
+            autoencoder, source, num_workers=workers, address=address, storage=unfinished, resume=resume,
+            checkpoint_every=checkpoint_every, tell=note, **data.as_arguments(),
+        )  # fmt: skip
+        autoencoder.save(output, metadata=facts)
+        remove_checkpoint(unfinished)
+        note(_summary(autoencoder, output, source, data.data_dir))
+        answer(output)
+        return
     dataset = ranks.in_turn(lambda: data.read(source))  # the first fills the cache for the others
     X = dataset.train.X
     if resume and ranks.once(lambda: _is_done(output, unfinished, autoencoder, X)):
@@ -153,7 +184,7 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     return f"{autoencoder.model_} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"
 
 
-def _is_done(output: Path, unfinished: Path, autoencoder: Autoencoder, X: Any) -> bool:
+def _is_done(output: Path, unfinished: Path | str, autoencoder: Autoencoder, X: Any) -> bool:
     """Whether a run with these settings has been finished, and its checkpoint removed."""
     from latentmap.estimator import Autoencoder
     from latentmap.models.files import is_model_folder

@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -81,6 +81,16 @@ class Storage:
         """What people call it."""
         return PurePosixPath(self.address.rstrip("/")).stem
 
+    @property
+    def filesystem(self) -> Any:
+        """Pyarrow's."""
+        return self._found[0]
+
+    @property
+    def path(self) -> str:
+        """What the file system calls it."""
+        return self._found[1]
+
     @cached_property
     def _found(self) -> tuple[Any, str]:
         """The file system, and its path of this folder."""
@@ -148,6 +158,11 @@ class Storage:
             filesystem, path = self._found
             with _explained(f"{self.address}/{name}", OutputError):
                 filesystem.delete_file(f"{path}/{name}")
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder of this one, where it is there."""
+        with suppress(OSError):
+            self.filesystem.delete_dir(f"{self.path}/{name}")
 
     def read_size(self, name: str) -> int | None:
         """How many bytes a file of this folder has; None where there is none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from latentmap.data.storage import Storage, is_address
 from latentmap.errors import CheckpointError, OutputError
 from latentmap.files import new_file, writing
 from latentmap.training.ranks import Ranks
@@ -61,6 +63,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | os.PathLike[str], settings: Mapping[str, Any], *, every: float = 30.0) -> None:
+        self.folder = folder
         self.path = Path(folder) / _NAME
         self.settings = json.loads(json.dumps(settings))  # as they come back from the file
         self.every, self.writes = every, Ranks.here().is_first
@@ -69,7 +72,7 @@ class Checkpoints:
 
     def __enter__(self) -> Self:
         """Keep other runs from the folder; `OutputError` if one has it, or there is a file we did not write."""
-        if not self.writes:
+        if not self.writes or is_address(self.folder):  # object storage has no locks
             return self
         with contextlib.ExitStack() as stack:
             stack.enter_context(writing(self.path.parent, wait=0))
@@ -91,32 +94,54 @@ class Checkpoints:
             return
         header = {"format_version": FORMAT_VERSION, "settings": self.settings, "facts": snapshot.facts}
         tensors = {name: value.detach().cpu().contiguous() for name, value in snapshot.tensors.items()}
-        with new_file(self.path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(tensors, {_HEADER: json.dumps(header)}))
+        content = safetensors.torch.save(tensors, {_HEADER: json.dumps(header)})
+        if is_address(self.folder):
+            Storage(str(self.folder)).write(_NAME, content)
+        else:
+            with new_file(self.path) as temporary:
+                temporary.write_bytes(content)
         self._last = time.monotonic()
 
     def load(self) -> Snapshot | None:
         """Read it back, None where there is none; `CheckpointError` if it is damaged or of other settings."""
-        if not self.path.is_file():
+        found = _find(self.folder)
+        if found is None:
             return None
-        header, tensors = _read(self.path)
-        check_settings(self.path, header["settings"], self.settings)
+        header, tensors = found
+        check_settings(f"{self.folder}/{_NAME}", header["settings"], self.settings)
         return Snapshot(tensors, header["facts"])
 
 
 def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
     """Return whether a folder holds a checkpoint."""
+    if is_address(folder):
+        return Storage(str(folder)).read_size(_NAME) is not None
     return (Path(folder) / _NAME).is_file()
 
 
 def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Return the settings of the checkpoint in a folder; None where there is none."""
-    path = Path(folder) / _NAME
-    return dict(_read(path)[0]["settings"]) if path.is_file() else None
+    found = _find(folder)
+    return None if found is None else dict(found[0]["settings"])
+
+
+def _find(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Header and tensors of the checkpoint in a folder; None where there is none."""
+    if not is_address(folder):
+        return _read(Path(folder) / _NAME) if has_checkpoint(folder) else None
+    content = Storage(str(folder)).read(_NAME)
+    if content is None:
+        return None
+    with tempfile.TemporaryDirectory() as here:
+        (Path(here) / _NAME).write_bytes(content)
+        return _read(Path(here) / _NAME)
 
 
 def remove_checkpoint(folder: str | os.PathLike[str]) -> None:
     """Remove what `Checkpoints` wrote to a folder, and the folder where nothing else is in it."""
+    if is_address(folder):
+        Storage(str(folder)).remove(_NAME)
+        return
     path = Path(folder)
     if not path.is_dir():
         return
@@ -136,7 +161,7 @@ def _check_ours(path: Path) -> None:
                 raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
 
 
-def check_settings(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check_settings(path: str | Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse settings that are not those wanted, by the name of the first that differs."""
     for name, value in wanted.items():
         if found.get(name) != value:

@@ -1,0 +1,327 @@
+"""One model trained by the workers of a Ray cluster: `Autoencoder.fit` in a process group that Ray Train starts.
+
+Whatever a worker has to say, its progress and in the end the model, it leaves in a mailbox, an actor beside the
+program that asked for it. Where a worker is lost, Ray Train starts the group again, which goes on from the checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from latentmap.checks import check_number
+from latentmap.data import Dataset, load_dataset
+from latentmap.data.source import memory_budget
+from latentmap.data.storage import Storage, is_address
+from latentmap.distributed.cluster import cluster
+from latentmap.errors import LatentmapError, TrainingError
+from latentmap.estimator import Autoencoder
+from latentmap.training.callbacks import Callback
+from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
+
+if TYPE_CHECKING:
+    from latentmap.training import EpochRecord, TrainingPlan
+
+_MOST_FAILURES = 100  # of workers, before something else must be wrong
+_GLANCE = 0.2  # seconds between two looks into the mailbox
+
+
+def fit(
+    autoencoder: Autoencoder,
+    source: str | os.PathLike[str] | Dataset | ArrayLike,
+    *,
+    num_workers: int,
+    address: str | None = None,
+    storage: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_every: float = 30.0,
+    **options: Any,
+) -> Autoencoder:
+    """Fit an estimator by several workers of a Ray cluster: the model that as many processes of torchrun would give.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder
+        The estimator, with its parameters; it is fitted when this returns.
+    source : str, path, Dataset or array
+        What to learn from: the training split of what `load_dataset` makes of a name, path, pattern or address that
+        every worker can read; of a dataset; or an array, which is sent to them.
+    num_workers : int
+        How many processes share each batch, with a processor each, or a GPU where the cluster has so many.
+    address : str, optional
+        ``"auto"`` or ``"host:port"`` of a cluster. By default one on this machine is started, and stopped in the end.
+    storage : path, optional
+        A folder that all workers can write to, or the address of one (``"s3://bucket/run"``), for the checkpoint. By
+        default a temporary one on this machine.
+    resume : bool, default False
+        Whether to go on from a checkpoint that `storage` holds.
+    checkpoint_every : float, default 30
+        Seconds between two checkpoints: what the loss of a worker costs at most, beside starting again.
+    **options
+        How to read a source, as `load_dataset` takes it.
+
+    Returns
+    -------
+    Autoencoder
+        The estimator.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of range.
+    LatentmapError
+        If the data cannot be read, training cannot go on, or the cluster cannot be reached.
+    MissingExtraError
+        If Ray is not installed.
+
+    Examples
+    --------
+    >>> from latentmap import Autoencoder, distributed, load_dataset
+    >>> digits = load_dataset("digits", size=8)
+    >>> ae = Autoencoder(epochs=2, random_state=0)
+    >>> ae = distributed.fit(ae, digits, num_workers=2)  # doctest: +SKIP
+    """
+    fitted, _ = fit_and_tell(
+        autoencoder, source, num_workers=num_workers, address=address, storage=storage, resume=resume,
+        checkpoint_every=checkpoint_every, **options,
+    )  # fmt: skip
+    if storage is not None:
+        remove_checkpoint(storage)
+    return fitted
+
+
+def fit_and_tell(
+    autoencoder: Autoencoder,
+    source: Any,
+    *,
+    num_workers: int,
+    address: str | None,
+    storage: str | os.PathLike[str] | None,
+    resume: bool,
+    checkpoint_every: float,
+    tell: Callable[[str], None] = lambda _: None,
+    **options: Any,
+) -> tuple[Autoencoder, dict[str, Any]]:
+    """`fit`; also what is known of the data. `tell` is told what the user should know of it."""
+    check_number("num_workers", num_workers, whole=True)
+    callbacks = list(autoencoder.callbacks)
+    if any(type(one).on_weights is not Callback.on_weights for one in callbacks):
+        raise ValueError(
+            "callbacks must not ask for codes meanwhile (on_weights) where workers learn. Leave them out."
+        )
+    with contextlib.ExitStack() as stack:
+        if storage is None:
+            storage = stack.enter_context(tempfile.TemporaryDirectory())
+        place = str(storage) if is_address(storage) else str(Path(storage).resolve())
+        if not resume and has_checkpoint(place):
+            raise LatentmapError(f"{place} holds an interrupted run. Resume it, or name another storage.")
+        ray = stack.enter_context(cluster(num_workers, address))
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        mailbox = ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+        parameters = {**autoencoder.get_params(deep=False), "callbacks": (), "verbose": 0}
+        array = None if _is_named(source) else ray.put(_array_of(source))
+        work = _Work(
+            parameters, _absolute(source) if array is None else "", options, array, place, checkpoint_every, mailbox
+        )
+        result = _run(ray, work, num_workers, callbacks, tell)
+    if "model" not in result:
+        raise TrainingError("the workers ended without a model. See Ray's logs (/tmp/ray/session_latest/logs).")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in result["model"].items():
+            (Path(folder) / name).write_bytes(content)
+        pair = None if isinstance(autoencoder.model, str) else autoencoder.model
+        fitted = Autoencoder.load(folder, model=pair)
+    return autoencoder._become(fitted, None), result["facts"]
+
+
+def _is_named(source: Any) -> bool:
+    """Whether a source is something that each worker reads by itself."""
+    return isinstance(source, (str, os.PathLike))
+
+
+def _absolute(source: Any) -> str:
+    """A path as workers find it, who start elsewhere; a name or an address as it is."""
+    here = Path(source)
+    return str(here.absolute()) if here.exists() else str(source)
+
+
+def _array_of(source: Any) -> Any:
+    """The samples of a dataset, or an array as it is."""
+    return np.ascontiguousarray(source.train.X) if isinstance(source, Dataset) else source
+
+
+def _run(
+    ray: Any, work: _Work, num_workers: int, callbacks: list[Callback], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Have the workers do it, and pass on what they say; the last of it."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
+    use_gpu = ray.cluster_resources().get("GPU", 0) >= num_workers
+    found = Storage(work.storage)
+    runs, filesystem = found.path, found.filesystem
+    trainer = TorchTrainer(
+        _learn,
+        train_loop_config={"work": work},
+        # Samples and decisions travel over gloo, gradients on GPUs over nccl.
+        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo"),
+        scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
+        run_config=RunConfig(
+            name="ray",
+            storage_path=runs,
+            storage_filesystem=filesystem,
+            failure_config=FailureConfig(max_failures=_MOST_FAILURES),
+        ),
+    )
+    result: dict[str, Any] = {}
+    with _listening(ray, work.mailbox, callbacks, tell, result):
+        try:
+            trainer.fit()
+        except Exception as error:
+            if not result:
+                words = " ".join(str(error).split())[:300]
+                raise TrainingError(f"the workers could not train: {words}") from error
+        finally:
+            found.remove_folder("ray")
+    if "error" in result:
+        raise result["error"]
+    return result
+
+
+@contextlib.contextmanager
+def _listening(
+    ray: Any, mailbox: Any, callbacks: list[Callback], tell: Callable[[str], None], result: dict[str, Any]
+) -> Iterator[None]:
+    """Take what comes into the mailbox meanwhile: callbacks are called, the rest goes into `result`."""
+    ends = threading.Event()
+
+    def take() -> None:
+        for kind, value in ray.get(mailbox.take.remote()):
+            if kind == "note":
+                tell(value)
+            elif hasattr(Callback, kind):
+                for callback in callbacks:
+                    getattr(callback, kind)(*value)
+            else:
+                result[kind] = value
+
+    def listen() -> None:
+        while not ends.wait(_GLANCE):
+            take()
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        listener.join()
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            take()
+
+
+# ---- where the workers are ------------------------------------------------------------------------------------------
+
+
+class _Mailbox:
+    """What workers leave for the program that waits, and whether one found a fault that trying again won't mend."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple[str, Any]] = []
+        self._fault = False
+
+    def put(self, kind: str, value: Any) -> None:
+        """Leave something."""
+        self._held.append((kind, value))
+        self._fault |= kind == "error"
+
+    def take(self) -> list[tuple[str, Any]]:
+        """All that was left since."""
+        held, self._held = self._held, []
+        return held
+
+    def has_fault(self) -> bool:
+        """Whether it is of no use to go on."""
+        return self._fault
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What each worker needs to know."""
+
+    parameters: Mapping[str, Any]
+    source: str
+    options: Mapping[str, Any]
+    array: Any  # in Ray's store, in place of a source
+    storage: str
+    every: float
+    mailbox: Any
+
+
+class _Post(Callback):
+    """Leaves what happens in the mailbox."""
+
+    def __init__(self, put: Callable[[str, Any], None]) -> None:
+        self._put = put
+
+    def on_train_begin(self, plan: TrainingPlan) -> None:
+        self._put("on_train_begin", (plan,))
+
+    def on_step_end(self, step: int, n_steps: int) -> None:
+        self._put("on_step_end", (step, n_steps))
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        self._put("on_epoch_end", (record,))
+
+    def on_train_end(self) -> None:
+        self._put("on_train_end", ())
+
+
+def _learn(config: Mapping[str, Any]) -> None:
+    """What each worker does: read, learn with the others, and, if it is the first, send the model."""
+    import ray
+    from ray import train
+
+    work: _Work = config["work"]
+    context = train.get_context()
+    is_first = context.get_world_rank() == 0
+
+    def put(kind: str, value: Any) -> None:
+        ray.get(work.mailbox.put.remote(kind, value))
+
+    if ray.get(work.mailbox.has_fault.remote()):
+        return
+    try:
+        facts: dict[str, Any] = {}
+        if work.array is not None:
+            X = ray.get(work.array)
+        else:
+            budget = memory_budget(work.options.get("memory")) // context.get_local_world_size()
+            dataset = load_dataset(work.source, **{**work.options, "memory": budget})
+            X, facts = dataset.train.X, dataset.facts
+            if is_first:
+                for words in dataset.notes:
+                    put("note", words)
+        autoencoder = Autoencoder(**{**work.parameters, "callbacks": [_Post(put)] if is_first else []})
+        autoencoder.fit(X, checkpoint=work.storage, resume=True, checkpoint_every=work.every)
+        if is_first:
+            with tempfile.TemporaryDirectory() as folder:
+                autoencoder.save(Path(folder) / "model")
+                put("facts", facts)
+                put("model", {path.name: path.read_bytes() for path in (Path(folder) / "model").iterdir()})
+    except (LatentmapError, ValueError, TypeError) as error:
+        put("error", error)
