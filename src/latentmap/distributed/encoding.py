@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, state_of
 from latentmap.data.source import ReadOptions, Samples, SourceInfo
 from latentmap.data.storage import Storage
 from latentmap.errors import DatasetError, OutputError
+from latentmap.models.fitted import FEW
 
 if TYPE_CHECKING:
     from latentmap.data.folder import Found
@@ -65,12 +66,13 @@ class Part:
         rows = np.arange(self.start, self.stop) if shards else np.arange(len(self.images))
         return samples, info, rows
 
-    def name_of(self, row: int) -> str:
-        """The file that a row of it comes from."""
+    def names_of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        """The files that some rows of it come from, as they are called below the source."""
         if self.shard is None:
-            return as_utf8(self.images[row][0].as_posix())
-        path = self.shard if isinstance(self.shard, Path) else Path(self.shard.path)
-        return as_utf8(path.name)
+            return [as_utf8(self.images[row][0].as_posix()) for row in rows]
+        folder = self.folder if isinstance(self.folder, Path) else self.folder.path
+        path = PurePath(self.shard if isinstance(self.shard, Path) else self.shard.path)
+        return [as_utf8(path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name)] * len(rows)
 
 
 @dataclass(frozen=True)
@@ -157,20 +159,24 @@ def _codes(
     """A table of keys and codes, and the rows that cannot be read, with the reasons."""
     found: dict[int, str] = {}
     tables = []
+    classes = None if info.class_names is None else np.array(list(map(as_utf8, info.class_names)))
     for there, X in _batches(samples, rows, found):
-        known: dict[str, Any] = {"file": [part.name_of(int(row)) for row in there]}
+        known: dict[str, Any] = {"file": part.names_of(there)}
         if part.shard is not None:
             known["row"] = there
-        if info.labels is not None and info.class_names is not None:
-            known["class"] = [as_utf8(info.class_names[label]) for label in info.labels[there]]
-        Z = autoencoder.transform(X)
+        if info.labels is not None and classes is not None:
+            known["class"] = classes[info.labels[there]]
+        few = max(FEW - len(X), 0)  # codes are those of one machine, which encodes more at once
+        Z = autoencoder.transform(np.concatenate([X, X[-1:].repeat(few, axis=0)]))[: len(X)]
         tables.append(pyarrow().table({**known, **{f"z{i + 1}": Z[:, i] for i in range(Z.shape[1])}}))
     if not tables:
         schema = {"file": [""], **({"row": np.zeros(1, np.int64)} if part.shard is not None else {})}
         codes = {f"z{i + 1}": np.zeros(1, np.float32) for i in range(autoencoder.latent_dim_)}
         tables = [pyarrow().table({**schema, **codes})[:0]]
-    unreadable = [(part.name_of(row), row, why) for row, why in sorted(found.items())]
-    return pyarrow().concat_tables(tables), unreadable
+    names = part.names_of(sorted(found))
+    return pyarrow().concat_tables(tables), [
+        (name, row, found[row]) for name, row in zip(names, sorted(found), strict=True)
+    ]
 
 
 def _batches(

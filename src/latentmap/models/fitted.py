@@ -31,6 +31,7 @@ from latentmap.models.modes import own_modes
 from latentmap.models.own import Pair
 
 _CHUNK = 512  # samples encoded or decoded at once
+FEW = 16  # of fewer samples at once PyTorch may round otherwise
 _STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
 _KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
 
@@ -334,5 +335,6 @@ def checked_metadata(metadata: Any) -> dict[str, Any]:
 
 
 def _chunks(n: int) -> list[slice]:
-    """Slices that cover n rows."""
-    return [slice(start, start + _CHUNK) for start in range(0, n, _CHUNK)]
+    """Slices that cover n rows; a few at the end go with those before, since few are added up in another order."""
+    starts = range(0, max(n - FEW, 1), _CHUNK) if n else ()
+    return [slice(start, start + _CHUNK if start + _CHUNK < n - FEW else n) for start in starts]

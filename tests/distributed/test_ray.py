@@ -1,0 +1,127 @@
+"""The same by a cluster of Ray: models and codes are those of one machine, whatever is killed meanwhile."""
+
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from latentmap import Autoencoder, distributed, load_dataset
+from latentmap.data.source import ReadOptions
+from latentmap.distributed.cluster import map_over
+from latentmap.distributed.encoding import encode_parts
+from latentmap.errors import DatasetError
+from latentmap.training import Callback
+from tests.training.test_ranks import flat, together
+
+SLOW = bool(os.environ.get("LATENTMAP_SLOW"))
+
+pytest.importorskip("ray", reason="needs Ray: pip install '.[ray]'")
+pytestmark = pytest.mark.filterwarnings("default")  # Ray uses what it deprecates itself
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A cluster of three nodes on this machine: one that only organises, and two with a processor each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        cluster.working = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def kill_a(kind):
+    """Kill one of the processes in which models are trained, or codes are made."""
+    found = [one for one in psutil.process_iter(["cmdline"]) if kind in " ".join(one.info["cmdline"] or [])]
+    os.kill(random.choice(found).pid, signal.SIGKILL)  # noqa: S311
+
+
+class Kills(Callback):
+    """Does something at some moment after some epochs, each once; counts how often training began."""
+
+    def __init__(self, *kills):
+        self.kills, self.begun = list(kills), 0
+
+    def on_train_begin(self, plan):  # noqa: ARG002
+        self.begun += 1
+
+    def on_epoch_end(self, record):
+        while self.kills and record.epoch >= self.kills[0][0]:
+            time.sleep(random.random() / 10)  # noqa: S311
+            self.kills.pop(0)[1]()
+
+
+def estimator(callbacks=()):
+    return Autoencoder("dense", 2, epochs=100, patience=100, random_state=0, callbacks=list(callbacks))
+
+
+def in_two_processes(path):
+    ae = estimator().fit(np.load(path))
+    return flat(ae.module_.parameters()), ae.history_
+
+
+def test_a_model_is_that_of_two_processes_though_a_node_is_killed(nodes, tmp_path):
+    X = load_dataset("digits", size=None).train.X
+    np.save(tmp_path / "X.npy", X)
+    weights, history = together(2, tmp_path, in_two_processes, tmp_path / "X.npy")[0]
+
+    def kill_a_node():
+        nodes.remove_node(nodes.working.pop(), allow_graceful=False)
+        nodes.working.append(nodes.add_node(num_cpus=1))
+
+    some = [(epoch, lambda: kill_a("RayTrainWorker")) for epoch in (10, 17, 29)] if SLOW else []
+    kills = Kills(*some, (40, kill_a_node))
+    ae = estimator([kills])
+    found = distributed.fit(ae, X, num_workers=2, address=nodes.address, storage=tmp_path / "run", checkpoint_every=0)
+    assert found is ae
+    assert not kills.kills
+    assert kills.begun >= 2 + len(some) // 3
+    np.testing.assert_array_equal(flat(ae.module_.parameters()), weights)
+    timed = ("seconds", "images_per_second")
+    for row, other in zip(ae.history_, history, strict=True):
+        assert {k: v for k, v in row.items() if k not in timed} == {k: v for k, v in other.items() if k not in timed}
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fault_of_the_data_ends_it_and_is_one_line(nodes, tmp_path):
+    np.save(tmp_path / "X.npy", np.full((20, 3), np.nan))
+    with pytest.raises(DatasetError, match="nan in row 0"):
+        distributed.fit(estimator(), tmp_path / "X.npy", num_workers=2, address=nodes.address)
+
+
+def test_codes_are_those_of_one_process_though_a_worker_is_killed(nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.distributed.encoding._PART_ROWS", 64)
+    X = load_dataset("digits", size=None).train.X
+    for i, rows in enumerate(np.array_split(np.arange(len(X)), 5)):
+        column = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(X[rows]))
+        pq.write_table(pa.table({"x": column}), tmp_path / f"{i}.parquet", row_group_size=33)
+    dataset = load_dataset(tmp_path, test_fraction=0)
+    ae = Autoencoder("dense", 3, epochs=1, random_state=0).fit(dataset.train.X)
+    shares = []
+
+    def watch(done, n, unreadable):
+        shares.append(done / n)
+        if len(shares) == 5:
+            kill_a("MapWorker")
+
+    how = ReadOptions(reading=dataset.reading, test_fraction=0)
+    output = tmp_path / "codes"
+    run = map_over(2, nodes.address)
+    assert encode_parts(ae, how, str(tmp_path), str(output), run=run, on_part=watch) == (len(X), 0)
+    codes = pa.concat_tables([pq.read_table(part) for part in sorted(output.glob("part-*"))])
+    Z = np.column_stack([codes[f"z{i + 1}"].to_numpy() for i in range(3)])
+    np.testing.assert_array_equal(Z, ae.transform(dataset.train.X))
+    assert len(shares) > 20
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
