@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import time
 
 import numpy as np
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # Ray uses what it deprecate
 
 @pytest.fixture(scope="module")
 def nodes():
-    """A cluster of three nodes on this machine: one that only organises, and two with a processor each."""
+    """A cluster of four nodes on this machine: one that only organises, and three with a processor each."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -35,16 +34,21 @@ def nodes():
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("OMP_NUM_THREADS", "1")
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        cluster.working = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        cluster.working = [cluster.add_node(num_cpus=1) for _ in range(3)]
         yield cluster
         ray.shutdown()
         cluster.shutdown()
 
 
-def kill_a(kind):
-    """Kill one of the processes in which models are trained, or codes are made."""
+def one_of(kind):
+    """One of the processes in which models are trained, or codes are made."""
     found = [one for one in psutil.process_iter(["cmdline"]) if kind in " ".join(one.info["cmdline"] or [])]
-    os.kill(random.choice(found).pid, signal.SIGKILL)  # noqa: S311
+    return random.choice(found)  # noqa: S311
+
+
+def kill_a(kind):
+    """Kill one of these processes."""
+    one_of(kind).kill()
 
 
 class Kills(Callback):
@@ -77,8 +81,9 @@ def test_a_model_is_that_of_two_processes_though_a_node_is_killed(nodes, tmp_pat
     weights, history = together(2, tmp_path, in_two_processes, tmp_path / "X.npy")[0]
 
     def kill_a_node():
-        nodes.remove_node(nodes.working.pop(), allow_graceful=False)
-        nodes.working.append(nodes.add_node(num_cpus=1))
+        parent = one_of("RayTrainWorker").ppid()
+        lost = next(one for one in nodes.working if one.all_processes["raylet"][0].process.pid == parent)
+        nodes.remove_node(lost, allow_graceful=False)
 
     some = [(epoch, lambda: kill_a("RayTrainWorker")) for epoch in (10, 17, 29)] if SLOW else []
     kills = Kills(*some, (40, kill_a_node))

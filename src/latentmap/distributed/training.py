@@ -213,15 +213,19 @@ def _listening(
         for kind, value in ray.get(mailbox.take.remote()):
             if kind == "note":
                 tell(value)
-            elif hasattr(Callback, kind):
+            elif not hasattr(Callback, kind):
+                result[kind] = value
+            elif "error" not in result:
                 for callback in callbacks:
                     getattr(callback, kind)(*value)
-            else:
-                result[kind] = value
 
     def listen() -> None:
         while not ends.wait(_GLANCE):
-            take()
+            try:
+                take()
+            except Exception as error:  # a callback's, which ends training as it does in one process
+                result["error"] = error
+                ray.get(mailbox.put.remote("error", error))
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
