@@ -1,7 +1,4 @@
-"""How codes are distributed: a Gaussian mixture, from which new ones are drawn.
-
-What belongs here: the few numbers of the mixture, how they are found, and drawing. They are kept with a model.
-"""
+"""How codes are distributed: a Gaussian mixture, kept with a model, from which new ones are drawn."""
 
 from __future__ import annotations
 
