@@ -1,6 +1,6 @@
 """The explorer: one page in which the latent space is touched, with the network running inside it.
 
-What belongs here: what is put into the page (`pack`, `weights`), and the page itself: its looks (``page.html.j2``,
+What belongs here: what is put into the page (`pack`), and the page itself: its looks (``page.html.j2``,
 ``style.css``) and its scripts, one thing a file, which are put together as they are written.
 """
 
