@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -128,6 +128,8 @@ class AutoencoderModule(nn.Module):
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)
     images_only: ClassVar[bool] = False
     """Whether samples must be images."""
+    convolves: ClassVar[bool] = False
+    """Whether there are convolutions, which are quicker while they learn if weights lie with their channels last."""
     keeps_components: ClassVar[bool] = True
     """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
 
@@ -223,6 +225,12 @@ class AutoencoderModule(nn.Module):
             ahead, behind = self._draw(z + move), self._draw(z - move)
             squares.append(((ahead - behind) / (2 * step)).flatten(1).square().sum(dim=1).mean())
         return torch.stack(squares).sqrt()
+
+    def train(self, mode: bool = True) -> Self:
+        """Go to training or evaluation mode."""
+        if self.convolves:
+            lay_out(self, torch.channels_last if mode else torch.contiguous_format)
+        return super().train(mode)
 
     def linear_code(self, x: Tensor) -> Tensor | float:
         """Return what the linear path adds to the codes of samples."""

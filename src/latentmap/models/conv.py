@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,6 @@ from latentmap.models.base import (
     SampleShape,
     check_image_shape,
     check_positive,
-    lay_out,
     n_values,
     output_bias,
     output_layers,
@@ -59,6 +58,7 @@ class ConvAutoencoder(AutoencoderModule):
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=48, learning_rate=0.15, n_steps=2300, one_thread=True)
     images_only: ClassVar[bool] = True
+    convolves: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -110,11 +110,6 @@ class ConvAutoencoder(AutoencoderModule):
         # Looked up once: going through all layers takes as long as a layer.
         self._is_whole = whole and not linear_path
         self._norms = tuple(layer for layer in (*down, *up) if isinstance(layer, nn.BatchNorm2d))
-
-    def train(self, mode: bool = True) -> Self:
-        """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
-        lay_out(self, torch.channels_last if mode else torch.contiguous_format)
-        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstructions of images: (n, *sample_shape) -> (n, *sample_shape)."""

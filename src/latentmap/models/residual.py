@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ from latentmap.models.base import (
     Recipe,
     SampleShape,
     check_positive,
-    lay_out,
     n_values,
     output_bias,
     output_layers,
@@ -92,6 +91,7 @@ class ResidualAutoencoder(AutoencoderModule):
     recipe: ClassVar[Recipe] = Recipe(
         batch_size=512, learning_rate=0.1, n_steps=4000, augmentation="affine", bfloat16_pays=True
     )
+    convolves: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -137,11 +137,6 @@ class ResidualAutoencoder(AutoencoderModule):
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """Vectors have a linear path beside; of handwritten images it would cost a part of what is gained."""
         return path_config(sample_shape, latent_dim or 2) if len(sample_shape) == 1 else {}
-
-    def train(self, mode: bool = True) -> Self:
-        """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
-        lay_out(self, torch.channels_last if mode else torch.contiguous_format)
-        return super().train(mode)
 
     @torch.no_grad()
     def start_from(self, start: Components) -> None:
