@@ -55,19 +55,20 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
         )
     rows = some_of_each_class(dataset.test.labels, len(dataset.test), n)[:n]
     X = dataset.test.X[rows]
-    X_hat: dict[str, list[NDArray[np.float32]]] = {"dense": [], "PCA": []}
-    errors: dict[str, list[float]] = {"dense": [], "PCA": []}
-    for size in sizes:
-        ours = Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train)
-        for name, fitted in (("dense", ours), ("PCA", PcaBaseline(size).fit(train))):
-            X_hat[name].append(decode(fitted, encode(fitted, X)))
-            errors[name].append(float(reconstruction_errors(fitted, test, unit=dataset.unit).mean(dtype="float64")))
+    models: dict[str, list[Any]] = {
+        "dense": [Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train) for size in sizes],
+        "PCA": [PcaBaseline(size).fit(train) for size in sizes],
+    }
+
+    def error(model: Any) -> float:
+        return float(reconstruction_errors(model, test, unit=dataset.unit).mean(dtype="float64"))
+
     return Growth(
-        tuple(sizes),
+        sizes,
         X,
         named(rows, dataset.test.labels, dataset.class_names),
-        {name: np.stack(values) for name, values in X_hat.items()},
-        {name: tuple(values) for name, values in errors.items()},
+        {name: np.stack([decode(model, encode(model, X)) for model in fitted]) for name, fitted in models.items()},
+        {name: tuple(map(error, fitted)) for name, fitted in models.items()},
         dataset.unit,
         len(train),
         _EPOCHS,
