@@ -84,23 +84,15 @@ class ConvAutoencoder(AutoencoderModule):
 
         down: list[nn.Module] = []
         for i in range(3):
-            down += [
-                nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1, bias=i == 2),
-                *([] if i == 2 else [nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]),
-            ]
+            conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1, bias=i == 2)
+            down += [conv, nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]
         up: list[nn.Module] = []
         for i in (3, 2, 1):
             # Output padding makes up for the rounding of odd sizes: 2s - 1 for an odd size, 2s for an even one.
-            (height, width), last = sizes[i - 1], i == 1
-            padding = (1 - height % 2, 1 - width % 2)
-            up += [
-                DoublingConvTranspose2d(widths[i], widths[i - 1], output_padding=padding, bias=last),
-                *(
-                    output_layers(self.sample_shape, linear_path)
-                    if last
-                    else [nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]
-                ),
-            ]
+            padding = (1 - sizes[i - 1][0] % 2, 1 - sizes[i - 1][1] % 2)
+            spread = DoublingConvTranspose2d(widths[i], widths[i - 1], output_padding=padding, bias=i == 1)
+            up += [spread, nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]
+        down, up = down[:-2], [*up[:-2], *output_layers(self.sample_shape, linear_path)]  # the ends are not normalized
         # A latent_dim equal to the map's size is the map itself, so that `config` builds the same network.
         whole = self.latent_dim == bottleneck_size
         through = [] if whole else [nn.Linear(bottleneck_size, self.latent_dim)]

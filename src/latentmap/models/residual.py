@@ -125,11 +125,7 @@ class ResidualAutoencoder(AutoencoderModule):
             nn.BatchNorm1d(width),
             nn.Linear(width, n),
             nn.Unflatten(1, shapes[-1]),
-            *(
-                layer
-                for i, (small, large) in enumerate(pairwise(up), 2)
-                for layer in _double(small, large, i == len(up))
-            ),
+            *(layer for small, large in pairwise(up) for layer in _double(small, large, last=large == up[-1])),
             *output_layers(self.sample_shape, linear_path),
         )
 
@@ -171,9 +167,8 @@ def _halve(large: SampleShape, small: SampleShape) -> list[nn.Module]:
     return [conv, nn.BatchNorm2d(small[0]), nn.ReLU()]
 
 
-def _double(small: SampleShape, large: SampleShape, last: bool) -> list[nn.Module]:
+def _double(small: SampleShape, large: SampleShape, *, last: bool) -> list[nn.Module]:
     """One step of the decoder's; the last one draws."""
     padding = (1 - large[1] % 2, 1 - large[2] % 2)  # makes up for the rounding of odd sizes
     layer = DoublingConvTranspose2d(small[0], large[0], output_padding=padding, bias=last)
-    before: list[nn.Module] = [nn.BatchNorm2d(small[0]), nn.ReLU()]
-    return [*before, layer]
+    return [nn.BatchNorm2d(small[0]), nn.ReLU(), layer]
