@@ -13,29 +13,26 @@ What is returned is a matplotlib figure that shows itself in a notebook; its `sh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from latentmap import analysis
 from latentmap.analysis.neighbours import knn_accuracy, knn_accuracy_within
 from latentmap.analysis.transformers import encode
 from latentmap.analysis.walks_and_grids import choose_pairs
-from latentmap.data.dataset import Dataset, Split
-from latentmap.data.objects import as_array
-from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.source import Reading
+from latentmap.data.dataset import Dataset
 from latentmap.errors import count
 from latentmap.models.layers import describe
 from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
+from latentmap.report.given import Models, Seen, by_title, take, take_one
 from latentmap.training import OBJECTIVES
 
 __all__ = [
@@ -55,9 +52,6 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-Models = Any  # a fitted model, a sequence of them, or a mapping of titles to them
 
 
 def map(  # noqa: A001  # what it draws
@@ -96,7 +90,7 @@ def map(  # noqa: A001  # what it draws
     >>> plot.map(ae, digits).shown.Z.shape
     (360, 2)
     """
-    (title, seen), dataset = _one(model, X, y)
+    (title, seen), dataset = take_one(model, X, y)
     codes = _code_map(title, seen, dataset)
     Z = encode(seen, dataset.train.X) if isinstance(X, Dataset) else codes.Z
     marks = None
@@ -141,7 +135,7 @@ def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = 
     >>> plot.tsne(ae, digits).shown.Z.shape
     (100, 2)
     """
-    (title, seen), dataset = _one(model, X, y)
+    (title, seen), dataset = take_one(model, X, y)
     result = analysis.embed_tsne(encode(seen, dataset.test.X), dataset.test.labels, title=title, seed=seed)
     if result is None:
         raise ValueError(f"X must be at least 8 samples of different codes, got {count(len(dataset.test), 'sample')}.")
@@ -181,7 +175,7 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     >>> [codes.title for codes in plot.compare([ae, pca], digits).shown]
     ['dense (2)', 'PCA (2)']
     """
-    named, dataset = _given(models, X, y)
+    named, dataset = take(models, X, y)
     train, test = dataset.train, dataset.test
     ranks = analysis.OriginalRanks(test.X, unit=dataset.unit)
     found = []
@@ -220,7 +214,7 @@ def reconstructions(models: Models, X: Any, y: Any = None) -> Figure:
     >>> plot.reconstructions(ae, digits).shown.models[0].X_hat.shape
     (10, 32, 32, 1)
     """
-    named, dataset = _given(models, X, y)
+    named, dataset = take(models, X, y)
     result = analysis.compare_reconstructions(named, dataset)
     if dataset.is_images:
         return _shown(figures.reconstructions.reconstructions(result), result)
@@ -255,7 +249,7 @@ def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
     >>> figure.shown.rows.shape, bool(figure.shown.models[0].errors.argmax() == 0)
     ((3,), True)
     """
-    (title, seen), dataset = _one(model, X, y)
+    (title, seen), dataset = take_one(model, X, y)
     errors = analysis.reconstruction_errors(seen, dataset.test.X, unit=dataset.unit)
     result = figures.strangest.find(title, seen, dataset, errors, n)
     features = None if dataset.is_images else Features.of_dataset(dataset)
@@ -294,7 +288,7 @@ def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None
     >>> plot.latent_grid(ae, digits, n_cells=5).shown.pictures.shape
     (5, 5, 32, 32, 1)
     """
-    (title, seen), dataset = _one(model, X, None)
+    (title, seen), dataset = take_one(model, X, None)
     Z = _flat(title, encode(seen, dataset.train.X))
     grid = analysis.latent_grid(seen, Z, n_cells=n_cells, unit=dataset.unit)
     if dataset.is_images:
@@ -346,7 +340,7 @@ def interpolation(
     >>> plot.interpolation(ae, digits, pairs=[(0, 1)], n_steps=5).shown.walks["dense (2)"].shape
     (1, 5, 32, 32, 1)
     """
-    named, dataset = _given(models, X, y)
+    named, dataset = take(models, X, y)
     n = len(dataset.test)
     rows = choose_pairs(dataset.test.labels, n, seed=seed) if pairs is None else np.asarray(pairs)
     if rows.ndim != 2 or rows.shape[1] != 2 or not ((rows >= 0) & (rows < n)).all():
@@ -384,7 +378,7 @@ def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
     >>> plot.medians(ae, digits).shown[0].pictures.shape
     (10, 32, 32, 1)
     """
-    named, dataset = _given(models, X, y)
+    named, dataset = take(models, X, y)
     results = []
     for title, seen in named.items():
         Z, labels = encode(seen, dataset.train.X), dataset.train.labels
@@ -425,7 +419,7 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
     >>> [row["epoch"] for row in plot.history(ae).shown["dense (2)"]]
     [0, 1, 2]
     """
-    named = _named(models)
+    named = by_title(models)
     for title, model in named.items():
         if not hasattr(model, "history_"):
             raise ValueError(f"{title} has no history_. Use a fitted Autoencoder.")
@@ -469,7 +463,7 @@ def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32,
     >>> plot.growth(load_dataset("digits").limit(200), sizes=[1, 8]).shown.X_hat["PCA"].shape
     (2, 4, 32, 32, 1)
     """
-    _, dataset = _given({}, X, y)
+    _, dataset = take({}, X, y)
     result = figures.growth.grow(dataset, sizes, seed=seed)
     features = None if dataset.is_images else Features.of_dataset(dataset)
     return _shown(figures.growth.growth(result, features), result)
@@ -503,148 +497,10 @@ def network(models: Models, X: Any = None, y: Any = None) -> Figure:  # noqa: AR
     >>> list(plot.network(ae).shown)
     ['dense (2)']
     """
-    named = _named(models)
+    named = by_title(models)
     found = {title: describe(model) for title, model in named.items()}
     learned = {title: model.n_parameters_ for title, model in named.items()}
     return _shown(figures.network.network(found, learned), found)
-
-
-# ---- what is given --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A model that takes and gives samples as figures have them, whatever shape and units it was fitted on."""
-
-    model: Any  # or ready codes
-    sample_shape: tuple[int, ...]  # of figures
-    low: float = 0.0  # black, in the units of the model
-    span: float = 1.0  # from there to white; both are of images that are not in [0, 1] or bytes
-    frame: Any = None  # the type of data frame that X came in
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether there are ready codes in place of a model."""
-        return not callable(getattr(self.model, "transform", None))
-
-    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Codes of samples."""
-        if self.is_ready:
-            if len(self.model) != len(X):
-                raise ValueError(f"codes must be one for each of {len(X):,} samples, got {len(self.model):,}.")
-            return np.asarray(self.model)
-        if (self.low, self.span) != (0.0, 1.0):
-            X = X * self.span + self.low
-        rows: Any = X.reshape(len(X), -1) if X.ndim > 2 and self._takes_rows() else X
-        names = getattr(self.model, "feature_names_in_", None)
-        if names is not None and self.frame is not None:
-            rows = self.frame({name: rows[:, i] for i, name in enumerate(names)})
-        return np.asarray(self.model.transform(rows))
-
-    def inverse_transform(self, Z: NDArray[Any]) -> NDArray[Any]:
-        """Samples that codes stand for."""
-        if not callable(getattr(self.model, "inverse_transform", None)):
-            raise ValueError(f"{type(self.model).__name__} has no inverse_transform: it cannot draw samples.")
-        samples = np.asarray(self.model.inverse_transform(Z), np.float32).reshape(len(Z), *self.sample_shape)
-        return (samples - self.low) / self.span if (self.low, self.span) != (0.0, 1.0) else samples
-
-    def _takes_rows(self) -> bool:
-        """Whether images are to be given as rows of numbers, as scikit-learn's own models take them."""
-        first = self.model.steps[0][1] if hasattr(self.model, "steps") else self.model  # of a pipeline
-        shape = getattr(getattr(first, "preprocessing_", first), "sample_shape", None)
-        shape = shape or getattr(first, "sample_shape_", None)
-        return len(shape) == 1 if shape else isinstance(first, BaseEstimator)
-
-
-def _given(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
-    """Models by title, and a data set in which images have channels, and pixels from 0 to 1 or bytes."""
-    named = _named(models)
-    if isinstance(X, Dataset):
-        if y is not None:
-            raise ValueError("y must be left out where X is a Dataset: it has its own labels.")
-        return {title: _Seen(model, X.sample_shape) for title, model in named.items()}, X
-    frame = type(X) if hasattr(X, "columns") and hasattr(X, "dtypes") else None
-    columns = tuple(str(name) for name in X.columns) if frame else None
-    samples = np.asarray(as_array(X))
-    if samples.ndim not in (2, 3, 4) or samples.dtype.kind not in "biuf" or not len(samples):
-        raise ValueError(f"X must be samples as fit saw them, got {samples.dtype} of shape {samples.shape}.")
-    low, span = 0.0, 1.0
-    if samples.ndim > 2 and samples.dtype != np.uint8:
-        known = (getattr(model, "preprocessing_", None) for model in named.values())
-        units = next((one for one in known if one is not None and one.is_images), None) or Preprocessing.fit(samples)
-        low, white = units.pixel_range
-        span = white - low
-        samples = ((samples - low) / span).astype(np.float32)
-    samples = samples[..., None] if samples.ndim == 3 else samples
-    labels, class_names = _classes(y, len(samples))
-    split = Split(samples if samples.dtype == np.uint8 else samples.astype(np.float32), labels)
-    reading = Reading(columns=columns) if columns else None
-    dataset = Dataset("samples", split, split, class_names, reading)
-    fitted = (getattr(model, "_fitted", None) for model in named.values())
-    unit = next((one.error_unit for one in fitted if one is not None), None)
-    if unit is not None and samples.ndim == 2:
-        dataset.__dict__["unit"] = unit  # of what fit saw, as anomaly_score has it, and not of these samples
-    return {title: _Seen(one, dataset.sample_shape, low, span, frame) for title, one in named.items()}, dataset
-
-
-def _one(model: Any, X: Any, y: Any) -> tuple[tuple[str, Any], Dataset]:
-    """The same of one model, or of a mapping of its title to it."""
-    named, dataset = _given(model, X, y)
-    if len(named) != 1:
-        raise ValueError(f"model must be one model, got {len(named)}. plot.compare draws several.")
-    return next(iter(named.items())), dataset
-
-
-def _classes(y: Any, n: int) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Labels of any type as numbers, and their names; -1 is none."""
-    if y is None:
-        return None, None
-    values = np.asarray(as_array(y))
-    if values.shape != (n,):
-        raise ValueError(f"y must be one label for each of {n:,} samples, got shape {values.shape}.")
-    names, labels = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
-    if names.dtype.kind in "if" and len(names) and names[0] == -1:
-        names, labels = names[1:], labels - 1
-    return labels.astype(np.int64), tuple(_as_text(names))
-
-
-def _as_text(names: NDArray[Any]) -> list[str]:
-    """Names of classes as text; whole numbers without their point."""
-    whole = names.dtype.kind == "f" and (names == np.round(names)).all()
-    return [str(name) for name in (names.astype(np.int64) if whole else names)]
-
-
-def _named(models: Models) -> dict[str, Any]:
-    """Models by title; two of one title get numbers."""
-    if isinstance(models, Mapping):
-        return {str(title): _checked(model) for title, model in models.items()}
-    if not isinstance(models, list | tuple):
-        models = [models]
-    if not models:
-        raise ValueError("models must be at least one fitted model, got none.")
-    named: dict[str, Any] = {}
-    for model in [_checked(one) for one in models]:
-        title = base = _title(model)
-        while title in named:
-            title = f"{base} no. {sum(name.startswith(base) for name in named) + 1}"
-        named[title] = model
-    return named
-
-
-def _checked(model: Any) -> Any:
-    """A model, or ready codes."""
-    if not callable(getattr(model, "transform", None)) and getattr(model, "ndim", 0) != 2:
-        raise TypeError(f"model must be fitted and have transform, or be codes of shape (n, 2), got {model!r:.80}.")
-    return model
-
-
-def _title(model: Any) -> str:
-    """What to call a model: its architecture or its class, and how many numbers its codes have."""
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
-    name = getattr(last, "model_", None) or ("codes" if isinstance(last, np.ndarray) else type(last).__name__)
-    name = {"PcaBaseline": "PCA"}.get(name, name)
-    size = getattr(last, "latent_dim_", None) or getattr(last, "n_components_", None)
-    return f"{name} ({size})" if isinstance(size, int | np.integer) else str(name)
 
 
 def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
@@ -657,7 +513,7 @@ def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
     return Z
 
 
-def _code_map(title: str, seen: _Seen, dataset: Dataset) -> CodeMap:
+def _code_map(title: str, seen: Seen, dataset: Dataset) -> CodeMap:
     """The codes of the samples to show."""
     Z = _flat(title, encode(seen, dataset.test.X))
     return CodeMap(title, Z, dataset.test.labels, dataset.class_names)

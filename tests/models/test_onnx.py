@@ -7,7 +7,7 @@ import torch
 
 from latentmap import Autoencoder
 from latentmap.errors import LayerError, MissingExtraError, ModelFileError, OutputError
-from latentmap.models import MODELS, onnx, onnx_graph
+from latentmap.models import MODELS, onnx
 from tests.random_models import CASES, Odd, random_model, samples
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -116,7 +116,7 @@ def test_other_layers_than_ours_are_exported(tmp_path, monkeypatch):
 
 
 def test_what_is_too_large_for_a_file_has_its_numbers_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_graph, "_MOST_INSIDE", 10_000)
+    monkeypatch.setattr(onnx, "_MOST_INSIDE", 10_000)
     X = samples("large")
     for _ in range(2):  # the second takes the first one's place
         assert_onnxruntime_agrees(random_model("linear", X, 3), X, tmp_path / "out")

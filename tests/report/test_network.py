@@ -15,7 +15,7 @@ from latentmap.models import MODELS
 from latentmap.models.fitted import FittedModel
 from latentmap.models.layers import describe
 from latentmap.report.explorer import FOLDER
-from latentmap.report.explorer.weights import halved
+from latentmap.report.explorer.pack import halved
 from tests.random_models import CASES, SAMPLES, Odd, random_model, samples
 
 

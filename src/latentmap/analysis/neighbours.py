@@ -19,6 +19,7 @@ from latentmap.errors import count
 KNN_NEIGHBOURS = 10
 TRUST_NEIGHBOURS = 12
 TRUST_SAMPLES = 5000
+_FOLDS = 5  # of the cross-validation of embeddings that place no new samples
 
 
 def knn_accuracy(
@@ -75,15 +76,15 @@ def knn_hits(
     return np.asarray(classifier.predict(Z_test) == labels_test)
 
 
-def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int = 0, n_folds: int = 5) -> float | None:
+def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int = 0) -> float | None:
     """Score an embedding that places no new samples (t-SNE's) by cross-validation among its own, if it can be."""
     if labels is None:
         return None
-    enough = np.bincount(labels)[labels] >= n_folds  # a class too small to be in every fold cannot be scored
+    enough = np.bincount(labels)[labels] >= _FOLDS  # a class too small to be in every fold cannot be scored
     n = int(enough.sum())
-    if len(np.unique(labels[enough])) < 2 or n - -(-n // n_folds) < KNN_NEIGHBOURS:
+    if len(np.unique(labels[enough])) < 2 or n - -(-n // _FOLDS) < KNN_NEIGHBOURS:
         return None
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     classifier = KNeighborsClassifier(KNN_NEIGHBOURS)
     return float(cross_val_score(classifier, Z[enough], labels[enough], cv=folds).mean())
 

@@ -48,10 +48,10 @@ def _brief(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
-def chunks(X: NDArray[Any], chunk_bytes: int = CHUNK_BYTES) -> Iterator[slice]:
-    """Yield slices that cut `X` into pieces of at most `chunk_bytes` as float32 (one sample at least)."""
+def chunks(X: NDArray[Any]) -> Iterator[slice]:
+    """Yield slices that cut `X` into pieces of at most `CHUNK_BYTES` as float32 (one sample at least)."""
     per_sample = 4 * max(1, int(np.prod(X.shape[1:])))
-    step = max(1, chunk_bytes // per_sample)
+    step = max(1, CHUNK_BYTES // per_sample)
     for start in range(0, len(X), step):
         yield slice(start, min(start + step, len(X)))
 

@@ -285,9 +285,9 @@ def choose_rows(
     return parts
 
 
-def choose_test(n: int, labels: NDArray[np.int64] | None, fraction: float, seed: int = 0) -> NDArray[np.bool_]:
+def choose_test(n: int, labels: NDArray[np.int64] | None, fraction: float) -> NDArray[np.bool_]:
     """Choose the test samples at random: of each class the same share, where there are classes."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     wanted = min(_MAX_TEST, max(1, round(n * fraction)), max(n - 1, 0))
     is_test = np.zeros(n, bool)
     if labels is None:

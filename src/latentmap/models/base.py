@@ -1,7 +1,4 @@
-"""What every architecture is: an encoder, a decoder, and the few facts needed to build it again.
-
-What belongs here: the base class and the rules that all architectures share. One architecture per file beside it.
-"""
+"""What every architecture is: an encoder, a decoder, and the few facts needed to build it again."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -22,52 +19,24 @@ SampleShape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an architecture is best trained on 60,000 samples; `training.plan` adapts it to other numbers.
-
-    Parameters
-    ----------
-    batch_size : int
-        Samples per step.
-    learning_rate : float
-        Of the first step.
-    n_steps : int
-        Steps in all.
-    augmentation : {"none", "affine", "crop"}, default "none"
-        What is done to images before they are learned from.
-    weight_decay : float, default 0
-        How fast weights shrink.
-    one_thread : bool, default False
-        Whether operations are so small that sharing each among processor cores takes longer than it saves.
-    bfloat16_pays : bool, default False
-        Whether the time goes into large matrix products, so that machines with bfloat16 are quicker by it.
-    """
+    """How an architecture is best trained on 60,000 samples; `training.plan` adapts it to other numbers."""
 
     batch_size: int
-    learning_rate: float
-    n_steps: int
-    augmentation: str = "none"
+    learning_rate: float  # of the first step
+    n_steps: int  # in all
+    augmentation: str = "none"  # in AUGMENTATIONS
     weight_decay: float = 0.0
-    one_thread: bool = False
-    bfloat16_pays: bool = False
+    one_thread: bool = False  # operations are so small that sharing each among cores takes longer than it saves
+    bfloat16_pays: bool = False  # the time goes into large matrix products: machines with bfloat16 are quicker by it
 
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The principal components of training samples, as network input: where a network with a linear path starts.
+    """The principal components of training samples, as network input: where a network with a linear path starts."""
 
-    Parameters
-    ----------
-    mean : Tensor, shape sample_shape
-        The mean sample.
-    directions : Tensor, shape (k, n_values)
-        Orthonormal, by falling variance; fewer than a code has numbers where the samples have no more.
-    deviations : Tensor, shape (k,)
-        The samples' standard deviation along each.
-    """
-
-    mean: Tensor
-    directions: Tensor
-    deviations: Tensor
+    mean: Tensor  # (*sample_shape)
+    directions: Tensor  # (k, n_values), orthonormal, by falling variance; k may be less than the size of codes
+    deviations: Tensor  # (k,): the samples' standard deviation along each
 
 
 class LinearPath(nn.Module):
@@ -159,6 +128,8 @@ class AutoencoderModule(nn.Module):
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)
     images_only: ClassVar[bool] = False
     """Whether samples must be images."""
+    convolves: ClassVar[bool] = False
+    """Whether there are convolutions, which are quicker while they learn if weights lie with their channels last."""
     keeps_components: ClassVar[bool] = True
     """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
 
@@ -241,12 +212,9 @@ class AutoencoderModule(nn.Module):
 
     @torch.no_grad()
     def code_lengths(self, z: Tensor) -> Tensor:
-        """How far samples move for each number of their codes (n, latent_dim) that does: root mean square over codes.
+        """How far samples move, as network input, where one number of their codes (n, latent_dim) moves by one.
 
-        Returns
-        -------
-        Tensor, shape (latent_dim,)
-            In sample space, as network input, for a change by one; images are not cut off at 0 and 1.
+        For each number (latent_dim,) the root mean square over codes; images are not cut off at 0 and 1.
         """
         steps = _STEP * z.std(dim=0, correction=0)
         steps = torch.where(steps > 0, steps, torch.ones_like(steps))
@@ -257,6 +225,12 @@ class AutoencoderModule(nn.Module):
             ahead, behind = self._draw(z + move), self._draw(z - move)
             squares.append(((ahead - behind) / (2 * step)).flatten(1).square().sum(dim=1).mean())
         return torch.stack(squares).sqrt()
+
+    def train(self, mode: bool = True) -> Self:
+        """Go to training or evaluation mode."""
+        if self.convolves:
+            lay_out(self, torch.channels_last if mode else torch.contiguous_format)
+        return super().train(mode)
 
     def linear_code(self, x: Tensor) -> Tensor | float:
         """Return what the linear path adds to the codes of samples."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,6 @@ from latentmap.models.base import (
     SampleShape,
     check_image_shape,
     check_positive,
-    lay_out,
     n_values,
     output_bias,
     output_layers,
@@ -59,6 +58,7 @@ class ConvAutoencoder(AutoencoderModule):
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=48, learning_rate=0.15, n_steps=2300, one_thread=True)
     images_only: ClassVar[bool] = True
+    convolves: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -84,23 +84,15 @@ class ConvAutoencoder(AutoencoderModule):
 
         down: list[nn.Module] = []
         for i in range(3):
-            down += [
-                nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1, bias=i == 2),
-                *([] if i == 2 else [nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]),
-            ]
+            conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1, bias=i == 2)
+            down += [conv, nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]
         up: list[nn.Module] = []
         for i in (3, 2, 1):
             # Output padding makes up for the rounding of odd sizes: 2s - 1 for an odd size, 2s for an even one.
-            (height, width), last = sizes[i - 1], i == 1
-            padding = (1 - height % 2, 1 - width % 2)
-            up += [
-                DoublingConvTranspose2d(widths[i], widths[i - 1], output_padding=padding, bias=last),
-                *(
-                    output_layers(self.sample_shape, linear_path)
-                    if last
-                    else [nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]
-                ),
-            ]
+            padding = (1 - sizes[i - 1][0] % 2, 1 - sizes[i - 1][1] % 2)
+            spread = DoublingConvTranspose2d(widths[i], widths[i - 1], output_padding=padding, bias=i == 1)
+            up += [spread, nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]
+        down, up = down[:-2], [*up[:-2], *output_layers(self.sample_shape, linear_path)]  # the ends are not normalized
         # A latent_dim equal to the map's size is the map itself, so that `config` builds the same network.
         whole = self.latent_dim == bottleneck_size
         through = [] if whole else [nn.Linear(bottleneck_size, self.latent_dim)]
@@ -110,11 +102,6 @@ class ConvAutoencoder(AutoencoderModule):
         # Looked up once: going through all layers takes as long as a layer.
         self._is_whole = whole and not linear_path
         self._norms = tuple(layer for layer in (*down, *up) if isinstance(layer, nn.BatchNorm2d))
-
-    def train(self, mode: bool = True) -> Self:
-        """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
-        lay_out(self, torch.channels_last if mode else torch.contiguous_format)
-        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstructions of images: (n, *sample_shape) -> (n, *sample_shape)."""

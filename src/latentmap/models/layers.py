@@ -45,26 +45,7 @@ class Description:
 
 
 def describe(model: Any) -> Description:
-    """Return the layers of a fitted model.
-
-    Parameters
-    ----------
-    model : Autoencoder, FittedModel, PcaBaseline, or whatever else has `describe_layers`
-        A fitted one.
-
-    Raises
-    ------
-    LayerError
-        If the model is none of these, or has a layer that is not known here.
-
-    Examples
-    --------
-    >>> from latentmap import Autoencoder, load_dataset
-    >>> digits = load_dataset("digits")
-    >>> description = describe(Autoencoder("linear", epochs=1, random_state=0).fit(digits.train.images))
-    >>> [layer["kind"] for layer in description.facts["encoder"]]
-    ['flatten', 'linear']
-    """
+    """The layers of a fitted model, if it has `describe_layers`; `LayerError` if not, or if one is not known here."""
     if not callable(getattr(model, "describe_layers", None)):
         raise LayerError(
             f"the layers of {type(model).__name__} are not known. Use an Autoencoder or PCA of Latentmap's."

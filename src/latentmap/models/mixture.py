@@ -1,7 +1,4 @@
-"""How codes are distributed: a Gaussian mixture, from which new ones are drawn.
-
-What belongs here: the few numbers of the mixture, how they are found, and drawing. They are kept with a model.
-"""
+"""How codes are distributed: a Gaussian mixture, kept with a model, from which new ones are drawn."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_CODES = 5000  # that a mixture is fitted to
-_COMPONENTS = 10  # as in Ghosh et al. 2020
+_COMPONENTS = 10  # as in P. Ghosh et al. (2020), "From variational to deterministic autoencoders", section 4
 _CODES_EACH = 20  # codes that a component needs
 _PIECE = 8192  # codes drawn at once
 _NUMBERS_EACH = 5  # codes that a full covariance needs for each number of a code
@@ -21,13 +18,7 @@ _NUMBERS_EACH = 5  # codes that a full covariance needs for each number of a cod
 
 @dataclass(frozen=True, eq=False)
 class CodeMixture:
-    """A mixture of normal distributions.
-
-    References
-    ----------
-    P. Ghosh, M. Sajjadi, A. Vergari, M. Black and B. Schölkopf (2020), "From variational to deterministic
-    autoencoders", section 4: ex-post density estimation.
-    """
+    """A mixture of normal distributions."""
 
     weights: NDArray[np.float64]  # (k,), adding up to 1
     means: NDArray[np.float64]  # (k, latent_dim)

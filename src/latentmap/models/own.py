@@ -17,19 +17,7 @@ Pair = tuple[nn.Module, nn.Module]
 
 
 class OwnAutoencoder(AutoencoderModule):
-    """Two modules as one network: ``Autoencoder(model=(encoder, decoder))``.
-
-    Parameters
-    ----------
-    sample_shape : tuple of int
-        Shape of one sample: (channels, height, width), or (n_features,) for vectors.
-    latent_dim : int
-        How many numbers a code has.
-    encoder : nn.Module
-        (n, *sample_shape) -> (n, latent_dim).
-    decoder : nn.Module
-        (n, latent_dim) -> (n, *sample_shape).
-    """
+    """Two modules as one network: ``Autoencoder(model=(encoder, decoder))``."""
 
     def __init__(self, sample_shape: SampleShape, latent_dim: int, *, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__(sample_shape, latent_dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ from latentmap.models.base import (
     Recipe,
     SampleShape,
     check_positive,
-    lay_out,
     n_values,
     output_bias,
     output_layers,
@@ -92,6 +91,7 @@ class ResidualAutoencoder(AutoencoderModule):
     recipe: ClassVar[Recipe] = Recipe(
         batch_size=512, learning_rate=0.1, n_steps=4000, augmentation="affine", bfloat16_pays=True
     )
+    convolves: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -125,11 +125,7 @@ class ResidualAutoencoder(AutoencoderModule):
             nn.BatchNorm1d(width),
             nn.Linear(width, n),
             nn.Unflatten(1, shapes[-1]),
-            *(
-                layer
-                for i, (small, large) in enumerate(pairwise(up), 2)
-                for layer in _double(small, large, i == len(up))
-            ),
+            *(layer for small, large in pairwise(up) for layer in _double(small, large, last=large == up[-1])),
             *output_layers(self.sample_shape, linear_path),
         )
 
@@ -137,11 +133,6 @@ class ResidualAutoencoder(AutoencoderModule):
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """Vectors have a linear path beside; of handwritten images it would cost a part of what is gained."""
         return path_config(sample_shape, latent_dim or 2) if len(sample_shape) == 1 else {}
-
-    def train(self, mode: bool = True) -> Self:
-        """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
-        lay_out(self, torch.channels_last if mode else torch.contiguous_format)
-        return super().train(mode)
 
     @torch.no_grad()
     def start_from(self, start: Components) -> None:
@@ -176,9 +167,8 @@ def _halve(large: SampleShape, small: SampleShape) -> list[nn.Module]:
     return [conv, nn.BatchNorm2d(small[0]), nn.ReLU()]
 
 
-def _double(small: SampleShape, large: SampleShape, last: bool) -> list[nn.Module]:
+def _double(small: SampleShape, large: SampleShape, *, last: bool) -> list[nn.Module]:
     """One step of the decoder's; the last one draws."""
     padding = (1 - large[1] % 2, 1 - large[2] % 2)  # makes up for the rounding of odd sizes
     layer = DoublingConvTranspose2d(small[0], large[0], output_padding=padding, bias=last)
-    before: list[nn.Module] = [nn.BatchNorm2d(small[0]), nn.ReLU()]
-    return [*before, layer]
+    return [nn.BatchNorm2d(small[0]), nn.ReLU(), layer]

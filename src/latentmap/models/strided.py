@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -16,7 +16,6 @@ from latentmap.models.base import (
     SampleShape,
     check_image_shape,
     check_sizes,
-    lay_out,
     n_values,
     output_bias,
     output_layers,
@@ -61,6 +60,7 @@ class StridedAutoencoder(AutoencoderModule):
     recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.05, n_steps=6300, augmentation="crop")
     keeps_components: ClassVar[bool] = False
     images_only: ClassVar[bool] = True
+    convolves: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -91,11 +91,6 @@ class StridedAutoencoder(AutoencoderModule):
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """Always a linear path where its matrices are of a sensible size."""
         return path_config(sample_shape, latent_dim or 64)
-
-    def train(self, mode: bool = True) -> Self:
-        """Go to training or evaluation mode; while training, weights lie as the quick layers want them."""
-        lay_out(self, torch.channels_last if mode else torch.contiguous_format)
-        return super().train(mode)
 
     @torch.no_grad()
     def start_from(self, start: Components) -> None:

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing else; its looks are in ``page.html.j2``."""
+"""The page: one HTML file that needs nothing else; its looks and its standing words are in ``page.html.j2``."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def render(
         groups=groups(experiment),
         pictures=[picture(name, *found) for name, found in pictures.items()],
         explorer=explorer,
-        words=glossary(experiment),
+        labelled=experiment.labelled,
         command=command,
         seconds=[(name.replace("_", " "), f"{value:.1f}") for name, value in seconds.items()],
         version=latentmap.__version__,
@@ -81,55 +81,6 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
         ("Linear directions with 99.9% of the variance", f"{experiment.linear_rank:,}"),
         ("Seed", f"{experiment.seed}"),
     ]
-
-
-def glossary(experiment: Experiment) -> list[tuple[str, str]]:
-    """Return the words of the field that the page uses, each with its meaning, for who meets them first here."""
-    thing = experiment.thing
-    a_thing = "an image" if thing == "image" else "a sample"
-    words = [
-        ("Code, latent space", f"The few numbers that stand for {a_thing}, and the space in which they are points."),
-        (
-            "Encoder, decoder",
-            f"The half of the network that turns {a_thing} into its code, and the one that draws it.",
-        ),
-        (
-            "Bottleneck, latent_dim",
-            f"The narrowest place of the network, and how many numbers fit through it. It holds less than {a_thing} "
-            "does, so the network has to learn what they have in common.",
-        ),
-        ("Reconstruction", f"What the decoder makes of the code of {a_thing}: what survived."),
-        (
-            "Mean squared error (MSE)",
-            "The difference between a value and its reconstruction, squared, and averaged over all values.",
-        ),
-        (
-            "PCA, principal components, linear directions",
-            "The best that can be done with straight lines: the directions in which the data varies most. "
-            "An autoencoder may bend them; where it gains nothing by that, PCA is the better choice.",
-        ),
-        (
-            "Epoch, validation, test split",
-            "One pass over all training data; a part of that data set aside to choose by; and data that nothing was "
-            "learned or chosen from, for the final figures.",
-        ),
-        (
-            "kNN accuracy",
-            "Each code is given the class that most of its 10 nearest training codes have (k nearest neighbours), and "
-            "this is how often that is right: how well the code keeps classes apart, though it never saw them.",
-        ),
-        (
-            "Trustworthiness",
-            f"Whether {thing}s that are neighbours on the map were neighbours before. 1: all were; 0.5: by chance.",
-        ),
-        ("t-SNE", "A layout in the plane that keeps neighbours together. It cannot decode, nor place new data."),
-        (
-            "Median code",
-            f"Number by number the middle of the codes of a class, or of a k-means group: a typical {thing}, decoded.",
-        ),
-        ("Quantiles of the codes", "Steps that each hold as many codes: fine where they crowd."),
-    ]
-    return [word for word in words if experiment.labelled or word[0] != "kNN accuracy"]
 
 
 def columns(experiment: Experiment) -> list[tuple[str, str]]:

@@ -200,29 +200,41 @@ def learn(
         raise TrainingError(result.problem)
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
         _measure_codes(model.module, batches, n_moves=min(_MEASURED, 4 * batches.n_train))
-    seconds = time.perf_counter() - start
+    training = {
+        **result.facts(n_before=model.n_iter),
+        "samples": len(samples) + (model.n_samples if piecewise else 0),
+        "seconds": round(time.perf_counter() - start, 3),
+        "device": str(device),
+    }
     model.prior_is_normal = objective.prior_is_normal
     model.take_in(samples, piecewise=piecewise)
     model.history += [record.as_dict() for record in result.records]
     model.optimizer_state = result.optimizer_state if piecewise else None
-    model.info = {
+    settings = None if checkpoints is None else checkpoints.settings
+    model.info = _info(model, parameters, described, settings, training)
+    return result.problem
+
+
+def _info(
+    model: FittedModel,
+    parameters: Parameters,
+    described: dict[str, Any],
+    settings: dict[str, Any] | None,
+    training: dict[str, Any],
+) -> dict[str, Any]:
+    """What a model file records of how the model was learned."""
+    return {
         **copy.deepcopy(described),
         "error_unit": model.info.get("error_unit"),
         "parameters": {name: value for name, value in parameters.items() if _is_json(value)},
         "seed": model.seed,
-        "settings": None if checkpoints is None else checkpoints.settings,
-        "training": {
-            **result.facts(n_before=model.n_iter),
-            "samples": len(samples) + (model.n_samples if piecewise else 0),
-            "seconds": round(seconds, 3),
-            "device": str(device),
-        },
+        "settings": settings,
+        "training": training,
         "versions": {
             **{module.__name__: module.__version__ for module in (latentmap, torch, np)},
             "python": platform.python_version(),
         },
     }
-    return result.problem
 
 
 @torch.no_grad()

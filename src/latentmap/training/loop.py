@@ -1,8 +1,7 @@
 """The training loop: the only one. Objectives, batches, optimizer, history and checkpoints are its parts.
 
-`train` is one call from beginning to end. Inside, for each epoch, for each batch, one step is taken down the
-objective's gradient; then the validation loss is measured, and the best weights so far are kept. Everything that
-changes meanwhile is in `Training`, so that a checkpoint is that and nothing else.
+For each epoch, for each batch, one step is taken down the objective's gradient; then the validation loss is measured,
+and the best weights so far are kept. Everything that changes meanwhile is in `Training`: a checkpoint is that.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -135,7 +134,10 @@ def train(
         callback.on_train_begin(plan)
     try:
         one_thread = 1 if module.recipe.one_thread else None
-        with _interrupts(checkpoints, stop_wanted) as stops, threads(one_thread), whole_batches(module, batches.ranks):
+        # Without a checkpoint there is nothing to save, and Ctrl-C stops at once.
+        defers = stop_wanted is None and checkpoints is not None
+        interrupts = deferred_interrupts() if defers else nullcontext(stop_wanted or (lambda: False))
+        with interrupts as stops, threads(one_thread), whole_batches(module, batches.ranks):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
@@ -153,15 +155,6 @@ def train(
     return training.result()
 
 
-def _interrupts(
-    checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool] | None
-) -> AbstractContextManager[Callable[[], bool]]:
-    """What says whether to stop; without a checkpoint there is nothing to save, and Ctrl-C stops at once."""
-    if stop_wanted is None and checkpoints is not None:
-        return deferred_interrupts()
-    return nullcontext(stop_wanted or (lambda: False))
-
-
 class Training:
     """One run: the module, the optimizer, and everything else that changes as it goes; parameters as for `train`."""
 
@@ -171,9 +164,9 @@ class Training:
         batches: BatchesBase,
         objective: Objective,
         plan: TrainingPlan,
-        optimizer_state: dict[str, Tensor] | None = None,
-        callbacks: Sequence[Callback] = (),
-        encode: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
+        optimizer_state: dict[str, Tensor] | None,
+        callbacks: Sequence[Callback],
+        encode: Callable[[NDArray[Any]], NDArray[np.float32]] | None,
     ) -> None:
         self.module, self.batches, self.objective, self.plan = module, batches, objective, plan
         self._callbacks, self._encode, self._told = callbacks, encode, time.perf_counter()
@@ -313,11 +306,8 @@ class Training:
     @property
     def _show_every(self) -> int:
         """Steps between two looks that callbacks have at the weights; of few epochs, several in each."""
-        return (
-            -(-self.batches.n_batches // max(1, _LOOKS // self.plan.epochs))
-            if self.plan.decay
-            else self.batches.n_batches
-        )
+        n_looks = max(1, _LOOKS // self.plan.epochs) if self.plan.decay else 1
+        return -(-self.batches.n_batches // n_looks)
 
     def show_weights(self) -> None:
         """Let callbacks encode with the network as it is."""

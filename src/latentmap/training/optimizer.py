@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# The first coefficients of the Polar Express (Amsel et al. 2025, for a smallest singular value of 1e-3): each triple
+# N. Amsel, D. Persson, C. Musco and R. Gower (2025), "The Polar Express: Optimal matrix sign methods and their
+# application to the Muon algorithm", its first coefficients for a smallest singular value of 1e-3: each triple
 # (a, b, c) is the odd polynomial a x + b x^3 + c x^5 that, after those before it, brings [1e-3, 1] nearest to 1.
 _POLAR_EXPRESS = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
@@ -196,18 +197,10 @@ def _in_blocks(matrix: Tensor) -> Tensor:
 def orthogonalize(matrices: Tensor) -> Tensor:
     """Replace the singular values of each matrix by numbers of order one: (batch, rows <= columns) of any number.
 
-    A matrix of zeros stays one, and one whose squares float32 can't hold becomes one.
-
-    Three steps leave them between some 0.2 and 1.9; more would bring them nearer to one, and training gains nothing
-    by it. The iteration is carried out on the Gram matrix of the smaller side, so that the large matrix is multiplied
-    only twice, however many the steps.
-
-    References
-    ----------
-    K. Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks".
-    N. Amsel, D. Persson, C. Musco and R. Gower (2025), "The Polar Express: Optimal matrix sign methods and their
-    application to the Muon algorithm".
+    A matrix of zeros stays one, and one whose squares float32 can't hold becomes one. Three steps leave the values
+    between some 0.2 and 1.9: nearer to one, training gains nothing.
     """
+    # On the Gram matrix of the smaller side, so that the large one is multiplied only twice, however many the steps.
     gram = torch.bmm(matrices, matrices.mT)
     # The root of the Gram matrix's Frobenius norm is the Schatten 4-norm: an upper bound of the largest singular
     # value, and a closer one than the Frobenius norm. Dividing by the largest entry first, which is on the diagonal,

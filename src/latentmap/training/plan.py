@@ -148,20 +148,12 @@ class TrainingResult:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from latentmap.data.preprocessing import Preprocessing
-    >>> from latentmap.models import DenseAutoencoder
-    >>> from latentmap.training import OBJECTIVES, Batches, TrainingPlan, train
-    >>> X = np.random.default_rng(0).normal(size=(100, 5))
-    >>> scaling = Preprocessing.fit(X)
-    >>> batches = Batches(
-    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
-    ... )
-    >>> plan = TrainingPlan("dense", epochs=2, batch_size=30, learning_rate=0.05)
-    >>> result = train(DenseAutoencoder((5,)), batches, OBJECTIVES["reconstruction"](), plan)
-    >>> result.plan.n_train, result.stopped_early
-    (90, False)
+    >>> from latentmap.training import EpochRecord, TrainingPlan, TrainingResult
+    >>> plan = TrainingPlan("dense", epochs=1, batch_size=30, learning_rate=0.05)
+    >>> epoch = EpochRecord(1, train_loss=0.5, valid_loss=0.6, learning_rate=0.05, seconds=0.1)
+    >>> result = TrainingResult(plan, (epoch,), best_epoch=1, optimizer_state={}, stopped_early=False)  # as of `train`
+    >>> result.history[0].loss, result.facts()["epochs"]
+    (0.6, 1)
     """
 
     plan: TrainingPlan

@@ -1,6 +1,6 @@
 """The explorer: one page in which the latent space is touched, with the network running inside it.
 
-What belongs here: what is put into the page (`pack`, `weights`), and the page itself: its looks (``page.html.j2``,
+What belongs here: what is put into the page (`pack`), and the page itself: its looks (``page.html.j2``,
 ``style.css``) and its scripts, one thing a file, which are put together as they are written.
 """
 
@@ -152,7 +152,7 @@ def explore(
     classes, indices = _classes(labels, class_names)
     rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
     indices = None if indices is None else indices[rows]
-    named = models if isinstance(models, Mapping) else {_name(models): models}
+    named = models if isinstance(models, Mapping) else {str(getattr(models, "model_", "PCA")): models}
     if not named:
         raise ValueError("models must hold at least one fitted model, got none.")
     filmed = dict.fromkeys(named, films) if isinstance(films, CodeFilm) else dict(films or {})
@@ -160,6 +160,7 @@ def explore(
     for name, film in filmed.items():
         _check_film(film, named.get(name), name, n)
     is_images, shown = X.ndim > 2, X[rows]
+    features = [f"x{i}" for i in range(X.shape[1])] if feature_names is None else feature_names
     images, range_ = _as_bytes(shown, next(iter(named.values()))) if is_images else (None, None)
     packed = [
         packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
@@ -177,7 +178,7 @@ def explore(
         "rest": REST,
         "images": None if images is None else sheets(images),
         "vectors": None if is_images else numbers(shown.astype(np.float32)),
-        "features": None if is_images else [printable(str(name)) for name in _features(feature_names, X.shape[1])],
+        "features": None if is_images else [printable(str(name)) for name in features],
         "models": packed,
         "made": {**(facts or {}), "Latentmap": latentmap.__version__},
     }
@@ -196,11 +197,6 @@ def of_dataset(dataset: Dataset) -> dict[str, Any]:
         "feature_names": names,
         "title": dataset.name,
     }
-
-
-def _name(model: Any) -> str:
-    """What a model is called on its own."""
-    return str(getattr(model, "model_", "PCA"))
 
 
 def _check_film(film: CodeFilm, model: Any, name: str, n: int) -> None:
@@ -230,11 +226,6 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
         return [str(name) for name in class_names], labels.astype(np.int64)
     found, indices = np.unique(labels, return_inverse=True)
     return [str(name) for name in found], indices.astype(np.int64)
-
-
-def _features(names: Sequence[str] | None, n: int) -> Sequence[str]:
-    """The names of a vector's numbers."""
-    return [f"x{i}" for i in range(n)] if names is None else names
 
 
 def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,6 @@ from latentmap.data.images import resize_images
 from latentmap.data.preprocessing import CHANNELS
 from latentmap.errors import DatasetError
 from latentmap.models.layers import describe
-from latentmap.report.explorer.weights import halved
 from latentmap.training import CodeFilm
 
 _TILE = 64  # pixels across, at most, of an image in a sheet
@@ -27,6 +27,8 @@ _NEIGHBORS = 10
 _DIRECTIONS = 10  # of codes, for sliders and maps
 _FRAMES = 60  # of a film, at most
 _LAID_OUT = 2000  # samples, by t-SNE: a few seconds
+_NOT_HALVED = 4096  # numbers, not worth halving: biases, and all of a small network
+_COARSEST = 2.0**-11  # float16's rounding, by a row's length; numbers out of its range are farther off
 
 
 def numbers(array: NDArray[Any]) -> dict[str, Any]:
@@ -143,3 +145,18 @@ def _disagreement(Z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[
     # Where a class isn't known, on either side, nothing disagrees.
     differ = (labels[rows] != labels[:, None]) & (labels[rows] >= 0) & (labels[:, None] >= 0)
     return np.asarray(differ.mean(axis=1), np.float32)
+
+
+def halved(weights: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float16] | NDArray[np.float32]]:
+    """Large weights as float16, others, and those that float16 can't hold, as they are."""
+    return [_halved(weight) if weight.size > _NOT_HALVED and weight.ndim > 1 else weight for weight in weights]
+
+
+def _halved(weight: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
+    """An array as float16, unless a row is farther off by that than rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        half = weight.astype(np.float16)
+        rows = weight.reshape(len(weight), -1)
+        lost = np.linalg.norm(half.reshape(rows.shape) - rows, axis=1)
+        whole = np.linalg.norm(rows, axis=1)
+        return half if (lost <= _COARSEST * whole).all() else weight

@@ -187,15 +187,12 @@ class Tiles:
         y, shift, va = (row, 2, "bottom") if above else (row + self.height, -2, "top")
         write(self.ax, text, (x, y), (0, shift), ha=side, va=va, **{"linespacing": 1.05, **style})
 
-    def name_row(self, row: int, text: str, detail: str = "") -> None:
-        """Write a name to the left of a row, with a fainter second line."""
+    def name_row(self, row: int, text: str) -> None:
+        """Write a name to the left of a row."""
         middle = (0, row + self.height / 2)
-        shift, va = (1, "bottom") if detail else (0, "center")
-        write(self.ax, two_lines(text, LONGEST_ROW), middle, (-6, shift), ha="right", va=va, fontsize=TEXT)
-        if detail:
-            write(self.ax, detail, middle, (-6, -1), ha="right", va="top", color=FAINT)
+        write(self.ax, two_lines(text, LONGEST_ROW), middle, (-6, 0), ha="right", va="center", fontsize=TEXT)
 
-    def box(self, row: int, column: int, *, rows: int = 1, colour: str = "#e76300") -> None:
-        """Draw a frame round one image, or round `rows` of them one under another."""
-        size = (self.width, rows - 1 + self.height)
-        self.ax.add_patch(Rectangle((column, row), *size, fill=False, edgecolor=colour, lw=1.6, clip_on=False))
+    def box(self, row: int, column: int) -> None:
+        """Draw a frame round one image."""
+        size = (self.width, self.height)
+        self.ax.add_patch(Rectangle((column, row), *size, fill=False, edgecolor="#e76300", lw=1.6, clip_on=False))

@@ -31,33 +31,15 @@ _EPOCHS = 5  # a picture of what size does, in seconds: no figures to quote
 
 @dataclass(frozen=True, eq=False)
 class Growth:
-    """The same samples from codes of several sizes.
+    """The same samples from codes of several sizes."""
 
-    Parameters
-    ----------
-    sizes : tuple of int
-        Numbers a code.
-    X : ndarray, shape (m, ...)
-        The samples.
-    names : tuple of str
-        Their classes, or numbers.
-    X_hat : dict of str to ndarray, shape (n_sizes, m, ...)
-        What comes back, of the network and of PCA.
-    errors : dict of str to tuple of float
-        Mean squared error over at most 1,000 test samples, by size.
-    unit : float or ndarray, shape (n_features,)
-        `measuring_unit` of the samples.
-    n_train, epochs : int
-        How many samples were learned from, and how often.
-    """
-
-    sizes: tuple[int, ...]
-    X: NDArray[Any]
-    names: tuple[str, ...]
-    X_hat: dict[str, NDArray[np.float32]]
-    errors: dict[str, tuple[float, ...]]
-    unit: Unit
-    n_train: int
+    sizes: tuple[int, ...]  # numbers a code
+    X: NDArray[Any]  # (m, ...), the samples
+    names: tuple[str, ...]  # their classes, or numbers
+    X_hat: dict[str, NDArray[np.float32]]  # (n_sizes, m, ...): what comes back, of the network and of PCA
+    errors: dict[str, tuple[float, ...]]  # mean squared error over at most 1,000 test samples, by size
+    unit: Unit  # of the errors; full brightness of images
+    n_train: int  # samples that were learned from
     epochs: int
 
 
@@ -73,19 +55,20 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
         )
     rows = some_of_each_class(dataset.test.labels, len(dataset.test), n)[:n]
     X = dataset.test.X[rows]
-    X_hat: dict[str, list[NDArray[np.float32]]] = {"dense": [], "PCA": []}
-    errors: dict[str, list[float]] = {"dense": [], "PCA": []}
-    for size in sizes:
-        ours = Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train)
-        for name, fitted in (("dense", ours), ("PCA", PcaBaseline(size).fit(train))):
-            X_hat[name].append(decode(fitted, encode(fitted, X)))
-            errors[name].append(float(reconstruction_errors(fitted, test, unit=dataset.unit).mean(dtype="float64")))
+    models: dict[str, list[Any]] = {
+        "dense": [Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train) for size in sizes],
+        "PCA": [PcaBaseline(size).fit(train) for size in sizes],
+    }
+
+    def error(model: Any) -> float:
+        return float(reconstruction_errors(model, test, unit=dataset.unit).mean(dtype="float64"))
+
     return Growth(
-        tuple(sizes),
+        sizes,
         X,
         named(rows, dataset.test.labels, dataset.class_names),
-        {name: np.stack(values) for name, values in X_hat.items()},
-        {name: tuple(values) for name, values in errors.items()},
+        {name: np.stack([decode(model, encode(model, X)) for model in fitted]) for name, fitted in models.items()},
+        {name: tuple(map(error, fitted)) for name, fitted in models.items()},
         dataset.unit,
         len(train),
         _EPOCHS,
@@ -93,25 +76,12 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
 
 
 def growth(result: Growth, features: Features | None = None) -> Figure:
-    """Draw samples as they come back from codes of more and more numbers, PCA's beneath the network's.
-
-    Parameters
-    ----------
-    result : Growth
-        From `grow`.
-    features : Features, optional
-        Of the training samples, where these are vectors.
-
-    Returns
-    -------
-    Figure
-        A column a size and the original last; two rows a sample (of vectors two tables, a row a size).
-    """
+    """Draw samples as they come back from codes of more and more numbers; vectors with their features."""
     return _of_images(result) if result.X.ndim == 4 or features is None else _of_vectors(result, features)
 
 
 def _of_images(result: Growth) -> Figure:
-    """Tiles."""
+    """A column a size and the original last; two rows a sample, PCA's beneath the network's."""
     panels = []
     for i in range(len(result.X)):
         original = to_rgb(result.X[i : i + 1], result.unit)
@@ -131,7 +101,7 @@ def _of_images(result: Growth) -> Figure:
 
 
 def _of_vectors(result: Growth, features: Features) -> Figure:
-    """Tables."""
+    """Two tables a sample, the network's and PCA's: a row a size and the original last."""
     n = min(3, len(result.X))
     shown = features.most_varied(result.X, MOST_SHOWN)
     below = 1.7 if len(shown) <= MOST_NAMED else 0.9

@@ -35,8 +35,10 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
     if different > 1 and max(map(len, written)) > most:
         words = [re.findall(r"[^\W\d_]+|\d+|[\W_]+", name) for name in written]
         shared = {word for word in set.intersection(*map(set, words)) if word.isalnum()}
-        told = ["".join("…" if word in shared else word for word in line) for line in words] if shared else written
-        told = [re.sub(r"[\W_]*…[\W_…]*", "…", name).strip("…") for name in told] if shared else written
+        told = written
+        if shared:
+            marked = ("".join("…" if word in shared else word for word in line) for line in words)
+            told = [re.sub(r"[\W_]*…[\W_…]*", "…", name).strip("…") for name in marked]
         unnumbered = [re.sub(r"^[^\W_]?\d{4,}[\W_]+", "", name) for name in told]
         told = unnumbered if len(set(unnumbered)) == different else told
         written = [new or old for new, old in zip(told, written, strict=True)]

@@ -77,26 +77,12 @@ def blocks(layers: Sequence[Mapping[str, Any]], shape: tuple[int, ...], weights:
     return found
 
 
-def network(descriptions: Mapping[str, Description], n_parameters: Mapping[str, int] | None = None) -> Figure:
-    """Draw the layers of networks from left to right: what comes out of each, and how many numbers each has.
-
-    Parameters
-    ----------
-    descriptions : mapping of str to Description
-        By title; `Autoencoder.describe_layers` gives them.
-    n_parameters : mapping of str to int, optional
-        How many numbers were learned; by default those that are left once norms are folded into other layers.
-
-    Returns
-    -------
-    Figure
-        A row a network; the height of a block is the logarithm of how many values leave it, the code is orange.
-    """
+def network(descriptions: Mapping[str, Description], n_parameters: Mapping[str, int]) -> Figure:
+    """Draw the layers of networks from left to right: what comes out of each, and how many numbers each has."""
     figure = new_figure(2.1 * len(descriptions))
     axes = figure.subplots(len(descriptions), 1, squeeze=False)[:, 0]
     for ax, (name, description) in zip(axes, descriptions.items(), strict=True):
-        n = (n_parameters or {}).get(name) or sum(int(weight.size) for weight in description.weights)
-        _draw_network(ax, name, description, n)
+        _draw_network(ax, name, description, n_parameters[name])
     return figure
 
 

@@ -186,13 +186,11 @@ def vector_reconstructions(
         some = list(zip(chosen, names, strict=True))[start : start + _ACROSS]
         blocks.append([])
         for model in models:
-            errors = [error_text(model.errors[i]) for i, _ in some]
-            if model is models[0]:
-                errors = [f"{name}\n{error}" for (_, name), error in zip(some, errors, strict=True)]
-            plots = [
-                _Plot(model.title, comparison.X[i], model.X_hat[i], error)
-                for (i, _), error in zip(some, errors, strict=True)
-            ]
+            plots = []
+            for i, name in some:
+                error = error_text(model.errors[i])
+                above = f"{name}\n{error}" if model is models[0] else error
+                plots.append(_Plot(model.title, comparison.X[i], model.X_hat[i], above))
             blocks[-1].append((two_lines(model.title, 14), plots))
     for start in range(0, len(models) if extremes else 0, _ACROSS):
         shown = models[start : start + _ACROSS]

@@ -28,20 +28,7 @@ def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.fl
 
 
 def strangest(found: Comparison, features: Features | None = None) -> Figure:
-    """Draw the samples of largest error above what a model makes of them.
-
-    Parameters
-    ----------
-    found : Comparison
-        From `find`.
-    features : Features, optional
-        Of the training samples, where these are vectors.
-
-    Returns
-    -------
-    Figure
-        The samples in rows of ten (of vectors five), the strangest first, with their numbers and errors.
-    """
+    """Draw the samples of largest error above what a model makes of them; vectors with their features."""
     heading = f"The strangest of {found.n:,} samples to {found.models[0].title}"
     if found.X.ndim == 4 or features is None:
         return reconstructions(found, heading=heading, kind="the largest errors, the largest first", extremes=False)

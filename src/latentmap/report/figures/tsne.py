@@ -14,12 +14,7 @@ from latentmap.report.figures.points import CodeMap, legend, scatter
 from latentmap.report.figures.style import TEXT
 
 
-def tsne(
-    result: TsneResult,
-    *,
-    class_names: tuple[str, ...] | None = None,
-    ax: Axes | None = None,
-) -> Figure:
+def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: Axes | None = None) -> Figure:
     """Draw a t-SNE embedding, with what is needed to read it honestly.
 
     Parameters

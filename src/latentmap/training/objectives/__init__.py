@@ -32,24 +32,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
 
 
 def make_objective(name: str, params: Mapping[str, Any] | None = None) -> Objective:
-    """Return an objective by name, with the settings given.
-
-    Parameters
-    ----------
-    name : str
-        A key of `OBJECTIVES`.
-    params : mapping, optional
-        Arguments of its class.
-
-    Returns
-    -------
-    Objective
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is no objective of that name, it has no such setting, or a value is out of range.
-    """
+    """An objective by its name in `OBJECTIVES`, with the settings given; unknown ones of either are refused."""
     check_choice("objective", name, OBJECTIVES)
     if not isinstance(params, (Mapping, type(None))):
         raise TypeError(f"objective_params must be a dict or None, got {params!r}.")

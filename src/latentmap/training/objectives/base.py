@@ -1,7 +1,4 @@
-"""What every objective is: a loss of a module and a batch, and what it must know or learn besides.
-
-What belongs here: the base class, and the batch that the loop hands over. One objective per file beside it.
-"""
+"""What every objective is: a loss of a module and a batch, and what it must know or learn besides."""
 
 from __future__ import annotations
 
@@ -18,24 +15,12 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """What one step learns from.
+    """What one step learns from."""
 
-    Parameters
-    ----------
-    x : Tensor, shape (n * group, *sample_shape)
-        Samples as network input. Where the objective asked for companions, each sample is followed by its own.
-    n : int
-        How many samples were drawn; companions do not count.
-    generator : torch.Generator
-        Random numbers, on the CPU, that depend on the seed, the epoch and the batch alone.
-    share : Share, optional
-        Where several processes learn together: which samples of the batch these are.
-    """
-
-    x: Tensor
-    n: int
-    generator: torch.Generator
-    share: Share | None = None
+    x: Tensor  # (n * group, *sample_shape), network input: each sample, followed by its companions
+    n: int  # how many samples were drawn, without companions
+    generator: torch.Generator  # on the CPU; its numbers depend on the seed, the epoch and the batch alone
+    share: Share | None = None  # where several processes learn together: which samples of the batch these are
 
     @property
     def whole(self) -> int:
@@ -85,21 +70,7 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
-        """Return the loss.
-
-        Parameters
-        ----------
-        module : AutoencoderModule
-            What learns.
-        batch : Batch
-            What it learns from.
-        progress : float, default 1
-            How much of training is done, from 0 to 1.
-
-        Returns
-        -------
-        Tensor, shape ()
-        """
+        """Return the loss, shape (); `progress` says how much of training is done, from 0 to 1."""
         raise NotImplementedError
 
 

@@ -10,16 +10,7 @@ from latentmap.training.objectives.base import Batch, Objective, squared_errors
 
 
 class Reconstruction(Objective):
-    """The mean squared error between samples and their reconstructions, per value.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from latentmap.models import MODELS
-    >>> batch = Batch(torch.rand(8, 5), 8, torch.Generator())
-    >>> Reconstruction()(MODELS["linear"]((5,), 2), batch).shape
-    torch.Size([])
-    """
+    """The mean squared error between samples and their reconstructions, per value."""
 
     loss_is_error = True
     loss_name = "mean squared error"
