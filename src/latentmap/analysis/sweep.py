@@ -6,7 +6,7 @@ The choice is made on a part of the training split that no model learns from; th
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,7 @@ def sweep(
     name: str = "autoencoder",
     seed: int = 0,
     on_size: Callable[[int], None] | None = None,
+    fit_all: Callable[[Sequence[Any], NDArray[Any]], Iterable[Any]] | None = None,
 ) -> Sweep:
     """Fit and measure a model with codes of several sizes, and PCA beside it.
 
@@ -121,6 +122,8 @@ def sweep(
         Decides which samples are kept.
     on_size : callable, optional
         Told of each size as its turn comes.
+    fit_all : callable, optional
+        Fits models, in any number at a time, to samples, and gives them back in their order; by default one by one.
 
     Returns
     -------
@@ -167,10 +170,11 @@ def sweep(
         squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
         variance = max(squares / held.size, 1e-12)
         most = most_components(learned)
+        fitted = iter(()) if fit_all is None else iter(fit_all([make_model(size) for size in sizes], learned))
         for size in sizes:
             if on_size is not None:
                 on_size(size)
-            ours.append(measure(make_model(size).fit(learned), size))
+            ours.append(measure(make_model(size).fit(learned) if fit_all is None else next(fitted), size))
             if size <= most:
                 theirs.append(measure(PcaBaseline(size).fit(learned), size))
     return Sweep(name, tuple(ours), tuple(theirs), *recommend(ours, theirs, name=name))

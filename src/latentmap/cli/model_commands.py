@@ -173,6 +173,7 @@ def decode(
 
 
 def evaluate(
+    context: typer.Context,
     model: Model,
     source: Source,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -182,12 +183,16 @@ def evaluate(
     limit: Limit = None,
     memory: Memory = None,
     data_dir: DataDir = None,
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Measure a model on the test split, beside PCA with as many numbers.
 
     Example: **latentmap evaluate models/mnist mnist**
     """
     starting()
+    if workers is not None and runtime != "torch":
+        raise ValueError(f"--runtime must be torch with --workers, got {runtime}. Leave out one of them.")
     from latentmap import analysis
     from latentmap.analysis.baselines import most_components
     from latentmap.analysis.neighbours import small_classes
@@ -197,6 +202,11 @@ def evaluate(
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
     most = most_components(dataset.train.X)
     rows = {autoencoder.model_: _run_by(autoencoder, runtime)}
+    if workers is not None:
+        from latentmap.distributed.cluster import Spread, cluster
+
+        Bar(f"starting {count(workers, 'worker')}")
+        rows[autoencoder.model_] = Spread(context.with_resource(cluster(workers, address)), autoencoder, workers)
     Bar("measuring on the test split")
     if autoencoder.latent_dim_ <= most:
         pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)

@@ -216,6 +216,8 @@ def sweep(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     force: Force = False,
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Fit a model with codes of several sizes, set each beside PCA, and say which size to take, or to take PCA.
 
@@ -241,7 +243,14 @@ def sweep(
     name = "autoencoder" if model.model == "auto" else model.model
 
     def make_model(latent_dim: int) -> Any:
-        return model.autoencoder(latent_dim, callbacks=[TrainingBar(f"{name} with {count(latent_dim, 'number')}")])
+        bar = [TrainingBar(f"{name} with {count(latent_dim, 'number')}")] if workers is None else []
+        return model.autoencoder(latent_dim, callbacks=bar)
+
+    fit_all = None
+    if workers is not None:
+        from latentmap.distributed.cluster import fit_each
+
+        fit_all = fit_each(workers, address)
 
     result = analysis.sweep(
         data.read(source),
@@ -249,6 +258,7 @@ def sweep(
         make_model,
         name=name,
         seed=model.seed,
+        fit_all=fit_all,
         on_size=lambda latent_dim: show_stage(f"latent_dim_{latent_dim}"),
     )
     if as_json:

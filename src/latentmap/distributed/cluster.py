@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from latentmap.errors import LatentmapError, MissingExtraError
+
+_PIECE = 512  # samples, and multiples of it, that a worker encodes in one go
 
 
 def load_ray() -> Any:
@@ -47,6 +52,62 @@ def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def fit_each(num_workers: int, address: str | None) -> Callable[[Sequence[Any], NDArray[Any]], Iterator[Any]]:
+    """What fits several estimators to the same samples, so many at a time, and gives them back in their order."""
+
+    def fit_all(models: Sequence[Any], X: NDArray[Any]) -> Iterator[Any]:
+        with cluster(num_workers, address) as ray:
+            task, samples = ray.remote(_fit), ray.put(np.asarray(X))
+            for ref in [task.remote(model, samples) for model in models]:
+                yield _got(ray, ref)
+
+    return fit_all
+
+
+def _fit(model: Any, X: NDArray[Any]) -> Any:
+    """A model, fitted."""
+    return model.fit(X)
+
+
+class Spread:
+    """A fitted model whose codes and reconstructions the workers of a cluster compute; else it is the model."""
+
+    def __init__(self, ray: Any, model: Any, num_workers: int) -> None:
+        self._ray, self._task, self._held = ray, ray.remote(_call), ray.put(model)
+        self._model, self._n = model, num_workers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Codes, (n, latent_dim)."""
+        return self._over("transform", X)
+
+    def inverse_transform(self, Z: NDArray[Any]) -> NDArray[Any]:
+        """Samples, (n, *sample_shape)."""
+        return self._over("inverse_transform", Z)
+
+    def _over(self, method: str, rows: NDArray[Any]) -> NDArray[Any]:
+        """A method of the model, over pieces of the rows: of a size by which nothing is rounded otherwise."""
+        step = _PIECE * max(1, -(-len(rows) // (_PIECE * self._n)))
+        pieces = [rows[start : start + step] for start in range(0, len(rows), step)]
+        refs = [self._task.remote(self._held, method, np.ascontiguousarray(piece)) for piece in pieces]
+        return np.concatenate([_got(self._ray, ref) for ref in refs])
+
+
+def _call(model: Any, method: str, rows: NDArray[Any]) -> Any:
+    """What a method of a model makes of rows."""
+    return getattr(model, method)(rows)
+
+
+def _got(ray: Any, ref: Any) -> Any:
+    """What a task gave, or its own error."""
+    try:
+        return ray.get(ref)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause or error from None
 
 
 class _Worker:

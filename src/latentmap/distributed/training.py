@@ -248,10 +248,12 @@ class _Mailbox:
         self._held: list[tuple[str, Any]] = []
         self._fault = False
 
-    def put(self, kind: str, value: Any) -> None:
-        """Leave something."""
-        self._held.append((kind, value))
+    def put(self, kind: str, value: Any) -> bool:
+        """Leave something; whether it is of no use to go on."""
+        if not self._fault:
+            self._held.append((kind, value))
         self._fault |= kind == "error"
+        return self._fault
 
     def take(self) -> list[tuple[str, Any]]:
         """All that was left since."""
@@ -305,7 +307,8 @@ def _learn(config: Mapping[str, Any]) -> None:
     is_first = context.get_world_rank() == 0
 
     def put(kind: str, value: Any) -> None:
-        ray.get(work.mailbox.put.remote(kind, value))
+        if ray.get(work.mailbox.put.remote(kind, value)) and kind != "error":
+            raise TrainingError("training was broken off.")
 
     if ray.get(work.mailbox.has_fault.remote()):
         return
