@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from latentmap.cli import main
-
 START = "forkserver"
 """Nothing of the tests' own process, its threads and locks say, is in these."""
 
 CONTEXT = multiprocessing.get_context(START)
-CONTEXT.set_forkserver_preload(["latentmap.estimator", "latentmap.analysis", "latentmap.cli.app", "pytest"])
+CONTEXT.set_forkserver_preload(["latentmap.estimator", "pytest"])
 
 
 def command(folder, *words):
     """Run a command in this process and in a folder: its status, and what it wrote."""
+    from latentmap.cli import main  # not at the top: some look at what is imported in a process
+
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),

@@ -744,7 +744,8 @@ def test_hard_vectors_are_learned_from(model, case, vectors):
         X *= 1e-12
     elif case == "two samples":
         X = X[:2]
-    ae = Autoencoder(model, 3, epochs=15 if model == "residual" else "auto", random_state=0).fit(X)
+    epochs = 8 if model == "residual" or case == "two samples" else "auto"
+    ae = Autoencoder(model, 3, epochs=epochs, random_state=0).fit(X)
     X_hat = ae.inverse_transform(ae.transform(X))
     assert X_hat.dtype == np.float64
     assert np.isfinite(X_hat).all()
@@ -947,10 +948,11 @@ def test_copies_give_equal_codes(fitted, small, tmp_path, how):
 
 @ALL
 def test_a_pickle_holds_the_weights_and_no_training_data(model, digits):
-    ae = quick(model).fit(digits.train.images)
+    X = digits.train.images[:800]
+    ae = quick(model).fit(X)
     ae.transform(digits.test.images)
     assert len(pickle.dumps(ae)) < 1.05 * 4 * ae.n_parameters_ + 25_000
-    assert digits.train.images.nbytes > 1_400_000
+    assert X.nbytes > 0.05 * 4 * ae.n_parameters_ + 300_000
 
 
 def test_a_pickle_after_partial_fit_goes_on_as_the_original(small):
