@@ -41,7 +41,7 @@ def place(latentmap, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "FIGURES", blank([one for one in build.FIGURES if not one.is_slow]))
     one = [ModelSpec("dense", {"model": "dense", "latent_dim": 2, "epochs": 1}, "")]
     monkeypatch.setattr("latentmap.report.default_specs", lambda *_, **__: one)
-    small = load_dataset("digits", size=16).limit(60)
+    small = load_dataset("digits", size=8).limit(60)
     read = load_dataset
 
     def few(source, **options):

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from latentmap import Autoencoder
+from tests.report.conftest import blank
 
 from .test_frame import refused
 
@@ -269,11 +270,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(latentmap, tmp_path, model, 
 
 
 def test_a_report_of_a_table_holds_everything(latentmap, tmp_path, table, monkeypatch):
-    from latentmap.report.figures import canvas
+    from latentmap.report import build
     from latentmap.training import plan
 
     monkeypatch.setattr(plan, "_FEWEST_STEPS", 3)
-    monkeypatch.setattr(canvas, "DPI", 40)
+    monkeypatch.setattr(build, "FIGURES", blank())
     done = latentmap("report", table, "-o", "r", "--limit", 30, "--label", "kind")
     assert done.status == 0, done.err
     lines = [line.split(": ")[1] for line in done.err.splitlines() if ": validation " in line]

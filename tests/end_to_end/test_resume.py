@@ -1,14 +1,11 @@
 """Nothing is lost on the way: real processes killed, interrupted, and resumed."""
 
-import contextlib
-import io
 import random
 import re
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import pytest
@@ -16,28 +13,22 @@ import pytest
 from latentmap import Autoencoder
 from latentmap.cli import main
 from latentmap.files import writing
+from tests.processes import Process, command
 
 LATENTMAP = Path(sys.executable).with_name("latentmap")
 FIT = ["fit", "digits", "--size", "8", "--limit", "300", "--model", "conv", "--epochs", "15"]
+OFTEN_KEPT = [*FIT, "--checkpoint-every", "0.05"]
 
 
 def start(folder, output, *options):
     """A process that trains; to be killed."""
-    return subprocess.Popen(
-        [LATENTMAP, *FIT, "-o", output, "--checkpoint-every", "0.05", *options],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    return Process(folder, main, [*OFTEN_KEPT, "-o", output, *options])
 
 
 def run(folder, output, *options):
-    """The same command in this process, which spares loading everything again."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
-        warnings.catch_warnings(), pytest.raises(SystemExit) as end,
-    ):  # fmt: skip
-        main([*FIT, "-o", output, *options])
-    return end.value.code, out.getvalue(), without_progress(err.getvalue())
+    """The same command in this process."""
+    status, out, err = command(folder, *FIT, "-o", output, *options)
+    return status, out, without_progress(err)
 
 
 def without_progress(err):
@@ -45,11 +36,11 @@ def without_progress(err):
     return re.sub(r"(?m)^latentmap: (reading|preparing|conv).*\n", "", err)
 
 
-def wait_for_a_new_checkpoint(process, folder, output):
+def wait_for_a_new_checkpoint(is_alive, folder, output):
     """Wait until a process is at work, or done."""
     path = folder / f"{output}.unfinished" / "checkpoint.safetensors"
     began = time.time()
-    while process.poll() is None and time.time() < began + 120:
+    while is_alive() and time.time() < began + 120:
         if path.is_file() and path.stat().st_mtime > began:
             return
         time.sleep(0.01)
@@ -73,13 +64,12 @@ def test_a_process_killed_again_and_again_ends_with_the_same_bits(tmp_path, whol
     n_killed = 0
     for _ in range(2):
         process = start(tmp_path, "m", "--resume")
-        wait_for_a_new_checkpoint(process, tmp_path, "m")
+        wait_for_a_new_checkpoint(process.is_alive, tmp_path, "m")
         time.sleep(moments.uniform(0, 0.2))
         process.kill()
-        _, err = process.communicate()
-        err = without_progress(err)
-        n_killed += process.returncode == -signal.SIGKILL
-        assert err == ""
+        status, _, err = process.end()
+        n_killed += status == -signal.SIGKILL
+        assert without_progress(err) == ""
     assert n_killed >= 1
     assert run(tmp_path, "m", "--resume") == (0, "m\n", "")
     assert weights(tmp_path / "m") == weights(whole)
@@ -90,8 +80,8 @@ def test_a_process_killed_again_and_again_ends_with_the_same_bits(tmp_path, whol
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, whole):
-    process = start(tmp_path, "m")
-    wait_for_a_new_checkpoint(process, tmp_path, "m")
+    process = subprocess.Popen([LATENTMAP, *OFTEN_KEPT, "-o", "m"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    wait_for_a_new_checkpoint(lambda: process.poll() is None, tmp_path, "m")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -115,9 +105,8 @@ def test_another_run_of_the_same_output_is_refused_and_destroys_nothing(tmp_path
     (tmp_path / "m.unfinished").mkdir()
     (tmp_path / "m.unfinished" / "checkpoint.safetensors").write_text("of the first run")
     with writing(tmp_path / "m"):
-        process = start(tmp_path, "m", "--force")
-        _, err = process.communicate(timeout=120)
-    assert process.returncode == 1
+        status, _, err = start(tmp_path, "m", "--force").end()
+    assert status == 1
     assert (
         without_progress(err)
         == "latentmap: error: another run is writing m. Wait for it to end, or choose another name.\n"

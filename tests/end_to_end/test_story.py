@@ -10,6 +10,7 @@ import pytest
 
 from latentmap import Autoencoder, load_dataset
 from latentmap.report.figures import FIGURES
+from tests.processes import command
 
 LATENTMAP = Path(sys.executable).with_name("latentmap")
 
@@ -52,8 +53,10 @@ def test_the_report_of_a_slice_of_mnist_is_whole(tmp_path):
     from latentmap.data.builtin import find_folder
 
     root = find_folder("mnist").parent
-    out = latentmap(tmp_path, "report", "mnist", "-o", "out", "--limit", 100, "--data-dir", root)
-    assert out == "out/report.html\n"
+    status, out, err = command(tmp_path, "report", "mnist", "-o", "out", "--limit", 100, "--data-dir", root)
+    assert (status, out) == (0, "out/report.html\n"), err
+    assert all(line.startswith("latentmap: ") for line in err.splitlines())
+    assert "warning" not in err
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"report.html", "metrics.json", "figures", "models"} <= names
     figures = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}

@@ -27,11 +27,11 @@ def test_what_comes_out_has_the_shape_of_what_goes_in(name, size, channels):
 @pytest.mark.parametrize("shape", [(11, 9), (16, 24, 3), (9, 8, 4)])
 def test_a_little_training_works_at_odd_sizes_and_in_colour(name, shape):
     y, x = np.mgrid[: shape[0], : shape[1]]
-    shifts = np.random.default_rng(0).random(60)[:, None, None] * 6
+    shifts = np.random.default_rng(0).random(40)[:, None, None] * 6
     images = (120 + 100 * np.sin(x / 3 + shifts) * np.cos(y / 4)).astype(np.uint8)
     if len(shape) == 3:
         images = np.stack([images] * shape[2], axis=-1)
-    ae = Autoencoder(name, 2, epochs=8, random_state=0).fit(images)
+    ae = Autoencoder(name, 2, epochs=4, random_state=0).fit(images)
     assert ae.inverse_transform(ae.transform(images)).shape == images.shape
     assert -ae.score(images) < np.var(images.astype(float), axis=0).mean()
 
@@ -42,7 +42,7 @@ def test_vectors_of_any_width_and_scale(name, n_features):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 2)) @ rng.normal(size=(2, n_features)) * 10.0 ** rng.uniform(-6, 6, n_features)
     X[:, n_features // 2 :: 7] = 5.0 if n_features > 2 else X[:, n_features // 2 :: 7]  # constant features
-    ae = Autoencoder(name, min(2, n_features), epochs=30 if n_features < 3000 else 8, random_state=0).fit(X)
+    ae = Autoencoder(name, min(2, n_features), epochs=12 if n_features < 3000 else 4, random_state=0).fit(X)
     X_hat = ae.inverse_transform(ae.transform(X))
     assert X_hat.shape == X.shape
     assert np.isfinite(X_hat).all()

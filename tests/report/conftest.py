@@ -12,7 +12,7 @@ from latentmap.report import ModelSpec, build, build_report
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Renderer
 
-KINDS = {"10 classes": (10, 1), "20 classes": (20, 1), "3 classes": (3, 1), "no labels": (None, 1), "colour": (10, 3)}
+KINDS = {"20 classes": (20, 1), "3 classes": (3, 1), "colour without labels": (None, 3)}
 KINDS |= {"vectors": (3, 0), "vectors without labels": (None, 0)}
 
 
@@ -48,8 +48,8 @@ def small_dataset(kind, n_train=120, n_test=60):
     patterns = rng.integers(0, 256, (n_classes or 5, 9, 7, channels))
     images = np.clip(patterns[labels] + rng.normal(0, 40, (len(labels), 9, 7, channels)), 0, 255).astype(np.uint8)
     if channels == 0:  # features of different units, one of them constant
-        scale = np.array([1, 10, 100, 0.1, 1, 1, 1, 1, 1, 1, 5, 0])
-        vectors = rng.normal(size=(n_classes or 5, 12))[labels] + rng.normal(0, 0.4, (len(labels), 12))
+        scale = np.array([1, 10, 100, 0.1, 1, 1, 1, 5, 0])
+        vectors = rng.normal(size=(n_classes or 5, 9))[labels] + rng.normal(0, 0.4, (len(labels), 9))
         images = (vectors * scale + 3).astype(np.float32)
     names = tuple(f"a class called {i}" if i % 2 else str(i) for i in range(n_classes)) if n_classes else None
     if n_classes is None:
@@ -83,7 +83,7 @@ def browser():
         browser.close()
 
 
-SEVERAL = ["20 classes", "no labels", "colour", "vectors", "vectors without labels"]
+SEVERAL = ["20 classes", "colour without labels", "vectors", "vectors without labels"]
 
 
 @pytest.fixture(scope="session", params=SEVERAL)

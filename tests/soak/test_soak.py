@@ -1,16 +1,20 @@
 """A minute of the long experiments: none of them may find a loss."""
 
-import subprocess
-import sys
-
 import pytest
+import torch
+
+from tests.processes import Process
+
+
+def soak(*words):
+    """The experiments; they fork, and what has computed with several threads can't."""
+    from tests.soak.__main__ import main
+
+    torch.set_num_threads(1)
+    main(words)
 
 
 @pytest.mark.parametrize("experiment", ["events", "small_disk", "races", "kills"])
-def test_nothing_is_lost(experiment):
-    # A process of its own: it forks, and one that has computed with many threads cannot.
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.soak", "--minutes", "0.1", "--only", experiment],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_nothing_is_lost(experiment, tmp_path):
+    status, *written = Process(tmp_path, soak, "--minutes", "0.1", "--only", experiment).end()
+    assert status == 0, written

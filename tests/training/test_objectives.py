@@ -82,7 +82,7 @@ def test_a_run_can_be_cut_anywhere_and_resumed_to_the_same_bits(name, small, tmp
 def test_neighbours_are_poor_before_training_and_good_after(digits):
     before = evaluate(fitted(digits, "neighbors", epochs=1, learning_rate=1e-9), digits)
     plain = evaluate(fitted(digits, "reconstruction"), digits)
-    after = evaluate(fitted(digits, "neighbors", model="residual", epochs=15), digits)
+    after = evaluate(fitted(digits, "neighbors", model="residual", epochs=10), digits)
     assert before.knn_accuracy < 0.7
     assert after.knn_accuracy > max(0.9, plain.knn_accuracy)
     assert after.trustworthiness > plain.trustworthiness > before.trustworthiness
@@ -90,7 +90,7 @@ def test_neighbours_are_poor_before_training_and_good_after(digits):
 
 
 def test_the_weight_trades_errors_for_neighbours(digits):
-    loose, strict = (fitted(digits, "neighbors", objective_params={"weight": w}, epochs=12) for w in (0.0, 30.0))
+    loose, strict = (fitted(digits, "neighbors", objective_params={"weight": w}, epochs=6) for w in (0.0, 30.0))
     X = digits.test.images
     assert strict.score(X) > loose.score(X)
     assert evaluate(strict, digits).knn_accuracy < evaluate(loose, digits).knn_accuracy
@@ -115,7 +115,7 @@ def test_one_pair_has_no_strangers():
 
 
 def test_denoising_beats_plain_reconstruction_on_noisy_images(digits):
-    plain, denoising = (fitted(digits, name, latent_dim=16) for name in ("reconstruction", "denoising"))
+    plain, denoising = (fitted(digits, name, latent_dim=16, epochs=20) for name in ("reconstruction", "denoising"))
     X = digits.test.images
     rng = np.random.default_rng(0)
     noisy = np.clip(X + rng.normal(0, 0.5 * X.std(), X.shape), 0, 255) * (rng.random(X.shape) > 0.25)
@@ -161,7 +161,9 @@ def test_variational_codes_are_about_standard_normal_and_deterministic(digits):
 
 
 def test_a_large_beta_switches_numbers_off(digits):
-    few, many = (fitted(digits, "variational", latent_dim=16, objective_params={"beta": b}) for b in (30, 1))
+    few, many = (
+        fitted(digits, "variational", latent_dim=16, objective_params={"beta": b}, epochs=20) for b in (30, 1)
+    )
     X = digits.test.images
     assert active_units(few.transform(X)) < active_units(many.transform(X))
     assert few.score(X) < many.score(X)

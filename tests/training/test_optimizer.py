@@ -1,11 +1,12 @@
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
 
+from latentmap import Autoencoder
 from latentmap.training.optimizer import Muon, linear_decay, orthogonalize
+from tests.processes import Process
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (4, 9), (8, 72), (32, 128)])
@@ -112,13 +113,14 @@ def test_weight_decay_shrinks_matrices_and_not_vectors():
     assert torch.equal(moved[0.5][1], moved[0.0][1])
 
 
-def test_the_first_optimizer_does_not_import_a_compiler():
+def fit_and_look_for_a_compiler():
+    Autoencoder(epochs=1).fit(np.random.default_rng(0).random((40, 5)))
+    sys.exit("torch._dynamo" in sys.modules)
+
+
+def test_the_first_optimizer_does_not_import_a_compiler(tmp_path):
     """It would take seconds at the start of every process that trains."""
-    code = (
-        "import sys; from latentmap import Autoencoder; import numpy as np;"
-        "Autoencoder(epochs=1).fit(np.random.rand(40, 5)); sys.exit('torch._dynamo' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert Process(tmp_path, fit_and_look_for_a_compiler).end()[0] == 0
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])

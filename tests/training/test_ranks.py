@@ -19,6 +19,7 @@ from latentmap.models import MODELS
 from latentmap.training import OBJECTIVES, Callback, CodeFilm
 from latentmap.training.optimizer import Muon
 from latentmap.training.ranks import Ranks
+from tests import processes
 
 COMBINATIONS = [
     (kind, model, objective, "auto")
@@ -95,7 +96,8 @@ def free_port():
 
 def together(size, folder, work, *given):
     """The results of all processes of a group."""
-    multiprocessing.spawn(in_group, (size, free_port(), str(folder), work, *given), nprocs=size)
+    given = (size, free_port(), str(folder), work, *given)
+    multiprocessing.start_processes(in_group, given, nprocs=size, start_method=processes.START)
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(size)]
 
 
@@ -142,7 +144,7 @@ class Dies(Callback):
 
 
 def fit_with_checkpoint(folder, callbacks, resume):
-    ae = Autoencoder("residual", 2, epochs=3, random_state=0, callbacks=callbacks)
+    ae = Autoencoder("conv", 2, epochs=3, random_state=0, callbacks=callbacks)
     ae.fit(data("images"), checkpoint=folder, resume=resume, checkpoint_every=0)
     return flat(ae.module_.parameters()), ae.transform(data("images"))
 
