@@ -19,6 +19,7 @@ BENCHMARKS = (
     "distributed",
     "busy",
     "larger_than_memory",
+    "past_memory",
 )
 
 
