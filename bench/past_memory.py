@@ -116,8 +116,8 @@ def main() -> None:
     )
     model = folder / "model"
     seconds, most = run(
-        "fit", images, "-o", model, "--model", options.model, "--epochs", options.passes, "--memory", "2GiB", "--force",
-        "--seed", 0, threads=2,
+        "fit", images, "-o", model, "--model", options.model, "--epochs", options.passes, "--memory", "2GiB",
+        "--force", "--seed", 0, threads=2,
     )  # fmt: skip
     print(f"fit, {options.passes} pass(es), 2 threads: {seconds:.0f} s in all, {most:,.0f} MiB", flush=True)
     some = folder / "some"

@@ -87,6 +87,7 @@ MODULES = {
     "latentmap.training": "How it is learned: objectives, callbacks, the loop.",
     "latentmap.analysis": "What was learned: arrays in, frozen results out. Any model with `transform` and "
     "`inverse_transform` will do.",
+    "latentmap.distributed": "Work shared by a Ray cluster.",
     "latentmap.report": "How it is shown: figures, and the page.",
 }
 

@@ -15,7 +15,8 @@ from tests.report.conftest import blank
 
 ROOT = Path(__file__).parents[2]
 STAND_INS = {"SOURCE": "digits", "MODEL": "a-model", "DATA": "data", "DIR": "here"}
-NOT_HERE = re.compile(r"--resume|COMMAND|--install-completion")  # told of elsewhere: test_resume, test_frame
+# Told of elsewhere: test_resume, test_frame, and tests/distributed.
+NOT_HERE = re.compile(r"--resume|COMMAND|--install-completion|--workers|s3://")
 
 
 def commands(path):

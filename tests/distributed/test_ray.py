@@ -1,5 +1,6 @@
 """The same by a cluster of Ray: models and codes are those of one machine, whatever is killed meanwhile."""
 
+import json
 import os
 import random
 import time
@@ -99,6 +100,7 @@ def test_a_model_is_that_of_two_processes_though_a_node_is_killed(nodes, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.skipif(not SLOW, reason="half a minute: set LATENTMAP_SLOW=1")
 def test_a_fault_of_the_data_ends_it_and_is_one_line(nodes, tmp_path):
     np.save(tmp_path / "X.npy", np.full((20, 3), np.nan))
     with pytest.raises(DatasetError, match="nan in row 0"):
@@ -130,3 +132,39 @@ def test_codes_are_those_of_one_process_though_a_worker_is_killed(nodes, tmp_pat
     assert len(shares) > 20
     assert shares == sorted(shares)
     assert shares[-1] == 1
+
+
+def test_commands_share_the_work(nodes, latentmap):
+    def done(*words):
+        found = latentmap(*words)
+        assert found.status == 0, found.err
+        return found
+
+    shared = ("--workers", "2", "--address", nodes.address)
+    done("fit", "digits", "-o", "model", "--epochs", "1", "--model", "linear", "--seed", "0")
+    alone = json.loads(done("evaluate", "model", "digits", "--json").out)
+    assert json.loads(done("evaluate", "model", "digits", "--json", *shared).out) == alone
+    sizes = ("sweep", "digits", "--model", "linear", "--epochs", "1", "--latent-dims", "1,2", "--json")
+    alone = json.loads(done(*sizes).out)
+    assert json.loads(done(*sizes, *shared).out) == alone
+    if SLOW:
+        done("fit", "digits", "-o", "shared", "--epochs", "2", "--seed", "0", *shared)
+        assert done("info", "shared").status == 0
+        again = latentmap("fit", "digits", "-o", "shared", "--epochs", "2", "--seed", "0", *shared)
+        assert again.status == 1
+        assert "shared exists" in again.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("fit", "digits", "-o", "model", "--storage", "run"), "--address and --storage go with --workers"),
+        (("fit", "digits", "-o", "model", "--address", "auto"), "--address and --storage go with --workers"),
+        (("evaluate", "model", "digits", "--workers", "2", "--runtime", "onnx"), "--runtime must be torch"),
+        (("fit", "digits", "-o", "model", "--workers", "0"), "greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_starts(latentmap, words, message):
+    done = latentmap(*words)
+    assert done.status != 0
+    assert message in done.err
