@@ -130,6 +130,53 @@ def test_images_that_cannot_be_read_are_named(tmp_path, model, capsys, monkeypat
     assert run(*command, "--skip-bad") == 0
 
 
+def test_parts_are_alike_though_their_content_is_not(tmp_path, monkeypatch):
+    """What black and white are, and which columns there are, is one for all parts."""
+    monkeypatch.setattr(encoding, "_PART_ROWS", 100)
+    (tmp_path / "in").mkdir()
+    deep = X[:300].astype(np.uint16) * 16
+    deep[:100] //= 8  # alone these would be taken for images of 10 bits or so
+    labels = [None] * 100 + ["a", "b"] * 100
+    columns = {"x": pa.FixedShapeTensorArray.from_numpy_ndarray(deep), "label": labels}
+    pq.write_table(pa.table(columns), tmp_path / "in" / "0.parquet", row_group_size=100)
+    dataset = load_dataset(tmp_path / "in", test_fraction=0)
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(load_dataset(X[:50], test_fraction=0).train.X)
+    ae.save(tmp_path / "model")
+    assert run("encode", tmp_path / "model", tmp_path / "in", "-o", tmp_path / "all.parquet") == 0
+    assert run("encode", tmp_path / "model", tmp_path / "in", "-o", tmp_path / "codes") == 0
+    Z, known = codes(tmp_path / "codes")
+    whole = pq.read_table(tmp_path / "all.parquet")
+    np.testing.assert_array_equal(Z, np.column_stack([whole["z1"].to_numpy(), whole["z2"].to_numpy()]))
+    assert known["class"].to_pylist()[100:] == ["a", "b"] * 100
+    assert dataset.class_names[:2] == ("a", "b")
+
+
+def test_a_part_of_which_nothing_can_be_read_is_no_fault(tmp_path, model, monkeypatch, capsys):
+    monkeypatch.setattr(encoding, "_PART_IMAGES", 2)
+    (tmp_path / "in").mkdir()
+    for i in range(30):
+        Image.fromarray(X[i]).save(tmp_path / "in" / f"{i}.png")
+    for i in (4, 5):
+        (tmp_path / "in" / f"{i}.png").write_bytes(b"no image")
+    assert run("encode", model, tmp_path / "in", "-o", tmp_path / "codes") == 0
+    assert "2 of 30 rows cannot be read" in capsys.readouterr().err
+    assert len(codes(tmp_path / "codes")[0]) == 28
+
+
+def test_what_a_killed_worker_left_goes_and_a_strangers_file_stays(tmp_path, model):
+    write(tmp_path / "in")
+    (tmp_path / "codes").mkdir()
+    (tmp_path / "codes" / "mine.txt").write_text("kept")
+    command = ("encode", model, tmp_path / "in", "-o", tmp_path / "codes")
+    assert run(*command) == run(*command, "--force") == 1
+    assert [path.name for path in (tmp_path / "codes").iterdir()] == ["mine.txt"]
+    (tmp_path / "codes" / "mine.txt").unlink()
+    assert run(*command) == 0
+    (tmp_path / "codes" / ".part-00001.parquet.0a1b.part").write_text("half")
+    assert run(*command) == 0
+    assert not list((tmp_path / "codes").glob(".*"))
+
+
 def test_object_storage_holds_both(bucket, tmp_path, model):
     write(tmp_path / "in")
     bucket.upload(tmp_path / "in", "in")
@@ -177,7 +224,7 @@ def test_memory_does_not_grow_with_the_data(tmp_path, model):
         (("in", "-o", "codes", "--limit", "5"), "--limit goes with a file of codes"),
         (("in", "-o", "codes.npy", "--workers", "2"), "output must be a folder or an address with --workers"),
         (("nothing", "-o", "codes"), "nothing"),
-        (("in/*.png", "-o", "codes"), "no image and no Parquet file matches in/*.png"),
+        (("in/*.png", "-o", "codes"), "no image and no Parquet file matches"),
     ],
 )
 def test_what_cannot_be_is_said(tmp_path, model, monkeypatch, capsys, words, message):

@@ -125,10 +125,7 @@ def fit(
     from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
 
     ranks = context.with_resource(join())
-    if workers is None and (storage is not None or address is not None):
-        raise ValueError("--address and --storage go with --workers. Say how many there are to be.")
-    if workers is not None and ranks.size > 1:
-        raise ValueError("--workers and torchrun exclude each other: both share training. Take one of them.")
+    _check_workers(ranks.size, workers, address=address, storage=storage)
     unfinished = unfinished_of(output) if storage is None else storage
     callbacks: list[Callback] = []
     if ranks.is_first:  # which writes for all
@@ -141,16 +138,19 @@ def fit(
         callbacks = [TrainingBar(ends_with_a_line=False), *([TensorBoard(tensorboard)] if tensorboard else [])]
     autoencoder = model.estimator(callbacks)  # which refuses settings of the objective before anything is read
     if workers is not None:
-        from latentmap.distributed.training import fit_and_tell
+        if resume and _is_done(output, unfinished, autoencoder, None):
+            note(f"{output} is finished already, there is nothing to resume.")
+        else:
+            from latentmap.distributed.training import fit_and_tell
 
-        Bar(f"starting {count(workers, 'worker')} (objective: {model.objective})")
-        autoencoder, facts = fit_and_tell(
-            autoencoder, source, num_workers=workers, address=address, storage=unfinished, resume=resume,
-            checkpoint_every=checkpoint_every, tell=note, **data.as_arguments(),
-        )  # fmt: skip
-        autoencoder.save(output, metadata=facts)
-        remove_checkpoint(unfinished)
-        note(_summary(autoencoder, output, source, data.data_dir))
+            Bar(f"starting {count(workers, 'worker')} (objective: {model.objective})")
+            autoencoder, facts = fit_and_tell(
+                autoencoder, source, num_workers=workers, address=address, storage=unfinished, resume=resume,
+                checkpoint_every=checkpoint_every, tell=note, **data.as_arguments(),
+            )  # fmt: skip
+            autoencoder.save(output, metadata=facts)
+            remove_checkpoint(unfinished)
+            note(_summary(autoencoder, output, source, data.data_dir))
         answer(output)
         return
     dataset = ranks.in_turn(lambda: data.read(source))  # the first fills the cache for the others
@@ -171,6 +171,14 @@ def fit(
     answer(output)
 
 
+def _check_workers(n_processes: int, workers: int | None, **given: str | None) -> None:
+    """Refuse what goes with workers where there are none, and workers where torchrun has started others."""
+    if workers is None and any(value is not None for value in given.values()):
+        raise ValueError("--address and --storage go with --workers. Say how many there are to be.")
+    if workers is not None and n_processes > 1:
+        raise ValueError("--workers and torchrun exclude each other: both share training. Take one of them.")
+
+
 def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path | None) -> str:
     """What training came to, and what to do next."""
     from latentmap.cli.progress import reached
@@ -186,13 +194,18 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
 
 def _is_done(output: Path, unfinished: Path | str, autoencoder: Autoencoder, X: Any) -> bool:
     """Whether a run with these settings has been finished, and its checkpoint removed."""
+    import numpy as np
+
     from latentmap.estimator import Autoencoder
     from latentmap.models.files import is_model_folder
     from latentmap.training.checkpoints import check_settings, has_checkpoint
 
     if has_checkpoint(unfinished) or not is_model_folder(output):
         return False
-    check_settings(output, Autoencoder.load(output).settings_ or {}, autoencoder.settings(X))
+    wanted = autoencoder.settings(np.zeros((1, 1)) if X is None else X)
+    if X is None:  # which the workers have: only they could compare it
+        wanted = {name: value for name, value in wanted.items() if not name.endswith("of the data")}
+    check_settings(output, Autoencoder.load(output).settings_ or {}, wanted)
     return True
 
 

@@ -142,7 +142,7 @@ def _reading_of_images(
         chosen = replace(chosen, channels=channels)
     dtype = np.result_type(*(X.dtype for X in arrays))
     levels = (0.0, 255.0, 1.0)
-    if dtype != np.uint8:
+    if dtype != np.uint8 and options.pixels is None:
         levels = find_levels(samples for X in arrays for _, samples in _pieces(X, np.arange(len(X))))
     return options.choose_range(chosen, dtype, levels, notes)
 

@@ -265,6 +265,8 @@ def read_encoded(
     depths: dict[str, list[int]] = {}
     unreadable: dict[int, str] = {}
     rows = np.arange(n) if looked_at is None else looked_at
+    if options.pixels is not None:
+        rows = rows[:0]
     for row, found in _in_parallel(fetch, rows, probe):
         if isinstance(found, UnreadableImageError):
             unreadable[row] = str(found)
@@ -272,7 +274,7 @@ def read_encoded(
             sizes[found[0]] += 1
             grey = grey and found[1]
             depths.setdefault(found[2], []).append(row)
-    if not sizes:
+    if not sizes and options.pixels is None:
         first = printable(names[0]) if names else "image 0"
         raise DatasetError(
             f"none of the {len(rows):,} images in {name} can be read. The first is {first}: {unreadable.get(0, '')}."

@@ -179,6 +179,7 @@ class ReadOptions:
     header: bool | None = None  # None leaves it to the file
     missing: Missing | None = None  # None refuses gaps
     reading: Reading | None = None  # of the model that the data is for; then nothing else is asked
+    pixels: tuple[float, float] | None = None  # with it: which are black and white; nothing is looked at beforehand
     test_fraction: float = TEST_FRACTION  # where the source has no splits; 0 keeps all in order
     limit: int | None = None  # the most samples of a split
     budget: int = 2**63  # the most bytes of samples to hold
@@ -242,6 +243,8 @@ class ReadOptions:
     ) -> tuple[Reading, tuple[float, float]]:
         """Return how pixels of a type and levels are held, and which of their values are black and white."""
         low, high, step = levels
+        if self.pixels is not None:
+            return chosen, self.pixels
         own = pixel_range(dtype, low, high)
         if not own[1] - own[0] < np.inf:
             raise DatasetError(

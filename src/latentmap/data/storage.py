@@ -9,9 +9,10 @@ import fnmatch
 import io
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -38,7 +39,7 @@ def is_pattern(source: object) -> bool:
 class StoredFile:
     """A file of a file system: what readers need of a `Path`."""
 
-    filesystem: Any
+    filesystem: Any = field(compare=False)
     path: str  # as the file system names it
     size: int  # bytes
     changed: int  # nanoseconds since 1970
@@ -137,9 +138,10 @@ class Storage:
                     file.write(content)
                 return
             filesystem.create_dir(path, recursive=True)
-            with filesystem.open_output_stream(f"{path}/.{name}.part") as file:
+            temporary = f"{path}/.{name}.{uuid.uuid4().hex}.part"  # another worker may be at the same file
+            with filesystem.open_output_stream(temporary) as file:
                 file.write(content)
-            filesystem.move(f"{path}/.{name}.part", place)
+            filesystem.move(temporary, place)
 
     def read(self, name: str) -> bytes | None:
         """The content of a file of this folder; None where there is none."""
@@ -151,6 +153,11 @@ class Storage:
                 return None
             with filesystem.open_input_stream(f"{path}/{name}") as file:
                 return bytes(file.read())
+
+    def open(self, name: str) -> Any:
+        """A file of this folder, to be read here and there."""
+        with _explained(f"{self.address}/{name}", DatasetError):
+            return self.filesystem.open_input_file(f"{self.path}/{name}")
 
     def remove(self, name: str) -> None:
         """Remove a file of this folder, where it is there."""

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from latentmap.data.codes import as_utf8
 from latentmap.data.loading import find_files, read_files
 from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, state_of
 from latentmap.data.source import ReadOptions, Samples, SourceInfo
-from latentmap.data.storage import Storage
+from latentmap.data.storage import Storage, is_address
 from latentmap.errors import DatasetError, OutputError
 from latentmap.models.fitted import FEW
 
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 _FORMAT = 1
 _FACTS = "_encoding.json"
 _UNREADABLE = "_unreadable.parquet"
+_OURS = re.compile(r"\.?(_encoding\.json|_unreadable\.parquet|part-\d+\.parquet)(\.\w+\.part)?")
 _MOST_UNREADABLE = 0.1
+_IMAGES_LOOKED_AT = 2048
 _PART_ROWS = 2**17  # of a part, unless a row group has more
 _PART_IMAGES = 2**13  # files of their own
 _BATCH = 2**13  # rows encoded at once: a multiple of what the network takes, as one machine does
@@ -107,6 +110,16 @@ class Source:
             raise DatasetError(f"{source} has no rows.")
         return cls(tuple(parts), n, digest.hexdigest())
 
+    def pixels(self, options: ReadOptions) -> tuple[float, float]:
+        """Which pixels are black and white, by a few images or files: of each part alone it might differ."""
+        if self.parts[0].shard is None:
+            images = [one for part in self.parts for one in part.images]
+            some = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, _IMAGES_LOOKED_AT).astype(int))]
+            return read_files(self.parts[0].folder, some, [], [], options)[0].pixels
+        shards = list(dict.fromkeys(part.shard for part in self.parts if part.shard is not None))
+        few = [shards[i] for i in sorted({0, len(shards) // 2, len(shards) - 1})]
+        return read_files(self.parts[0].folder, [], few, [], options)[0].pixels
+
 
 def _group_sizes(shard: Shard) -> list[int]:
     """How many rows each row group of a file has."""
@@ -164,13 +177,16 @@ def _codes(
         known: dict[str, Any] = {"file": part.names_of(there)}
         if part.shard is not None:
             known["row"] = there
-        if info.labels is not None and classes is not None:
-            known["class"] = classes[info.labels[there]]
+            if info.reading.label is not None:  # of images in files, folders say the class
+                known["class"] = [""] * len(there) if classes is None else classes[info.labels[there]]  # type: ignore[index]
         few = max(FEW - len(X), 0)  # codes are those of one machine, which encodes more at once
         Z = autoencoder.transform(np.concatenate([X, X[-1:].repeat(few, axis=0)]))[: len(X)]
         tables.append(pyarrow().table({**known, **{f"z{i + 1}": Z[:, i] for i in range(Z.shape[1])}}))
     if not tables:
-        schema = {"file": [""], **({"row": np.zeros(1, np.int64)} if part.shard is not None else {})}
+        schema: dict[str, Any] = {"file": [""]}
+        if part.shard is not None:
+            schema["row"] = np.zeros(1, np.int64)
+            schema |= {} if info.reading.label is None else {"class": [""]}
         codes = {f"z{i + 1}": np.zeros(1, np.float32) for i in range(autoencoder.latent_dim_)}
         tables = [pyarrow().table({**schema, **codes})[:0]]
     names = part.names_of(sorted(found))
@@ -262,8 +278,8 @@ def encode_parts(
     (int, int)
         Rows of the source, and how many of them could not be read.
     """
-    found = Source.find(source)
-    place = Storage(output)
+    found = Source.find(source if is_address(source) else os.path.abspath(source))  # noqa: PTH100  # patterns too
+    place = Storage(output if is_address(output) else os.path.abspath(output))  # noqa: PTH100
     with tempfile.TemporaryDirectory() as folder:
         autoencoder.save(Path(folder) / "model")
         model = {path.name: path.read_bytes() for path in (Path(folder) / "model").iterdir()}
@@ -280,7 +296,8 @@ def encode_parts(
     n_done = found.n - sum(_rows_of(part) for part in missing)
     n_unreadable = 0
     on_part(n_done, found.n, n_unreadable)
-    job = Job(model, replace(options, skip_bad=True, budget=2**63), place)
+    options = replace(options, skip_bad=True, budget=2**63)
+    job = Job(model, replace(options, pixels=found.pixels(options)) if missing else options, place)
     sizes = {part.number: _rows_of(part) for part in missing}
     faults = []
     for outcome in run(missing, job):
@@ -318,7 +335,7 @@ def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool
         former = {}
     if former == facts:
         return {name for name in files if name.startswith("part-")}
-    ours = [name for name in files if name in (_FACTS, _UNREADABLE) or _is_part(name)]
+    ours = [name for name in files if _OURS.fullmatch(name)]
     if len(ours) < len(files) or (files and former is None):
         raise OutputError(f"{output} holds other files than codes. Choose another name, or an empty folder.")
     if files and not force:
@@ -332,21 +349,20 @@ def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool
     return set()
 
 
-def _is_part(name: str) -> bool:
-    """Whether a file is called as a part's codes are."""
-    return Path(name).match("part-[0-9]*.parquet") and "/" not in name
-
-
 def _finish(place: Storage, parts: Sequence[Part]) -> int:
     """Write down which rows could not be read, as the parts say; how many there are."""
 
     def of_part(part: Part) -> list[tuple[str, int, str]]:
-        schema = pyarrow("parquet").read_schema(io.BytesIO(place.read(part.name) or b""))
+        with place.open(part.name) as file:
+            schema = pyarrow("parquet").read_schema(file)
         return [tuple(one) for one in json.loads((schema.metadata or {}).get(_KEY, b"[]"))]
 
     with ThreadPoolExecutor(_THREADS) as pool:
         rows = [one for some in pool.map(of_part, parts) for one in some]
     place.remove(_UNREADABLE)
+    for path, _ in place.files(hidden=True)[0]:
+        if path.suffix == ".part" and _OURS.fullmatch(str(path)):  # what a worker that was killed left
+            place.remove(str(path))
     if rows:
         files, numbers, reasons = zip(*rows, strict=True)
         file = io.BytesIO()

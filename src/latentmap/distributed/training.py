@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from numpy.typing import ArrayLike
 
 from latentmap.checks import check_number
 from latentmap.data import Dataset, load_dataset
+from latentmap.data.builtin import BUILTIN_NAMES
 from latentmap.data.source import memory_budget
-from latentmap.data.storage import Storage, is_address
+from latentmap.data.storage import Storage, is_address, is_pattern
 from latentmap.distributed.cluster import cluster
 from latentmap.errors import LatentmapError, TrainingError
 from latentmap.estimator import Autoencoder
@@ -130,6 +132,8 @@ def fit_and_tell(
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         mailbox = ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+        if options.get("data_dir") is not None:
+            options["data_dir"] = os.path.abspath(options["data_dir"])  # noqa: PTH100
         parameters = {**autoencoder.get_params(deep=False), "callbacks": (), "verbose": 0}
         array = None if _is_named(source) else ray.put(_array_of(source))
         work = _Work(
@@ -151,10 +155,12 @@ def _is_named(source: Any) -> bool:
     return isinstance(source, (str, os.PathLike))
 
 
-def _absolute(source: Any) -> str:
-    """A path as workers find it, who start elsewhere; a name or an address as it is."""
-    here = Path(source)
-    return str(here.absolute()) if here.exists() else str(source)
+def _absolute(source: str | os.PathLike[str]) -> str:
+    """A path or pattern as workers find it, who start elsewhere; a name or an address as it is."""
+    name = os.fspath(source)
+    is_path = is_pattern(name) or (name not in BUILTIN_NAMES and Path(name).exists())
+    # Links stay as they are.
+    return os.path.abspath(name) if is_path and not is_address(name) else name  # noqa: PTH100
 
 
 def _array_of(source: Any) -> Any:
@@ -173,7 +179,7 @@ def _run(
     os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
     use_gpu = ray.cluster_resources().get("GPU", 0) >= num_workers
     found = Storage(work.storage)
-    runs, filesystem = found.path, found.filesystem
+    runs, filesystem, own = found.path, found.filesystem, f".ray-{uuid.uuid4().hex}"
     trainer = TorchTrainer(
         _learn,
         train_loop_config={"work": work},
@@ -181,7 +187,7 @@ def _run(
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo"),
         scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
-            name="ray",
+            name=own,
             storage_path=runs,
             storage_filesystem=filesystem,
             failure_config=FailureConfig(max_failures=_MOST_FAILURES),
@@ -196,7 +202,7 @@ def _run(
                 words = " ".join(str(error).split())[:300]
                 raise TrainingError(f"the workers could not train: {words}") from error
         finally:
-            found.remove_folder("ray")
+            found.remove_folder(own)
     if "error" in result:
         raise result["error"]
     return result
