@@ -100,6 +100,12 @@ class TestColumnsOfArrays:
         with pytest.raises(DatasetError, match=message):
             load_dataset(tmp_path / "a.parquet")
 
+    def test_row_groups_without_rows_are_passed_over(self, tmp_path):
+        table = pa.table({"x": tensors(IMAGES)})
+        pq.write_table(table[:0], tmp_path / "0.parquet")
+        pq.write_table(table, tmp_path / "1.parquet")
+        assert len(load_dataset(tmp_path, test_fraction=0).train) == 60
+
 
 class TestPatterns:
     def test_stand_for_the_files_that_match(self, tmp_path, monkeypatch):

@@ -177,6 +177,46 @@ def test_what_a_killed_worker_left_goes_and_a_strangers_file_stays(tmp_path, mod
     assert not list((tmp_path / "codes").glob(".*"))
 
 
+def test_rows_keep_their_numbers_where_some_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "_PART_ROWS", 40)
+    rows = RNG.normal(size=(100, 3))
+    rows[[3, 50], 1] = np.nan
+    (tmp_path / "in").mkdir()
+    table = pa.table({name: rows[:, i] for i, name in enumerate("abc")})
+    pq.write_table(table, tmp_path / "in" / "0.parquet", row_group_size=20)
+    dataset = load_dataset(tmp_path / "in", test_fraction=0, missing="drop")
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(dataset.train.X)
+    ae.save(tmp_path / "model", metadata=dataset.facts)
+    assert run("encode", tmp_path / "model", tmp_path / "in", "-o", tmp_path / "codes") == 0
+    Z, known = codes(tmp_path / "codes")
+    kept = [i for i in range(100) if i not in (3, 50)]
+    assert known["row"].to_pylist() == kept
+    np.testing.assert_array_equal(Z, ae.transform(dataset.train.X))
+    bad = pq.read_table(tmp_path / "codes" / "_unreadable.parquet").to_pylist()
+    assert [(one["row"], one["why"]) for one in bad] == [(3, "a number is missing"), (50, "a number is missing")]
+
+
+def test_splits_of_a_folder_are_encoded_as_they_lie(tmp_path, model):
+    for i, name in enumerate(("train", "val", "test")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        Image.fromarray(X[i]).save(tmp_path / "in" / name / "0.png")
+    assert run("encode", model, tmp_path / "in", "-o", tmp_path / "codes") == 0
+    assert sorted(codes(tmp_path / "codes")[1]["file"].to_pylist()) == ["test/0.png", "train/0.png", "val/0.png"]
+
+
+def test_a_damaged_file_costs_its_part_alone(tmp_path, model, capsys):
+    write(tmp_path / "in")
+    content = bytearray((tmp_path / "in" / "0.parquet").read_bytes())
+    content[4:60] = bytes(56)  # where the first page says what it holds
+    (tmp_path / "in" / "0.parquet").write_bytes(bytes(content))
+    assert run("encode", model, tmp_path / "in", "-o", tmp_path / "codes") == 1
+    assert "1 of 3 parts of" in capsys.readouterr().err
+    assert sorted(part.name for part in (tmp_path / "codes").glob("part-*")) == [
+        "part-00001.parquet",
+        "part-00002.parquet",
+    ]
+
+
 def test_object_storage_holds_both(bucket, tmp_path, model):
     write(tmp_path / "in")
     bucket.upload(tmp_path / "in", "in")

@@ -25,10 +25,15 @@ Found = tuple[PurePath, os.stat_result | StoredFile | str]
 """The path of an image file below its folder, and its state, or why it cannot be opened."""
 
 
-def read_folder(folder: Path | Storage, images: Sequence[Found], notes: list[str], options: ReadOptions) -> Read:
-    """Return a folder's images, as `walk` found them: folders are classes, or the splits train and test."""
+def read_folder(
+    folder: Path | Storage, images: Sequence[Found], notes: list[str], options: ReadOptions, *, in_part: bool = False
+) -> Read:
+    """Return a folder's images, as `walk` found them: folders are classes, or the splits train and test.
+
+    Of a part of its images folders say nothing.
+    """
     is_test = None
-    inside = [path.parts for path, _ in images]
+    inside = [path.parts if not in_part else ("",) for path, _ in images]
     tops = {parts[0] for parts in inside if len(parts) > 1}
     test = next((name for name in _TESTS if name in tops), None)
     if "train" in tops and test is not None:

@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from latentmap.data.preprocessing import Levels, find_levels, pixel_range
 from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.data.storage import StoredFile
-from latentmap.errors import DatasetError, printable
+from latentmap.errors import DatasetError, LatentmapError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -119,6 +119,8 @@ def _explained() -> Iterator[None]:
     """Turn whatever Pillow raises at a damaged file into one error."""
     try:
         yield
+    except LatentmapError:  # a file system's, which may have no fault the next time
+        raise
     except Exception as error:  # a damaged file can make its reader fail in any way
         words = "not an image that can be read" if isinstance(error, UnidentifiedImageError) else str(error)
         raise UnreadableImageError(" ".join(words.split()).rstrip(".") or type(error).__name__) from error

@@ -37,7 +37,7 @@ from latentmap.data.source import (
     SourceInfo,
     memory_budget,
 )
-from latentmap.data.storage import Storage, cut, is_address, is_pattern, matching
+from latentmap.data.storage import Storage, cut, is_address, is_hidden, is_pattern, matching
 from latentmap.errors import DatasetError, count
 
 READERS: dict[str, Callable[[Path, ReadOptions], Read]] = {
@@ -257,9 +257,9 @@ def find_files(source: str) -> tuple[Path | Storage, list[Found], list[Shard], l
     if is_address(source):
         where, found = matching(source) if is_pattern(source) else (Storage(source), Storage(source).files()[0])
         images: list[Found] = [(path, file) for path, file in found if path.suffix.lower() in SUFFIXES]
-        images.sort(key=lambda one: natural_order(str(one[0])))
+        images.sort(key=lambda one: natural_order(one[0].as_posix()))
         shards: list[Shard] = [file for path, file in found if path.suffix == ".parquet"]
-        n_others = len(found) - len(images) - len(shards)
+        n_others = len(found) - len(images or shards)
         notes = [f"{count(n_others, 'file')} passed over: no images and no Parquet files."] if n_others else []
         if not images and not shards:
             raise DatasetError(
@@ -271,10 +271,13 @@ def find_files(source: str) -> tuple[Path | Storage, list[Found], list[Shard], l
         return Path(source), images, [*files], notes
     if Path(source).suffix == ".parquet" and Path(source).is_file():
         return Path(source).parent, [], [Path(source)], []
+    if not is_pattern(source):
+        raise DatasetError(
+            f"{source} is no folder and no Parquet file. Name one, or a pattern such as 'photos/*.jpg'."
+        )
     start, rest = cut(source)
-    matches = sorted(
-        (path for path in Path(start).glob(rest) if path.is_file()), key=lambda path: natural_order(str(path))
-    )
+    paths = [path for path in Path(start).glob(rest) if path.is_file() and not is_hidden(path.relative_to(start))]
+    matches = sorted(paths, key=lambda path: natural_order(str(path)))
     images = [(path.relative_to(start), path.stat()) for path in matches if path.suffix.lower() in SUFFIXES]
     shards = [path for path in matches if path.suffix == ".parquet"]
     if not images and not shards:

@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -117,7 +117,12 @@ def pyarrow(module: str = "") -> Any:
 Shard = Path | StoredFile
 
 
-def read_parquet(path: Path | Storage, options: ReadOptions, shards: Sequence[Shard] | None = None) -> Read:
+def read_parquet(
+    path: Path | Storage,
+    options: ReadOptions,
+    shards: Sequence[Shard] | None = None,
+    some: range | None = None,  # the row groups of one file
+) -> Read:
     """Return the samples of a Parquet file, or of those of a folder, of which train... and test... are the splits.
 
     A column of images (bytes, or structs of bytes and path as Hugging Face writes them) or of arrays of one shape
@@ -129,14 +134,15 @@ def read_parquet(path: Path | Storage, options: ReadOptions, shards: Sequence[Sh
     for shard, file in zip(shards, files, strict=True):
         if file.schema_arrow.names != schema.names:
             raise DatasetError(f"{shard} has other columns than {shards[0]}. Keep one dataset in a folder.")
-    counts = [file.metadata.num_rows for file in files]
+    groups = _RowGroups(files, some, are_remote=isinstance(path, Storage))
+    counts = [groups.n_rows(file) for file in files]
     if not sum(counts):
         raise DatasetError(f"{path} has no rows.")
     with explained(f"{path} cannot be read as Parquet"):
         whole = path.resolve() if isinstance(path, Path) else path
         table = _table(
             schema,
-            lambda columns: (file.read(columns=columns) for file in files),
+            groups.tables,
             name=whole.stem if isinstance(whole, Path) and whole.is_file() else whole.name,
             where=str(path),
             class_names=lambda label: _described_names(schema, label),
@@ -144,7 +150,6 @@ def read_parquet(path: Path | Storage, options: ReadOptions, shards: Sequence[Sh
             content=hashlib.blake2b("".join(map(state_of, shards)).encode(), digest_size=16).hexdigest(),
             notes=notes,
         )
-        groups = _RowGroups(files)
         return _read(
             table,
             sum(counts),
@@ -217,10 +222,21 @@ def _described_names(schema: Any, label: str) -> tuple[str, ...] | None:
 class _RowGroups:
     """The row groups of Parquet files, one below the other."""
 
-    def __init__(self, files: list[Any]) -> None:
-        self._groups = [(file, i) for file in files for i in range(file.metadata.num_row_groups)]
+    def __init__(self, files: list[Any], some: range | None = None, *, are_remote: bool = False) -> None:
+        self.are_remote = are_remote
+        groups = [(file, i) for file in files for i in some or range(file.metadata.num_row_groups)]
+        self._groups = [(file, i) for file, i in groups if file.metadata.row_group(i).num_rows]
         counts = [file.metadata.row_group(i).num_rows for file, i in self._groups]
         self.ends = list(itertools.accumulate(counts))
+
+    def n_rows(self, of: Any) -> int:
+        """How many rows are of a file."""
+        return sum(file.metadata.row_group(i).num_rows for file, i in self._groups if file is of)
+
+    def tables(self, columns: list[str]) -> Iterator[Any]:
+        """Some columns of each file."""
+        for file, groups in itertools.groupby(self._groups, key=lambda group: group[0]):
+            yield file.read_row_groups([i for _, i in groups], columns=columns)
 
     def at(self, row: int) -> tuple[int, int]:
         """The group that a row is in, and the group's first row."""
@@ -253,6 +269,8 @@ class _ParquetCells:
             try:
                 cells = self._groups.read(group, self._column)
             except Exception as error:  # as in `explained`
+                if self._groups.are_remote:  # the next time it may be there
+                    raise DatasetError(f"a row group cannot be fetched: {words_of(error)}.") from error
                 cells = UnreadableImageError(words_of(error))
             self._held = (group, cells)
         if isinstance(self._held[1], UnreadableImageError):
@@ -297,6 +315,8 @@ class _ParquetArrays(StoredArray):
         self._groups, self._column, self._where = groups, field.name, where
         self._held: tuple[int, NDArray[Any]] | None = None
         first = groups.read(0, field.name)
+        if not first[0].is_valid:
+            raise DatasetError(f"{where}, column {field.name!r}: nothing in place of an array.")
         self._shape = _declared_shape(field) or _shape_of(first[0].as_py())
         self.dtype = self._values(first[:1]).dtype
         self.shape = (groups.ends[-1], *self._shape)

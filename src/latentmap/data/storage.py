@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from latentmap.data.source import words_of
 from latentmap.errors import DatasetError, LatentmapError, MissingExtraError, OutputError
 
 _ADDRESS = re.compile(r"(s3|gs|gcs|abfs|abfss|hdfs|file)://", re.IGNORECASE)
-_PATTERN = re.compile(r"[*?[]")
+_PATTERN = re.compile(r"[*[]|\?(?!\w+=)")  # ?region=... asks something of the file system
 
 
 def is_address(source: object) -> bool:
@@ -44,10 +44,8 @@ class StoredFile:
     size: int  # bytes
     changed: int  # nanoseconds since 1970
 
-    @property
-    def name(self) -> str:
-        """The last part of its path."""
-        return PurePosixPath(self.path).name
+    def __str__(self) -> str:
+        return self.path
 
     @property
     def state(self) -> str:
@@ -60,7 +58,7 @@ class StoredFile:
 
     def read(self) -> bytes:
         """Its content."""
-        with self.filesystem.open_input_stream(self.path) as file:
+        with _explained(self.path, DatasetError), self.filesystem.open_input_stream(self.path) as file:
             return bytes(file.read())
 
     def seekable(self) -> Any:
@@ -105,7 +103,7 @@ class Storage:
             address = re.sub(r"^gcs://", "gs://", self.address, flags=re.IGNORECASE)
             if not re.match(r"\w+://[^/]|file:///", address):
                 raise DatasetError(f"{self.address} names no bucket. Write it after the two slashes.")
-            filesystem, path = fs.FileSystem.from_uri(quote(address.rstrip("/"), safe=":/?&=%"))
+            filesystem, path = fs.FileSystem.from_uri(quote(address.rstrip("/"), safe=":/?&=%@"))
             return filesystem, str(path)
 
     def files(self, *, hidden: bool = False) -> tuple[list[tuple[PurePosixPath, StoredFile]], bool]:
@@ -126,7 +124,7 @@ class Storage:
             for info in infos
             if info.type == fs.FileType.File
         ]
-        return sorted((one for one in found if hidden or not _is_hidden(one[0])), key=lambda one: str(one[0])), False
+        return sorted((one for one in found if hidden or not is_hidden(one[0])), key=lambda one: str(one[0])), False
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of this folder, whole or not at all: object storage does so, elsewhere it is moved there."""
@@ -209,9 +207,10 @@ def _stored(filesystem: Any, info: Any) -> StoredFile:
     return StoredFile(filesystem, info.path, info.size, info.mtime_ns or 0)
 
 
-def _is_hidden(path: PurePosixPath) -> bool:
-    """Whether a file, or a folder that it lies in, is not meant to be read: ``_SUCCESS`` of Spark, say."""
-    return any(part.startswith((".", "_")) for part in path.parts)
+def is_hidden(path: PurePath) -> bool:
+    """Whether a file is not meant to be read: hidden, or a Parquet file that only describes others."""
+    is_about_others = path.suffix in (".parquet", "") and any(part.startswith("_") for part in path.parts)
+    return is_about_others or any(part.startswith(".") for part in path.parts)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.errors import LatentmapError, MissingExtraError
+from latentmap.models.fitted import FEW
 
 _PIECE = 512  # samples, and multiples of it, that a worker encodes in one go
 
@@ -41,7 +42,8 @@ def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
         os.environ.setdefault(name, value)
     try:
         if address is None:
-            ray.init(num_cpus=num_workers, include_dashboard=False, **quiet)
+            # "local": a cluster that happens to run here is taken only when it is asked for.
+            ray.init(address="local", num_cpus=num_workers, include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
     except Exception as error:  # it has many ways to say that there is none
@@ -92,7 +94,8 @@ class Spread:
     def _over(self, method: str, rows: NDArray[Any]) -> NDArray[Any]:
         """A method of the model, over pieces of the rows: of a size by which nothing is rounded otherwise."""
         step = _PIECE * max(1, -(-len(rows) // (_PIECE * self._n)))
-        pieces = [rows[start : start + step] for start in range(0, len(rows), step)]
+        starts = range(0, max(len(rows) - FEW, 1), step)
+        pieces = [rows[start : start + step if start + step < len(rows) - FEW else None] for start in starts]
         refs = [self._task.remote(self._held, method, np.ascontiguousarray(piece)) for piece in pieces]
         return np.concatenate([_got(self._ray, ref) for ref in refs])
 
@@ -107,7 +110,15 @@ def _got(ray: Any, ref: Any) -> Any:
     try:
         return ray.get(ref)
     except ray.exceptions.RayTaskError as error:
-        raise error.cause or error from None
+        raise _own_error(error) from None
+
+
+def _own_error(error: Any) -> Exception:
+    """What went wrong in a task, without Ray's account of where."""
+    cause: Exception = error
+    while isinstance(getattr(cause, "cause", None), Exception):
+        cause = cause.cause  # type: ignore[attr-defined]
+    return cause if isinstance(cause, (LatentmapError, ValueError, TypeError)) else LatentmapError(str(cause)[:300])
 
 
 class _Worker:
@@ -127,7 +138,7 @@ def map_over(num_workers: int, address: str | None) -> Callable[[Iterable[Any], 
         todo = list(items)
         if not todo:
             return
-        with cluster(num_workers, address):
+        with cluster(num_workers, address) as ray:
             from ray import data
 
             context = data.DataContext.get_current()
@@ -142,7 +153,10 @@ def map_over(num_workers: int, address: str | None) -> Callable[[Iterable[Any], 
                 num_cpus=1,
                 compute=data.ActorPoolStrategy(size=n, max_tasks_in_flight_per_actor=2),
             )
-            for row in done.iter_rows():
-                yield row["item"]
+            try:
+                for row in done.iter_rows():
+                    yield row["item"]
+            except ray.exceptions.RayTaskError as error:
+                raise _own_error(error) from error
 
     return run

@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.codes import as_utf8
+from latentmap.data.folder import read_folder
 from latentmap.data.loading import find_files, read_files
-from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, state_of
-from latentmap.data.source import ReadOptions, Samples, SourceInfo
+from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
+from latentmap.data.source import ReadOptions, Samples, SourceInfo, explained
 from latentmap.data.storage import Storage, is_address
-from latentmap.errors import DatasetError, OutputError
+from latentmap.errors import DatasetError, LatentmapError, OutputError
 from latentmap.models.fitted import FEW
 
 if TYPE_CHECKING:
@@ -54,20 +55,20 @@ class Part:
     folder: Path | Storage
     images: Sequence[Found] = ()
     shard: Shard | None = None
+    groups: range = range(0)  # of the shard
     start: int = 0  # the first of its rows in the shard
-    stop: int = 0
+    n: int = 0  # rows
 
     @property
     def name(self) -> str:
         """The file that its codes are written to."""
         return f"part-{self.number:05}.parquet"
 
-    def read(self, options: ReadOptions) -> tuple[Samples, SourceInfo, NDArray[np.int64]]:
-        """Its samples, what is known of them, and their rows."""
-        shards = [] if self.shard is None else [self.shard]
-        samples, info = read_files(self.folder, self.images, shards, [], options)
-        rows = np.arange(self.start, self.stop) if shards else np.arange(len(self.images))
-        return samples, info, rows
+    def read(self, options: ReadOptions) -> tuple[Samples, SourceInfo]:
+        """Its samples, and what is known of them."""
+        if self.shard is None:
+            return read_folder(self.folder, self.images, [], options, in_part=True)
+        return read_parquet(self.folder, options, [self.shard], self.groups)
 
     def names_of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """The files that some rows of it come from, as they are called below the source."""
@@ -75,7 +76,8 @@ class Part:
             return [as_utf8(self.images[row][0].as_posix()) for row in rows]
         folder = self.folder if isinstance(self.folder, Path) else self.folder.path
         path = PurePath(self.shard if isinstance(self.shard, Path) else self.shard.path)
-        return [as_utf8(path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name)] * len(rows)
+        name = path.relative_to(folder) if PurePath(folder) in path.parents else PurePath(path.name)
+        return [as_utf8(name.as_posix())] * len(rows)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Source:
                 known = f"{state.st_size} {state.st_mtime_ns}" if isinstance(state, os.stat_result) else state
                 digest.update(f"{path}\0{known}\n".encode("utf-8", "surrogateescape"))
             cut = [images[i : i + _PART_IMAGES] for i in range(0, len(images), _PART_IMAGES)]
-            parts = [Part(number, folder, images=some) for number, some in enumerate(cut)]
+            parts = [Part(number, folder, images=some, n=len(some)) for number, some in enumerate(cut)]
             return cls(tuple(parts), len(images), digest.hexdigest())
         parts, n = [], 0
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -104,8 +106,10 @@ class Source:
         for shard, sizes in zip(shards, counts, strict=True):
             digest.update(state_of(shard).encode())
             n += sum(sizes)
-            for start, stop in _cut(sizes):
-                parts.append(Part(len(parts), folder, shard=shard, start=start, stop=stop))
+            ends = np.cumsum([0, *sizes])
+            for groups in _cut(sizes):
+                start, stop = int(ends[groups.start]), int(ends[groups.stop])
+                parts.append(Part(len(parts), folder, shard=shard, groups=groups, start=start, n=stop - start))
         if not n:
             raise DatasetError(f"{source} has no rows.")
         return cls(tuple(parts), n, digest.hexdigest())
@@ -127,16 +131,16 @@ def _group_sizes(shard: Shard) -> list[int]:
     return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
 
 
-def _cut(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Where to cut a file between its row groups."""
-    start = stop = 0
-    for size in sizes:
-        if stop > start and stop + size - start > _PART_ROWS:
-            yield start, stop
-            start = stop
-        stop += size
-    if stop > start:
-        yield start, stop
+def _cut(sizes: Sequence[int]) -> Iterator[range]:
+    """Row groups of a file that make up a part."""
+    first = n = 0
+    for group, size in enumerate(sizes):
+        if n and n + size > _PART_ROWS:
+            yield range(first, group)
+            first, n = group, 0
+        n += size
+    if n:
+        yield range(first, len(sizes))
 
 
 # ---- one part ----------------------------------------------------------------------------------------------------
@@ -147,36 +151,39 @@ class Outcome:
     """What became of a part."""
 
     number: int
-    n: int  # rows encoded
     n_unreadable: int
-    fault: str = ""  # why it could not be read at all
+    fault: str = ""  # why it could not be encoded at all
 
 
 def encode_part(part: Part, autoencoder: Autoencoder, options: ReadOptions, output: Storage) -> Outcome:
     """Encode the samples of a part and write their codes, a file that is there whole or not at all."""
+    where = f"{part.folder if part.shard is None else part.shard}, part {part.number}"
     try:
-        samples, info, rows = part.read(options)
-        table, unreadable = _codes(part, autoencoder, samples, info, rows)
-    except DatasetError as error:
-        return Outcome(part.number, 0, part.stop - part.start or len(part.images), str(error))
-    file = io.BytesIO()
-    table = table.replace_schema_metadata({_KEY: json.dumps(unreadable).encode()})
-    pyarrow("parquet").write_table(table, file)
-    output.write(part.name, file.getvalue())
-    return Outcome(part.number, table.num_rows, len(unreadable))
+        with explained(where):  # whatever a library raises at damaged data
+            table, unreadable = _codes(part, autoencoder, *part.read(options))
+            file = io.BytesIO()
+            table = table.replace_schema_metadata({_KEY: json.dumps(unreadable).encode()})
+            pyarrow("parquet").write_table(table, file)
+            output.write(part.name, file.getvalue())
+    except LatentmapError as error:  # the others go on
+        return Outcome(part.number, 0, str(error))
+    return Outcome(part.number, len(unreadable))
 
 
 def _codes(
-    part: Part, autoencoder: Autoencoder, samples: Samples, info: SourceInfo, rows: NDArray[np.int64]
+    part: Part, autoencoder: Autoencoder, samples: Samples, info: SourceInfo
 ) -> tuple[Any, list[tuple[str, int, str]]]:
     """A table of keys and codes, and the rows that cannot be read, with the reasons."""
     found: dict[int, str] = {}
     tables = []
     classes = None if info.class_names is None else np.array(list(map(as_utf8, info.class_names)))
-    for there, X in _batches(samples, rows, found):
+    # Rows that lack a number are left out where the model was fitted so: names are the numbers of the others.
+    kept = np.arange(part.n) if part.shard is None or info.names is None else np.array(info.names, np.int64)
+    found |= dict.fromkeys(np.setdiff1d(np.arange(part.n), kept).tolist(), "a number is missing")
+    for there, X in _batches(samples, np.arange(info.n), found):
         known: dict[str, Any] = {"file": part.names_of(there)}
         if part.shard is not None:
-            known["row"] = there
+            known["row"] = part.start + kept[there]
             if info.reading.label is not None:  # of images in files, folders say the class
                 known["class"] = [""] * len(there) if classes is None else classes[info.labels[there]]  # type: ignore[index]
         few = max(FEW - len(X), 0)  # codes are those of one machine, which encodes more at once
@@ -190,6 +197,7 @@ def _codes(
         codes = {f"z{i + 1}": np.zeros(1, np.float32) for i in range(autoencoder.latent_dim_)}
         tables = [pyarrow().table({**schema, **codes})[:0]]
     names = part.names_of(sorted(found))
+    found = {row + part.start: why for row, why in found.items()}
     return pyarrow().concat_tables(tables), [
         (name, row, found[row]) for name, row in zip(names, sorted(found), strict=True)
     ]
@@ -293,12 +301,12 @@ def encode_parts(
     }
     there = _begin(place, facts, output, force=force)
     missing = [part for part in found.parts if part.name not in there]
-    n_done = found.n - sum(_rows_of(part) for part in missing)
+    n_done = found.n - sum(part.n for part in missing)
     n_unreadable = 0
     on_part(n_done, found.n, n_unreadable)
     options = replace(options, skip_bad=True, budget=2**63)
     job = Job(model, replace(options, pixels=found.pixels(options)) if missing else options, place)
-    sizes = {part.number: _rows_of(part) for part in missing}
+    sizes = {part.number: part.n for part in missing}
     faults = []
     for outcome in run(missing, job):
         n_done, n_unreadable = n_done + sizes[outcome.number], n_unreadable + outcome.n_unreadable
@@ -320,11 +328,6 @@ def check_unreadable(n: int, n_unreadable: int, output: str, *, skip_bad: bool) 
     return said
 
 
-def _rows_of(part: Part) -> int:
-    """How many rows a part has."""
-    return len(part.images) or part.stop - part.start
-
-
 def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool) -> set[str]:
     """The files of the parts that are done; what is there of another model or source is refused, or removed."""
     files = {str(path): file for path, file in place.files(hidden=True)[0]}
@@ -332,12 +335,16 @@ def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool
     try:
         former = None if known is None else json.loads(known)
     except ValueError:
+        former = {}  # damaged
+    if former is not None and not isinstance(former, dict):
         former = {}
     if former == facts:
         return {name for name in files if name.startswith("part-")}
     ours = [name for name in files if _OURS.fullmatch(name)]
     if len(ours) < len(files) or (files and former is None):
         raise OutputError(f"{output} holds other files than codes. Choose another name, or an empty folder.")
+    if former is not None and former.get("format_version") != _FORMAT:
+        raise OutputError(f"{output}/{_FACTS} is not of this version's folders of codes. Choose another name.")
     if files and not force:
         raise OutputError(
             f"{output} holds codes of another model or of other data. Choose another name, or add --force to replace "

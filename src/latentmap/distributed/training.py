@@ -12,7 +12,8 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from latentmap.training import EpochRecord, TrainingPlan
 
 _MOST_FAILURES = 100  # of workers, before something else must be wrong
+_PATIENCE = 86_400  # seconds that one waits for another, who may decode a source; who is lost Ray sees at once
 _GLANCE = 0.2  # seconds between two looks into the mailbox
 
 
@@ -177,6 +179,8 @@ def _run(
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
+    if (there := ray.cluster_resources().get("CPU", 0)) < num_workers:
+        tell(f"the cluster has {there:g} processors for {num_workers} workers: they wait until there are more.")
     use_gpu = ray.cluster_resources().get("GPU", 0) >= num_workers
     found = Storage(work.storage)
     runs, filesystem, own = found.path, found.filesystem, f".ray-{uuid.uuid4().hex}"
@@ -184,7 +188,7 @@ def _run(
         _learn,
         train_loop_config={"work": work},
         # Samples and decisions travel over gloo, gradients on GPUs over nccl.
-        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo"),
+        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo", timeout_s=_PATIENCE),
         scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
             name=own,
@@ -193,55 +197,49 @@ def _run(
             failure_config=FailureConfig(max_failures=_MOST_FAILURES),
         ),
     )
-    result: dict[str, Any] = {}
-    with _listening(ray, work.mailbox, callbacks, tell, result):
+    ended, failures = threading.Event(), []
+
+    def train() -> None:
         try:
             trainer.fit()
         except Exception as error:
-            if not result:
-                words = " ".join(str(error).split())[:300]
-                raise TrainingError(f"the workers could not train: {words}") from error
+            failures.append(error)
         finally:
-            found.remove_folder(own)
+            ended.set()
+
+    result: dict[str, Any] = {}
+    try:
+        # In a thread of its own: in the main one Ray would keep Ctrl-C for itself, for ever.
+        threading.Thread(target=train, daemon=True).start()
+        while not ended.wait(_GLANCE):
+            _take(ray, work.mailbox, callbacks, tell, result)
+        with contextlib.suppress(ray.exceptions.RayError):  # what is there of the cluster
+            _take(ray, work.mailbox, callbacks, tell, result)
+    except BaseException:
+        ray.get(work.mailbox.put.remote("error", TrainingError("training was broken off.")))
+        raise
+    finally:
+        found.remove_folder(own)
     if "error" in result:
         raise result["error"]
+    if failures and "model" not in result:
+        words = " ".join(str(failures[0]).split())[:300]
+        raise TrainingError(f"the workers could not train: {words}") from failures[0]
     return result
 
 
-@contextlib.contextmanager
-def _listening(
+def _take(
     ray: Any, mailbox: Any, callbacks: list[Callback], tell: Callable[[str], None], result: dict[str, Any]
-) -> Iterator[None]:
-    """Take what comes into the mailbox meanwhile: callbacks are called, the rest goes into `result`."""
-    ends = threading.Event()
-
-    def take() -> None:
-        for kind, value in ray.get(mailbox.take.remote()):
-            if kind == "note":
-                tell(value)
-            elif not hasattr(Callback, kind):
-                result[kind] = value
-            elif "error" not in result:
-                for callback in callbacks:
-                    getattr(callback, kind)(*value)
-
-    def listen() -> None:
-        while not ends.wait(_GLANCE):
-            try:
-                take()
-            except Exception as error:  # a callback's, which ends training as it does in one process
-                result["error"] = error
-                ray.get(mailbox.put.remote("error", error))
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    try:
-        yield
-    finally:
-        ends.set()
-        listener.join()
-        with contextlib.suppress(Exception):  # the cluster may be gone
-            take()
+) -> None:
+    """Take what came into the mailbox: callbacks are called, the rest goes into `result`."""
+    for kind, value in ray.get(mailbox.take.remote()):
+        if kind == "note":
+            tell(value)
+        elif hasattr(Callback, kind):
+            for callback in callbacks:
+                getattr(callback, kind)(*value)
+        else:
+            result[kind] = value
 
 
 # ---- where the workers are ------------------------------------------------------------------------------------------
@@ -324,10 +322,11 @@ def _learn(config: Mapping[str, Any]) -> None:
             X = ray.get(work.array)
         else:
             budget = memory_budget(work.options.get("memory")) // context.get_local_world_size()
-            dataset = load_dataset(work.source, **{**work.options, "memory": budget})
+            with warnings.catch_warnings(record=True) as said:
+                dataset = load_dataset(work.source, **{**work.options, "memory": budget})
             X, facts = dataset.train.X, dataset.facts
             if is_first:
-                for words in dataset.notes:
+                for words in [*dataset.notes, *(str(one.message) for one in said)]:
                     put("note", words)
         autoencoder = Autoencoder(**{**work.parameters, "callbacks": [_Post(put)] if is_first else []})
         autoencoder.fit(X, checkpoint=work.storage, resume=True, checkpoint_every=work.every)
@@ -338,3 +337,4 @@ def _learn(config: Mapping[str, Any]) -> None:
                 put("model", {path.name: path.read_bytes() for path in (Path(folder) / "model").iterdir()})
     except (LatentmapError, ValueError, TypeError) as error:
         put("error", error)
+        raise  # Ray then ends the others, who may wait for this one; the next group finds the fault, and ends

@@ -123,6 +123,11 @@ def train(
     if plan.epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {plan.epochs}.")
     snapshot = checkpoints.load() if checkpoints is not None and resume else None
+    step = None if snapshot is None else dict(snapshot.facts)
+    if batches.ranks.same(step) != step:
+        raise CheckpointError(
+            "the processes do not find the same checkpoint. Keep it where all of them can read it (--storage)."
+        )
     module.to(batches.device)
     if untrained:
         module.start_from(batches.components(module.n_components))
