@@ -20,6 +20,7 @@ from latentmap.cli.options import (
     SkipBad,
     Source,
     Workers,
+    check_address,
     check_output,
     load_both,
     load_model,
@@ -70,6 +71,7 @@ def encode(
 
     Many files, by two processes: **latentmap encode models/mnist 's3://bucket/*.parquet' -o codes --workers 2**
     """
+    check_address(workers, address)
     from latentmap.data.codes import check_suffix, write_codes
     from latentmap.data.storage import is_address
 
@@ -191,6 +193,7 @@ def evaluate(
     Example: **latentmap evaluate models/mnist mnist**
     """
     starting()
+    check_address(workers, address)
     if workers is not None and runtime != "torch":
         raise ValueError(f"--runtime must be torch with --workers, got {runtime}. Leave out one of them.")
     from latentmap import analysis

@@ -294,6 +294,12 @@ class InterruptedCommand(LatentmapError):  # noqa: N818  # it is no error
     exit_status = 130
 
 
+def check_address(workers: int | None, address: str | None, storage: str | None = None) -> None:
+    """Refuse what goes with workers where there are none."""
+    if workers is None and not (address is None and storage is None):
+        raise ValueError("--address and --storage go with --workers. Say how many there are to be.")
+
+
 def check_resume(unfinished: Path | str, *, there: bool, resume: bool, force: bool) -> None:
     """Refuse to begin where an interrupted run left something, unless told what to do with it."""
     if resume and force:

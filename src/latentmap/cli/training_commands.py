@@ -21,6 +21,7 @@ from latentmap.cli.options import (
     Resume,
     Source,
     Workers,
+    check_address,
     check_name,
     check_output,
     check_resume,
@@ -125,7 +126,9 @@ def fit(
     from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
 
     ranks = context.with_resource(join())
-    _check_workers(ranks.size, workers, address=address, storage=storage)
+    check_address(workers, address, storage)
+    if workers is not None and ranks.size > 1:
+        raise ValueError("--workers and torchrun exclude each other: both share training. Take one of them.")
     unfinished = unfinished_of(output) if storage is None else storage
     callbacks: list[Callback] = []
     if ranks.is_first:  # which writes for all
@@ -137,46 +140,44 @@ def fit(
             remove_checkpoint(unfinished)
         callbacks = [TrainingBar(ends_with_a_line=False), *([TensorBoard(tensorboard)] if tensorboard else [])]
     autoencoder = model.estimator(callbacks)  # which refuses settings of the objective before anything is read
-    if workers is not None:
-        if resume and _is_done(output, unfinished, autoencoder, None):
-            note(f"{output} is finished already, there is nothing to resume.")
-        else:
-            from latentmap.distributed.training import fit_and_tell
-
-            Bar(f"starting {count(workers, 'worker')} (objective: {model.objective})")
-            autoencoder, facts = fit_and_tell(
-                autoencoder, source, num_workers=workers, address=address, storage=unfinished, resume=resume,
-                checkpoint_every=checkpoint_every, tell=note, **data.as_arguments(),
-            )  # fmt: skip
-            autoencoder.save(output, metadata=facts)
-            remove_checkpoint(unfinished)
-            note(_summary(autoencoder, output, source, data.data_dir))
-        answer(output)
-        return
-    dataset = ranks.in_turn(lambda: data.read(source))  # the first fills the cache for the others
-    X = dataset.train.X
+    dataset = None if workers else ranks.in_turn(lambda: data.read(source))  # the first fills the cache for the others
+    X = None if dataset is None else dataset.train.X
     if resume and ranks.once(lambda: _is_done(output, unfinished, autoencoder, X)):
         note(f"{output} is finished already, there is nothing to resume.")
     else:
-        Bar(f"preparing (objective: {model.objective})")
+        kept: dict[str, Any] = {"resume": resume, "checkpoint_every": checkpoint_every}
+        begins = f"starting {count(workers, 'worker')}" if workers else "preparing"
+        Bar(f"{begins} (objective: {model.objective})")
         try:
-            autoencoder.fit(X, checkpoint=unfinished, resume=resume, checkpoint_every=checkpoint_every)
+            if dataset is not None:
+                autoencoder.fit(dataset.train.X, checkpoint=unfinished, **kept)
+                facts = dataset.facts
+            else:
+                how = {"num_workers": workers, "address": address, "storage": unfinished, "tell": note, **kept}
+                facts = _fit_by_workers(autoencoder, source, **how, **data.as_arguments())
         except TrainingInterrupted as interruption:
             raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
         if ranks.is_first:
-            autoencoder.save(output, metadata=dataset.facts)
+            autoencoder.save(output, metadata=facts)
         note(_summary(autoencoder, output, source, data.data_dir))
     if ranks.is_first:
         remove_checkpoint(unfinished)
     answer(output)
 
 
-def _check_workers(n_processes: int, workers: int | None, **given: str | None) -> None:
-    """Refuse what goes with workers where there are none, and workers where torchrun has started others."""
-    if workers is None and any(value is not None for value in given.values()):
-        raise ValueError("--address and --storage go with --workers. Say how many there are to be.")
-    if workers is not None and n_processes > 1:
-        raise ValueError("--workers and torchrun exclude each other: both share training. Take one of them.")
+def _fit_by_workers(autoencoder: Autoencoder, source: str, **how: Any) -> dict[str, Any]:
+    """Fit by the workers of a cluster; what is known of the data."""
+    from latentmap.distributed.training import fit_and_tell
+    from latentmap.training.checkpoints import has_checkpoint
+
+    try:
+        return fit_and_tell(autoencoder, source, **how)[1]
+    except KeyboardInterrupt:
+        if not has_checkpoint(how["storage"]):
+            raise
+        raise InterruptedCommand(
+            "interrupted, the last checkpoint is kept. To go on, add --resume to the same command."
+        ) from None
 
 
 def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path | None) -> str:
@@ -239,6 +240,7 @@ def sweep(
     Example: **latentmap sweep mnist --latent-dims 2,4,8,16,32,64 -o sweep.png**
     """
     starting()
+    check_address(workers, address)
     from latentmap import analysis
     from latentmap.checks import check_choice
     from latentmap.cli.progress import TrainingBar, show_stage

@@ -25,7 +25,7 @@ from latentmap.data.codes import as_utf8
 from latentmap.data.folder import read_folder
 from latentmap.data.loading import find_files, read_files
 from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
-from latentmap.data.source import ReadOptions, Samples, SourceInfo, explained
+from latentmap.data.source import Reading, ReadOptions, Samples, SourceInfo, explained
 from latentmap.data.storage import Storage, is_address
 from latentmap.errors import DatasetError, LatentmapError, OutputError
 from latentmap.models.fitted import FEW
@@ -39,7 +39,7 @@ _FACTS = "_encoding.json"
 _UNREADABLE = "_unreadable.parquet"
 _OURS = re.compile(r"\.?(_encoding\.json|_unreadable\.parquet|part-\d+\.parquet)(\.\w+\.part)?")
 _MOST_UNREADABLE = 0.1
-_IMAGES_LOOKED_AT = 2048
+_IMAGES_LOOKED_AT, _FILES_LOOKED_AT = 2048, 3
 _PART_ROWS = 2**17  # of a part, unless a row group has more
 _PART_IMAGES = 2**13  # files of their own
 _BATCH = 2**13  # rows encoded at once: a multiple of what the network takes, as one machine does
@@ -116,13 +116,20 @@ class Source:
 
     def pixels(self, options: ReadOptions) -> tuple[float, float]:
         """Which pixels are black and white, by a few images or files: of each part alone it might differ."""
-        if self.parts[0].shard is None:
-            images = [one for part in self.parts for one in part.images]
-            some = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, _IMAGES_LOOKED_AT).astype(int))]
-            return read_files(self.parts[0].folder, some, [], [], options)[0].pixels
+        first = self.parts[0]
+        images = [one for part in self.parts for one in part.images]
         shards = list(dict.fromkeys(part.shard for part in self.parts if part.shard is not None))
-        few = [shards[i] for i in sorted({0, len(shards) // 2, len(shards) - 1})]
-        return read_files(self.parts[0].folder, [], few, [], options)[0].pixels
+        some = [images[i] for i in _spread(len(images), _IMAGES_LOOKED_AT)]
+        few = [shards[i] for i in _spread(len(shards), _FILES_LOOKED_AT)]
+        try:
+            return read_files(first.folder, some, few, [], options)[0].pixels
+        except DatasetError:  # of damaged ones their parts will say more
+            return (options.reading or Reading()).pixel_range
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """So many numbers below n at most, evenly spaced."""
+    return sorted(set(np.linspace(0, n - 1, most).astype(int).tolist())) if n else []
 
 
 def _group_sizes(shard: Shard) -> list[int]:
