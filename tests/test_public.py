@@ -48,6 +48,7 @@ def test_the_public_names_are_these():
         "Dataset",
         "LatentmapError",
         "__version__",
+        "distributed",
         "explore",
         "load_dataset",
         "plot",

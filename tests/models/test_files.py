@@ -344,7 +344,7 @@ def test_a_large_file_is_refused_before_it_is_read(saved, name):
         ("low", float("nan")),
         ("high", -3),
         ("label", 5),
-        ("columns", ["a"]),
+        ("columns", ["a", "b"]),  # one may hold images
         ("columns", "a"),
         ("colour", 1),
     ],

@@ -178,7 +178,8 @@ def _run(
     from ray.train.torch import TorchConfig, TorchTrainer
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
-    os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
+    for name, value in {"ENABLE_PRINT_PATCH": "0", "WORKER_GROUP_START_TIMEOUT_S": str(_PATIENCE)}.items():
+        os.environ.setdefault(f"RAY_TRAIN_{name}", value)
     if (there := ray.cluster_resources().get("CPU", 0)) < num_workers:
         tell(f"the cluster has {there:g} processors for {num_workers} workers: they wait until there are more.")
     use_gpu = ray.cluster_resources().get("GPU", 0) >= num_workers
