@@ -178,7 +178,7 @@ def _run(
     from ray.train.torch import TorchConfig, TorchTrainer
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
-    for name, value in {"ENABLE_PRINT_PATCH": "0", "WORKER_GROUP_START_TIMEOUT_S": str(_PATIENCE)}.items():
+    for name, value in {"ENABLE_PRINT_PATCH": "0", "WORKER_GROUP_START_TIMEOUT_S": "600"}.items():
         os.environ.setdefault(f"RAY_TRAIN_{name}", value)
     if (there := ray.cluster_resources().get("CPU", 0)) < num_workers:
         tell(f"the cluster has {there:g} processors for {num_workers} workers: they wait until there are more.")
