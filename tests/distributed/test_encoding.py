@@ -12,6 +12,7 @@ from PIL import Image
 
 from latentmap import Autoencoder, load_dataset
 from latentmap.cli import main
+from latentmap.data.codes import read_codes
 from latentmap.distributed import encoding
 from latentmap.models import MODELS
 
@@ -73,6 +74,7 @@ def test_codes_are_those_of_one_file_whatever_the_parts(tmp_path, monkeypatch, n
     assert known["row"].to_pylist() == [*range(700), 0, *range(599)]
     assert known["class"].to_pylist() == [str(i % 3) for i in range(1300)]
     assert len(list((tmp_path / "codes").glob("part-*"))) == 3 + 1 + 3
+    np.testing.assert_array_equal(read_codes(tmp_path / "codes", 3), Z)
 
 
 def test_only_what_is_missing_is_done_again(tmp_path, model, monkeypatch):

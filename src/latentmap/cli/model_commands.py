@@ -146,7 +146,9 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...])
 
 def decode(
     model: Model,
-    codes: Annotated[Path, typer.Argument(metavar="CODES", help="A file that encode wrote, or one like it.")],
+    codes: Annotated[
+        Path, typer.Argument(metavar="CODES", help="A file or folder that encode wrote, or one like it.")
+    ],
     output: Annotated[Path, output_option("A folder for one PNG per code, or a file ending in .npy.")],
     force: Force = False,
 ) -> None:

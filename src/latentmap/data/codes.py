@@ -52,8 +52,10 @@ def write_codes(
 
 
 def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.float32]:
-    """Return the codes of a file that `write_codes` wrote, or of any table whose last columns are codes."""
+    """Return the codes of a file or folder that `encode` wrote, or of any table whose last columns are codes."""
     file = Path(path)
+    if parts := sorted(file.glob("part-*.parquet")):
+        return np.concatenate([read_codes(part, latent_dim) for part in parts])
     check_suffix(file)
     if not file.exists():
         raise DatasetError(f"{file} cannot be read as codes: there is no such file.")
