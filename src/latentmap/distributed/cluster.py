@@ -49,7 +49,9 @@ def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
     except Exception as error:  # it has many ways to say that there is none
         where = "a cluster on this machine" if address is None else f"the cluster at {address}"
         words = " ".join(str(error).split())[:200]
-        raise LatentmapError(f"{where} cannot be reached: {words}. Is it started (ray start --head)?") from error
+        raise LatentmapError(
+            f"{where} cannot be reached: {words}. Is it started (ray start --head), with this RAY_AUTH_MODE?"
+        ) from error
     try:
         yield ray
     finally:
