@@ -56,10 +56,6 @@ def read_folder(
         number = {name: i for i, name in enumerate(classes)}
         labels = np.zeros(len(images), np.int64)
         labels[good] = [number[name] for name in found]
-    digest = hashlib.blake2b(digest_size=16)
-    for path, state in images:
-        words = f"{state.st_size}\0{state.st_mtime_ns}" if isinstance(state, os.stat_result) else state
-        digest.update(f"{path}\0{words}\n".encode("utf-8", "surrogateescape"))
 
     def fetch(row: int) -> Path | StoredFile:
         path, state = images[row]
@@ -79,9 +75,18 @@ def read_folder(
         is_test=is_test,
         names=[path.as_posix() for path, _ in images],
         looked_at=looked_at,
-        content=digest.hexdigest(),
+        content=digest_of(images),
         notes=[*notes, *told],
     )
+
+
+def digest_of(images: Sequence[Found]) -> str:
+    """What changes when one of the images does."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path, state in images:
+        words = f"{state.st_size}\0{state.st_mtime_ns}" if isinstance(state, os.stat_result) else state
+        digest.update(f"{path}\0{words}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _classes(folders: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:

@@ -255,7 +255,7 @@ def read_files(
 def find_files(source: str) -> tuple[Path | Storage, list[Found], list[Shard], list[str]]:
     """Return the images and Parquet files that a path, an address or a pattern stands for; see `walk`."""
     if is_address(source):
-        where, found = matching(source) if is_pattern(source) else (Storage(source), Storage(source).files()[0])
+        where, found = matching(source) if is_pattern(source) else (Storage(source), Storage(source).files())
         images: list[Found] = [(path, file) for path, file in found if path.suffix.lower() in SUFFIXES]
         images.sort(key=lambda one: natural_order(one[0].as_posix()))
         shards: list[Shard] = [file for path, file in found if path.suffix == ".parquet"]

@@ -106,15 +106,15 @@ class Storage:
             filesystem, path = fs.FileSystem.from_uri(quote(address.rstrip("/"), safe=":/?&=%@"))
             return filesystem, str(path)
 
-    def files(self, *, hidden: bool = False) -> tuple[list[tuple[PurePosixPath, StoredFile]], bool]:
-        """All files at and below it, by their paths from here; and whether it is a file itself."""
+    def files(self, *, hidden: bool = False) -> list[tuple[PurePosixPath, StoredFile]]:
+        """All files at and below it, by their paths from here; of a file itself that one."""
         from pyarrow import fs
 
         filesystem, path = self._found
         with _explained(self.address, DatasetError):
             here = filesystem.get_file_info(path)
             if here.type == fs.FileType.File:
-                return [(PurePosixPath(here.base_name), _stored(filesystem, here))], True
+                return [(PurePosixPath(here.base_name), _stored(filesystem, here))]
             try:
                 infos = filesystem.get_file_info(fs.FileSelector(path, recursive=True))
             except FileNotFoundError:
@@ -124,7 +124,7 @@ class Storage:
             for info in infos
             if info.type == fs.FileType.File
         ]
-        return sorted((one for one in found if hidden or not is_hidden(one[0])), key=lambda one: str(one[0])), False
+        return sorted((one for one in found if hidden or not is_hidden(one[0])), key=lambda one: str(one[0]))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of this folder, whole or not at all: object storage does so, elsewhere it is moved there."""
@@ -190,7 +190,7 @@ def matching(pattern: str) -> tuple[Storage, list[tuple[PurePosixPath, StoredFil
     """The folder that a pattern of an address begins with, and the files below it that match."""
     start, rest = cut(pattern)
     folder = Storage(start)
-    return folder, [(path, file) for path, file in folder.files()[0] if _matches(path.parts, rest.split("/"))]
+    return folder, [(path, file) for path, file in folder.files() if _matches(path.parts, rest.split("/"))]
 
 
 def _matches(parts: tuple[str, ...], patterns: list[str]) -> bool:

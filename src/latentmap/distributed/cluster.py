@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.errors import LatentmapError, MissingExtraError
-from latentmap.models.fitted import FEW
-
-_PIECE = 512  # samples, and multiples of it, that a worker encodes in one go
+from latentmap.models.fitted import CHUNK, chunks
 
 
 def load_ray() -> Any:
@@ -95,9 +93,8 @@ class Spread:
 
     def _over(self, method: str, rows: NDArray[Any]) -> NDArray[Any]:
         """A method of the model, over pieces of the rows: of a size by which nothing is rounded otherwise."""
-        step = _PIECE * max(1, -(-len(rows) // (_PIECE * self._n)))
-        starts = range(0, max(len(rows) - FEW, 1), step)
-        pieces = [rows[start : start + step if start + step < len(rows) - FEW else None] for start in starts]
+        size = CHUNK * max(1, -(-len(rows) // (CHUNK * self._n)))
+        pieces = [rows[part] for part in chunks(len(rows), size)]
         refs = [self._task.remote(self._held, method, np.ascontiguousarray(piece)) for piece in pieces]
         return np.concatenate([_got(self._ray, ref) for ref in refs])
 

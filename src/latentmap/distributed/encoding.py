@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.codes import as_utf8
-from latentmap.data.folder import read_folder
+from latentmap.data.folder import digest_of, read_folder
 from latentmap.data.loading import find_files, read_files
 from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
 from latentmap.data.source import Reading, ReadOptions, Samples, SourceInfo, explained
@@ -92,15 +92,11 @@ class Source:
     def find(cls, source: str) -> Source:
         """Those of images or Parquet files: an address, a pattern, a folder or a file."""
         folder, images, shards, _ = find_files(source)
-        digest = hashlib.blake2b(digest_size=16)
         if images:
-            for path, state in images:
-                known = f"{state.st_size} {state.st_mtime_ns}" if isinstance(state, os.stat_result) else state
-                digest.update(f"{path}\0{known}\n".encode("utf-8", "surrogateescape"))
             cut = [images[i : i + _PART_IMAGES] for i in range(0, len(images), _PART_IMAGES)]
             parts = [Part(number, folder, images=some, n=len(some)) for number, some in enumerate(cut)]
-            return cls(tuple(parts), len(images), digest.hexdigest())
-        parts, n = [], 0
+            return cls(tuple(parts), len(images), digest_of(images))
+        parts, n, digest = [], 0, hashlib.blake2b(digest_size=16)
         with ThreadPoolExecutor(_THREADS) as pool:
             counts = list(pool.map(_group_sizes, shards))
         for shard, sizes in zip(shards, counts, strict=True):
@@ -337,7 +333,7 @@ def check_unreadable(n: int, n_unreadable: int, output: str, *, skip_bad: bool) 
 
 def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool) -> set[str]:
     """The files of the parts that are done; what is there of another model or source is refused, or removed."""
-    files = {str(path): file for path, file in place.files(hidden=True)[0]}
+    files = {str(path): file for path, file in place.files(hidden=True)}
     known = place.read(_FACTS) if _FACTS in files else None
     try:
         former = None if known is None else json.loads(known)
@@ -374,7 +370,7 @@ def _finish(place: Storage, parts: Sequence[Part]) -> int:
     with ThreadPoolExecutor(_THREADS) as pool:
         rows = [one for some in pool.map(of_part, parts) for one in some]
     place.remove(_UNREADABLE)
-    for path, _ in place.files(hidden=True)[0]:
+    for path, _ in place.files(hidden=True):
         if path.suffix == ".part" and _OURS.fullmatch(str(path)):  # what a worker that was killed left
             place.remove(str(path))
     if rows:

@@ -30,7 +30,7 @@ from latentmap.models.mixture import MOST_CODES, CodeMixture
 from latentmap.models.modes import own_modes
 from latentmap.models.own import Pair
 
-_CHUNK = 512  # samples encoded or decoded at once
+CHUNK = 512  # samples encoded or decoded at once
 FEW = 16  # of fewer samples at once PyTorch may round otherwise
 _STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
 _KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
@@ -146,7 +146,7 @@ class FittedModel:
         module = self._for_inference()
         X_hat = np.empty((len(Z), *self.preprocessing.sample_shape), self.preprocessing.output_dtype)
         with torch.inference_mode():
-            for rows in _chunks(len(Z)):
+            for rows in chunks(len(Z)):
                 X_hat[rows] = self.preprocessing.to_samples(module.decode(torch.from_numpy(Z[rows])))
         return X_hat
 
@@ -172,7 +172,7 @@ class FittedModel:
         for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
             # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
             whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
-            for rows in _chunks(len(held)):
+            for rows in chunks(len(held)):
                 tensor = preprocessing.hold(held[rows]) if whole is None else whole[rows]
                 there = slice(part.start + rows.start, min(part.start + rows.stop, part.stop))
                 yield there, held[rows], preprocessing.to_input(tensor)
@@ -334,7 +334,7 @@ def checked_metadata(metadata: Any) -> dict[str, Any]:
     return dict(metadata)
 
 
-def _chunks(n: int) -> list[slice]:
+def chunks(n: int, size: int = CHUNK) -> list[slice]:
     """Slices that cover n rows; a few at the end go with those before, since few are added up in another order."""
-    starts = range(0, max(n - FEW, 1), _CHUNK) if n else ()
-    return [slice(start, start + _CHUNK if start + _CHUNK < n - FEW else n) for start in starts]
+    starts = range(0, max(n - FEW, 1), size) if n else ()
+    return [slice(start, start + size if start + size < n - FEW else n) for start in starts]
