@@ -27,18 +27,24 @@ pytestmark = pytest.mark.filterwarnings("default")  # Ray uses what it deprecate
 
 @pytest.fixture(scope="module")
 def nodes():
-    """A cluster of four nodes on this machine: one that only organises, and three with a processor each."""
+    """The nodes with a processor each of a cluster of four, whose first only organises; by default one node of two."""
     import ray
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("OMP_NUM_THREADS", "1")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        cluster.working = [cluster.add_node(num_cpus=1) for _ in range(3)]
-        yield cluster
-        ray.shutdown()
-        cluster.shutdown()
+        if SLOW:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+            cluster.working = [cluster.add_node(num_cpus=1) for _ in range(3)]
+            ray.init(cluster.address)
+            yield cluster
+            ray.shutdown()
+            cluster.shutdown()
+        else:
+            ray.init("local", num_cpus=2, include_dashboard=False)
+            yield None
+            ray.shutdown()
 
 
 def one_of(kind):
@@ -68,7 +74,7 @@ class Kills(Callback):
 
 
 def estimator(callbacks=()):
-    return Autoencoder("dense", 2, epochs=100, patience=100, random_state=0, callbacks=list(callbacks))
+    return Autoencoder("dense", 2, epochs=60, patience=60, random_state=0, callbacks=list(callbacks))
 
 
 def in_two_processes(path):
@@ -76,7 +82,7 @@ def in_two_processes(path):
     return flat(ae.module_.parameters()), ae.history_
 
 
-def test_a_model_is_that_of_two_processes_though_a_node_is_killed(nodes, tmp_path):
+def test_a_model_is_that_of_two_processes_though_one_or_its_node_is_killed(nodes, tmp_path):
     X = load_dataset("digits", size=None).train.X
     np.save(tmp_path / "X.npy", X)
     weights, history = together(2, tmp_path, in_two_processes, tmp_path / "X.npy")[0]
@@ -86,13 +92,16 @@ def test_a_model_is_that_of_two_processes_though_a_node_is_killed(nodes, tmp_pat
         lost = next(one for one in nodes.working if one.all_processes["raylet"][0].process.pid == parent)
         nodes.remove_node(lost, allow_graceful=False)
 
-    some = [(epoch, lambda: kill_a("RayTrainWorker")) for epoch in (10, 17, 29)] if SLOW else []
-    kills = Kills(*some, (40, kill_a_node))
+    def kill_one():
+        kill_a("RayTrainWorker")
+
+    moments = [(10, kill_one), (17, kill_one), (29, kill_one), (40, kill_a_node)] if SLOW else [(10, kill_one)]
+    kills = Kills(*moments)
     ae = estimator([kills])
-    found = distributed.fit(ae, X, num_workers=2, address=nodes.address, storage=tmp_path / "run", checkpoint_every=0)
+    found = distributed.fit(ae, X, num_workers=2, storage=tmp_path / "run", checkpoint_every=0)
     assert found is ae
     assert not kills.kills
-    assert kills.begun >= 2 + len(some) // 3
+    assert kills.begun >= 2 + len(moments) // 4
     np.testing.assert_array_equal(flat(ae.module_.parameters()), weights)
     timed = ("seconds", "images_per_second")
     for row, other in zip(ae.history_, history, strict=True):
@@ -100,14 +109,16 @@ def test_a_model_is_that_of_two_processes_though_a_node_is_killed(nodes, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("nodes")
 @pytest.mark.skipif(not SLOW, reason="half a minute: set LATENTMAP_SLOW=1")
-def test_a_fault_of_the_data_ends_it_and_is_one_line(nodes, tmp_path):
+def test_a_fault_of_the_data_ends_it_and_is_one_line(tmp_path):
     np.save(tmp_path / "X.npy", np.full((20, 3), np.nan))
     with pytest.raises(DatasetError, match="nan in row 0"):
-        distributed.fit(estimator(), tmp_path / "X.npy", num_workers=2, address=nodes.address)
+        distributed.fit(estimator(), tmp_path / "X.npy", num_workers=2)
 
 
-def test_codes_are_those_of_one_process_though_a_worker_is_killed(nodes, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("nodes")
+def test_codes_are_those_of_one_process_though_a_worker_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr("latentmap.distributed.encoding._PART_ROWS", 64)
     X = load_dataset("digits", size=None).train.X
     for i, rows in enumerate(np.array_split(np.arange(len(X)), 5)):
@@ -124,7 +135,7 @@ def test_codes_are_those_of_one_process_though_a_worker_is_killed(nodes, tmp_pat
 
     how = ReadOptions(reading=dataset.reading, test_fraction=0)
     output = tmp_path / "codes"
-    run = map_over(2, nodes.address)
+    run = map_over(2, None)
     assert encode_parts(ae, how, str(tmp_path), str(output), run=run, on_part=watch) == (len(X), 0)
     codes = pa.concat_tables([pq.read_table(part) for part in sorted(output.glob("part-*"))])
     Z = np.column_stack([codes[f"z{i + 1}"].to_numpy() for i in range(3)])
@@ -134,13 +145,14 @@ def test_codes_are_those_of_one_process_though_a_worker_is_killed(nodes, tmp_pat
     assert shares[-1] == 1
 
 
-def test_commands_share_the_work(nodes, latentmap):
+@pytest.mark.usefixtures("nodes")
+def test_commands_share_the_work(latentmap):
     def done(*words):
         found = latentmap(*words)
         assert found.status == 0, found.err
         return found
 
-    shared = ("--workers", "2", "--address", nodes.address)
+    shared = ("--workers", "2")
     done("fit", "digits", "-o", "model", "--epochs", "1", "--model", "linear", "--seed", "0")
     alone = json.loads(done("evaluate", "model", "digits", "--json").out)
     assert json.loads(done("evaluate", "model", "digits", "--json", *shared).out) == alone

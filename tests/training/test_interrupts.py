@@ -49,12 +49,11 @@ def test_in_another_thread_nothing_is_handled():
 
 
 def test_a_handler_that_came_from_c_is_left_alone(monkeypatch):
-    former = signal.getsignal(signal.SIGINT)
-    found = {signal.SIGINT: former, signal.SIGTERM: None}
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    found = {**former, signal.SIGTERM: None}
     monkeypatch.setattr(signal, "getsignal", found.__getitem__)
     with deferred_interrupts() as came:
         os.kill(os.getpid(), signal.SIGINT)
         assert came()
     monkeypatch.undo()
-    assert signal.getsignal(signal.SIGINT) is former
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert {number: signal.getsignal(number) for number in former} == former
