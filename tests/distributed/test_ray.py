@@ -74,7 +74,7 @@ class Kills(Callback):
 
 
 def estimator(callbacks=()):
-    return Autoencoder("dense", 2, epochs=60, patience=60, random_state=0, callbacks=list(callbacks))
+    return Autoencoder("dense", 2, epochs=30, patience=30, random_state=0, callbacks=list(callbacks))
 
 
 def in_two_processes(path):
@@ -95,7 +95,7 @@ def test_a_model_is_that_of_two_processes_though_one_or_its_node_is_killed(nodes
     def kill_one():
         kill_a("RayTrainWorker")
 
-    moments = [(10, kill_one), (17, kill_one), (29, kill_one), (40, kill_a_node)] if SLOW else [(10, kill_one)]
+    moments = [(4, kill_one), (9, kill_one), (14, kill_one), (20, kill_a_node)] if SLOW else [(8, kill_one)]
     kills = Kills(*moments)
     ae = estimator([kills])
     found = distributed.fit(ae, X, num_workers=2, storage=tmp_path / "run", checkpoint_every=0)
