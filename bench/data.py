@@ -150,6 +150,56 @@ def curved() -> Dataset:
     return load_dataset(waves * rng.uniform(0.5, 2, 20) + rng.normal(0, 0.02, (2000, 20)))
 
 
+def _labelled(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """All samples and their classes."""
+    train, test = dataset.train, dataset.test
+    return np.concatenate([train.X, test.X]), np.concatenate([train.labels, test.labels])
+
+
+def _named(source: str) -> tuple[np.ndarray, np.ndarray]:
+    """All samples of a named set; tables in standard deviations."""
+    return _labelled(benchmark_dataset(short=False, source=source, size=None))
+
+
+def clusters() -> tuple[np.ndarray, np.ndarray]:
+    """10,000 rows of 50 numbers, 12 of them telling, of 8 classes with 3 clusters each."""
+    X, y = sklearn.datasets.make_classification(
+        10_000,
+        50,
+        n_informative=12,
+        n_redundant=18,
+        n_classes=8,
+        n_clusters_per_class=3,
+        class_sep=1.5,
+        random_state=0,
+    )
+    return StandardScaler().fit_transform(X).astype(np.float32), y
+
+
+def sheet() -> tuple[np.ndarray, np.ndarray]:
+    """10,000 points of a rolled sheet turned in 50 dimensions with a little noise; classes are stretches of it."""
+    rng = np.random.default_rng(0)
+    roll, along = sklearn.datasets.make_swiss_roll(10_000, random_state=0)
+    X = roll @ np.linalg.qr(rng.normal(size=(50, 3)))[0].T + rng.normal(0, 0.3, (10_000, 50))
+    return X.astype(np.float32), np.digitize(along, np.quantile(along, np.linspace(0.1, 0.9, 9)))
+
+
+def _photographs_of_classes() -> tuple[np.ndarray, np.ndarray]:
+    """The first 10,000 photographs and what they show."""
+    train = photographs().train
+    return train.X[:10_000], train.labels[:10_000]
+
+
+MAP_SETS: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
+    "digits": lambda: _named("digits"),
+    "breast_cancer": lambda: _named("breast_cancer"),
+    "wine": lambda: _named("wine"),
+    "clusters": clusters,
+    "sheet": sheet,
+    "faces": lambda: _labelled(faces()),
+    "photographs": _photographs_of_classes,
+}
+
 SETS: dict[str, Callable[[], Dataset]] = {
     "mnist": lambda: load_dataset("mnist"),
     "digits": lambda: load_dataset("digits"),

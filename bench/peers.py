@@ -15,7 +15,8 @@ imported and the uint8 images loaded; then it is fitted, encodes the test images
 A method runs with its own defaults but for what its note says. One that is not installed, fails or takes too long is
 named with the reason, and what it had done by then is shown. ``pip install -r bench/requirements.txt`` gets the peers.
 
-*1-NN* is the same with the nearest alone.
+*1-NN* and *5-NN* are the same with fewer neighbours; *k-means* is the share of test codes in the cluster that stands for
+their class, of as many clusters as classes; *cont* is continuity, of the same codes as trustworthiness.
 
 Run: ``LATENTMAP_DATA=... python -m bench.peers [--short] [--limit 10000] [--latent-dim 2] [--only pca umap]``
 """
@@ -361,12 +362,15 @@ def scores(
     Z_train: np.ndarray, train_labels: np.ndarray, Z_test: np.ndarray, test: np.ndarray, test_labels: np.ndarray
 ) -> dict[str, float | None]:
     """What codes are worth, by the definitions that every report of Latentmap uses."""
-    from latentmap.analysis import knn_accuracy, trustworthiness
+    from latentmap.analysis import cluster_accuracy, continuity, knn_accuracy, trustworthiness
 
     return {
         "knn_accuracy": knn_accuracy(Z_train, train_labels, Z_test, test_labels),
         "nearest_accuracy": knn_accuracy(Z_train, train_labels, Z_test, test_labels, n_neighbors=1),
+        "accuracy_of_5": knn_accuracy(Z_train, train_labels, Z_test, test_labels, n_neighbors=5),
+        "cluster_accuracy": cluster_accuracy(Z_test, test_labels),
         "trustworthiness": trustworthiness(test, Z_test),
+        "continuity": continuity(test, Z_test),
     }
 
 
@@ -405,7 +409,10 @@ COLUMNS = (
     ("test_mse", "test MSE", 10, ".5f"),
     ("knn_accuracy", "kNN", 8, ".3f"),
     ("nearest_accuracy", "1-NN", 8, ".3f"),
+    ("accuracy_of_5", "5-NN", 8, ".3f"),
+    ("cluster_accuracy", "k-means", 9, ".3f"),
     ("trustworthiness", "trust", 8, ".3f"),
+    ("continuity", "cont", 8, ".3f"),
 )
 
 

@@ -5,7 +5,14 @@ import pytest
 from sklearn.manifold import trustworthiness as reference_trustworthiness
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from latentmap.analysis import OriginalRanks, knn_accuracy, nearest_samples, trustworthiness
+from latentmap.analysis import (
+    OriginalRanks,
+    cluster_accuracy,
+    continuity,
+    knn_accuracy,
+    nearest_samples,
+    trustworthiness,
+)
 from latentmap.analysis.neighbours import knn_accuracy_within, majority, usable_neighbours
 
 
@@ -16,6 +23,26 @@ def test_trustworthiness_is_scikit_learns(n):
     Z = X.reshape(n, -1)[:, :2] + rng.normal(size=(n, 2)).astype(np.float32)
     expected = reference_trustworthiness(X.reshape(n, -1).astype(float), Z.astype(np.float32), n_neighbors=12)
     assert trustworthiness(X, Z) == pytest.approx(expected, abs=1e-7)
+
+
+def test_continuity_is_scikit_learns_trustworthiness_the_other_way():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5)) * [1, 10, 100, 1, 1]  # in units of their own
+    Z = X[:, :2] / [1, 10] + rng.normal(size=(200, 2))
+    expected = reference_trustworthiness(Z, X / X.std(axis=0), n_neighbors=12)
+    assert continuity(X, Z) == pytest.approx(expected, abs=1e-6)
+    assert continuity(X[:2], Z[:2]) is None
+
+
+def test_clusters_are_matched_with_classes_one_to_one():
+    labels = np.repeat([3, 5, 9], 20)
+    Z = np.random.default_rng(0).normal(0, 0.1, (60, 2)) + labels[:, None] * 10.0
+    assert cluster_accuracy(Z, labels) == 1
+    mixed = labels.copy()
+    mixed[:5] = 5
+    assert cluster_accuracy(Z, mixed) == 55 / 60
+    split = np.array([[0.0], [0.0], [9.0], [9.0], [18.0], [18.0]])  # two clusters of one class, of which one counts
+    assert cluster_accuracy(split, np.array([0, 0, 0, 0, 1, 2])) == 3 / 6
 
 
 def test_trustworthiness_of_the_samples_themselves_is_perfect():

@@ -6,7 +6,14 @@ Everything takes any object with ``transform`` and ``inverse_transform``; nothin
 from latentmap.analysis.baselines import PcaBaseline
 from latentmap.analysis.evaluation import Evaluation, active_units, evaluate
 from latentmap.analysis.medians import CodeMedians, Generated, class_medians, generate
-from latentmap.analysis.neighbours import OriginalRanks, knn_accuracy, nearest_samples, trustworthiness
+from latentmap.analysis.neighbours import (
+    OriginalRanks,
+    cluster_accuracy,
+    continuity,
+    knn_accuracy,
+    nearest_samples,
+    trustworthiness,
+)
 from latentmap.analysis.reconstruction import Comparison, compare_reconstructions, reconstruction_errors
 from latentmap.analysis.sweep import SizeScores, Sweep, sweep
 from latentmap.analysis.tsne import TsneResult, embed_tsne
@@ -27,7 +34,9 @@ __all__ = [
     "TsneResult",
     "active_units",
     "class_medians",
+    "cluster_accuracy",
     "compare_reconstructions",
+    "continuity",
     "embed_tsne",
     "evaluate",
     "generate",

@@ -257,6 +257,80 @@ def trustworthiness(
     return OriginalRanks(X, n_samples=n_samples).trustworthiness(Z, n_neighbors=n_neighbors)
 
 
+def continuity(
+    X: NDArray[Any], Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS, n_samples: int = TRUST_SAMPLES
+) -> float | None:
+    """Measure how far neighbours among the samples stay neighbours among the codes: what is torn apart lowers it.
+
+    It is `trustworthiness` with samples and codes exchanged.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Samples.
+    Z : ndarray, shape (n, latent_dim)
+        Their codes.
+    n_neighbors : int, default=12
+        How many neighbours of each sample to look at; must be, and is kept, below half the samples.
+    n_samples : int, default=5000
+        How many samples to compare at most, drawn once with a fixed seed.
+
+    Returns
+    -------
+    float or None
+        1: every neighbour stays one; 0.5: about what chance gives. None for fewer than 3 samples.
+
+    References
+    ----------
+    Venna and Kaski, 2001, "Neighborhood preservation in nonlinear projection methods", equation 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import continuity, trustworthiness
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> torn = X + [100, 0, 0] * (X[:, :1] > 0)  # neighbours across the tear are lost, and hardly any is false
+    >>> round(continuity(X, torn), 2), round(trustworthiness(X, torn), 2)
+    (0.9, 0.99)
+    """
+    samples = flat(X) / np.asarray(measuring_unit(X), np.float32)
+    return OriginalRanks(Z, n_samples=n_samples, unit=1.0).trustworthiness(samples, n_neighbors=n_neighbors)
+
+
+def cluster_accuracy(Z: NDArray[Any], labels: IntArray, *, seed: int = 0) -> float:
+    """Find as many clusters by k-means as there are classes, and say how many codes are in the one of their class.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (n, latent_dim)
+        Codes.
+    labels : ndarray of int, shape (n,)
+        Their classes.
+    seed : int, default=0
+        Of k-means, which takes the best of ten starts.
+
+    Returns
+    -------
+    float
+        Share of codes, 0..1, with each cluster taken for another class, by the assignment that makes it largest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentmap.analysis import cluster_accuracy
+    >>> cluster_accuracy(np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([1, 1, 0, 0]))
+    1.0
+    """
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.cluster import KMeans
+
+    classes, own = np.unique(labels, return_inverse=True)
+    clusters = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(Z)
+    shared = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(shared, (clusters, own), 1)
+    return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / len(Z))
+
+
 def majority(votes: IntArray) -> tuple[IntArray, FloatArray]:
     """Return the most frequent value of each row (the smallest of equals) and its share of the row."""
     counts = np.stack([np.bincount(row, minlength=int(votes.max()) + 1) for row in votes])

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.linalg import eigsh
-from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
@@ -273,5 +272,7 @@ def _of_covariance(covariance: NDArray[np.float64], k: int) -> tuple[NDArray[np.
 
 def _of_rows(rows: NDArray[np.float32], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same of centred rows, nearly: shapes (k,) and (k, n_values)."""
+    from sklearn.utils.extmath import randomized_svd  # takes long to import, and is seldom needed
+
     _, singular, directions = randomized_svd(rows, min(k, *rows.shape), random_state=0)
     return singular.astype(np.float64) ** 2 / len(rows), directions

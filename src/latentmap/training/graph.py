@@ -1,7 +1,7 @@
 """Who is whose neighbour in the training data: the k nearest of every sample.
 
 Samples are compared in their first principal components, by the Euclidean distance. Images may be compared up to small
-affine maps besides: differences in the plane that these span around each image (its tangents) then count half.
+affine maps besides: differences in the plane that these span around each image (its tangents) then do not count.
 
 What belongs here: finding neighbours before anything is learned. How well codes keep them is measured in ``analysis``.
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,7 +27,6 @@ _BLOCK_NUMBERS = 2**26  # of distances held at once
 _CANDIDATES = 4  # times as many neighbours are looked at again, with tangents
 _MOST_VALUES = 4096  # larger images are made smaller first
 _PCA_NUMBERS = 2**25  # in the samples that components are computed from
-_FORGIVEN = 0.5  # of the squared difference along tangents; all of it would let codes forget slant and width
 _RIDGE = 1e-3  # of a tangent's length: what is moved far is no longer the same
 
 
@@ -57,6 +55,8 @@ class _Reduction:
     """From network input to principal components, of the samples' and of their changes: (n, *shape) -> (n, 50)."""
 
     def __init__(self, batches: BatchesBase) -> None:
+        from sklearn.decomposition import PCA  # takes a quarter of a second, and only maps need it
+
         self._factor = 1
         some = batches.some()
         self.is_images = some.ndim == 4
@@ -163,7 +163,7 @@ def _nearest_by_tangents(
             gram += (_RIDGE * size + 1e-12) * torch.eye(6, dtype=torch.float32)
             factor = torch.linalg.cholesky(gram)
             along = torch.linalg.solve_triangular(factor, torch.bmm(tangents, difference.mT), upper=False)
-            left = difference.square().sum(dim=2) - _FORGIVEN * along.square().sum(dim=1)
+            left = difference.square().sum(dim=2) - along.square().sum(dim=1)
             nearest = left.topk(k, largest=False).indices
             found[rows] = candidates[rows].gather(1, nearest).int()
     return found
