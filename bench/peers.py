@@ -15,8 +15,8 @@ imported and the uint8 images loaded; then it is fitted, encodes the test images
 A method runs with its own defaults but for what its note says. One that is not installed, fails or takes too long is
 named with the reason, and what it had done by then is shown. ``pip install -r bench/requirements.txt`` gets the peers.
 
-*1-NN* and *5-NN* are the same with fewer neighbours; *k-means* is the share of test codes in the cluster that stands for
-their class, of as many clusters as classes; *cont* is continuity, of the same codes as trustworthiness.
+*1-NN* and *5-NN* are the same with fewer neighbours; *k-means* is the share of test codes in the cluster that stands
+for their class, of as many clusters as classes; *cont* is continuity, of the same codes as trustworthiness.
 
 Run: ``LATENTMAP_DATA=... python -m bench.peers [--short] [--limit 10000] [--latent-dim 2] [--only pca umap]``
 """

@@ -281,7 +281,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         former = read_settings(checkpoint) if checkpoint is not None and resume else None
         # Without a random_state the seed was drawn, and is known to the checkpoint alone.
         seed = former.get("seed") if former and self.random_state is None else None
-        new._fitted = untrained(samples, parameters, getattr(new, "feature_names_in_", None), seed)
+        new._fitted = untrained(samples, parameters, objective, getattr(new, "feature_names_in_", None), seed)
         checkpoints = None
         if checkpoint is not None:
             checkpoints = Checkpoints(
@@ -333,7 +333,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             new._fitted = self._fitted.copy()
         else:
             samples = check_input(new, X)
-            new._fitted = untrained(samples, parameters, getattr(new, "feature_names_in_", None))
+            new._fitted = untrained(samples, parameters, objective, getattr(new, "feature_names_in_", None))
         problem = learn(new._fitted, samples, parameters, objective, piecewise=True)
         return self._become(new, problem)
 

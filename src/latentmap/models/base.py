@@ -130,6 +130,8 @@ class AutoencoderModule(nn.Module):
     """Whether samples must be images."""
     convolves: ClassVar[bool] = False
     """Whether there are convolutions, which are quicker while they learn if weights lie with their channels last."""
+    config_of_maps: ClassVar[Mapping[str, Any]] = {}
+    """What else a network for an objective that `keeps_neighbors` is built with."""
     keeps_components: ClassVar[bool] = True
     """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
 

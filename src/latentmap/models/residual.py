@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from latentmap.models.base import (
 
 _WIDTH, _NARROWEST = 256, 32
 _DEPTH = 4
+_WIDTH_OF_MAPS = 128  # steps are what maps need, and these are half as long
 # Samples with more values than this are first brought down by strided convolutions of so many channels.
 _MOST_VALUES = 4096
 _CHANNELS = (16, 32, 64)
@@ -59,7 +61,8 @@ class ResidualAutoencoder(AutoencoderModule):
 
     Samples of up to 4,096 values go in as they are. Larger images are first halved by strided 3x3 convolutions until
     that few values are left, and doubled again by transposed ones in the end. The width follows the sample: 256, or
-    four times the number of values where that is less; with a linear path never less than the code's size.
+    four times the number of values where that is less; with a linear path never less than the code's size. Maps
+    (``objective="neighbors"``) are drawn by 128.
 
     Parameters
     ----------
@@ -92,6 +95,7 @@ class ResidualAutoencoder(AutoencoderModule):
         batch_size=512, learning_rate=0.1, n_steps=4000, augmentation="affine", bfloat16_pays=True
     )
     convolves: ClassVar[bool] = True
+    config_of_maps: ClassVar[Mapping[str, Any]] = {"width": _WIDTH_OF_MAPS}
 
     def __init__(
         self,

@@ -121,7 +121,11 @@ def _as_setting(value: Any) -> Any:
 
 
 def untrained(
-    samples: NDArray[Any], parameters: Parameters, feature_names: Sequence[object] | None, seed: int | None = None
+    samples: NDArray[Any],
+    parameters: Parameters,
+    objective: Objective,
+    feature_names: Sequence[object] | None,
+    seed: int | None = None,
 ) -> FittedModel:
     """A model for such samples, before the first step; without a seed, one is drawn, for all processes."""
     seed = Ranks.here().same(draw_seed(parameters["random_state"]) if seed is None else seed)
@@ -134,13 +138,15 @@ def untrained(
     if is_pair(model):
         name, module = OWN, OwnAutoencoder.of(model, shape, latent_dim)
     else:
-        name, config = model, dict(parameters["model_params"] or {})
+        name = model
         if name == "auto":
             latent_dim = min(2, preprocessing.n_values) if latent_dim is None else int(latent_dim)
             name = choose_model(shape, len(samples), latent_dim)
-            config |= path_config(shape, latent_dim)
+            config = path_config(shape, latent_dim)
         else:
-            config |= MODELS[name].config_for(shape, latent_dim)
+            config = MODELS[name].config_for(shape, latent_dim)
+        config |= MODELS[name].config_of_maps if objective.keeps_neighbors else {}
+        config |= parameters["model_params"] or {}
         chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}
         module = build(MODELS[name], seed, sample_shape=shape, **chosen, **config)
     if latent_dim is not None and module.latent_dim > preprocessing.n_values:
