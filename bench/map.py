@@ -7,9 +7,9 @@ the table, the median of the seeds, and how many times faster than UMAP new samp
 ``--others`` repeats map, UMAP and PCA on other data, over several random splits, since the small sets have so few test
 samples that one split says nothing: images and vectors, bundled or made, with the same defaults.
 
-``--frontier`` fits the map with several weights of the reconstruction term instead and draws the error against the
-accuracy, for the choice of the default; it scores a part of the training split that nothing learned from, since
-choices are not made on the test split.
+``--frontier`` fits the map with several weights of the reconstruction term instead and draws error and trustworthiness
+against the accuracy, UMAP and t-SNE beside, for the choice of the default; it scores a part of the training split that
+nothing learned from, since choices are not made on the test split.
 
 Run: ``LATENTMAP_DATA=... python -m bench.map [--short] [--seeds 3] [--source digits]``, and ``--others`` or
 ``--frontier frontier.png``
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from bench.data import MAP_SETS, benchmark_dataset
-from bench.peers import OURS, compare, make_parser
+from bench.peers import OURS, PEERS, compare, make_parser
 
 SCORES = ("knn_accuracy", "nearest_accuracy", "test_mse", "trustworthiness", "fit_seconds")
 WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -155,9 +155,7 @@ def draw(options: Any, rows: dict[str, Any], names: list[str]) -> None:
 
 
 def frontier(options: Any) -> None:
-    """Fit with several weights, print a row each, and draw them."""
-    from matplotlib.figure import Figure
-
+    """Fit with several weights, print a row each, and draw them beside UMAP and t-SNE."""
     from latentmap import Autoencoder
     from latentmap.analysis import knn_accuracy, measuring_unit, reconstruction_errors, trustworthiness
 
@@ -167,29 +165,50 @@ def frontier(options: Any) -> None:
     X, X_held, y, y_held = train.X[~held], train.X[held], train.labels[~held], train.labels[held]
     unit = measuring_unit(train.X)
     print(f"{'weight':>8}{'MSE':>10}{'kNN':>8}{'1-NN':>8}{'trust':>8}{'fit s':>8}", flush=True)
-    points = []
+    points: dict[str, tuple[float, float, float]] = {}  # accuracy, trustworthiness, error
+
+    def show(name: str, Z: np.ndarray, Z_held: np.ndarray, error: float, seconds: float) -> None:
+        scores = [knn_accuracy(Z, y, Z_held, y_held, n_neighbors=n) for n in (10, 1)]
+        trust = trustworthiness(X_held, Z_held)
+        points[name] = (scores[0], trust, error)
+        cells = "".join(f"{value:>8.4f}" for value in (*scores, trust))
+        print(f"{name:>8}{error:>10.5f}{cells}{seconds:>8.1f}", flush=True)
+
     for weight in WEIGHTS:
         start = time.perf_counter()
         model = Autoencoder("residual", 2, objective="neighbors", objective_params={"weight": weight}, random_state=0)
         model.fit(X)
         seconds = time.perf_counter() - start
         Z, Z_held = model.transform(X), model.transform(X_held)
-        error = float(reconstruction_errors(model, X_held, Z_held, unit=unit).mean())
-        scores = [knn_accuracy(Z, y, Z_held, y_held, n_neighbors=n) for n in (10, 1)]
-        trust = trustworthiness(X_held, Z_held)
-        points.append((weight, error, scores[0]))
-        cells = "".join(f"{value:>8.4f}" for value in (*scores, trust))
-        print(f"{weight:>8g}{error:>10.5f}{cells}{seconds:>8.1f}", flush=True)
-    figure = Figure(figsize=(6, 4), dpi=130, layout="constrained")
-    ax = figure.add_subplot()
-    ax.plot([error for _, error, _ in points], [accuracy for *_, accuracy in points], "o-", color="#3f6fb5")
-    for weight, error, accuracy in points:
-        ax.annotate(f"weight {weight:g}", (error, accuracy), xytext=(5, 7), textcoords="offset points", fontsize=8)
-    ax.set_xlabel("mean squared error of held samples")
-    ax.set_ylabel("kNN accuracy of held samples")
-    ax.margins(0.2)
-    ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(options.frontier)
+        show(f"{weight:g}", Z, Z_held, float(reconstruction_errors(model, X_held, Z_held, unit=unit).mean()), seconds)
+    for title, peer in (("UMAP", PEERS["umap"](options)), ("t-SNE", PEERS["opentsne"](options))):
+        start = time.perf_counter()
+        peer.fit(peer.prepare(X))
+        seconds = time.perf_counter() - start
+        show(title, peer.codes_of_training(X), peer.transform(peer.prepare(X_held)), np.nan, seconds)
+    draw_frontier(points, options.frontier)
+
+
+def draw_frontier(points: dict[str, tuple[float, float, float]], path: str) -> None:
+    """Draw accuracy against error, and against trustworthiness; points are of weights and of other methods."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    ours = {name: point for name, point in points.items() if name[0].isdigit()}
+    for ax, place, label in ((left, 2, "mean squared error"), (right, 1, "trustworthiness")):
+        ax.plot([one[place] for one in ours.values()], [one[0] for one in ours.values()], "o-", color="#3f6fb5")
+        for name, point in points.items():
+            text = f"weight {name}" if name in ours else name
+            if not np.isnan(point[place]):
+                ax.annotate(text, (point[place], point[0]), xytext=(5, 7), textcoords="offset points", fontsize=8)
+                if name not in ours:
+                    ax.plot(point[place], point[0], "s", color="#a8620a")
+        ax.set_xlabel(f"{label} of held samples")
+        ax.margins(0.2)
+        ax.spines[["top", "right"]].set_visible(False)
+    left.set_ylabel("10-NN accuracy of held samples")
+    figure.savefig(path)
 
 
 def main() -> None:
