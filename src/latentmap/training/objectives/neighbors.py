@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
 
 _LEAST_VARIANCE = 1e-4  # of pixels in [0, 1] as of scaled features: less is no variation to draw
-_PAIRS, _STEPS = 512, 1400  # a step's pairs, and steps for 60,000 samples
+_PAIRS, _STEPS = 512, 1200  # a step's pairs, and steps for 60,000 samples
 _PUSH = 0.5  # weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
 _GROWTH = 16  # of the weight of the error: groups come apart while it is small, and are put in order when it is large
 
