@@ -20,6 +20,7 @@ import torch
 from bench.data import benchmark_dataset
 from latentmap import Autoencoder
 from latentmap.analysis import PcaBaseline
+from latentmap.models import MODELS
 
 PLAIN_BATCHES = (64, 256, 1024, 4096)
 
@@ -59,7 +60,7 @@ def main() -> None:
     def show(name: str, encode: float, decode: float | None = None) -> None:
         print(f"{name:34}{encode / 1e3:10.1f}" + (f"{decode / 1e3:10.1f}" if decode else ""), flush=True)
 
-    for model in ("dense", "conv"):
+    for model in MODELS:
         autoencoder = Autoencoder(model=model, epochs=1, random_state=0).fit(X)
         Z = autoencoder.transform(X)
         plain = {batch: best_rate(plain_encode(autoencoder, batch), X, repeats) for batch in PLAIN_BATCHES}

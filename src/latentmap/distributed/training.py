@@ -306,6 +306,7 @@ def _learn(config: Mapping[str, Any]) -> None:
     """What each worker does: read, learn with the others, and, if it is the first, send the model."""
     import ray
     from ray import train
+    from torch import distributed
 
     work: _Work = config["work"]
     context = train.get_context()
@@ -337,5 +338,6 @@ def _learn(config: Mapping[str, Any]) -> None:
                 put("facts", facts)
                 put("model", {path.name: path.read_bytes() for path in (Path(folder) / "model").iterdir()})
     except (LatentmapError, ValueError, TypeError) as error:
-        put("error", error)
+        if distributed.is_initialized():  # else Ray has ended the group, and what fails is to go on without it
+            put("error", error)
         raise  # Ray then ends the others, who may wait for this one; the next group finds the fault, and ends

@@ -89,8 +89,10 @@ class Neighbors(Objective):
             nearness = info_nce(gathered(z, batch.share))
         # The neighbours are there to be placed by; drawing is learned from the samples themselves.
         error = functional.mse_loss(module.decode(z[::2]).float(), batch.x[::2])
-        weight = self.weight * _GROWTH ** (progress - 0.5)
-        loss: Tensor = weight * error / self._variance + nearness
+        not_drawn = self.weight * error / self._variance
+        now, last = (_GROWTH ** (when - 0.5) * not_drawn + nearness for when in (progress, 1.0))
+        # The gradient is that of the present weight; what is told is always of the last, so that epochs compare.
+        loss: Tensor = now + (last - now).detach()
         return loss
 
 
