@@ -55,7 +55,7 @@ class ModelSpec:
 
 
 _VECTOR_CODE, _COLOUR_CODE = 8, 128  # numbers
-_MAP_SHARE, _COLOUR_SHARE = 1 / 3, 1 / 8
+_MAP_SHARE, _COLOUR_SHARE = 1 / 2, 1 / 8
 """Of the epochs that the map and the model of photographs have by default: a report should not take so long."""
 
 
