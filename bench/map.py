@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from bench.data import MAP_SETS, benchmark_dataset
-from bench.peers import OURS, PEERS, compare, make_parser
+from bench.peers import OURS, Method, compare, make_parser, method_of
 
 SCORES = ("knn_accuracy", "nearest_accuracy", "test_mse", "trustworthiness", "fit_seconds")
 WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -60,77 +60,42 @@ def others(options: Any) -> None:
     """Print scores on other data: means over splits, and what the map is better by with its standard error."""
     from sklearn.model_selection import train_test_split
 
-    from latentmap import Autoencoder
-    from latentmap.analysis import PcaBaseline
-
-    methods = {
-        "map": lambda seed: Autoencoder("residual", 2, objective="neighbors", random_state=seed),
-        "UMAP": lambda seed: Umap(),  # noqa: ARG005  # with a seed it would use a single thread
-        "PCA": lambda seed: PcaBaseline(2),  # noqa: ARG005
-    }
-    print(
-        f"{'':16}{'':6}{'kNN':>8}{'1-NN':>8}{'trust':>8}{'MSE':>10}{'fit s':>8}  ({options.splits} splits)", flush=True
-    )
+    heads = "".join(f"{title:>{width}}" for title, width in (("kNN", 8), ("1-NN", 8), ("trust", 8), ("MSE", 10)))
+    print(f"{'':28}{heads}{'fit s':>8}  ({options.splits} splits)", flush=True)
     for name in options.sets or MAP_SETS:
         X, y = MAP_SETS[name]()
-        found: dict[str, list[tuple[float, ...]]] = {method: [] for method in methods}
+        found: dict[str, list[tuple[float, ...]]] = {f"{OURS}map": [], "umap": [], "pca": []}
         for seed in range(options.splits):
             parts = train_test_split(X, y, test_size=min(len(X) // 5, 2000), stratify=y, random_state=seed)
-            for method, make in methods.items():
-                found[method].append(score(make(seed), *parts))
-        for method, rows in found.items():
-            means = np.mean(rows, axis=0)
-            print(f"{name:16}{method:6}{row_of(means)}{means[4]:>8.1f}", flush=True)
-        gains = np.array(found["map"]) - np.array(found["UMAP"])
+            for title, rows in found.items():
+                rows.append(score(method_of(f"{title}@{seed}" if title.startswith(OURS) else title, options), *parts))
+        for title, rows in found.items():
+            print(f"{name:15}{title:13}{row_of(np.mean(rows, axis=0))}", flush=True)
+        gains = np.array(found[f"{OURS}map"]) - np.array(found["umap"])
         spread = gains.std(axis=0, ddof=1) / len(gains) ** 0.5 if len(gains) > 1 else np.full(5, np.nan)
-        print(f"{name:16}{'gain':6}{row_of(gains.mean(axis=0))}\n{'':16}{'+-':6}{row_of(spread)}", flush=True)
+        print(f"{name:15}{'gain':13}{row_of(gains.mean(axis=0))}\n{'':15}{'+-':13}{row_of(spread)}", flush=True)
 
 
 def row_of(values: Any) -> str:
     """The scores of a row."""
-    return f"{values[0]:>8.3f}{values[1]:>8.3f}{values[2]:>8.3f}{values[3]:>10.4f}"
+    return f"{values[0]:>8.3f}{values[1]:>8.3f}{values[2]:>8.3f}{values[3]:>10.4f}{values[4]:>8.1f}"
 
 
-class Umap:
-    """UMAP with the methods of a transformer, which takes rows of float32."""
-
-    def __init__(self) -> None:
-        from umap import UMAP
-
-        self.umap = UMAP()
-
-    def rows(self, X: np.ndarray) -> np.ndarray:
-        """Images as rows from 0 to 1."""
-        return X.reshape(len(X), -1) / np.float32(255 if X.dtype == np.uint8 else 1)
-
-    def fit(self, X: np.ndarray) -> Umap:
-        """Learn."""
-        self.shape, self.scale = X.shape[1:], np.float32(255 if X.dtype == np.uint8 else 1)
-        self.umap.fit(self.rows(X))
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Encode."""
-        return np.asarray(self.umap.transform(self.rows(X)))
-
-    def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        """Decode."""
-        return np.asarray(self.umap.inverse_transform(Z)).reshape(-1, *self.shape) * self.scale
-
-
-def score(model: Any, X: np.ndarray, X_test: np.ndarray, y: np.ndarray, y_test: np.ndarray) -> tuple[float, ...]:
+def score(method: Method, X: np.ndarray, X_test: np.ndarray, y: np.ndarray, y_test: np.ndarray) -> tuple[float, ...]:
     """10-NN and 1-NN accuracy, trustworthiness, error (of 50 samples: UMAP's inverse is slow) and seconds of a fit."""
-    from latentmap.analysis import knn_accuracy, measuring_unit, reconstruction_errors, trustworthiness
+    from latentmap.analysis import knn_accuracy, measuring_unit, trustworthiness
 
+    originals, X, X_test = X_test, method.prepare(X), method.prepare(X_test)
     start = time.perf_counter()
-    model.fit(X)
+    method.fit(X)
     seconds = time.perf_counter() - start
-    # UMAP knows where it put what it was fitted to.
-    Z = model.umap.embedding_ if isinstance(model, Umap) else model.transform(X)
-    Z_test = model.transform(X_test)
+    Z, Z_test = method.codes_of_training(X), method.transform(X_test)
     near, nearest = (knn_accuracy(Z, y, Z_test, y_test, n_neighbors=n) for n in (10, 1))
-    errors = reconstruction_errors(model, X_test[:50], Z_test[:50], unit=measuring_unit(X))
-    return near, nearest, trustworthiness(X_test, Z_test), float(errors.mean()), seconds
+    # In the same unit for all: images from 0 to 1, features in standard deviations.
+    unit = measuring_unit(X) if X.ndim == originals.ndim else 1.0  # else images that are rows from 0 to 1
+    X_hat = method.inverse_transform(Z_test[:50])
+    error = np.square((np.reshape(X_hat, X_test[:50].shape) - X_test[:50].astype(np.float64)) / unit).mean()
+    return near, nearest, trustworthiness(originals, Z_test), float(error), seconds
 
 
 def draw(options: Any, rows: dict[str, Any], names: list[str]) -> None:
@@ -181,7 +146,8 @@ def frontier(options: Any) -> None:
         seconds = time.perf_counter() - start
         Z, Z_held = model.transform(X), model.transform(X_held)
         show(f"{weight:g}", Z, Z_held, float(reconstruction_errors(model, X_held, Z_held, unit=unit).mean()), seconds)
-    for title, peer in (("UMAP", PEERS["umap"](options)), ("t-SNE", PEERS["opentsne"](options))):
+    for title, name in (("UMAP", "umap"), ("t-SNE", "opentsne")):
+        peer = method_of(name, options)
         start = time.perf_counter()
         peer.fit(peer.prepare(X))
         seconds = time.perf_counter() - start

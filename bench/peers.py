@@ -281,6 +281,11 @@ TITLES = {
 OURS = "latentmap-"
 
 
+def method_of(name: str, options: argparse.Namespace) -> Method:
+    """A method by the name that ``--only`` takes."""
+    return _Latentmap(options, name.removeprefix(OURS)) if name.startswith(OURS) else PEERS[name](options)
+
+
 def prepare_data(options: argparse.Namespace) -> None:
     """Write the images where every method's process finds them, and say what they are and which models there are."""
     from bench.data import benchmark_dataset
@@ -317,7 +322,7 @@ def measure(name: str, options: argparse.Namespace) -> None:
 
 def _measure(name: str, options: argparse.Namespace, keep: Any) -> None:
     """The stages: fit, encode, decode, and, when memory has been read, scores."""
-    method = _Latentmap(options, name.removeprefix(OURS)) if name.startswith(OURS) else PEERS[name](options)
+    method = method_of(name, options)
     train, train_labels, test, test_labels = (np.load(Path(options.folder) / f"{split}.npy") for split in _SPLITS)
     base = peak_memory()
 

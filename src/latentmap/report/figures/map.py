@@ -179,7 +179,7 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     schedule = ""
     if OBJECTIVES[model.objective].keeps_neighbors and "epochs" in model.spec.params:
         schedule = (
-            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a third of "
+            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: half of "
             f'the schedule that Autoencoder(model="residual", objective="{model.objective}") has on its own, which '
             "gives a better map."
         )
