@@ -109,6 +109,22 @@ def test_the_neighbours_loss_is_that_of_its_definition_and_so_is_its_gradient():
     torch.testing.assert_close(*slopes)
 
 
+def test_codes_whose_neighbours_are_as_far_as_strangers_are_pushed_apart_by_the_whole_and_others_by_half():
+    z = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(info_nce(z), info_nce(z, push=1.0))  # pairs of strangers
+    close = z.clone()
+    close[1::2] = close[::2] + 0.1 * close[1::2]
+    torch.testing.assert_close(info_nce(close), info_nce(close, push=0.5))
+
+
+def test_a_map_of_neighbours_that_hardly_agree_does_not_fall_into_one_point():
+    y = np.arange(1200) % 6
+    X = np.random.default_rng(0).normal(size=(1200, 30)).astype(np.float32)
+    X[:, :6] += 2.5 * np.eye(6)[y]  # groups that overlap: of the nearest in all numbers, a third are of another
+    Z = Autoencoder("residual", objective="neighbors", epochs=30, random_state=0).fit_transform(X)
+    assert Z.std(axis=0).min() > 1.5  # widths of the kernel
+
+
 def test_one_pair_has_no_strangers():
     z = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
     assert info_nce(z).item() == pytest.approx(np.log(2))

@@ -3,6 +3,7 @@ import torch
 
 from latentmap import Autoencoder
 from latentmap.models import MODELS
+from latentmap.training import OBJECTIVES
 from latentmap.training.plan import auto_batch_size, auto_epochs, resolve
 
 SAMPLES = (2, 10, 100, 1437, 60_000, 10**6)
@@ -29,6 +30,12 @@ def test_auto_is_the_recipe_at_60000_samples(name):
     steps = auto_epochs(recipe, 60_000, batch_size) * 60_000 / batch_size
     at_least = 2 * 60_000 / batch_size  # every sample is seen twice
     assert steps == pytest.approx(max(recipe.n_steps, at_least), rel=0.15)
+
+
+def test_a_map_of_few_samples_takes_nearly_as_many_steps_as_one_of_many():
+    recipe = OBJECTIVES["neighbors"]().adapt(MODELS["residual"].recipe)
+    few, many = (n * auto_epochs(recipe, n, batch) / batch for n, batch in ((1437, 180), (60_000, 512)))
+    assert few == pytest.approx(many * (1437 / 60_000) ** (1 / 6), rel=0.15)
 
 
 def test_a_plan_is_what_was_asked_for_and_the_recipe_where_nothing_was():

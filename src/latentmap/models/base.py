@@ -24,6 +24,7 @@ class Recipe:
     batch_size: int
     learning_rate: float  # of the first step
     n_steps: int  # in all
+    growth: float = 1 / 3  # of the steps with the number of samples: the exponent
     augmentation: str = "none"  # in AUGMENTATIONS
     weight_decay: float = 0.0
     one_thread: bool = False  # operations are so small that sharing each among cores takes longer than it saves

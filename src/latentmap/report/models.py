@@ -60,12 +60,13 @@ _MAP_SHARE, _COLOUR_SHARE = 1 / 2, 1 / 8
 
 
 def short_schedule(model: str, objective: str, share: float, n_train: int) -> int:
-    """Return so large a share of the epochs that an architecture would be given."""
+    """Return so large a share of the epochs that an architecture would be given; of few samples less, as of others."""
     from latentmap.models import MODELS
+    from latentmap.models.base import Recipe
     from latentmap.training.objectives import make_objective
     from latentmap.training.plan import auto_batch_size, auto_epochs
 
-    recipe = make_objective(objective, None).adapt(MODELS[model].recipe)
+    recipe = replace(make_objective(objective, None).adapt(MODELS[model].recipe), growth=Recipe.growth)
     return max(1, round(share * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
 
 _LEAST_VARIANCE = 1e-4  # of pixels in [0, 1] as of scaled features: less is no variation to draw
-_PAIRS, _STEPS = 512, 1200  # a step's pairs, and steps for 60,000 samples
+# A step's pairs; steps for 60,000 samples; fewer samples need nearly as many, or they separate worse than by UMAP.
+_PAIRS, _STEPS, _STEPS_GROW = 512, 1200, 1 / 6
 _PUSH = 0.5  # weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
+_NEAR, _STEEP = 0.1, 5  # see `repulsion`
 _GROWTH = 16  # of the weight of the error: groups come apart while it is small, and are put in order when it is large
 
 
@@ -32,7 +34,8 @@ class Neighbors(Objective):
     Each drawn sample brings along one of its nearest neighbours in the training data; labels play no part. The
     second term is InfoNCE with a Cauchy kernel: minus the logarithm of the similarity ``1 / (1 + distance^2)`` of a
     sample's code and its neighbour's, plus half the logarithm of the mean similarity to all other codes of the step
-    (half: on the way from t-SNE to UMAP, where groups stand apart). The first is the mean squared error over the
+    (half: on the way from t-SNE to UMAP, where groups stand apart; up to the whole where neighbours are nearly as far
+    from each other as strangers, whose codes would else fall together). The first is the mean squared error over the
     data's variance: the share of the variance that is not reconstructed, whatever the data's scale. Where images are
     augmented, neighbours are those that light moving and turning brings nearest.
 
@@ -65,7 +68,13 @@ class Neighbors(Objective):
 
     def adapt(self, recipe: Recipe) -> Recipe:
         """Return fewer steps, of more samples: strangers are told apart by the batch. Images are moved and turned."""
-        return replace(recipe, batch_size=max(_PAIRS, recipe.batch_size), n_steps=_STEPS, augmentation="affine")
+        return replace(
+            recipe,
+            batch_size=max(_PAIRS, recipe.batch_size),
+            n_steps=_STEPS,
+            growth=_STEPS_GROW,
+            augmentation="affine",
+        )
 
     def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
         """Find every sample's neighbours."""
@@ -96,17 +105,28 @@ class Neighbors(Objective):
         return loss
 
 
-def info_nce(z: Tensor, push: float = _PUSH) -> Tensor:
+def info_nce(z: Tensor, push: float | None = None) -> Tensor:
     """How badly codes tell their neighbours from other codes; codes come in pairs of a sample and its neighbour.
 
-    The mean over pairs of ``log(1 + distance^2)``, plus `push` times the mean over codes of the logarithm of the mean
-    of ``1 / (1 + distance^2)`` to the codes of other pairs.
+    The mean over pairs of ``log(1 + distance^2)``, plus `push` (by default `repulsion`) times the mean over codes of
+    the logarithm of the mean of ``1 / (1 + distance^2)`` to the codes of other pairs.
     """
-    pulls: Tensor = (z[::2] - z[1::2]).square().sum(dim=1).log1p().mean()
+    apart = (z[::2] - z[1::2]).square().sum(dim=1)
+    pulls: Tensor = apart.log1p().mean()
     if len(z) < 4:
         return pulls  # no strangers
     pushes: Tensor = _Crowding.apply(z)  # type: ignore[no-untyped-call]
-    return pulls + push * pushes
+    return pulls + (repulsion(apart.detach(), z.detach()) if push is None else push) * pushes
+
+
+def repulsion(apart: Tensor, z: Tensor) -> Tensor:
+    """The weight of strangers' repulsion, from the squared distances of pairs of codes: half, or up to the whole.
+
+    Seen from nearby, the loss is the neighbours' mean squared distance less `push` times the strangers': with their
+    quotient above `push`, codes fall into one point. Where neighbours agree too little for a half, it must be more.
+    """
+    quotient = apart.mean() / (2 * z.var(dim=0).sum()).clamp_min(1e-12)
+    return (_PUSH + _STEEP * (quotient - _NEAR)).clamp(_PUSH, 1)
 
 
 class _Crowding(torch.autograd.Function):
