@@ -163,17 +163,18 @@ def draw_frontier(points: dict[str, tuple[float, float, float]], path: str) -> N
     left, right = figure.subplots(1, 2, sharey=True)
     ours = {name: point for name, point in points.items() if name[0].isdigit()}
     for ax, place, label in ((left, 2, "mean squared error"), (right, 1, "trustworthiness")):
-        ax.plot([one[place] for one in ours.values()], [one[0] for one in ours.values()], "o-", color="#3f6fb5")
+        line = [one[place] for one in ours.values()], [one[0] for one in ours.values()]
+        ax.plot(*line, "o-", color="#3f6fb5", label="Latentmap, by the weight of the error")
         for name, point in points.items():
-            text = f"weight {name}" if name in ours else name
             if not np.isnan(point[place]):
-                ax.annotate(text, (point[place], point[0]), xytext=(5, 7), textcoords="offset points", fontsize=8)
+                ax.annotate(name, (point[place], point[0]), xytext=(0, 7), textcoords="offset points", ha="center")
                 if name not in ours:
                     ax.plot(point[place], point[0], "s", color="#a8620a")
         ax.set_xlabel(f"{label} of held samples")
         ax.margins(0.2)
         ax.spines[["top", "right"]].set_visible(False)
     left.set_ylabel("10-NN accuracy of held samples")
+    right.legend(frameon=False, loc="lower right")
     figure.savefig(path)
 
 
