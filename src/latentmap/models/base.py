@@ -24,11 +24,11 @@ class Recipe:
     batch_size: int
     learning_rate: float  # of the first step
     n_steps: int  # in all
-    growth: float = 1 / 3  # of the steps with the number of samples: the exponent
     augmentation: str = "none"  # in AUGMENTATIONS
     weight_decay: float = 0.0
     one_thread: bool = False  # operations are so small that sharing each among cores takes longer than it saves
     bfloat16_pays: bool = False  # the time goes into large matrix products: machines with bfloat16 are quicker by it
+    steps_exponent: float = 1 / 3  # steps grow with the number of samples to this power
 
 
 @dataclass(frozen=True, eq=False)

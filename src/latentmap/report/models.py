@@ -60,13 +60,13 @@ _MAP_SHARE, _COLOUR_SHARE = 1 / 2, 1 / 8
 
 
 def short_schedule(model: str, objective: str, share: float, n_train: int) -> int:
-    """Return so large a share of the epochs that an architecture would be given; of few samples less, as of others."""
+    """Return so large a share of the epochs that an architecture would be given; a map of few samples gets less."""
     from latentmap.models import MODELS
     from latentmap.models.base import Recipe
     from latentmap.training.objectives import make_objective
     from latentmap.training.plan import auto_batch_size, auto_epochs
 
-    recipe = replace(make_objective(objective, None).adapt(MODELS[model].recipe), growth=Recipe.growth)
+    recipe = replace(make_objective(objective, None).adapt(MODELS[model].recipe), steps_exponent=Recipe.steps_exponent)
     return max(1, round(share * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
 
 

@@ -192,13 +192,13 @@ def auto_batch_size(recipe: Recipe, n_samples: int) -> int:
 
 
 def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int) -> int:
-    """Return enough epochs: the steps needed grow with the cube root of the number of samples, or as the recipe says.
+    """Return enough epochs: the steps needed grow with a root of the number of samples, mostly the cube root.
 
     Fewer samples have less to be learned from them, but not proportionally less; many samples are seen in two
     epochs at the least. The rule was set by digits (1,437 samples) and MNIST (60,000); ``docs/decisions`` has the
     figures.
     """
-    n_steps: float = max(_FEWEST_STEPS, recipe.n_steps * (n_samples / _RECIPE_SAMPLES) ** recipe.growth)
+    n_steps: float = max(_FEWEST_STEPS, recipe.n_steps * (n_samples / _RECIPE_SAMPLES) ** recipe.steps_exponent)
     return max(_FEWEST_EPOCHS, round(n_steps * batch_size / n_samples))
 
 

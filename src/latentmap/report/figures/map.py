@@ -179,9 +179,8 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     schedule = ""
     if OBJECTIVES[model.objective].keeps_neighbors and "epochs" in model.spec.params:
         schedule = (
-            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: half of "
-            f'the schedule that Autoencoder(model="residual", objective="{model.objective}") has on its own, which '
-            "gives a better map."
+            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a short schedule. "
+            f'Autoencoder(model="residual", objective="{model.objective}") takes more on its own, and gives a better map.'
         )
     return Caption(
         "The map, to print",

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
 
 _LEAST_VARIANCE = 1e-4  # of pixels in [0, 1] as of scaled features: less is no variation to draw
-# A step's pairs; steps for 60,000 samples; fewer samples need nearly as many, or they separate worse than by UMAP.
-_PAIRS, _STEPS, _STEPS_GROW = 512, 1200, 1 / 6
+_PAIRS, _STEPS = 512, 1200  # a step's pairs, and steps for 60,000 samples
+_STEPS_EXPONENT = 1 / 6  # fewer samples need nearly as many steps, or they separate worse than UMAP's
 _PUSH = 0.5  # weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
-_NEAR, _STEEP = 0.1, 5  # see `repulsion`
+_NEAR, _STEEP = 0.1, 5  # where neighbours are farther than this share of strangers, it grows so steeply
 _GROWTH = 16  # of the weight of the error: groups come apart while it is small, and are put in order when it is large
 
 
@@ -72,7 +72,7 @@ class Neighbors(Objective):
             recipe,
             batch_size=max(_PAIRS, recipe.batch_size),
             n_steps=_STEPS,
-            growth=_STEPS_GROW,
+            steps_exponent=_STEPS_EXPONENT,
             augmentation="affine",
         )
 
