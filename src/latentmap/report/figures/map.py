@@ -179,8 +179,9 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     schedule = ""
     if OBJECTIVES[model.objective].keeps_neighbors and "epochs" in model.spec.params:
         schedule = (
-            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a short schedule. "
-            f'Autoencoder(model="residual", objective="{model.objective}") takes more on its own, and gives a better map.'
+            f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a short "
+            f'schedule. Autoencoder(model="residual", objective="{model.objective}") takes more on its own, and gives '
+            "a better map."
         )
     return Caption(
         "The map, to print",
