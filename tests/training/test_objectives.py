@@ -90,7 +90,7 @@ def test_neighbours_are_poor_before_training_and_good_after(digits):
 
 
 def test_the_weight_trades_errors_for_neighbours(digits):
-    loose, strict = (fitted(digits, "neighbors", objective_params={"weight": w}, epochs=6) for w in (0.0, 30.0))
+    loose, strict = (fitted(digits, "neighbors", objective_params={"weight": w}, epochs=15) for w in (0.0, 30.0))
     X = digits.test.images
     assert strict.score(X) > loose.score(X)
     assert evaluate(strict, digits).knn_accuracy < evaluate(loose, digits).knn_accuracy

@@ -21,9 +21,10 @@ _POLAR_EXPRESS = (
     (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
 )
 
-# Orthogonalizing costs the cube of the smaller side. Larger matrices are orthogonalized block by block of their rows,
-# which learns as well per step and is several times quicker.
-_MOST_ROWS = 64
+# Orthogonalizing costs the cube of the smaller side, so larger matrices are taken in blocks of their rows. Two blocks
+# learn as well as the whole. More of them make the step longer along what they have in common: four of 64 rows learn
+# far worse than two of 128, and the whole of 256 hardly better; ``docs/decisions`` has the figures.
+_MOST_WHOLE, _MOST_ROWS = 64, 128  # rows: of a matrix taken whole, and of a block
 _LEAST_SQUARE = 1e-37  # of a row's length, for its squares to be numbers of float32
 # Networks with no more numbers than this in their matrices are held up by the number of operations: see `_Pack`.
 _FEW_NUMBERS = 2**14
@@ -35,7 +36,8 @@ class Muon:
     A parameter of two or more dimensions is read as the matrix (shape[0], everything else). Its Nesterov momentum is
     replaced by (nearly) its polar factor, all singular values of order one, scaled by ``sqrt(rows / columns)``: a step
     changes the layer's output by `lr` whatever the layer's width. Matrices with more than 64 rows are taken in blocks
-    of rows. Vectors (biases, the weights of normalization layers) take an Adam step of ``vector_ratio * lr``.
+    of rows, two or more. Vectors (biases, the weights of normalization layers) take an Adam step of
+    ``vector_ratio * lr``.
 
     It is no `torch.optim.Optimizer`: making the first one of those imports PyTorch's compiler, which takes seconds.
 
@@ -187,7 +189,7 @@ class _Pack:
 
 def _in_blocks(matrix: Tensor) -> Tensor:
     """Split a matrix into equal blocks of few enough rows, the last filled up with zeros: (blocks, rows, columns)."""
-    n_blocks = -(-matrix.shape[0] // _MOST_ROWS)
+    n_blocks = 1 if matrix.shape[0] <= _MOST_WHOLE else max(2, -(-matrix.shape[0] // _MOST_ROWS))
     rows = -(-matrix.shape[0] // n_blocks)
     padding = n_blocks * rows - matrix.shape[0]
     padded = functional.pad(matrix, (0, 0, 0, padding)) if padding else matrix

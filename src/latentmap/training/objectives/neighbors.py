@@ -44,7 +44,7 @@ class Neighbors(Objective):
     weight : float, default 1
         Weight of the reconstruction term in the middle of training, from a quarter of it to four times as much; more
         draws better and tells groups apart less.
-    n_neighbors : int, default 15
+    n_neighbors : int, default 8
         How many of a sample's nearest count as its neighbours.
 
     References
@@ -60,7 +60,7 @@ class Neighbors(Objective):
     loss_name = "share not drawn +\nneighbours not told apart"
     n_companions = 1
 
-    def __init__(self, weight: float = 1.0, n_neighbors: int = 15) -> None:
+    def __init__(self, weight: float = 1.0, n_neighbors: int = 8) -> None:
         super().__init__()
         self.weight = check_share("weight", weight, most=None)
         check_number("n_neighbors", n_neighbors, whole=True)
