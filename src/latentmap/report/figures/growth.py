@@ -55,20 +55,26 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
         )
     rows = some_of_each_class(dataset.test.labels, len(dataset.test), n)[:n]
     X = dataset.test.X[rows]
-    models: dict[str, list[Any]] = {
-        "dense": [Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train) for size in sizes],
-        "PCA": [PcaBaseline(size).fit(train) for size in sizes],
-    }
+    networks = [Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train) for size in sizes]
+    pca = PcaBaseline(max(sizes)).fit(train)
+    first = [np.arange(max(sizes)) < size for size in sizes]  # a smaller PCA is the first components of a larger
 
-    def error(model: Any) -> float:
-        return float(reconstruction_errors(model, test, unit=dataset.unit).mean(dtype="float64"))
+    def error(model: Any, Z: NDArray[np.float32]) -> float:
+        return float(reconstruction_errors(model, test, Z, unit=dataset.unit).mean(dtype="float64"))
 
+    Z, Z_test = encode(pca, X), encode(pca, test)
     return Growth(
         sizes,
         X,
         named(rows, dataset.test.labels, dataset.class_names),
-        {name: np.stack([decode(model, encode(model, X)) for model in fitted]) for name, fitted in models.items()},
-        {name: tuple(map(error, fitted)) for name, fitted in models.items()},
+        {
+            "dense": np.stack([decode(network, encode(network, X)) for network in networks]),
+            "PCA": np.stack([decode(pca, Z * some) for some in first]),
+        },
+        {
+            "dense": tuple(error(network, encode(network, test)) for network in networks),
+            "PCA": tuple(error(pca, Z_test * some) for some in first),
+        },
         dataset.unit,
         len(train),
         _EPOCHS,
