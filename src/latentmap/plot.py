@@ -26,6 +26,7 @@ from latentmap import analysis
 from latentmap.analysis.neighbours import knn_accuracy, knn_accuracy_within
 from latentmap.analysis.transformers import encode
 from latentmap.analysis.walks_and_grids import choose_pairs
+from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset
 from latentmap.errors import count
 from latentmap.models.layers import describe
@@ -249,6 +250,7 @@ def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
     >>> figure.shown.rows.shape, bool(figure.shown.models[0].errors.argmax() == 0)
     ((3,), True)
     """
+    check_number("n", n, whole=True)
     (title, seen), dataset = take_one(model, X, y)
     errors = analysis.reconstruction_errors(seen, dataset.test.X, unit=dataset.unit)
     result = figures.strangest.find(title, seen, dataset, errors, n)
@@ -289,6 +291,8 @@ def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None
     (5, 5, 32, 32, 1)
     """
     (title, seen), dataset = take_one(model, X, None)
+    if ax is not None and not dataset.is_images:
+        raise ValueError("ax must be left out for vectors: each of their features is a panel of its own.")
     Z = _flat(title, encode(seen, dataset.train.X))
     grid = analysis.latent_grid(seen, Z, n_cells=n_cells, unit=dataset.unit)
     if dataset.is_images:

@@ -771,7 +771,7 @@ def test_in_a_notebook_it_shows_itself_cut_off_from_the_rest(models, digits):
             "films must be of models that are shown, got .*other",
         ),
         ({"films": CodeFilm(np.zeros((4, 8, 8, 1)))}, "is of 4 samples, X has 5"),
-        ({"films": CodeFilm(np.zeros((5, 8, 8, 1)))}, "not of the training of 'PCA'"),
+        ({"films": CodeFilm(np.zeros((5, 8, 8, 1)))}, r"not of the training of 'PCA \(2\)'"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(arguments, words, models, digits):

@@ -166,7 +166,7 @@ def test_before_its_first_step_a_network_is_pca_with_codes_of_unit_variance(name
     options = {} if name == "linear" else {"linear_path": True}
     module = MODELS[name](sample_shape=(3, 5, 7), latent_dim=4, **options)
     assert module.n_components == 4
-    start = batches_of(X).components(4)
+    start = batches_of(X).components(4, of_all=True)
     module.start_from(start)
     module.eval()
     x = torch.from_numpy(X).permute(0, 3, 1, 2)
@@ -181,11 +181,28 @@ def test_before_its_first_step_a_network_is_pca_with_codes_of_unit_variance(name
 
 
 @pytest.mark.parametrize("most", [4096, 50], ids=["by covariance", "by rows"])
+def test_the_start_is_judged_by_samples_that_it_was_not_found_from(monkeypatch, most):
+    monkeypatch.setattr(batches_module, "_COVARIANCE_VALUES", most)
+    X = RANDOM.normal(size=(100, 200))
+    batches = batches_of(X)
+    mean, deviation = X[batches.train_rows].mean(axis=0), Preprocessing.fit(X).scale
+    found = batches.components(20)
+    scaled = (X[batches.train_rows] - mean) / deviation
+    held = scaled - scaled @ found.directions.numpy().T @ found.directions.numpy()
+    wanted = scaled - PCA(20).fit(scaled).inverse_transform(PCA(20).fit_transform(scaled))
+    assert np.square(held).sum() < 1.1 * np.square(wanted).sum()
+    ae = Autoencoder("linear", 50, epochs=1, random_state=0).fit(X)
+    start = ae.history_[0]
+    assert start["epoch"] == 0
+    assert start["valid_loss"] > 1.5 * start["train_loss"]
+
+
+@pytest.mark.parametrize("most", [4096, 50], ids=["by covariance", "by rows"])
 @pytest.mark.parametrize("n_values", [12, 300])
 def test_components_are_those_of_scikit_learn(monkeypatch, most, n_values):
     monkeypatch.setattr(batches_module, "_COVARIANCE_VALUES", most)
     X = RANDOM.normal(size=(400, n_values)) * np.linspace(3, 0.1, n_values) + 5
-    start = batches_of(X).components(6)
+    start = batches_of(X).components(6, of_all=True)
     scaled = (X - X.mean(axis=0)) / Preprocessing.fit(X).scale
     wanted = PCA(6).fit(scaled)
     np.testing.assert_allclose(start.deviations.numpy() ** 2, wanted.explained_variance_ * 399 / 400, rtol=2e-2)
@@ -196,7 +213,7 @@ def test_components_are_those_of_scikit_learn(monkeypatch, most, n_values):
 
 def test_many_values_are_decomposed_as_few_are():
     X = RANDOM.normal(size=(200, 1100)) * np.linspace(2, 0, 1100) ** 4
-    start = batches_of(X).components(3)
+    start = batches_of(X).components(3, of_all=True)
     wanted = PCA(3, svd_solver="full").fit(X / Preprocessing.fit(X).scale)
     np.testing.assert_allclose(start.deviations.numpy() ** 2, wanted.explained_variance_ * 199 / 200, rtol=1e-3)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from latentmap.analysis.transformers import FloatArray, chunks, flat
+from latentmap.analysis.transformers import FloatArray, chunks, flat, middle
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.models.layers import Description, describe_linear
 
@@ -69,19 +69,20 @@ class PcaBaseline:
         Of more samples than 2 GiB of float32 hold, evenly spaced ones are taken.
         """
         n_features = int(np.prod(X.shape[1:]))
-        rows = X[:: _every(X)]
-        most = min(len(rows), n_features)
+        some = X[:: _every(X)]
+        most = min(len(some), n_features)
         if not 1 <= self.latent_dim <= most:
             raise ValueError(
                 f"latent_dim must be between 1 and {most} (the fewer of samples and features), got {self.latent_dim}."
             )
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
-        rows = flat(rows)
-        # In place: the covariance is accumulated in float32, and numbers near 1 lose the least of it.
-        self.scale_ = np.asarray(measuring_unit(X), np.float32)
-        rows /= self.scale_
+        # The covariance is accumulated in float32: numbers about 0 and near 1 lose the least of it.
+        self.center_, self.scale_ = middle(some), np.asarray(measuring_unit(X))
+        rows = np.empty((len(some), n_features), np.float32)
+        for part in chunks(some):
+            rows[part] = self._rows(some[part])
         self.pca_ = PCA(self.latent_dim, svd_solver=solver, random_state=self.random_state, copy=False).fit(rows)
-        self.sample_shape_ = X.shape[1:]
+        self.sample_shape_, self._dtype = X.shape[1:], np.result_type(X.dtype, np.float32)
         self.latent_dim_ = self.latent_dim
         self.n_parameters_ = int(self.pca_.components_.size + self.pca_.mean_.size)
         self.explained_variance_ratio_ = float(min(1.0, self.pca_.explained_variance_ratio_.sum()))
@@ -89,18 +90,25 @@ class PcaBaseline:
 
     def transform(self, X: NDArray[Any]) -> FloatArray:
         """Return the codes of `X`, shape (n, latent_dim), float32, chunk by chunk."""
-        parts = [self.pca_.transform(flat(X[part]) / self.scale_) for part in chunks(X)]
+        parts = [self.pca_.transform(self._rows(X[part])) for part in chunks(X)]
         return np.concatenate(parts).astype(np.float32, copy=False)
 
-    def inverse_transform(self, Z: NDArray[Any]) -> FloatArray:
-        """Return the samples that the codes stand for, float32, in the shape and units of the training data."""
-        rows = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)) * self.scale_
-        return np.asarray(rows, dtype=np.float32).reshape(-1, *self.sample_shape_)
+    def inverse_transform(self, Z: NDArray[Any]) -> NDArray[np.floating]:
+        """Return the samples that the codes stand for, in the shape and units of the training data.
+
+        They are float32, or float64 where the training data was.
+        """
+        rows = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)) * self.scale_ + self.center_
+        return np.asarray(rows, dtype=self._dtype).reshape(-1, *self.sample_shape_)
+
+    def _rows(self, X: NDArray[Any]) -> FloatArray:
+        """Samples as the components are found of."""
+        return flat(X, self.scale_, self.center_)
 
     def describe_layers(self) -> Description:
         """Return what `transform` and `inverse_transform` compute, as data."""
-        scale = self.scale_.astype(np.float64)
-        mean = self.pca_.mean_.reshape(self.sample_shape_) * scale
+        scale = self.scale_
+        mean = self.pca_.mean_.reshape(self.sample_shape_).astype(np.float64) * scale + self.center_
         components = self.pca_.components_.reshape(-1, *self.sample_shape_)
         return describe_linear(mean, scale, components)
 
@@ -120,7 +128,7 @@ def _every(X: NDArray[Any]) -> int:
 def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:
     """Count the linear directions that hold `share` of the variance: few where small images were enlarged, say."""
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
-    rows = flat(X[chosen]) / np.asarray(measuring_unit(X), np.float32)
+    rows = flat(X[chosen], measuring_unit(X), middle(X))
     rows -= rows.mean(axis=0)
     # The smaller of the two Gram matrices has the same non-zero eigenvalues.
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows

@@ -11,7 +11,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from latentmap.analysis.transformers import FloatArray, IntArray, chunks, drawn_rows, flat
+from latentmap.analysis.transformers import FloatArray, IntArray, chunks, drawn_rows, flat, middle
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.errors import count
@@ -133,12 +133,12 @@ def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, un
     >>> nearest_samples(np.array([[9.0]]), X, n_neighbors=2).tolist()
     [[2, 1]]
     """
-    scale = np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
-    targets = flat(queries) / scale
+    unit, centre = measuring_unit(X) if unit is None else unit, middle(X)
+    targets = flat(queries, unit, centre)
     distances = np.empty((len(targets), 0), dtype=np.float32)
     indices = np.empty((len(targets), 0), dtype=np.int64)
     for part in chunks(X):
-        found = euclidean_distances(targets, flat(X[part]) / scale, squared=True)
+        found = euclidean_distances(targets, flat(X[part], unit, centre), squared=True)
         distances = np.hstack([distances, found])
         indices = np.hstack([indices, np.tile(np.arange(part.start, part.stop), (len(targets), 1))])
         order = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
@@ -179,7 +179,8 @@ class OriginalRanks:
 
     def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES, unit: Unit | None = None) -> None:
         self.rows = drawn_rows(len(X), n_samples)
-        rows = flat(X[self.rows]) / np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
+        some = X[self.rows]
+        rows = flat(some, measuring_unit(X) if unit is None else unit, middle(some))
         self.n = len(rows)
         self.ranks = np.empty((self.n, self.n), dtype=np.uint16 if self.n < 2**16 else np.uint32)
         places = np.arange(1, self.n, dtype=self.ranks.dtype)
@@ -293,7 +294,7 @@ def continuity(
     >>> round(continuity(X, torn), 2), round(trustworthiness(X, torn), 2)
     (0.9, 0.99)
     """
-    samples = flat(X) / np.asarray(measuring_unit(X), np.float32)
+    samples = flat(X, measuring_unit(X), middle(X))
     return OriginalRanks(Z, n_samples=n_samples, unit=1.0).trustworthiness(samples, n_neighbors=n_neighbors)
 
 

@@ -50,11 +50,12 @@ def reconstruction_errors(
     ((100,), 0.06)
     """
     errors = np.empty(len(X), dtype=np.float32)
-    scale = np.asarray(measuring_unit(X) if unit is None else unit, np.float32)
+    scale = np.asarray(measuring_unit(X) if unit is None else unit)
     for part in chunks(X):
         codes = transformer.transform(X[part]) if Z is None else Z[part]
         difference = decode(transformer, codes).reshape(part.stop - part.start, -1)
-        difference = (difference - X[part].reshape(difference.shape)) / scale
+        difference = difference - X[part].reshape(difference.shape)
+        difference /= scale.astype(difference.dtype)
         errors[part] = np.einsum("ij,ij->i", difference, difference) / difference.shape[1]
     return errors
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.preprocessing import Unit
+
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
@@ -56,9 +58,20 @@ def chunks(X: NDArray[Any]) -> Iterator[slice]:
         yield slice(start, min(start + step, len(X)))
 
 
-def flat(X: NDArray[Any]) -> FloatArray:
-    """Return samples as float32 rows, shape (n, n_features), in their own units."""
-    return X.reshape(len(X), -1).astype(np.float32)
+def middle(X: NDArray[Any]) -> NDArray[np.float64] | float:
+    """What `flat` counts from: the mean of vectors, which may be far from zero; images begin there."""
+    return np.asarray(X.mean(axis=0, dtype=np.float64)) if X.ndim == 2 else 0.0
+
+
+def flat(X: NDArray[Any], unit: Unit = 1.0, centre: NDArray[np.float64] | float = 0.0) -> FloatArray:
+    """Return samples as float32 rows, shape (n, n_features), in a unit, from a centre that takes none of their digits.
+
+    Distances and variances stay; of what is far from zero, float32 would keep little else than where it is.
+    """
+    samples = X.reshape(len(X), -1)
+    rows: NDArray[np.floating] = samples - centre if np.ndim(centre) else samples.astype(np.float32)
+    rows /= np.asarray(unit, rows.dtype)
+    return rows.astype(np.float32, copy=False)
 
 
 def drawn_rows(n: int, most: int) -> IntArray:
@@ -79,6 +92,10 @@ def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:
     return np.asarray(transformer.transform(X), dtype=np.float32).reshape(len(X), -1)
 
 
-def decode(transformer: Transformer, Z: NDArray[Any]) -> FloatArray:
-    """What codes stand for, (n, ...) float32, neither rounded nor clipped: of a picture, not of a data set."""
-    return np.asarray(transformer.inverse_transform(np.asarray(Z, dtype=np.float32)), dtype=np.float32)
+def decode(transformer: Transformer, Z: NDArray[Any]) -> NDArray[np.floating]:
+    """What codes stand for, (n, ...), neither rounded nor clipped: of a picture, not of a data set.
+
+    It is float32, or float64 where the model gives that, whose samples may need its digits.
+    """
+    X_hat = np.asarray(transformer.inverse_transform(np.asarray(Z, dtype=np.float32)))
+    return X_hat if X_hat.dtype == np.float64 else X_hat.astype(np.float32, copy=False)

@@ -46,5 +46,5 @@ def explore(
     named, dataset = load_models([Path(path) for path in models], source, data_dir=data_dir)
     Bar("packing")
     command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
-    make(named, **of_dataset(dataset), limit=limit, facts={"command": command}).save(output)
+    make(named, **of_dataset(dataset), limit=limit, facts={"command": command}).save(output, overwrite=force)
     answer(output)

@@ -1,7 +1,7 @@
 """Arrays as sources, wherever they come from: their shapes, types and units, and the numbers of their classes.
 
 Images come to uint8, 0 to 255, or where they have more than 8 bits to float32, 0 to 1; vectors to float32 in their own
-units.
+units, or to float64 where that would round away what tells them apart.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, So
 from latentmap.errors import DatasetError
 
 _CHUNK_BYTES = 16 * 2**20
+LARGEST = 1e150  # numbers whose squares can still be added up
+_LOOKED_AT = 8192  # vectors, for how far their numbers are from zero
+_MOST_SHIFTED = 1e-4  # of a range, by rounding to float32
 
 
 class StoredArray(ABC):
@@ -81,10 +84,16 @@ class ArraySamples(Samples):
         if self.reading.means is not None:
             samples = np.where(np.isnan(samples), self.reading.means, samples)
         if samples.dtype.kind == "f":
-            check_finite(samples, self.name, rows, self.reading.columns)
+            check_finite(
+                samples,
+                self.name,
+                rows,
+                self.reading.columns,
+                " Of vectors --missing drop and --missing mean do so (missing= in Python).",
+            )
         if samples.ndim == 2:
             with np.errstate(over="ignore"):
-                vectors = samples.astype(np.float32)
+                vectors = samples.astype(self.dtype)
             check_finite(vectors, self.name, rows, self.reading.columns)
             return vectors
         return bring_images(_scale(_with_channels(samples), self.pixels, self.dtype), self.reading)
@@ -118,7 +127,8 @@ def read_arrays(
     labels, class_names = number_classes(classes, counts, name, class_names, notes=told, is_test=is_test)
     pixels = (0.0, 255.0)
     if arrays[0].ndim == 2:
-        reading = Reading(columns=columns, label=label, missing=missing)
+        kept = any(map(_needs_float64, arrays)) if options.reading is None else options.reading.dtype == "float64"
+        reading = Reading(columns=columns, label=label, missing=missing, dtype="float64" if kept else None)
         if options.reading is not None and options.reading.is_images:
             raise DatasetError(f"{name} holds vectors of {arrays[0].shape[1]} numbers; images were wanted.")
         if missing == "mean":
@@ -129,6 +139,18 @@ def read_arrays(
         reading = replace(reading, label=label, columns=columns)
     info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, notes=tuple(told))
     return ArraySamples(name, reading, pixels, content, {}, arrays), info
+
+
+def _needs_float64(X: NDArray[Any]) -> bool:
+    """Whether float32 can't hold some vectors, or would move numbers by much of their range: times, for example."""
+    if X.dtype.kind == "b" or np.can_cast(X.dtype, np.float32):
+        return False
+    some = np.asarray(X[np.arange(0, len(X), -(-len(X) // _LOOKED_AT))], np.float64)
+    low, high = np.fmin.reduce(some), np.fmax.reduce(some)  # which pass over what is missing
+    most = np.fmax(np.abs(low), np.abs(high))
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_coarse = (high > low) & (np.finfo(np.float32).eps * most > _MOST_SHIFTED * (high - low))
+    return bool(((most <= LARGEST) & (is_coarse | (most > np.finfo(np.float32).max))).any())
 
 
 def _reading_of_images(
@@ -233,8 +255,10 @@ def _without_gaps(sides: Sequence[Side], name: str, notes: list[str]) -> tuple[S
     return kept, tuple(str(i) for gap in gaps for i in np.flatnonzero(~gap))
 
 
-def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: tuple[str, ...] | None = None) -> None:
-    """Refuse numbers that are none, naming the first."""
+def check_finite(
+    X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: tuple[str, ...] | None = None, way: str = ""
+) -> None:
+    """Refuse numbers that are none, naming the first, and a way out where some of vectors are missing."""
     finite = np.isfinite(X.reshape(len(X), -1))
     if finite.all():
         return
@@ -243,7 +267,7 @@ def check_finite(X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: t
     where = f"column {columns[column]!r}" if columns else f"column {column}"
     if X.ndim > 2:
         where = f"pixel {tuple(int(i) for i in np.unravel_index(column, X.shape[1:3]))}"
-    way = " Of vectors --missing drop and --missing mean do so." if X.ndim == 2 and np.isnan(value) else ""
+    way = way if X.ndim == 2 and np.isnan(value) else ""
     raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.{way}")
 
 

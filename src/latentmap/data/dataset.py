@@ -28,7 +28,7 @@ class Split:
 
     Parameters
     ----------
-    X : ndarray, shape (n, height, width, channels) uint8 or float32, or (n, n_features) float32
+    X : ndarray, shape (n, height, width, channels) uint8 or float32, or (n, n_features) float32 or float64
         Images with values 0..255, as float32 from 0 to 1 where they have more than 8 bits, or vectors in their own
         units.
     labels : ndarray of int64, shape (n,), or None

@@ -127,7 +127,7 @@ def load_dataset(
     -------
     Dataset
         Images, shape (n, height, width, channels), as uint8 or, with more than 8 bits, as float32 from 0 to 1; or
-        vectors as float32, shape (n, n_features).
+        vectors as float32, shape (n, n_features), or as float64 where float32 would round away what tells them apart.
 
     Raises
     ------

@@ -20,26 +20,27 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from latentmap.data.arrays import missing_cells, number_classes, read_arrays
+from latentmap.data.arrays import LARGEST, missing_cells, number_classes, read_arrays
 from latentmap.data.cache import file_region, file_state
 from latentmap.data.images import read_encoded
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
 from latentmap.data.source import Read, ReadOptions
-from latentmap.data.tables import Kind, Table, check_names, describe_others, read_table
+from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table
 from latentmap.errors import DatasetError
 
 _NO_CLASS = object()
-_LARGEST = 1e150  # numbers whose squares can still be added up
 _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 
 def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Read:
     """Return the samples of an array, a tensor or a data frame."""
     y = None if labels is None else np.asarray(labels)
-    if hasattr(source, "columns") and hasattr(source, "dtypes"):
+    if is_frame(source):
         return _read_frame(source, y, options)
     if hasattr(source, "detach"):
         source = tensor_to_array(source)
+    if isinstance(source, np.ma.MaskedArray):
+        source = _unmasked(source)
     try:
         X = np.asarray(source)
     except ValueError as error:  # rows of different lengths
@@ -47,6 +48,11 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
     return read_arrays("the data", [(X, y)], options, content=content)
+
+
+def _unmasked(X: Any) -> NDArray[Any]:
+    """A masked array with NaN where NumPy would take what lies behind the mask."""
+    return X.astype(np.float64).filled(np.nan) if X.mask.any() else X.data  # type: ignore[no-any-return]
 
 
 def tensor_to_array(X: Any) -> NDArray[Any]:
@@ -86,6 +92,23 @@ def as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype.kind == "O":
         values = np.where(missing_cells(values), np.nan, values)
     return values.astype(np.float64)
+
+
+def is_frame(X: Any) -> bool:
+    """Whether something is a data frame."""
+    return hasattr(X, "columns") and hasattr(X, "dtypes")
+
+
+def frame_numbers(frame: Any, names: Sequence[str] | None = None) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Columns of a data frame and their numbers: those of these names, in whatever order they stand there, or all."""
+    columns = {str(name): np.asarray(frame[name]) for name in frame.columns}
+    names = tuple(columns if names is None else map(str, names))
+    if lacking := [name for name in names if name not in columns]:
+        raise ValueError(f"X lacks the column(s) {listed(lacking)}, which fit saw.")
+    kinds = {name: kind_of_values(columns[name]) for name in names}
+    if others := describe_others(kinds):
+        raise ValueError(f"X must hold numbers, got {'; '.join(others)}. Leave them out.")
+    return names, np.column_stack([as_numbers(columns[name]) for name in names])
 
 
 def is_torch_dataset(source: Any) -> bool:
@@ -176,7 +199,13 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
     Without `known`, `X` is what the estimator is fitted to, and its numbers and names of features are noted there.
     """
     X = as_array(X)
-    n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+    if isinstance(X, str) or hasattr(X, "train"):  # a name, a Dataset
+        read = "Read it by load_dataset, and pass" if isinstance(X, str) else "Pass"
+        raise TypeError(f"X must be an array of samples, got {type(X).__name__}. {read} its train.X.")
+    try:
+        n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+    except ValueError as error:  # NumPy's is of inhomogeneous shapes
+        raise ValueError("X must be samples of one shape, got several. Bring them to one size first.") from error
     is_images = n_dims in (3, 4)
     if known is not None and known.is_images and not is_images:
         raise ValueError(f"X must be images of shape {known.sample_shape}, as in fit.")
@@ -211,9 +240,11 @@ def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
 
 
 def as_array(X: Any) -> Any:
-    """A tensor of PyTorch as an array, whose images have their channels last; anything else as it is."""
+    """A tensor of PyTorch as an array, whose images have their channels last; what is masked as NaN."""
     import torch
 
+    if isinstance(X, np.ma.MaskedArray):
+        return _unmasked(X)
     return tensor_to_array(X) if isinstance(X, torch.Tensor) else X
 
 
@@ -249,7 +280,7 @@ def _check_images(images: NDArray[Any], known: Preprocessing | None) -> NDArray[
 def _name_first_gap(error: Exception, X: Any) -> Exception:
     """Say where samples hold no numbers, where an error of scikit-learn's does not; other errors stay as they are."""
     names = None
-    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+    if is_frame(X):
         columns = {name: np.asarray(X[name]) for name in X.columns}
         others = describe_others({str(name): kind_of_values(values) for name, values in columns.items()})
         if others:
@@ -264,12 +295,15 @@ def _name_first_gap(error: Exception, X: Any) -> Exception:
         finite = np.isfinite(np.asarray(X, dtype=np.float64))
     except (TypeError, ValueError):
         return error
-    if finite.ndim != 2 or finite.all():
+    if finite.ndim < 2 or finite.all():
         return error
-    row, column = (int(i) for i in np.argwhere(~finite)[0])
-    where = f"column {names[column]!r}" if names is not None else f"column {column}"
+    row, *place = (int(i) for i in np.argwhere(~finite)[0])
+    where = (
+        f"pixel {tuple(place[:2])}" if place[1:] else f"column {place[0] if names is None else repr(names[place[0]])}"
+    )
     first = " ".join(str(error).splitlines()[0].split()).rstrip(".")
-    return ValueError(f"{first}. The first is in row {row}, {where}. Fill it in, or leave the row out.")
+    what = "image" if place[1:] else "row"
+    return ValueError(f"{first}. The first is in {what} {row}, {where}. Fill it in, or leave the {what} out.")
 
 
 def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
@@ -296,7 +330,7 @@ def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
     if samples.dtype.kind != "f":
         return
     low, high = samples.min(axis=0), samples.max(axis=0)
-    fits = max(-float(low.min()), float(high.max())) <= _LARGEST
+    fits = max(-float(low.min()), float(high.max())) <= LARGEST
     if fits and known is not None:
         most = _LARGEST_INPUT * known.scale
         fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())

@@ -45,8 +45,9 @@ class Reading:
         How images of another shape came to that size: their middle, with black borders, or distorted.
     low, high : float, optional
         The pixel values that became black and white; None where they were bytes.
-    dtype : {"uint8", "float32"}, optional
+    dtype : {"uint8", "float32", "float64"}, optional
         How pixels are held: as bytes, 0 to 255, which None says too, or from 0 to 1 where they have more than 8 bits.
+        Vectors are float32, which None says too, or float64 where their digits are needed.
     columns : tuple of str, optional
         The columns of a table that are the features of its vectors, in order, or the one that holds its images, where
         it was chosen.
@@ -65,7 +66,7 @@ class Reading:
     fit: Fit = "crop"
     low: float | None = None
     high: float | None = None
-    dtype: Literal["uint8", "float32"] | None = None
+    dtype: Literal["uint8", "float32", "float64"] | None = None
     columns: tuple[str, ...] | None = None
     label: str | None = None
     missing: Missing | None = None
@@ -159,7 +160,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {  # what each entry of a
     **dict.fromkeys(("height", "width", "channels"), ("a whole number of at least 1", _is_count)),
     "fit": (f"one of {', '.join(FITS)}", FITS.__contains__),
     **dict.fromkeys(("low", "high"), ("a number", _is_number)),
-    "dtype": ("uint8 or float32", ("uint8", "float32").__contains__),
+    "dtype": ("uint8, float32 or float64", ("uint8", "float32", "float64").__contains__),
     "columns": ("a list of names", _are(lambda value: isinstance(value, str))),
     "label": ("a name", lambda value: isinstance(value, str)),
     "missing": (f"one of {', '.join(MISSING)}", MISSING.__contains__),
@@ -321,8 +322,10 @@ class Samples(ABC):
 
     @property
     def dtype(self) -> type[np.generic]:
-        """Of images uint8, or float32: from 0 to 1 with more than 8 bits, and vectors."""
-        return self.reading.pixel_type if self.reading.is_images else np.float32
+        """Of images uint8, or float32: from 0 to 1 with more than 8 bits; of vectors float32, or float64."""
+        if self.reading.is_images:
+            return self.reading.pixel_type
+        return np.float64 if self.reading.dtype == "float64" else np.float32
 
     @property
     def row_bytes(self) -> int:

@@ -203,7 +203,7 @@ def _refuse_gaps(X: NDArray[np.float64], columns: Sequence[str], table: Table, *
     row, place = (int(i) for i in np.unravel_index(int(np.argmax(gaps)), gaps.shape))
     way = (
         "Leave such rows out with --missing drop, put the mean in with --missing mean, or name the features with "
-        "--columns."
+        "--columns (in Python missing='drop', missing='mean', columns=)."
     )
     if of_model:
         way = "Fill it in or leave the row out; a model fitted with --missing does so itself."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from latentmap.data.arrays import check_finite, number_classes
 from latentmap.data.dataset import Dataset, Split
-from latentmap.data.objects import as_array
+from latentmap.data.objects import as_array, frame_numbers, is_frame
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
+from latentmap.data.tables import listed
 
 Models = Any  # a fitted model, a sequence of them, or a mapping of titles to them
 
@@ -24,6 +28,7 @@ class Seen:
 
     model: Any  # or ready codes
     sample_shape: tuple[int, ...]  # of figures
+    columns: tuple[str, ...] | None = None  # the names of features, where they have some
     low: float = 0.0  # black, in the units of the model
     span: float = 1.0  # from there to white; both are of images that are not in [0, 1] or bytes
     frame: Any = None  # the type of data frame that X came in
@@ -43,15 +48,25 @@ class Seen:
             X = X * self.span + self.low
         rows: Any = X.reshape(len(X), -1) if X.ndim > 2 and self._takes_rows() else X
         names = getattr(self.model, "feature_names_in_", None)
-        if names is not None and self.frame is not None:
+        if names is None or self.columns is None:
+            return np.asarray(self.model.transform(rows))
+        if lacking := [name for name in names if str(name) not in self.columns]:
+            raise ValueError(f"X lacks the column(s) {listed(lacking)}, which fit saw.")
+        rows = rows[:, [self.columns.index(str(name)) for name in names]]
+        if self.frame is not None:
             rows = self.frame({name: rows[:, i] for i, name in enumerate(names)})
-        return np.asarray(self.model.transform(rows))
+        with warnings.catch_warnings():  # they are in the order that fit saw
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
+            return np.asarray(self.model.transform(rows))
 
     def inverse_transform(self, Z: NDArray[Any]) -> NDArray[Any]:
         """Samples that codes stand for."""
         if not callable(getattr(self.model, "inverse_transform", None)):
             raise ValueError(f"{type(self.model).__name__} has no inverse_transform: it cannot draw samples.")
-        samples = np.asarray(self.model.inverse_transform(Z), np.float32).reshape(len(Z), *self.sample_shape)
+        samples = np.asarray(self.model.inverse_transform(Z))
+        if len(self.sample_shape) > 1 or samples.dtype != np.float64:  # vectors may need their digits
+            samples = samples.astype(np.float32, copy=False)
+        samples = samples.reshape(len(Z), *self.sample_shape)
         return (samples - self.low) / self.span if (self.low, self.span) != (0.0, 1.0) else samples
 
     def _takes_rows(self) -> bool:
@@ -68,12 +83,18 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     if isinstance(X, Dataset):
         if y is not None:
             raise ValueError("y must be left out where X is a Dataset: it has its own labels.")
-        return {title: Seen(model, X.sample_shape) for title, model in named.items()}, X
-    frame = type(X) if hasattr(X, "columns") and hasattr(X, "dtypes") else None
-    columns = tuple(str(name) for name in X.columns) if frame else None
-    samples = np.asarray(as_array(X))
+        columns = None if X.reading is None or X.is_images else X.reading.columns
+        return {title: Seen(model, X.sample_shape, columns) for title, model in named.items()}, X
+    named, samples, columns = _of_last_step(named, X)
+    frame = type(samples) if is_frame(samples) else None
+    if frame:
+        known = (getattr(model, "feature_names_in_", None) for model in named.values())
+        columns, samples = frame_numbers(samples, next((names for names in known if names is not None), None))
+    samples = np.asarray(as_array(samples))
     if samples.ndim not in (2, 3, 4) or samples.dtype.kind not in "biuf" or not len(samples):
         raise ValueError(f"X must be samples as fit saw them, got {samples.dtype} of shape {samples.shape}.")
+    if samples.dtype.kind == "f":
+        check_finite(samples, "X", np.arange(len(samples)), columns)
     low, span = 0.0, 1.0
     if samples.ndim > 2 and samples.dtype != np.uint8:
         known = (getattr(model, "preprocessing_", None) for model in named.values())
@@ -82,15 +103,18 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
         span = white - low
         samples = ((samples - low) / span).astype(np.float32)
     samples = samples[..., None] if samples.ndim == 3 else samples
-    labels, class_names = _classes(y, len(samples))
-    split = Split(samples if samples.dtype == np.uint8 else samples.astype(np.float32), labels)
+    labels, class_names = number_labels(y, len(samples))
+    if samples.ndim == 2:  # in float64 where it is given so, as models see it
+        samples = samples.astype(np.result_type(samples.dtype, np.float32), copy=False)
+    split = Split(samples, labels)
     reading = Reading(columns=columns) if columns else None
     dataset = Dataset("samples", split, split, class_names, reading)
     fitted = (getattr(model, "_fitted", None) for model in named.values())
     unit = next((one.error_unit for one in fitted if one is not None), None)
     if unit is not None and samples.ndim == 2:
         dataset.__dict__["unit"] = unit  # of what fit saw, as anomaly_score has it, and not of these samples
-    return {title: Seen(one, dataset.sample_shape, low, span, frame) for title, one in named.items()}, dataset
+    shape = dataset.sample_shape
+    return {title: Seen(one, shape, columns, low, span, frame) for title, one in named.items()}, dataset
 
 
 def take_one(model: Any, X: Any, y: Any) -> tuple[tuple[str, Any], Dataset]:
@@ -101,23 +125,34 @@ def take_one(model: Any, X: Any, y: Any) -> tuple[tuple[str, Any], Dataset]:
     return next(iter(named.items())), dataset
 
 
-def _classes(y: Any, n: int) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Labels of any type as numbers, and their names; -1 is none."""
+def number_labels(y: Any, n: int) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """Labels of any type as numbers, and their names; which of them are none is decided as `load_dataset` does."""
     if y is None:
         return None, None
     values = np.asarray(as_array(y))
     if values.shape != (n,):
         raise ValueError(f"y must be one label for each of {n:,} samples, got shape {values.shape}.")
-    names, labels = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
-    if names.dtype.kind in "if" and len(names) and names[0] == -1:
-        names, labels = names[1:], labels - 1
-    return labels.astype(np.int64), tuple(_as_text(names))
+    return number_classes([values], [n], "y", notes=[])
 
 
-def _as_text(names: NDArray[Any]) -> list[str]:
-    """Names of classes as text; whole numbers without their point."""
-    whole = names.dtype.kind == "f" and (names == np.round(names)).all()
-    return [str(name) for name in (names.astype(np.int64) if whole else names)]
+def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, tuple[str, ...] | None]:
+    """Of a pipeline that takes no numbers (but text, gaps) the last step, what it sees, and the names of features."""
+    model: Any = next(iter(named.values()), None)
+    if len(named) > 1 or len(getattr(model, "steps", ())) < 2 or _are_numbers(X):
+        return named, X, None
+    first, names = model[:-1], None
+    samples = first.transform(X)
+    with contextlib.suppress(Exception):  # many steps don't know what they make
+        names = tuple(map(str, first.get_feature_names_out()))
+    return dict.fromkeys(named, model[-1]), samples.toarray() if hasattr(samples, "toarray") else samples, names
+
+
+def _are_numbers(X: Any) -> bool:
+    """Whether samples are numbers, none missing."""
+    with contextlib.suppress(ValueError, TypeError):
+        samples = frame_numbers(X)[1] if is_frame(X) else np.asarray(as_array(X))
+        return samples.dtype.kind in "biu" or (samples.dtype.kind == "f" and bool(np.isfinite(samples).all()))
+    return False
 
 
 def by_title(models: Models) -> dict[str, Any]:

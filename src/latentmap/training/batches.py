@@ -82,17 +82,19 @@ class BatchesBase(ABC):
     def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The validation samples in batches: numbers, and network input."""
 
-    def components(self, k: int) -> Components:
-        """Return the mean and the first k principal components of all samples, found in one pass over them."""
+    def components(self, k: int, *, of_all: bool = False) -> Components:
+        """Return the mean and the first k principal components, found in one pass.
+
+        They are those of the training part, so that the validation part can judge them, or `of_all` samples.
+        """
         some = self.some()
         mean, n_values = some.mean(dim=0), some[0].numel()
         n = self.n_train + self.n_validation
         if k == 0:
             return Components(mean, mean.new_empty(0, n_values), mean.new_empty(0))
         if n_values > _COVARIANCE_VALUES:
-            # Of the validation part too where all is taken: the start is then as good as it can be.
             rows = (
-                torch.cat([x.flatten(1).cpu() for x in self.everything()])
+                torch.cat([x.flatten(1).cpu() for x in self._pieces(of_all)])
                 if n * n_values <= _MOST_NUMBERS
                 else some[: max(2, _MOST_NUMBERS // n_values)].flatten(1).cpu()
             )
@@ -100,12 +102,21 @@ class BatchesBase(ABC):
             variances, directions = _of_rows(rows.sub_(mean).numpy(), k)
         else:
             every = -(-n * n_values**2 // _MOST_PRODUCTS)
-            mean, covariance = _covariance((x.flatten(1)[::every] for x in self.everything()), mean.flatten())
+            mean, covariance = _covariance((x.flatten(1)[::every] for x in self._pieces(of_all)), mean.flatten())
             variances, directions = _of_covariance(covariance.cpu().numpy(), k)
         kept = variances > _LEAST_VARIANCE * max(variances.max(initial=0.0), 1e-300)
         found = (directions[kept], np.sqrt(variances[kept]))
         tensors = (torch.from_numpy(array.astype(np.float32)).to(self.device) for array in found)
         return Components(mean.view(some.shape[1:]).to(self.device), *tensors)
+
+    def _pieces(self, of_all: bool) -> Iterator[Tensor]:
+        """All samples, or those that are learned from, in the order of the data."""
+        is_trained = torch.full((self.n_train + self.n_validation,), of_all)
+        is_trained[self.train_rows] = True
+        start = 0
+        for x in self.everything():
+            yield x[is_trained[start : start + len(x)].to(x.device)]
+            start += len(x)
 
     def variance(self) -> Tensor:
         """Return the mean over values of their variance (of some training samples), shape ()."""

@@ -146,6 +146,9 @@ def train(
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
+            if training.keeps_start and batches.n_validation:
+                module.start_from(batches.components(module.n_components, of_all=True))
+                batches.ranks.align(module)
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # PyTorch's words for a batch of one
             raise ValueError(
@@ -244,6 +247,11 @@ class Training:
         """An optimizer without memory."""
         learned = [parameter for parameter in self.learned.parameters() if parameter.requires_grad]
         return Muon(learned, self.plan.learning_rate, weight_decay=self.plan.weight_decay)
+
+    @property
+    def keeps_start(self) -> bool:
+        """Whether no epoch is better than the principal components that training began with."""
+        return self.start is not None and self.best_epoch == 0
 
     @property
     def seconds(self) -> float:

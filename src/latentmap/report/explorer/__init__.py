@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +26,12 @@ import latentmap
 from latentmap.analysis import TsneResult
 from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset, choose_few
-from latentmap.data.objects import as_array
-from latentmap.errors import printable
+from latentmap.data.objects import as_array, frame_numbers, is_frame
+from latentmap.errors import OutputError, printable
 from latentmap.files import new_file
 from latentmap.report.explorer.pack import numbers, packed_model, sheets
 from latentmap.report.figures.style import PALETTE, REST
+from latentmap.report.given import by_title, number_labels
 from latentmap.training import CodeFilm
 
 FOLDER = Path(__file__).parent
@@ -65,8 +67,13 @@ class Explorer:
 
     html: str = field(repr=False)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page; `OutputError` if it can't be."""
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the page, in place of a former one; `OutputError` if it can't be, or something else is there.
+
+        With `overwrite`, any file is replaced.
+        """
+        if not overwrite and Path(path).is_file() and not _is_page(Path(path)):
+            raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
         with new_file(path) as temporary:
             temporary.write_text(self.html, encoding="utf-8")
         return Path(path)
@@ -88,7 +95,7 @@ def explore(
     class_names: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
-    title: str = "latent space",
+    title: str | None = None,
     limit: int = 10_000,
     films: CodeFilm | Mapping[str, CodeFilm] | None = None,
     tsne: bool | Mapping[str, TsneResult] = True,
@@ -98,10 +105,10 @@ def explore(
 
     Parameters
     ----------
-    models : fitted Autoencoder or PcaBaseline, or a mapping of names to these
+    models : fitted Autoencoder or `latentmap.analysis.PcaBaseline`, or a list of these, or a mapping of names to these
         Of several, the page switches between the maps.
-    X : ndarray, shape (n, *sample_shape)
-        Samples as `fit` saw them: images, or vectors.
+    X : ndarray, shape (n, *sample_shape), data frame or Dataset
+        Samples as `fit` saw them: images, or vectors; of a `Dataset`, its test split, labels and names.
     labels : array-like, shape (n,), optional
         The class of each sample: it colours the map, and nothing else.
     class_names : sequence of str, optional
@@ -109,8 +116,8 @@ def explore(
     names : sequence of str, optional
         What each sample is called.
     feature_names : sequence of str, optional
-        What the numbers of a vector are called.
-    title : str
+        What the numbers of a vector are called; by default as the columns of a data frame.
+    title : str, default "latent space"
         What stands at the top.
     limit : int, default 10,000
         Of more samples, so many evenly spaced ones are shown, and the page says so.
@@ -129,8 +136,8 @@ def explore(
     Raises
     ------
     ValueError
-        If `X` and `labels` differ in length, `X` is empty, a label is none of `class_names`, or a film is of other
-        samples or another model.
+        If `X` and `labels` or names differ in length, `X` is empty, a label is none of `class_names`, or a film is of
+        other samples or another model.
     LayerError
         If a model has layers that the page can't compute.
 
@@ -143,6 +150,20 @@ def explore(
     '<!DOCTYPE html>'
     """
     check_number("limit", limit, whole=True)
+    named = by_title(models)
+    if not named:
+        raise ValueError("models must hold at least one fitted model, got none.")
+    if isinstance(X, Dataset):
+        if labels is not None:
+            raise ValueError("labels must be left out where X is a Dataset: it has its own.")
+        own = of_dataset(X)
+        X, labels, class_names = own["X"], own["labels"], own["class_names"]
+        names, feature_names = names or own["names"], feature_names or own["feature_names"]
+        title = title or own["title"]
+    if is_frame(X):
+        known = (getattr(model, "feature_names_in_", None) for model in named.values())
+        columns, X = frame_numbers(X, next((found for found in known if found is not None), None))
+        feature_names = columns if feature_names is None else feature_names
     X = np.asarray(as_array(X))
     if X.ndim not in (2, 3, 4) or len(X) == 0:
         raise ValueError(f"X must hold at least one image or vector, got shape {X.shape}. Pass what fit saw.")
@@ -152,20 +173,23 @@ def explore(
     classes, indices = _classes(labels, class_names)
     rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
     indices = None if indices is None else indices[rows]
-    named = models if isinstance(models, Mapping) else {str(getattr(models, "model_", "PCA")): models}
-    if not named:
-        raise ValueError("models must hold at least one fitted model, got none.")
     filmed = dict.fromkeys(named, films) if isinstance(films, CodeFilm) else dict(films or {})
     laid_out = dict.fromkeys(named, tsne) if isinstance(tsne, bool) else dict(tsne)
     for name, film in filmed.items():
         _check_film(film, named.get(name), name, n)
     is_images, shown = X.ndim > 2, X[rows]
     features = [f"x{i}" for i in range(X.shape[1])] if feature_names is None else feature_names
+    for what, given, wanted in (("names", names, n), ("feature_names", None if is_images else features, X.shape[1])):
+        if given is not None and len(given) != wanted:
+            raise ValueError(f"{what} must be {wanted:,}, one for each, got {len(given):,}.")
     images, range_ = _as_bytes(shown, next(iter(named.values()))) if is_images else (None, None)
-    packed = [
-        packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
-        for name, model in named.items()
-    ]
+    with warnings.catch_warnings():  # columns are in the order that fit saw
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        packed = [
+            packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
+            for name, model in named.items()
+        ]
+    title = title or "latent space"
     data = {
         "range": range_,
         "title": printable(title),
@@ -199,6 +223,12 @@ def of_dataset(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that was written here."""
+    with path.open("rb") as file:
+        return b'<meta name="generator" content="latentmap' in file.read(4096)
+
+
 def _check_film(film: CodeFilm, model: Any, name: str, n: int) -> None:
     """Refuse the film of something else."""
     if model is None:
@@ -224,8 +254,8 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
                 "Leave class_names out where labels are names."
             )
         return [str(name) for name in class_names], labels.astype(np.int64)
-    found, indices = np.unique(labels, return_inverse=True)
-    return [str(name) for name in found], indices.astype(np.int64)
+    indices, found = number_labels(labels, len(labels))
+    return None if found is None else list(found), indices
 
 
 def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[float]]:

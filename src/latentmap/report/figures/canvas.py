@@ -49,6 +49,8 @@ def axes_or_new(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
     if ax is None:
         figure = new_figure(height)
         return figure, figure.add_subplot()
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be axes of matplotlib, got {type(ax).__name__}.")
     home = ax.get_figure(root=True)
     if home is None:
         raise ValueError("ax must belong to a figure, got axes that were removed from theirs.")
@@ -78,7 +80,9 @@ def rule(ax: Axes, *, grid: bool = True) -> None:
 
 
 def log_scale(ax: Axes) -> None:
-    """Give axes a log scale with plain numbers at 1, 2, 5, 10, ..."""
+    """Give axes a log scale with plain numbers at 1, 2, 5, 10, ...; not where nothing on them is above 0."""
+    if not any((np.asarray(line.get_ydata(), float) > 0).any() for line in ax.lines):
+        return
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
