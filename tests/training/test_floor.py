@@ -191,7 +191,7 @@ def test_the_start_is_judged_by_samples_that_it_was_not_found_from(monkeypatch, 
     held = scaled - scaled @ found.directions.numpy().T @ found.directions.numpy()
     wanted = scaled - PCA(20).fit(scaled).inverse_transform(PCA(20).fit_transform(scaled))
     assert np.square(held).sum() < 1.1 * np.square(wanted).sum()
-    ae = Autoencoder("linear", 50, epochs=1, random_state=0).fit(X)
+    ae = Autoencoder("strided", 50, epochs=1, random_state=0).fit(RANDOM.random((100, 8, 8, 3)))
     start = ae.history_[0]
     assert start["epoch"] == 0
     assert start["valid_loss"] > 1.5 * start["train_loss"]

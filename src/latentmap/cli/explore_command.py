@@ -39,7 +39,7 @@ def explore(
         raise ValueError("MODEL... SOURCE must be at least one model folder and the data, got one. Name both.")
     if output.suffix not in (".html", ".htm"):
         raise ValueError(f"output must end in .html, got {output.name}.")
-    check_output(output, force=force)
+    check_output(output, force=force, read=sources)
     from latentmap.report.explorer import explore as make
     from latentmap.report.explorer import of_dataset
 

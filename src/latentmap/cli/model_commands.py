@@ -21,6 +21,7 @@ from latentmap.cli.options import (
     Source,
     Workers,
     check_address,
+    check_name,
     check_output,
     load_both,
     load_model,
@@ -76,6 +77,8 @@ def encode(
     from latentmap.data.storage import is_address
 
     file = Path(output)
+    if not is_address(output):
+        check_name(file)
     if is_address(output) or not file.suffix or file.is_dir():
         given = {"--split": split != "all", "--spreadsheet": spreadsheet, "--limit": limit is not None}
         if wrong := [name for name, is_given in given.items() if is_given]:
@@ -86,7 +89,7 @@ def encode(
     if workers is not None:
         raise ValueError(f"output must be a folder or an address with --workers, got {output}. Leave out the ending.")
     check_suffix(file)
-    check_output(file, force=force)
+    check_output(file, force=force, read=[source])
     fraction = {"test_fraction": 0.0} if split == "all" else {}
     autoencoder, dataset = load_both(
         model, source, limit=limit, memory=memory, skip_bad=skip_bad, data_dir=data_dir, **fraction
@@ -162,7 +165,7 @@ def decode(
     from latentmap.estimator import Autoencoder
     from latentmap.files import new_file
 
-    check_output(output, force=force)
+    check_output(output, force=force, read=[codes])
     autoencoder = Autoencoder.load(model)
     Bar("decoding")
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -84,7 +84,7 @@ Dpi = Annotated[
     int, typer.Option("--dpi", help="Pixels an inch of PNG files; figures are 8 inches wide.", min=20, max=1200)
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file there, or a folder that an earlier run wrote.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that fit or report wrote.")]
 Workers = Annotated[
     int | None,
@@ -312,13 +312,22 @@ def check_resume(unfinished: Path | str, *, there: bool, resume: bool, force: bo
 
 def check_name(output: Path) -> None:
     """Refuse an output that is no file or folder of its own."""
+    if str(output) == "-" or output.is_relative_to("/dev"):
+        raise ValueError(f"output must be a file or a folder, got {output}: nothing is written to standard output.")
     if not output.name:
         raise ValueError(f"output must end in a name of its own, got {str(output)!r}.")
 
 
-def check_output(path: Path, *, force: bool) -> None:
-    """Refuse to write over anything unless told to; what to replace is then for the writer to judge."""
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether both names are of one file."""
+    return path.exists() and other.exists() and path.samefile(other)
+
+
+def check_output(path: Path, *, force: bool, read: Iterable[str | Path] = ()) -> None:
+    """Refuse to write over anything unless told to, and over what is to be read; the writer judges what else stays."""
     check_name(path)
+    if os.path.lexists(path) and any(os.path.lexists(one) and _is_same(path, Path(one)) for one in read):
+        raise OutputError(f"{path} is what is to be read. Choose another name.")
     if force or not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
         return
     raise OutputError(f"{path} exists. Add --force to replace it, or choose another name.")

@@ -85,7 +85,7 @@ def draw(
     if not paths:
         raise ValueError("MODEL... SOURCE must be at least one model folder and the data, got one. Name both.")
     check_picture(output)
-    check_output(output, force=force)
+    check_output(output, force=force, read=sources)
     models, dataset = load_models([Path(path) for path in paths], source, limit=limit, data_dir=data_dir)
     Bar("drawing")
     from latentmap import plot
@@ -199,7 +199,7 @@ def interpolate(
 
     Example: **latentmap interpolate models/mnist mnist --from-class 3 --to-class 7 -o walk.png**
     """
-    check_output(output, force=force)
+    check_output(output, force=force, read=[source])
     ends = (("--from", start, from_class), ("--to", end, to_class))
     for option, number, name in ends:
         if number is not None and name is not None:

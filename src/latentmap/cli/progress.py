@@ -18,8 +18,13 @@ class TrainingBar(Callback):
         """Show an empty bar."""
         self._plan = plan
         self._records: list[EpochRecord] = []
+        self._start: list[EpochRecord] = []
         self._bar = Bar(self._name or plan.model, plan.epochs_done / plan.epochs)
         self._bar.update(None, f"epoch {min(plan.epochs_done + 1, plan.epochs)}/{plan.epochs}")
+
+    def on_start(self, record: EpochRecord) -> None:
+        """Keep what was reached before the first epoch, which may be kept in the end."""
+        self._start = [record]
 
     def on_step_end(self, step: int, n_steps: int) -> None:
         """Move on."""
@@ -40,7 +45,7 @@ class TrainingBar(Callback):
             return
         last = self._records[-1]
         # Of a run that was resumed the epochs before are not known here, nor whether one of them was the best.
-        best = last if self._plan.epochs_done else min(self._records, key=lambda record: record.loss)
+        best = last if self._plan.epochs_done else min(self._start + self._records, key=lambda record: record.loss)
         note(f"{self._name or self._plan.model}: {reached(self._plan.objective, best, last)}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -36,12 +36,17 @@ def check_suffix(path: Path) -> None:
         raise ValueError(f"output must end in {', '.join(SUFFIXES)}, got {path.name}.")
 
 
+def code_names(latent_dim: int) -> list[str]:
+    """What the columns of codes are called."""
+    return [f"z{i + 1}" for i in range(latent_dim)]
+
+
 def write_codes(
     path: Path, pieces: Iterable[Piece], n: int, latent_dim: int, *, for_spreadsheet: bool = False
 ) -> None:
     """Write codes as they come."""
     check_suffix(path)
-    names = [f"z{i + 1}" for i in range(latent_dim)]
+    names = code_names(latent_dim)
     with new_file(path) as temporary:
         if path.suffix == ".npy":
             _write_npy(temporary, pieces, (n, latent_dim))
@@ -68,6 +73,7 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
             codes = _read_csv(file, latent_dim)
         else:
             table = load_pyarrow("parquet").read_table(file)
+            _check_names(table.column_names, latent_dim, file)
             codes = np.column_stack([column.to_numpy() for column in table.columns[-latent_dim:]])
         codes = np.asarray(codes, dtype=np.float32)
     if codes.ndim != 2 or codes.shape[1] != latent_dim:
@@ -136,6 +142,13 @@ def as_utf8(text: str) -> str:
     return text
 
 
+def _check_names(names: Sequence[str], latent_dim: int, path: Path) -> None:
+    """Warn where columns that are taken for codes are some of many, and are not called what `encode` calls them."""
+    last = list(names[-latent_dim:])
+    if len(names) > latent_dim and last != code_names(latent_dim):
+        warnings.warn(f"of {path} the last columns are taken for codes: {', '.join(last)}.", stacklevel=4)
+
+
 def _read_csv(path: Path, latent_dim: int) -> NDArray[np.float32]:
     """The last columns of a CSV file, with a header line or without."""
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -146,6 +159,8 @@ def _read_csv(path: Path, latent_dim: int) -> NDArray[np.float32]:
             raise ValueError(f"it has {len(first)} columns")
         sampled = list(islice(rows, 20))
         header, _ = has_header(first[-latent_dim:], [row[-latent_dim:] for row in sampled])
+        if header:
+            _check_names(first, latent_dim, path)
         codes = []
         for row in chain(sampled if header else [first, *sampled], rows):
             if len(row) < latent_dim:

@@ -273,7 +273,8 @@ def find_files(source: str) -> tuple[Path | Storage, list[Found], list[Shard], l
         return Path(source).parent, [], [Path(source)], []
     if not is_pattern(source):
         raise DatasetError(
-            f"{source} is no folder and no Parquet file. Name one, or a pattern such as 'photos/*.jpg'."
+            f"{source} is no folder and no Parquet file, of which codes go into a folder. Write those of other files "
+            "to one ending in .npy, .csv or .parquet."
         )
     start, rest = cut(source)
     paths = [path for path in Path(start).glob(rest) if path.is_file() and not is_hidden(path.relative_to(start))]

@@ -29,6 +29,7 @@ from latentmap.data.tables import Kind, Table, check_names, describe_others, lis
 from latentmap.errors import DatasetError
 
 _NO_CLASS = object()
+_LOOKED_AT, _FAR = 1024, 20  # vectors, and standard deviations that half of all numbers are away
 _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 
@@ -224,6 +225,8 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
         vars(estimator).pop("feature_names_in_", None)
     if known is not None and is_images:
         _check_units(samples, known)
+    elif known is not None:
+        _check_place(samples, known)
     return samples
 
 
@@ -323,6 +326,18 @@ def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
         elif (black, white) == (0, 1) and pixel_range(images.dtype, *extremes) == (0, 255):
             way = "Divide X by 255."
         warnings.warn(f"X must be in the units that fit saw, {fault} {way}", stacklevel=4)
+
+
+def _check_place(vectors: NDArray[Any], known: Preprocessing) -> None:
+    """Warn of vectors that lie far outside of what fit saw: in other units, most likely."""
+    some = vectors[:: -(-len(vectors) // _LOOKED_AT)]
+    away = float(np.median(np.abs((some - known.offset) / known.scale)))
+    if away > _FAR:
+        warnings.warn(
+            f"X must be in the units that fit saw, got vectors that are {away:,.0f} standard deviations away: codes "
+            "of what lies far outside mean nothing. Bring X to the units of fit.",
+            stacklevel=4,
+        )
 
 
 def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:

@@ -157,6 +157,8 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
     kept = ~(empty | counts)
     if not kept.any():
         why = " ".join(describe_others(others, end=True))
+        if len(table.kinds) == 1 and "text" in others.values():
+            why += " Of a CSV file: do commas, semicolons or tabs part its cells, and is its first line the header?"
         raise DatasetError(f"{table.where} has no usable columns, neither images nor numbers. {why}".rstrip())
     likely = [name for name in others if name.lower() in CLASS_LIKE and _may_name_classes(name, columns, X)]
     if likely and label is None:

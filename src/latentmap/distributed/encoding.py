@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.codes import as_utf8
+from latentmap.data.codes import as_utf8, code_names
 from latentmap.data.folder import digest_of, read_folder
 from latentmap.data.loading import find_files, read_files
 from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
@@ -191,13 +191,13 @@ def _codes(
                 known["class"] = [""] * len(there) if classes is None else classes[info.labels[there]]  # type: ignore[index]
         few = max(FEW - len(X), 0)  # codes are those of one machine, which encodes more at once
         Z = autoencoder.transform(np.concatenate([X, X[-1:].repeat(few, axis=0)]))[: len(X)]
-        tables.append(pyarrow().table({**known, **{f"z{i + 1}": Z[:, i] for i in range(Z.shape[1])}}))
+        tables.append(pyarrow().table({**known, **dict(zip(code_names(Z.shape[1]), Z.T, strict=True))}))
     if not tables:
         schema: dict[str, Any] = {"file": [""]}
         if part.shard is not None:
             schema["row"] = np.zeros(1, np.int64)
             schema |= {} if info.reading.label is None else {"class": [""]}
-        codes = {f"z{i + 1}": np.zeros(1, np.float32) for i in range(autoencoder.latent_dim_)}
+        codes = dict.fromkeys(code_names(autoencoder.latent_dim_), np.zeros(1, np.float32))
         tables = [pyarrow().table({**schema, **codes})[:0]]
     names = part.names_of(sorted(found))
     found = {row + part.start: why for row, why in found.items()}

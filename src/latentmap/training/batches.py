@@ -85,7 +85,7 @@ class BatchesBase(ABC):
     def components(self, k: int, *, of_all: bool = False) -> Components:
         """Return the mean and the first k principal components, found in one pass.
 
-        They are those of the training part, so that the validation part can judge them, or `of_all` samples.
+        They are those of the training part, so that the validation part can judge by them, or `of_all` samples.
         """
         some = self.some()
         mean, n_values = some.mean(dim=0), some[0].numel()

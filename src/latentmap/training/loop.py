@@ -130,7 +130,9 @@ def train(
         )
     module.to(batches.device)
     if untrained:
-        module.start_from(batches.components(module.n_components))
+        # A network that leaves them competes with the start: the validation part may judge between the two only if
+        # neither has seen it. One that keeps them gains by those of all samples, as much as the start does.
+        module.start_from(batches.components(module.n_components, of_all=module.keeps_components))
     batches.ranks.align(module)
     objective.to(batches.device).begin(module, batches)
     n_done = 0 if snapshot is None else len(snapshot.fact("history", list))
@@ -146,7 +148,7 @@ def train(
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
-            if training.keeps_start and batches.n_validation:
+            if training.keeps_start and not module.keeps_components and batches.n_validation:
                 module.start_from(batches.components(module.n_components, of_all=True))
                 batches.ranks.align(module)
     except ValueError as error:
@@ -223,6 +225,8 @@ class Training:
         if has_start:
             self.judge_start()
         if snapshot is None:
+            for callback in self._callbacks if self.start is not None else ():
+                callback.on_start(self.start)  # type: ignore[arg-type]  # there is one
             self.show_weights()
         if has_start:
             self.module.leave_start()

@@ -13,6 +13,8 @@ from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, 
 from latentmap.report.figures.letters import plain
 from latentmap.report.figures.style import FAINT, INK, SMALL, TEXT
 
+_LETTERS = 100  # of titles beside each other
+
 
 def interpolation(walks: Interpolation) -> Figure:
     """Draw walks from one sample to another: through each model's codes, and as a plain blend of pixels.
@@ -101,6 +103,8 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
             heat(ax, features, values[pair], shown)
             start, end = (plain(end, 14) for end in walks.names[pair])
             heading = f"{plain(name, 24)}: {start} to {end}" if column == 0 else plain(name, 24)
+            if len(heading) > _LETTERS // len(steps):
+                heading = heading.replace(": ", "\n", 1)
             ax.set_title(heading, loc="left", fontsize=SMALL, color=INK)
             nearest = walks.nearest[name][pair] if walks.nearest else ()
             ax.set_yticks([])

@@ -27,7 +27,8 @@ def two_lines(text: str, most: int) -> str:
 def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str, ...]:
     """Write names on one or two lines of `most` characters each, as `plain` does, so that all stay different.
 
-    Where one is too long they are written without the words that all have, or the numbers that begin them.
+    Those that are too long are written without the words that all have, or the numbers that begin them; but not where
+    several numbers alone would be left, if names that are cut differ too.
     """
     written = [_letters(name) for name in names]
     room = most * lines
@@ -39,9 +40,12 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
         if shared:
             marked = ("".join("…" if word in shared else word for word in line) for line in words)
             told = [re.sub(r"[\W_]*…[\W_…]*", "…", name).strip("…") for name in marked]
+            several_numbers = any("…" in name for name in told) and not any(map(str.isalpha, "".join(told)))
+            if several_numbers and len({_fit(name, most, lines) for name in written}) == different:
+                told = written
         unnumbered = [re.sub(r"^[^\W_]?\d{4,}[\W_]+", "", name) for name in told]
         told = unnumbered if len(set(unnumbered)) == different else told
-        written = [new or old for new, old in zip(told, written, strict=True)]
+        written = [new if new and len(old) > most else old for new, old in zip(told, written, strict=True)]
     meant: dict[str, list[str]] = {}
     for name, short in zip(names, written, strict=True):
         meant.setdefault(_fit(short, most, lines), []).append(name)

@@ -180,7 +180,12 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
                 if chosen.any():
                     ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
     ax.set_aspect("equal")
-    ax.margins(0.03)
+    if len(codes.Z):  # as much room beside a flat map as above it: shares of its height would cut points
+        low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
+        room = 0.03 * float((high - low).max())
+        ax.update_datalim(np.stack([low - room, high + room]))
+        ax.margins(0)
+        ax.autoscale_view()
     ax.tick_params(labelsize=SMALL, colors=INK)
     ax.spines[:].set_color("#c5cad0")
 

@@ -226,7 +226,7 @@ def _small_plots(
 ) -> Figure:
     """Draw rows of small plots of the same scale, with the names of features below each block of them."""
     names = features.short(shown, 16) if len(shown) <= MOST_NAMED else ()
-    below, row_height = 1.25 if names else 0.3, 0.85
+    below, row_height = 0.3 + 0.06 * max(map(len, names), default=0), 0.85  # inches
     height = 0.5 + sum(0.2 + row_height * len(block) + below for block in blocks)
     figure = new_figure(height, constrained=False)
     figure.text(0.012, 1 - 0.08 / height, heading, fontsize=TITLE, fontweight="bold", color=INK, va="top")
@@ -259,8 +259,8 @@ def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:
     ax.axhline(0, color="#d0d7de", lw=0.8, zorder=0)
     rule(ax, grid=False)
     ax.tick_params(labelsize=SMALL - 1, length=2, colors=FAINT)
-    ax.plot(values[0], color=INK, lw=2.2, alpha=0.55, marker="o", ms=2.5)
-    ax.plot(values[1], color=colour, lw=1.2)
+    ax.plot(values[0], color=INK, lw=2.2, alpha=0.55, marker="o", ms=2.5, clip_on=False)
+    ax.plot(values[1], color=colour, lw=1.2, clip_on=False)
     ax.set_title(text, fontsize=SMALL, color=INK, pad=3)
 
 

@@ -10,7 +10,7 @@ from latentmap.errors import count
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, title
 from latentmap.report.figures.letters import choose_fonts, plain
-from latentmap.report.figures.points import CodeMap, legend, scatter
+from latentmap.report.figures.points import CodeMap, legend, panel_height, scatter
 from latentmap.report.figures.style import TEXT
 
 
@@ -46,7 +46,7 @@ def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: 
         result.labels,
         class_names,
     )
-    figure, ax = axes_or_new(ax, 6.8)
+    figure, ax = axes_or_new(ax, panel_height(result.Z, 6))
     scatter(ax, codes)
     ax.set_xticks([])
     ax.set_yticks([])
