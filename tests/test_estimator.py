@@ -584,6 +584,7 @@ def test_errors_of_vectors_in_one_unit_count_in_it(vectors):
         np.testing.assert_allclose(ae.score_samples(vectors), -errors, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:X must be in the units")  # of the first piece
 def test_samples_after_pieces_are_of_all_pieces(vectors, monkeypatch):
     pieces = [vectors + 100, vectors, vectors - 100]
     ae = quick("linear", learning_rate=1e-3)

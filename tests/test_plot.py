@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_wine
-from sklearn.decomposition import PCA
+from sklearn.decomposition import NMF, PCA
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from latentmap import Autoencoder, load_dataset, plot
 from latentmap.analysis import reconstruction_errors
@@ -186,6 +188,89 @@ def test_networks_are_drawn_with_their_shapes(name):
     assert lines.count("16x16x3") == (1 if name in ("dense", "residual", "linear") else 2)
 
 
+# ---- data frames, as people have them ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(60, 4))
+    return pd.DataFrame(values, columns=list("abcd"))
+
+
+def quick():
+    return Autoencoder("dense", 2, epochs=2, random_state=0)
+
+
+@pytest.mark.parametrize("model", [quick(), PCA(2)], ids=["ours", "scikit-learn's"])
+@pytest.mark.filterwarnings("error")
+def test_columns_are_taken_by_name(model, frame):
+    model = model.fit(frame)
+    others = frame.assign(other=1.0)[["other", *"dcba"]]
+    np.testing.assert_allclose(plot.map(model, others).shown.Z, model.transform(frame), atol=1e-6)
+    with pytest.raises(ValueError, match=r"X lacks the column\(s\) 'c', 'd', which fit saw"):
+        plot.map(model, frame[["a", "b"]])
+    whole = load_dataset(others, columns=[*"bcda"], test_fraction=0)
+    dataset = Dataset("some", whole.train, whole.train, reading=whole.reading)
+    np.testing.assert_allclose(plot.map(model, dataset).shown.Z, model.transform(frame), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bool", "nullable", "pyarrow", "object"])
+def test_columns_of_any_type_of_number_are_drawn(kind, frame):
+    change = {
+        "bool": lambda one: one.assign(flag=one.a > 0),
+        "nullable": lambda one: one.convert_dtypes(),
+        "pyarrow": lambda one: one.astype("float64[pyarrow]"),
+        "object": lambda one: one.astype(object),
+    }
+    X = change[kind](frame)
+    ae = quick().fit(X)
+    np.testing.assert_array_equal(plot.map(ae, X).shown.Z, ae.transform(X))
+
+
+def test_of_a_pipeline_that_takes_no_numbers_the_last_step_is_drawn(frame):
+    X = frame.assign(kind=np.where(frame.a > 0, "u", "v"))
+    columns = make_column_transformer((StandardScaler(), list("abcd")), (OneHotEncoder(), ["kind"]))
+    pipeline = make_pipeline(columns, quick()).fit(X)
+    np.testing.assert_allclose(plot.map(pipeline, X).shown.Z, pipeline.transform(X), atol=1e-6)
+    assert "kind_u" in written(plot.reconstructions(pipeline, X))
+    gaps = frame.mask(frame > 1.5)
+    filled = make_pipeline(SimpleImputer(), quick()).fit(gaps)
+    np.testing.assert_allclose(plot.compare(filled, gaps).shown[0].Z, filled.transform(gaps), atol=1e-6)
+    with pytest.raises(ValueError, match="X must hold numbers, got 1 column"):
+        plot.map(quick().fit(frame), X[["kind", *"abc"]].rename(columns={"kind": "d"}))
+    with pytest.raises(ValueError, match="X has nan in row"):
+        plot.map(quick().fit(frame), gaps)
+
+
+@pytest.mark.parametrize("offset", [0, 1e6, 1e9])
+def test_what_is_drawn_is_what_the_model_sees_however_far_from_zero(offset, frame):
+    X = frame + offset
+    ae = quick().fit(X)
+    np.testing.assert_array_equal(plot.map(ae, X).shown.Z, ae.transform(X))
+    np.testing.assert_array_equal(plot.strangest(ae, X, n=5).shown.rows, np.argsort(-ae.anomaly_score(X))[:5])
+    positive = abs(frame)
+    nmf = NMF(2, max_iter=2000).fit(positive.to_numpy())  # which takes no other type than it was fitted on
+    assert plot.map(nmf, positive.to_numpy()).shown.Z.shape == (60, 2)
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [([1, -1], ("-1", "1")), (["a", None], ("a", "(no label)")), ([1.0, np.nan], ("1", "(no label)"))],
+)
+def test_labels_are_none_where_load_dataset_says_so(y, names, frame):
+    y = np.array(y * 30, object) if None in y else np.array(y * 30)
+    assert plot.map(quick().fit(frame), frame, y).shown.class_names == names
+    assert load_dataset(frame, labels=y).class_names == names
+
+
+def test_axes_that_cannot_be_drawn_in_are_refused(ae, digits, frame):
+    with pytest.raises(TypeError, match="ax must be axes of matplotlib, got list"):
+        plot.map(ae, digits, ax=[1, 2])
+    with pytest.raises(ValueError, match="ax must be left out for vectors"):
+        plot.latent_grid(quick().fit(frame), frame, ax=Figure().subplots())
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -201,6 +286,7 @@ def test_networks_are_drawn_with_their_shapes(name):
         (lambda *_: plot.history(PCA()), "PCA has no history_"),
         (lambda _, data: plot.compare([], data), "models must be at least one fitted model, got none"),
         (lambda _, data: plot.growth(data, sizes=[5000]), "sizes must hold one of at most 64"),
+        (lambda ae, data: plot.strangest(ae, data, n=0), "n must be a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(call, message, ae, digits):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from latentmap.analysis import PcaBaseline
+from latentmap import load_dataset
+from latentmap.analysis import PcaBaseline, continuity, evaluate
 from latentmap.analysis.baselines import linear_rank, most_components
 
 
@@ -41,6 +42,22 @@ def test_linear_rank_counts_directions():
     X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 40))
     assert linear_rank(X) == 3
     assert linear_rank(np.ones((5, 4))) == 1
+
+
+@pytest.mark.parametrize("offset", [0, 1e6, 1e9])
+def test_what_is_far_from_zero_is_measured_as_near_it(offset):
+    rng = np.random.default_rng(0)
+    near = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(300, 4))
+    found = []
+    for X in (near, near + offset):
+        dataset = load_dataset(X)
+        pca = PcaBaseline(1).fit(dataset.train.X)
+        found.append([*evaluate(pca, dataset).scores.values(), pca.explained_variance_ratio_, continuity(X, X[:, :1])])
+    wanted = PCA(1).fit(load_dataset(near).train.X.astype(float))
+    assert found[0][-2] == pytest.approx(wanted.explained_variance_ratio_.sum(), rel=1e-4)
+    assert [one for one in found[1] if one is not None] == pytest.approx(
+        [one for one in found[0] if one is not None], rel=1e-3
+    )
 
 
 def test_of_very_many_samples_evenly_spaced_ones_are_taken(monkeypatch):

@@ -253,6 +253,39 @@ def test_force_never_removes_what_we_did_not_write(latentmap, tmp_path, model):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
+def test_force_never_writes_over_what_is_read(latentmap, tmp_path, model):
+    Path("table.csv").write_text("z1,z2\n" + "1,2\n" * 9)
+    for words in (
+        ("decode", model, "table.csv"), ("encode", model, "table.csv"), ("encode", model, tmp_path / "table.csv"),
+    ):  # fmt: skip
+        done = latentmap(*words, "-o", "table.csv", "--force")
+        assert refused(done, 1, "table.csv is what is to be read. Choose another name.")
+    assert Path("table.csv").read_text().startswith("z1,z2\n1,2")
+    for output in ("-", "/dev/stdout"):
+        assert refused(
+            latentmap("encode", model, "table.csv", "-o", output), 2, "nothing is written to standard output"
+        )
+    assert refused(
+        latentmap("encode", model, "table.csv", "-o", "codes"), 1, "to one ending in .npy, .csv or .parquet"
+    )
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_is_likely_no_code_or_in_other_units_is_said(latentmap):
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    pd.DataFrame(rows, columns=list("abcd")).to_csv("x.csv", index=False)
+    pd.DataFrame(1000 * rows, columns=list("abcd")).to_csv("scaled.csv", index=False)
+    assert latentmap("fit", "x.csv", "-o", "m", *QUICK).status == 0
+    assert "warning" not in latentmap("encode", "m", "x.csv", "-o", "codes.csv").err
+    assert "warning" not in latentmap("decode", "m", "codes.csv", "-o", "back.npy").err
+    assert "standard deviations away" in latentmap("encode", "m", "scaled.csv", "-o", "far.csv").err
+    done = latentmap("decode", "m", "x.csv", "-o", "wrong.npy")
+    assert done.status == 0
+    assert "the last columns are taken for codes: c, d" in done.err
+    Path("bars.csv").write_text("a|b\n1|2\n3|4\n5|6\n")
+    assert refused(latentmap("fit", "bars.csv", "-o", "n"), 1, "do commas, semicolons or tabs part its cells")
+
+
 def test_a_file_in_the_way_of_a_folder_is_kept(latentmap, tmp_path, model):
     (tmp_path / "file").write_text("mine")
     for force in ((), ("--force",)):

@@ -48,7 +48,9 @@ def test_tables_name_their_columns_and_describe_their_rows(tmp_path):
 def test_a_table_made_elsewhere_is_read_by_its_last_columns(tmp_path):
     with (tmp_path / "mine.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["name", "a", "b"], ["first", 1, 2.5], ["second", -3, "1e3"]])
-    np.testing.assert_array_equal(read_codes(tmp_path / "mine.csv", 2), [[1, 2.5], [-3, 1000]])
+    with pytest.warns(UserWarning, match="the last columns are taken for codes: a, b"):
+        codes = read_codes(tmp_path / "mine.csv", 2)
+    np.testing.assert_array_equal(codes, [[1, 2.5], [-3, 1000]])
 
 
 @pytest.mark.parametrize(("text", "codes"), [

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 import latentmap
-from latentmap import Autoencoder
+from latentmap import Autoencoder, load_dataset
 from latentmap.analysis import PcaBaseline
+from latentmap.errors import OutputError
 from latentmap.report.explorer import explore
 from latentmap.report.explorer.pack import numbers, quantized, sheets
 from latentmap.training import CodeFilm
@@ -763,6 +764,8 @@ def test_in_a_notebook_it_shows_itself_cut_off_from_the_rest(models, digits):
         ({"X": np.zeros((0, 8, 8, 1), np.uint8)}, "X must hold at least one image or vector"),
         ({"labels": [1, 2]}, "labels must be as many as samples, got 2 for 5"),
         ({"limit": 0}, "limit must be"),
+        ({"names": ["x"]}, "names must be 5, one for each, got 1"),
+        ({"X": np.zeros((5, 4)), "feature_names": ["x"]}, "feature_names must be 4, one for each, got 1"),
         ({"labels": [0, 1, 2, 3, 9], "class_names": ["a", "b"]}, "labels must be numbers from 0 to 1, .* got 9"),
         ({"labels": list("abcde"), "class_names": ["a", "b"]}, "Leave class_names out where labels are names"),
         ({"models": {}}, "models must hold at least one"),
@@ -778,6 +781,32 @@ def test_bad_input_is_refused_in_one_line(arguments, words, models, digits):
     given = {"models": models["PCA"], "X": digits.test.images[:5]} | arguments
     with pytest.raises(ValueError, match=words):
         explore(**given)
+
+
+@pytest.mark.filterwarnings("error")
+def test_frames_and_datasets_are_taken_as_plots_take_them():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=["pressure", "b", "c"])
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(frame)
+    html = explore(ae, frame, np.where(frame.b > 0, "up", None)).html
+    assert "pressure" in html
+    assert '"(no label)"' in html
+    assert explore([ae], frame[["c", "b", "pressure"]]).html.count("pressure") == html.count("pressure")
+    dataset = load_dataset(frame.assign(kind=["u", "v"] * 20), label="kind")
+    html = explore({"mine": ae}, dataset).html
+    assert all(f'"{name}"' in html for name in ("mine", "u", "v", "pressure"))
+    with pytest.raises(ValueError, match="labels must be left out"):
+        explore(ae, dataset, [1] * 8)
+
+
+def test_a_file_that_is_no_page_of_ours_stays(tmp_path):
+    path = tmp_path / "notes.html"
+    path.write_text("my own")
+    page = explore(Autoencoder("linear", 2, epochs=1).fit(np.eye(9)), np.eye(9))
+    with pytest.raises(OutputError, match="was not written by latentmap"):
+        page.save(path)
+    assert path.read_text() == "my own"
+    assert page.save(page.save(tmp_path / "page.html")).read_text() == page.html
+    assert page.save(path, overwrite=True).read_text() == page.html
 
 
 def test_what_is_packed_can_be_read_back():

@@ -351,6 +351,8 @@ def test_letters_that_the_usual_font_lacks_are_looked_for_in_others():
 
 
 def test_names_are_shortened_by_what_they_share_and_stay_different():
+    genus = [f"Genus_{i % 5} species number {i}" for i in range(20)]
+    assert short_names(genus, 18)[7] == "Genus_2 spe…mber 7"  # and not 2…7
     korean = [f"Korean_character{i:02}" for i in range(40)]
     assert short_names(korean, 12)[:2] == ("00", "01")
     assert short_names([*korean, "Greek_character01"], 12)[-2:] == ("Korean…39", "Greek…01")

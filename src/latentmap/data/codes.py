@@ -143,9 +143,9 @@ def as_utf8(text: str) -> str:
 
 
 def _check_names(names: Sequence[str], latent_dim: int, path: Path) -> None:
-    """Warn where columns that are taken for codes are some of many, and are not called what `encode` calls them."""
-    last = list(names[-latent_dim:])
-    if len(names) > latent_dim and last != code_names(latent_dim):
+    """Warn where columns that are taken for codes are some of many, and not numbered as `encode` and others do it."""
+    last = names[-latent_dim:]
+    if len(names) > latent_dim and not all(name[-1:].isdigit() for name in last):
         warnings.warn(f"of {path} the last columns are taken for codes: {', '.join(last)}.", stacklevel=4)
 
 

@@ -18,6 +18,7 @@ from latentmap.data.objects import as_array, frame_numbers, is_frame
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
+from latentmap.errors import DatasetError
 
 Models = Any  # a fitted model, a sequence of them, or a mapping of titles to them
 
@@ -93,8 +94,10 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     samples = np.asarray(as_array(samples))
     if samples.ndim not in (2, 3, 4) or samples.dtype.kind not in "biuf" or not len(samples):
         raise ValueError(f"X must be samples as fit saw them, got {samples.dtype} of shape {samples.shape}.")
-    if samples.dtype.kind == "f":
+    try:
         check_finite(samples, "X", np.arange(len(samples)), columns)
+    except DatasetError as error:
+        raise ValueError(str(error)) from error
     low, span = 0.0, 1.0
     if samples.ndim > 2 and samples.dtype != np.uint8:
         known = (getattr(model, "preprocessing_", None) for model in named.values())
@@ -144,6 +147,8 @@ def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, t
     samples = first.transform(X)
     with contextlib.suppress(Exception):  # many steps don't know what they make
         names = tuple(map(str, first.get_feature_names_out()))
+        own = tuple(name.rsplit("__", 1)[-1] for name in names)  # without the step that made them
+        names = own if len(set(own)) == len(names) else names
     return dict.fromkeys(named, model[-1]), samples.toarray() if hasattr(samples, "toarray") else samples, names
 
 
