@@ -59,7 +59,7 @@ function fillLegend(host) {
   const shown = largestClasses();
   host.replaceChildren(...shown.map((label) => {
     const name = data.classes[label];
-    const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, name);
+    const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, shortened(name));
     dot.style.background = `rgb(${rgb(classColour(label))})`;
     button.setAttribute("aria-pressed", String(!hiddenClasses.has(label)));
     button.addEventListener("click", (event) => {
@@ -73,6 +73,9 @@ function fillLegend(host) {
     return button;
   }), ...(shown.length < data.classes.length ? [element("span", { text: `${data.classes.length - shown.length} more` })] : []));
 }
+
+/** A long name without its middle: what comes last often tells names apart. */
+const shortened = (name) => (name.length > 26 ? `${name.slice(0, 15).trimEnd()}…${name.slice(-10).trimStart()}` : name);
 
 /** The classes that the legend names: all of few, else those with the most samples, in their own order. */
 function largestClasses() {

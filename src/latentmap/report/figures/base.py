@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from latentmap.analysis import CodeMedians, class_medians
@@ -75,6 +76,14 @@ class Experiment:
     def linear_rank(self) -> int:
         """How many linear directions hold 99.9% of the variance of the training samples."""
         return linear_rank(self.dataset.train.X)
+
+    @property
+    def errors_in(self) -> str:
+        """What errors are measured in, for a caption."""
+        if self.dataset.is_images:
+            return "with pixels from 0 to 1"
+        deviations = "each feature in its standard deviations"
+        return deviations if np.ndim(self.dataset.unit) else "in squared units of the data"
 
     @property
     def colours(self) -> dict[str, str]:

@@ -138,7 +138,8 @@ def _caption(result: Growth, experiment: Experiment) -> Caption:
         f"Test {thing}s as they come back from codes of {result.sizes[0]} to {result.sizes[-1]} numbers: of a small "
         f"network (dense), and of PCA with as many components. These networks were fitted to {result.n_train:,} "
         f"{thing}s in {result.epochs} passes each, to show what more numbers are good for; the table above has the "
-        "models that learned in earnest. The figures are mean squared errors over test samples.",
+        "models that learned in earnest. The figures are mean squared errors over test samples, "
+        f"{experiment.errors_in}.",
         f"Test {thing}s reconstructed from {', '.join(map(str, result.sizes))} numbers by a dense network and by PCA.",
     )
 

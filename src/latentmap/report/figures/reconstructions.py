@@ -288,8 +288,9 @@ def _vectors_caption(comparison: Comparison, experiment: Experiment) -> Caption:
     return Caption(
         "What comes back",
         "Samples of the test split as grey lines over their features, in standard deviations from the mean, with what "
-        "each model makes of them after squeezing them into a few numbers, and the error. Below, the best, the median "
-        f"and the worst of all {len(experiment.dataset.test):,} test samples for each model.",
+        f"each model makes of them after squeezing them into a few numbers, and the mean squared error, "
+        f"{experiment.errors_in}. Below, the best, the median and the worst of all "
+        f"{len(experiment.dataset.test):,} test samples for each model.",
         f"Small line plots of {len(comparison.X)} test samples with their reconstructions by "
         f"{', '.join(model.title for model in comparison.models)}.",
     )
