@@ -48,8 +48,8 @@ def _caption(found: Comparison, experiment: Experiment) -> Caption:
         f"The strangest {thing}s",
         f"The {len(found.X)} test {thing}s that {title} draws worst, the worst first: above the {thing}, below what "
         f"comes back, with its mean squared error, {experiment.errors_in}. What is unlike all that was learned from "
-        "comes back badly, so an error that stands out may be a fault in the data, a rare kind, or a wrong label. From Python it is "
-        "anomaly_score.",
+        "comes back badly, so an error that stands out may be a fault in the data, a rare kind, or a wrong label. "
+        "From Python it is anomaly_score.",
         f"The {len(found.X)} test {thing}s with the largest errors under {title}, above their reconstructions.",
     )
 
