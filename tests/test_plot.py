@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from latentmap import Autoencoder, load_dataset, plot
 from latentmap.analysis import reconstruction_errors
 from latentmap.data import Dataset
+from latentmap.errors import DatasetError
 
 PICTURES = [name for name in plot.__all__ if name not in ("history", "network", "growth")]
 
@@ -215,6 +216,19 @@ def test_columns_are_taken_by_name(model, frame):
     np.testing.assert_allclose(plot.map(model, dataset).shown.Z, model.transform(frame), atol=1e-5)
 
 
+def test_models_of_other_columns_stand_beside_each_other(frame):
+    some, all_of_it = quick().fit(frame[["c", "a"]]), quick().fit(frame)
+    for models in ([some, all_of_it], [all_of_it, some]):
+        shown = {codes.Z.tobytes() for codes in plot.compare(models, frame).shown}
+        assert shown == {some.transform(frame[["c", "a"]]).tobytes(), all_of_it.transform(frame).tobytes()}
+    turned = quick().fit(frame[[*"dcba"]].to_numpy())  # which knows no names
+    X = frame[[*"dcba"]]
+    _, found = plot.compare([quick().fit(frame), turned], X).shown
+    np.testing.assert_array_equal(found.Z, turned.transform(X.to_numpy()))
+    with pytest.raises(DatasetError, match="more than one column 'a'"):
+        plot.map(turned, X.set_axis([*"abca"], axis=1))
+
+
 @pytest.mark.parametrize("kind", ["bool", "nullable", "pyarrow", "object"])
 def test_columns_of_any_type_of_number_are_drawn(kind, frame):
     change = {
@@ -250,8 +264,9 @@ def test_what_is_drawn_is_what_the_model_sees_however_far_from_zero(offset, fram
     np.testing.assert_array_equal(plot.map(ae, X).shown.Z, ae.transform(X))
     np.testing.assert_array_equal(plot.strangest(ae, X, n=5).shown.rows, np.argsort(-ae.anomaly_score(X))[:5])
     positive = abs(frame)
-    nmf = NMF(2, max_iter=2000).fit(positive.to_numpy())  # which takes no other type than it was fitted on
-    assert plot.map(nmf, positive.to_numpy()).shown.Z.shape == (60, 2)
+    for of_type in (positive, positive.to_numpy(), positive.astype(np.float32)):
+        nmf = NMF(2, max_iter=2000).fit(of_type)  # which takes no other type than it was fitted on
+        assert plot.map(nmf, of_type).shown.Z.shape == (60, 2)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_on_a_terminal_lines_stay_once_and_bars_go(terminal):
         if name.startswith("fit"):
             train()
     bar.clear()
-    line = "latentmap: dense: validation loss 0.125 after 2 epochs in 3 s"
+    line = "latentmap: dense: 2 epochs in 3 s, validation loss 0.125 in the last"
     assert screen(stream.getvalue()) == ["latentmap: one note", line, line]
 
 
@@ -107,13 +107,13 @@ def test_elsewhere_only_what_was_reached_is_written_of_a_short_training(capsys):
     train()
     show_stage("figures")
     bar.clear()
-    assert capsys.readouterr() == ("", "latentmap: dense: validation loss 0.125 after 2 epochs in 3 s\n")
+    assert capsys.readouterr() == ("", "latentmap: dense: 2 epochs in 3 s, validation loss 0.125 in the last\n")
 
 
 def test_a_loss_that_is_no_error_is_not_called_one(capsys):
     train(1, "dense with 4 numbers", "neighbors")
     bar.clear()
-    line = "latentmap: dense with 4 numbers: validation objective (neighbors) 0.25 after 1 epoch in 1 s\n"
+    line = "latentmap: dense with 4 numbers: 1 epoch in 1 s, validation objective (neighbors) 0.25 in the last\n"
     assert capsys.readouterr() == ("", line)
 
 

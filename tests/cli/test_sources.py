@@ -261,6 +261,15 @@ def test_force_never_writes_over_what_is_read(latentmap, tmp_path, model):
         done = latentmap(*words, "-o", "table.csv", "--force")
         assert refused(done, 1, "table.csv is what is to be read. Choose another name.")
     assert Path("table.csv").read_text().startswith("z1,z2\n1,2")
+    Path("photos/a").mkdir(parents=True)
+    Image.new("L", (8, 8)).save("photos/a/0.png")
+    mine = Path("photos/a/0.png").read_bytes()
+    done = latentmap("generate", model, "photos", "-o", "photos/a/0.png", "--force")
+    assert refused(done, 1, "photos/a/0.png is in photos, which is to be read")
+    assert refused(
+        latentmap("encode", model, "table.csv", "-o", "no/../table.csv", "--force"), 1, "what is to be read"
+    )
+    assert Path("photos/a/0.png").read_bytes() == mine
     for output in ("-", "/dev/stdout"):
         assert refused(
             latentmap("encode", model, "table.csv", "-o", output), 2, "nothing is written to standard output"
@@ -310,7 +319,7 @@ def test_a_report_of_a_table_holds_everything(latentmap, tmp_path, table, monkey
     monkeypatch.setattr(build, "FIGURES", blank())
     done = latentmap("report", table, "-o", "r", "--limit", 30, "--label", "kind")
     assert done.status == 0, done.err
-    lines = [line.split(": ")[1] for line in done.err.splitlines() if ": validation " in line]
+    lines = [line.split(": ")[1] for line in done.err.splitlines() if ", validation " in line]
     assert sorted(lines) == ["dense", "linear", "residual", "residual"]
     assert len(list((tmp_path / "r" / "figures").iterdir())) == 12
     metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())

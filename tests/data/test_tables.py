@@ -364,7 +364,7 @@ def test_what_is_measured_is_not_proposed_as_a_class():
     assert load_dataset(frame[["x", "y"]]).notes == ()
 
 
-@pytest.mark.parametrize("value", ["inf", "-1e39"])
+@pytest.mark.parametrize("value", ["inf", "-1e200"])
 def test_a_number_too_large_to_learn_from_is_named_by_its_line(tmp_path, value):
     (tmp_path / "x.csv").write_text(f"a,b\n1,2\n3,{value}\n5,6\n7,8\n")
     with pytest.raises(

@@ -766,6 +766,7 @@ def test_in_a_notebook_it_shows_itself_cut_off_from_the_rest(models, digits):
         ({"X": np.zeros((0, 8, 8, 1), np.uint8)}, "X must hold at least one image or vector"),
         ({"labels": [1, 2]}, "labels must be as many as samples, got 2 for 5"),
         ({"limit": 0}, "limit must be"),
+        ({"tsne": {"other": None}}, "tsne must be of models that are shown, got one of 'other'"),
         ({"names": ["x"]}, "names must be 5, one for each, got 1"),
         ({"X": np.zeros((5, 4)), "feature_names": ["x"]}, "feature_names must be 4, one for each, got 1"),
         ({"labels": [0, 1, 2, 3, 9], "class_names": ["a", "b"]}, "labels must be numbers from 0 to 1, .* got 9"),
@@ -794,6 +795,12 @@ def test_frames_and_datasets_are_taken_as_plots_take_them():
     assert '"(no label)"' in html
     assert explore([ae], frame[["c", "b", "pressure"]]).html.count("pressure") == html.count("pressure")
     dataset = load_dataset(frame.assign(kind=["u", "v"] * 20), label="kind")
+    turned = Autoencoder("linear", 2, epochs=1, random_state=0).fit(frame[["c", "b", "pressure"]])
+    errors = turned.anomaly_score(pd.DataFrame(dataset.test.X[:, ::-1], columns=["c", "b", "pressure"]))
+    facts = re.search(r'"mean squared error": ([\d.e-]+)', explore(turned, dataset).html)
+    assert float(facts[1]) == pytest.approx(errors.mean(), rel=1e-3)
+    with pytest.raises(ValueError, match="the same columns in the same order"):
+        explore([ae, turned], frame)
     html = explore({"mine": ae}, dataset).html
     assert all(f'"{name}"' in html for name in ("mine", "u", "v", "pressure"))
     with pytest.raises(ValueError, match="labels must be left out"):

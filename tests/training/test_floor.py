@@ -116,6 +116,16 @@ def test_codes_of_a_start_that_is_kept_are_those_of_pca(model):
     np.testing.assert_allclose(found, wanted, atol=2e-3 * wanted.std())
 
 
+def test_where_a_start_is_found_again_from_all_the_rest_of_the_network_stays():
+    X = DATA["colour images"]
+    again, once = (
+        Autoencoder("strided", 4, epochs=1, learning_rate=1e-9, validation_fraction=part, random_state=0).fit(X)
+        for part in (0.1, 0)
+    )
+    assert again.best_epoch_ == once.best_epoch_ == 0
+    torch.testing.assert_close(again.module_.encoder[0].bias, once.module_.encoder[0].bias, rtol=0.2, atol=0.05)
+
+
 @pytest.mark.parametrize("model", ["linear", "dense", "strided", "conv"])
 @torch.no_grad()
 def test_numbers_of_codes_count_as_much_as_what_they_draw(model):

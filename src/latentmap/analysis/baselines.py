@@ -98,8 +98,12 @@ class PcaBaseline:
 
         They are float32, or float64 where the training data was.
         """
-        rows = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)) * self.scale_ + self.center_
-        return np.asarray(rows, dtype=self._dtype).reshape(-1, *self.sample_shape_)
+        rows: NDArray[Any] = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)).astype(
+            self._dtype, copy=False
+        )
+        rows *= self.scale_.astype(self._dtype)
+        rows += np.asarray(self.center_, self._dtype)
+        return rows.reshape(-1, *self.sample_shape_)
 
     def _rows(self, X: NDArray[Any]) -> FloatArray:
         """Samples as the components are found of."""
@@ -128,7 +132,7 @@ def _every(X: NDArray[Any]) -> int:
 def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:
     """Count the linear directions that hold `share` of the variance: few where small images were enlarged, say."""
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
-    rows = flat(X[chosen], measuring_unit(X), middle(X))
+    rows = flat(X[chosen], measuring_unit(X), middle(X[chosen]))
     rows -= rows.mean(axis=0)
     # The smaller of the two Gram matrices has the same non-zero eigenvalues.
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows

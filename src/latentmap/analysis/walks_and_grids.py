@@ -75,11 +75,12 @@ def choose_pairs(labels: IntArray | None, n: int, *, n_pairs: int = 4, seed: int
     return np.asarray(pairs, dtype=np.int64)
 
 
-def straight_walk(a: NDArray[Any], b: NDArray[Any], n_steps: int) -> FloatArray:
+def straight_walk(a: NDArray[Any], b: NDArray[Any], n_steps: int) -> NDArray[np.floating]:
     """Return `n_steps` points on the straight line from each row of `a` to that of `b`, shape (n, n_steps, ...)."""
-    share = np.linspace(0, 1, n_steps, dtype=np.float32).reshape(1, n_steps, *[1] * (a.ndim - 1))
-    start, end = a[:, None].astype(np.float32), b[:, None].astype(np.float32)
-    return np.asarray(start * (1 - share) + end * share, dtype=np.float32)
+    dtype = np.result_type(a, np.float32)
+    share = np.linspace(0, 1, n_steps, dtype=dtype).reshape(1, n_steps, *[1] * (a.ndim - 1))
+    start, end = a[:, None].astype(dtype), b[:, None].astype(dtype)
+    return np.asarray(start * (1 - share) + end * share)
 
 
 def interpolate(

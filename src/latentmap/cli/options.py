@@ -310,24 +310,25 @@ def check_resume(unfinished: Path | str, *, there: bool, resume: bool, force: bo
         )
 
 
+_STANDARD = ("-", "/dev/stdout", "/dev/stderr")
+
+
 def check_name(output: Path) -> None:
     """Refuse an output that is no file or folder of its own."""
-    if str(output) == "-" or output.is_relative_to("/dev"):
+    if str(output) in _STANDARD or output.is_relative_to("/dev/fd"):
         raise ValueError(f"output must be a file or a folder, got {output}: nothing is written to standard output.")
     if not output.name:
         raise ValueError(f"output must end in a name of its own, got {str(output)!r}.")
 
 
-def _is_same(path: Path, other: Path) -> bool:
-    """Whether both names are of one file."""
-    return path.exists() and other.exists() and path.samefile(other)
-
-
 def check_output(path: Path, *, force: bool, read: Iterable[str | Path] = ()) -> None:
     """Refuse to write over anything unless told to, and over what is to be read; the writer judges what else stays."""
     check_name(path)
-    if os.path.lexists(path) and any(os.path.lexists(one) and _is_same(path, Path(one)) for one in read):
-        raise OutputError(f"{path} is what is to be read. Choose another name.")
-    if force or not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+    there = os.path.lexists(path) or path.resolve().exists()
+    for source in read:
+        if there and os.path.lexists(source) and path.resolve().is_relative_to(Path(source).resolve()):
+            where = "what is" if path.is_dir() or Path(source).is_file() else f"in {source}, which is"
+            raise OutputError(f"{path} is {where} to be read. Choose another name.")
+    if force or not there or (path.is_dir() and not any(path.iterdir())):
         return
     raise OutputError(f"{path} exists. Add --force to replace it, or choose another name.")

@@ -134,7 +134,7 @@ def generate(
     starting()
     from latentmap.report.output import check_picture, write_figure
 
-    check_output(output, force=force)
+    check_output(output, force=force, read=filter(None, [source]))
     if samples is not None:
         _generate_samples(model, samples, seed, output)
         answer(output)

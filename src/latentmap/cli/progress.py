@@ -17,14 +17,9 @@ class TrainingBar(Callback):
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Show an empty bar."""
         self._plan = plan
-        self._records: list[EpochRecord] = []
-        self._start: list[EpochRecord] = []
+        self._last: EpochRecord | None = None
         self._bar = Bar(self._name or plan.model, plan.epochs_done / plan.epochs)
         self._bar.update(None, f"epoch {min(plan.epochs_done + 1, plan.epochs)}/{plan.epochs}")
-
-    def on_start(self, record: EpochRecord) -> None:
-        """Keep what was reached before the first epoch, which may be kept in the end."""
-        self._start = [record]
 
     def on_step_end(self, step: int, n_steps: int) -> None:
         """Move on."""
@@ -32,7 +27,7 @@ class TrainingBar(Callback):
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Say what the epoch came to."""
-        self._records.append(record)
+        self._last = record
         epochs = self._plan.epochs
         words = [f"epoch {min(record.epoch + 1, epochs)}/{epochs}", f"train {record.train_loss:.4g}"]
         if record.valid_loss is not None:
@@ -40,20 +35,28 @@ class TrainingBar(Callback):
         self._bar.update(record.epoch / epochs, "  ".join(words))
 
     def on_train_end(self) -> None:
-        """Say what was reached, unless training was broken off."""
-        if not self._ends_with_a_line or not self._records or self._records[-1].epoch < self._plan.epochs:
-            return
-        last = self._records[-1]
-        # Of a run that was resumed the epochs before are not known here, nor whether one of them was the best.
-        best = last if self._plan.epochs_done else min(self._start + self._records, key=lambda record: record.loss)
-        note(f"{self._name or self._plan.model}: {reached(self._plan.objective, best, last)}")
+        """Say what the last epoch came to, unless training was broken off; which one is kept is not known here."""
+        last = self._last
+        if self._ends_with_a_line and last is not None and last.epoch >= self._plan.epochs:
+            loss = _loss(self._plan.objective, last)
+            note(f"{self._name or self._plan.model}: {_took(last)}, {loss} in the last")
 
 
 def reached(objective: str, best: EpochRecord, last: EpochRecord) -> str:
     """Words for what training came to: the loss of the best epoch, and what it took."""
-    part = "training" if best.valid_loss is None else "validation"
+    return f"{_loss(objective, best)} after {_took(last)}"
+
+
+def _loss(objective: str, record: EpochRecord) -> str:
+    """The loss that epochs are compared by, in words."""
+    part = "training" if record.valid_loss is None else "validation"
     what = "loss" if OBJECTIVES[objective].loss_is_error else f"objective ({objective})"  # which may be below 0
-    return f"{part} {what} {best.loss:.4g} after {count(last.epoch, 'epoch')} in {last.seconds:.0f} s"
+    return f"{part} {what} {record.loss:.4g}"
+
+
+def _took(last: EpochRecord) -> str:
+    """What training took, in words."""
+    return f"{count(last.epoch, 'epoch')} in {last.seconds:.0f} s"
 
 
 _STAGES = {

@@ -250,7 +250,7 @@ def sweep(
     check_choice("model", model.model, ("auto", *MODELS))
     _ = model.params  # refused before anything is read
     if output is not None:
-        check_output(output, force=force)
+        check_output(output, force=force, read=[source])
         from latentmap.report.output import check_picture
 
         check_picture(output)

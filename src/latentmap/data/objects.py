@@ -29,7 +29,7 @@ from latentmap.data.tables import Kind, Table, check_names, describe_others, lis
 from latentmap.errors import DatasetError
 
 _NO_CLASS = object()
-_LOOKED_AT, _FAR = 1024, 20  # vectors, and standard deviations that half of all numbers are away
+_FEWEST, _LOOKED_AT, _FAR = 16, 1024, 20  # vectors, and standard deviations that half of all numbers are away
 _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 
@@ -65,9 +65,7 @@ def tensor_to_array(X: Any) -> NDArray[Any]:
 
 def _read_frame(frame: Any, y: Any, options: ReadOptions) -> Read:
     """The samples of a data frame."""
-    check_names(map(str, frame.columns), "the data frame")
-    names = {str(name): name for name in frame.columns}
-    columns = {name: np.asarray(frame[place]) for name, place in names.items()}
+    columns = _columns(frame)
 
     def take(wanted: Sequence[str]) -> NDArray[np.float64]:
         return np.column_stack([as_numbers(columns[name]) for name in wanted])
@@ -100,16 +98,24 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
-def frame_numbers(frame: Any, names: Sequence[str] | None = None) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+def _columns(frame: Any) -> dict[str, NDArray[Any]]:
+    """The columns of a data frame by their names."""
+    check_names(map(str, frame.columns), "the data frame")
+    return {str(name): np.asarray(frame[name]) for name in frame.columns}
+
+
+def frame_numbers(frame: Any, names: Sequence[str] | None = None) -> tuple[tuple[str, ...], NDArray[Any]]:
     """Columns of a data frame and their numbers: those of these names, in whatever order they stand there, or all."""
-    columns = {str(name): np.asarray(frame[name]) for name in frame.columns}
+    columns = _columns(frame)
     names = tuple(columns if names is None else map(str, names))
     if lacking := [name for name in names if name not in columns]:
         raise ValueError(f"X lacks the column(s) {listed(lacking)}, which fit saw.")
     kinds = {name: kind_of_values(columns[name]) for name in names}
     if others := describe_others(kinds):
         raise ValueError(f"X must hold numbers, got {'; '.join(others)}. Leave them out.")
-    return names, np.column_stack([as_numbers(columns[name]) for name in names])
+    # In the type that they have in common, as models saw them.
+    numbers = [columns[name] if columns[name].dtype.kind in "buif" else as_numbers(columns[name]) for name in names]
+    return names, np.column_stack(numbers)
 
 
 def is_torch_dataset(source: Any) -> bool:
@@ -200,7 +206,7 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
     Without `known`, `X` is what the estimator is fitted to, and its numbers and names of features are noted there.
     """
     X = as_array(X)
-    if isinstance(X, str) or hasattr(X, "train"):  # a name, a Dataset
+    if isinstance(X, str) or (hasattr(X, "train") and not is_frame(X)):  # a name, a Dataset
         read = "Read it by load_dataset, and pass" if isinstance(X, str) else "Pass"
         raise TypeError(f"X must be an array of samples, got {type(X).__name__}. {read} its train.X.")
     try:
@@ -330,6 +336,8 @@ def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
 
 def _check_place(vectors: NDArray[Any], known: Preprocessing) -> None:
     """Warn of vectors that lie far outside of what fit saw: in other units, most likely."""
+    if len(vectors) < _FEWEST:  # a few may well be what is looked for: anomalies
+        return
     some = vectors[:: -(-len(vectors) // _LOOKED_AT)]
     away = float(np.median(np.abs((some - known.offset) / known.scale)))
     if away > _FAR:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import Side, read_arrays
+from latentmap.data.arrays import LARGEST, Side, read_arrays
 from latentmap.data.source import Read, ReadOptions
 from latentmap.errors import DatasetError, count
 
@@ -187,8 +187,8 @@ def _counts_rows(name: str, x: NDArray[np.float64]) -> bool:
 
 
 def _refuse_too_large(X: NDArray[np.float64], columns: Sequence[str], table: Table) -> None:
-    """Refuse infinity and what float32 takes for it, naming the first."""
-    wrong = np.abs(X) > np.finfo(np.float32).max
+    """Refuse infinity, and numbers too large to compute with, naming the first."""
+    wrong = np.abs(X) > LARGEST
     if wrong.any():
         row, place = (int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
         raise DatasetError(

@@ -292,9 +292,6 @@ class _Post(Callback):
     def on_train_begin(self, plan: TrainingPlan) -> None:
         self._put("on_train_begin", (plan,))
 
-    def on_start(self, record: EpochRecord) -> None:
-        self._put("on_start", (record,))
-
     def on_step_end(self, step: int, n_steps: int) -> None:
         self._put("on_step_end", (step, n_steps))
 

@@ -89,15 +89,15 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     named, samples, columns = _of_last_step(named, X)
     frame = type(samples) if is_frame(samples) else None
     if frame:
-        known = (getattr(model, "feature_names_in_", None) for model in named.values())
-        columns, samples = frame_numbers(samples, next((names for names in known if names is not None), None))
+        columns, samples = frame_numbers(samples, fitted_columns(named))
     samples = np.asarray(as_array(samples))
     if samples.ndim not in (2, 3, 4) or samples.dtype.kind not in "biuf" or not len(samples):
         raise ValueError(f"X must be samples as fit saw them, got {samples.dtype} of shape {samples.shape}.")
-    try:
-        check_finite(samples, "X", np.arange(len(samples)), columns)
-    except DatasetError as error:
-        raise ValueError(str(error)) from error
+    if samples.dtype.kind == "f":
+        try:
+            check_finite(samples, "X", np.arange(len(samples)), columns)
+        except DatasetError as error:
+            raise ValueError(str(error)) from error
     low, span = 0.0, 1.0
     if samples.ndim > 2 and samples.dtype != np.uint8:
         known = (getattr(model, "preprocessing_", None) for model in named.values())
@@ -118,6 +118,14 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
         dataset.__dict__["unit"] = unit  # of what fit saw, as anomaly_score has it, and not of these samples
     shape = dataset.sample_shape
     return {title: Seen(one, shape, columns, low, span, frame) for title, one in named.items()}, dataset
+
+
+def fitted_columns(named: Mapping[str, Any]) -> list[str] | None:
+    """The columns of a data frame that models saw, if all know theirs: those of any of them."""
+    known: list[Any] = [getattr(model, "feature_names_in_", None) for model in named.values()]
+    if not known or any(names is None for names in known):
+        return None
+    return list(dict.fromkeys(str(name) for names in known for name in names))
 
 
 def take_one(model: Any, X: Any, y: Any) -> tuple[tuple[str, Any], Dataset]:

@@ -85,7 +85,8 @@ class BatchesBase(ABC):
     def components(self, k: int, *, of_all: bool = False) -> Components:
         """Return the mean and the first k principal components, found in one pass.
 
-        They are those of the training part, so that the validation part can judge by them, or `of_all` samples.
+        They are those of the training part, so that the validation part can judge by them, or those `of_all`
+        samples; where these are too many to hold, both are of some of the training part.
         """
         some = self.some()
         mean, n_values = some.mean(dim=0), some[0].numel()
@@ -111,7 +112,10 @@ class BatchesBase(ABC):
 
     def _pieces(self, of_all: bool) -> Iterator[Tensor]:
         """All samples, or those that are learned from, in the order of the data."""
-        is_trained = torch.full((self.n_train + self.n_validation,), of_all)
+        if of_all:
+            yield from self.everything()
+            return
+        is_trained = torch.zeros(self.n_train + self.n_validation, dtype=torch.bool)
         is_trained[self.train_rows] = True
         start = 0
         for x in self.everything():

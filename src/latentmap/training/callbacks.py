@@ -43,9 +43,6 @@ class Callback:
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Called once before the first epoch."""
 
-    def on_start(self, record: EpochRecord) -> None:
-        """Called before the first epoch, with the losses of the start, as epoch 0, where that may be kept."""
-
     def on_step_end(self, step: int, n_steps: int) -> None:
         """Called between steps, ten times a second at most, with the steps done so far and those of all epochs."""
 

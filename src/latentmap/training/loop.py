@@ -149,7 +149,8 @@ def train(
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
             if training.keeps_start and not module.keeps_components and batches.n_validation:
-                module.start_from(batches.components(module.n_components, of_all=True))
+                # The path alone: a network may not begin from a mean twice.
+                AutoencoderModule.start_from(module, batches.components(module.n_components, of_all=True))
                 batches.ranks.align(module)
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # PyTorch's words for a batch of one
@@ -225,8 +226,6 @@ class Training:
         if has_start:
             self.judge_start()
         if snapshot is None:
-            for callback in self._callbacks if self.start is not None else ():
-                callback.on_start(self.start)  # type: ignore[arg-type]  # there is one
             self.show_weights()
         if has_start:
             self.module.leave_start()

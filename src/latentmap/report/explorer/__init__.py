@@ -27,11 +27,12 @@ from latentmap.analysis import TsneResult
 from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset, choose_few
 from latentmap.data.objects import as_array, frame_numbers, is_frame
+from latentmap.data.tables import listed
 from latentmap.errors import OutputError, printable
 from latentmap.files import new_file
 from latentmap.report.explorer.pack import numbers, packed_model, sheets
 from latentmap.report.figures.style import PALETTE, REST
-from latentmap.report.given import by_title, number_labels
+from latentmap.report.given import by_title, fitted_columns, number_labels
 from latentmap.training import CodeFilm
 
 FOLDER = Path(__file__).parent
@@ -156,17 +157,14 @@ def explore(
     if isinstance(X, Dataset):
         if labels is not None:
             raise ValueError("labels must be left out where X is a Dataset: it has its own.")
-        own = of_dataset(X)
-        X, labels, class_names = own["X"], own["labels"], own["class_names"]
-        names, feature_names = names or own["names"], feature_names or own["feature_names"]
-        title = title or own["title"]
-    if is_frame(X):
-        known = (getattr(model, "feature_names_in_", None) for model in named.values())
-        columns, X = frame_numbers(X, next((found for found in known if found is not None), None))
-        feature_names = columns if feature_names is None else feature_names
-    X = np.asarray(as_array(X))
-    if X.ndim not in (2, 3, 4) or len(X) == 0:
-        raise ValueError(f"X must hold at least one image or vector, got shape {X.shape}. Pass what fit saw.")
+        own = {name: value for name, value in of_dataset(X).items() if name != "feature_names" and value is not None}
+        asked = {"class_names": class_names, "names": names, "title": title}
+        own |= {name: value for name, value in asked.items() if value is not None}
+        samples, columns = _samples(named, X)
+        own["feature_names"] = columns if feature_names is None else feature_names
+        return explore(models, **{**own, "X": samples}, limit=limit, films=films, tsne=tsne, facts=facts)
+    X, columns = _samples(named, X)
+    feature_names = columns if feature_names is None else feature_names
     n = len(X)
     if labels is not None and len(labels) != n:
         raise ValueError(f"labels must be as many as samples, got {len(labels):,} for {n:,}.")
@@ -183,8 +181,11 @@ def explore(
         if given is not None and len(given) != wanted:
             raise ValueError(f"{what} must be {wanted:,}, one for each, got {len(given):,}.")
     images, range_ = _as_bytes(shown, next(iter(named.values()))) if is_images else (None, None)
-    with warnings.catch_warnings():  # columns are in the order that fit saw
-        warnings.filterwarnings("ignore", "X does not have valid feature names")
+    if unknown := [name for name in laid_out if name not in named]:
+        raise ValueError(f"tsne must be of models that are shown, got one of {unknown[0]!r}. Name it as in models.")
+    with warnings.catch_warnings():
+        if feature_names is not None:  # columns are in the order that fit saw
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
         packed = [
             packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
             for name, model in named.items()
@@ -201,7 +202,7 @@ def explore(
         "colours": [*PALETTE],
         "rest": REST,
         "images": None if images is None else sheets(images),
-        "vectors": None if is_images else numbers(shown.astype(np.float32)),
+        "vectors": None if is_images else numbers(shown.astype(np.result_type(shown.dtype, np.float32))),
         "features": None if is_images else [printable(str(name)) for name in features],
         "models": packed,
         "made": {**(facts or {}), "Latentmap": latentmap.__version__},
@@ -221,6 +222,29 @@ def of_dataset(dataset: Dataset) -> dict[str, Any]:
         "feature_names": names,
         "title": dataset.name,
     }
+
+
+def _samples(named: Mapping[str, Any], given: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """Samples as models saw them; of vectors in columns also the names of these, which must be the same for all."""
+    columns: tuple[str, ...] | None = None
+    if isinstance(given, Dataset):
+        own = of_dataset(given)
+        given, columns = own["X"], own["feature_names"]
+    elif is_frame(given):
+        columns, given = frame_numbers(given, fitted_columns(named))
+    X = np.asarray(as_array(given))
+    if X.ndim not in (2, 3, 4) or len(X) == 0:
+        raise ValueError(f"X must hold at least one image or vector, got shape {X.shape}. Pass what fit saw.")
+    if columns is None:
+        return X, None
+    known = (getattr(model, "feature_names_in_", None) for model in named.values())
+    wanted = {tuple(map(str, names)) for names in known if names is not None} or {tuple(columns)}
+    if len(wanted) > 1:
+        raise ValueError("models must have been fitted on the same columns in the same order. Show them one by one.")
+    (names,) = wanted
+    if lacking := [name for name in names if name not in columns]:
+        raise ValueError(f"X lacks the column(s) {listed(lacking)}, which fit saw.")
+    return X[:, [columns.index(name) for name in names]], names
 
 
 def _is_page(path: Path) -> bool:
