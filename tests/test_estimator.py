@@ -1337,3 +1337,17 @@ def test_in_a_notebook_progress_is_a_bar(small, monkeypatch, capsys):
     assert "3/3" in said
     assert "train 0." in said
     assert "\n" not in said.strip()
+
+
+def test_samples_are_of_all_kinds_also_where_these_take_turns():
+    rng = np.random.default_rng(0)
+    X = 0.3 * rng.normal(size=(6000, 4))
+    X[:, 0] += np.where(np.arange(6000) % 2, 5, -5)
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(X)
+    assert 0.4 < (ae.sample(2000, random_state=0)[:, 0] > 0).mean() < 0.6
+
+
+def test_a_first_piece_that_is_too_small_is_said():
+    X = np.random.default_rng(0).normal(size=(4, 9))
+    with pytest.warns(UserWarning, match="the first piece has 4 samples, from which codes of 6 numbers cannot start"):
+        Autoencoder("linear", 6, random_state=0).partial_fit(X)

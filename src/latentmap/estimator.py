@@ -6,6 +6,7 @@ import copy
 import html
 import operator
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Self
@@ -334,6 +335,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         else:
             samples = check_input(new, X)
             new._fitted = untrained(samples, parameters, objective, getattr(new, "feature_names_in_", None))
+            if len(samples) <= (wanted := new._fitted.module.n_components):
+                warnings.warn(
+                    f"the first piece has {len(samples)} samples, from which codes of {wanted} numbers cannot start: "
+                    "some may stay without use. Begin with a larger piece.",
+                    stacklevel=2,
+                )
         problem = learn(new._fitted, samples, parameters, objective, piecewise=True)
         return self._become(new, problem)
 

@@ -181,3 +181,18 @@ def test_an_export_behind_a_link_is_replaced(exported, fitted_models, tmp_path):
     assert (tmp_path / "link").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "link"]
     assert onnx.OnnxAutoencoder(tmp_path / "link").transform(np.zeros((1, 8, 8, 1), np.uint8)).shape == (1, 3)
+
+
+def test_what_float32_cannot_tell_apart_is_not_exported(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 4)) + 1.7e9
+    ae = Autoencoder("dense", 2, epochs=1, random_state=0).fit(X)
+    with pytest.raises(ModelFileError, match="so far from zero"):
+        ae.export_onnx(tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_floats_are_not_cut_to_bytes(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (60, 8, 8)).astype(np.uint8)
+    Autoencoder("dense", 2, epochs=1, random_state=0).fit(X).export_onnx(tmp_path / "onnx")
+    with pytest.raises(ValueError, match="X must be uint8 images, as fit saw them, got float64"):
+        onnx.OnnxAutoencoder(tmp_path / "onnx").transform(X / 2)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from latentmap import Autoencoder, plot
 from latentmap.errors import CheckpointError, ModelFileError
@@ -151,3 +152,77 @@ def test_sizes_of_the_built_in_ones_are_kept_in_files(model, params, images, tmp
         assert architecture[name] == (list(value) if isinstance(value, tuple) else value)
     assert not set(params) & set(json.loads((tmp_path / "u" / "config.json").read_text())["architecture"])
     assert isinstance(ae.module_, MODELS[model])
+
+
+# ---- what layers of one's own may do -------------------------------------------------------------------------------
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8)).astype(np.uint8)
+
+
+def draws():
+    return nn.Sequential(nn.Linear(4, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
+
+
+class Skips(nn.Module):
+    """Uses what lies between a convolution and its norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.block, self.last = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8)), nn.Linear(512, 4)
+
+    def forward(self, x):
+        h = self.block[0](x)
+        return self.last((self.block[1](h) + h).flatten(1))
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        Skips,
+        lambda: nn.Sequential(
+            weight_norm(nn.Conv2d(1, 8, 3, padding=1)), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(512, 4)
+        ),
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1),
+            nn.BatchNorm2d(8, track_running_stats=False),
+            nn.Flatten(),
+            nn.Linear(512, 4),
+        ),
+    ],
+)
+def test_codes_are_those_of_the_network_however_it_goes_through_its_layers(encoder):
+    ae = Autoencoder((encoder(), draws()), epochs=2, random_state=0).fit(IMAGES)
+    x = ae.preprocessing_.to_input(torch.from_numpy(IMAGES))
+    with torch.no_grad():
+        np.testing.assert_allclose(ae.transform(IMAGES), ae.module_.encode(x), atol=1e-4)
+
+
+def test_layers_that_draw_random_numbers_draw_them_by_the_seed():
+    X = np.random.default_rng(0).normal(size=(200, 5))
+    pair = nn.Sequential(nn.Linear(5, 9), nn.Dropout(0.3), nn.Linear(9, 2)), nn.Linear(2, 5)
+    before = torch.random.get_rng_state()
+    first, again = (Autoencoder(pair, epochs=3, random_state=0).fit(X).transform(X) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+class Mirrored(nn.Module):
+    """Decodes by the weights that encode."""
+
+    def __init__(self, linear):
+        super().__init__()
+        self.linear, self.offset = linear, nn.Parameter(torch.zeros(5))
+
+    def forward(self, z):
+        return z @ self.linear.weight + self.offset
+
+
+def test_weights_that_are_shared_stay_shared_also_in_files(tmp_path):
+    X, linear = np.random.default_rng(0).normal(size=(200, 5)), nn.Linear(5, 2)
+    pair = nn.Sequential(linear), Mirrored(linear)
+    ae = Autoencoder(pair, epochs=3, random_state=0).fit(X)
+    assert ae.n_parameters_ == 5 * 2 + 2 + 5
+    ae.save(tmp_path / "m")
+    again = Autoencoder.load(tmp_path / "m", model=pair)
+    np.testing.assert_array_equal(again.inverse_transform(again.transform(X)), ae.inverse_transform(ae.transform(X)))
+    assert again.module_.encoder[0].weight is again.module_.decoder.linear.weight

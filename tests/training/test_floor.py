@@ -116,6 +116,14 @@ def test_codes_of_a_start_that_is_kept_are_those_of_pca(model):
     np.testing.assert_allclose(found, wanted, atol=2e-3 * wanted.std())
 
 
+def test_one_sample_may_judge_too():
+    angles = RANDOM.uniform(0, 2 * np.pi, 100)
+    X = np.stack([np.cos(angles), np.sin(angles), np.cos(2 * angles), np.sin(2 * angles)], axis=1)
+    ae = Autoencoder("dense", 1, validation_fraction=0.01, random_state=0).fit(X)
+    assert ae.describe()["n_validation"] == 1
+    assert ae.best_epoch_ > 0
+
+
 def test_where_a_start_is_found_again_from_all_the_rest_of_the_network_stays():
     X = DATA["colour images"]
     again, once = (

@@ -207,7 +207,7 @@ class OriginalRanks:
         k = usable_neighbours(self.n, n_neighbors)
         if k is None:
             return None
-        codes = np.asarray(Z[self.rows], dtype=np.float32)
+        codes = flat(Z[self.rows], 1.0, middle(Z[self.rows].reshape(self.n, -1)))
         neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
         penalty = np.clip(ranks - k, 0, None).sum(axis=1)
@@ -224,7 +224,8 @@ def trustworthiness(
 ) -> float | None:
     """Measure how far neighbours among the codes are neighbours among the samples, for one model.
 
-    The same number as `sklearn.manifold.trustworthiness`. For several models on the same samples make one
+    The same number as `sklearn.manifold.trustworthiness`, where all features are in one unit; otherwise each counts by
+    its standard deviation, see `measuring_unit`. For several models on the same samples make one
     `OriginalRanks` and ask it about each.
 
     Parameters

@@ -85,7 +85,7 @@ def save_model(path: str | os.PathLike[str], model: FittedModel, metadata: Mappi
             f"metadata must be less than {_MOST_TEXT:,} characters of JSON. Keep it in a file of its own."
         )
     with new_folder(path, is_ours=is_model_folder) as folder:
-        (folder / _WEIGHTS).write_bytes(safetensors.torch.save(tensors))
+        (folder / _WEIGHTS).write_bytes(safetensors.torch.save({name: one.clone() for name, one in tensors.items()}))
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         for file in folder.iterdir():

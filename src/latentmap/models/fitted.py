@@ -229,8 +229,12 @@ class FittedModel:
             self._codes = None
 
     def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
-        """Codes of at most 5,000 samples, from all over the data."""
-        return self.encode(samples[:: -(-len(samples) // MOST_CODES)])
+        """Codes of at most 5,000 samples, drawn by the seed: evenly spaced ones may all be of one kind."""
+        if len(samples) <= MOST_CODES:
+            return self.encode(samples)
+        rows = np.sort(np.random.default_rng(self.seed).choice(len(samples), MOST_CODES, replace=False))
+        pieces = np.array_split(rows, MOST_CODES // CHUNK)  # no copy of all
+        return np.concatenate([self.encode(samples[piece]) for piece in pieces])
 
     def _keep_some(self, samples: NDArray[Any]) -> None:
         """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
@@ -298,7 +302,8 @@ class FittedModel:
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:
     """The same function, up to rounding, in fewer steps: batch norm folded into convolutions, channels last."""
-    if not any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in module.modules()):
+    convolves = any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in module.modules())
+    if module.is_foreign or not convolves:  # a network of the user's may use what lies between two layers
         return module
     quick = copy.deepcopy(module).requires_grad_(False).eval()
     for layers in [part for part in quick.modules() if isinstance(part, nn.Sequential)]:

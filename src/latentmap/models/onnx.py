@@ -26,6 +26,7 @@ ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 TOLERANCE = 1e-4
 """The largest difference from PyTorch that is still rounding, of codes by their size, of pixels in [0, 1]."""
 
+_MOST_ROUNDED = 0.05  # of a unit, by float32
 _CHECKED_SAMPLES = 16
 _MARK = "latentmap_version"  # the metadata by which a graph is known as ours
 _OPSET, _IR_VERSION = 18, 8  # the format that came with the operators
@@ -54,6 +55,12 @@ def export_onnx(path: str | os.PathLike[str], model: FittedModel, metadata: Mapp
     both take any number of them at once. Returns the largest difference from PyTorch, of codes by their size; above
     `TOLERANCE`, `ModelFileError` is raised and nothing written.
     """
+    offset, scale = model.preprocessing.offset, model.preprocessing.scale
+    if not model.preprocessing.is_images and (_MOST_ROUNDED * scale < np.finfo(np.float32).eps * np.abs(offset)).any():
+        raise ModelFileError(
+            "samples lie so far from zero that float32, which the exported encoder would take, rounds away what tells "
+            "them apart. Fit the model on X minus its mean."
+        )
     runtime, description = _require_onnx(), model.describe_layers()
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
     texts = {_MARK: "", **texts}
@@ -93,6 +100,8 @@ class OnnxAutoencoder:
     def _run(session: Any, name: str, array: NDArray[Any]) -> NDArray[np.float32]:
         """Run a graph over an array, in pieces."""
         dtype = np.uint8 if session.get_inputs()[0].type == "tensor(uint8)" else np.float32
+        if dtype is np.uint8 and array.dtype != np.uint8:
+            raise ValueError(f"X must be uint8 images, as fit saw them, got {array.dtype}.")
         pieces = [
             session.run(None, {name: np.ascontiguousarray(array[start : start + 1024], dtype)})[0]
             for start in range(0, len(array), 1024)

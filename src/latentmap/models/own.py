@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from typing import Self, TypeGuard
+from typing import ClassVar, Self, TypeGuard
 
 import torch
 from torch import nn
@@ -19,6 +19,8 @@ Pair = tuple[nn.Module, nn.Module]
 class OwnAutoencoder(AutoencoderModule):
     """Two modules as one network: ``Autoencoder(model=(encoder, decoder))``."""
 
+    is_foreign: ClassVar[bool] = True
+
     def __init__(self, sample_shape: SampleShape, latent_dim: int, *, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__(sample_shape, latent_dim)
         self.encoder, self.decoder = encoder, decoder
@@ -26,7 +28,7 @@ class OwnAutoencoder(AutoencoderModule):
     @classmethod
     def of(cls, pair: Pair, sample_shape: SampleShape, latent_dim: int | None = None) -> Self:
         """Copies of two modules, with the weights that they have; refused where they do not fit the samples."""
-        encoder, decoder = (copy.deepcopy(part).float().eval() for part in pair)
+        encoder, decoder = (part.float().eval() for part in copy.deepcopy(tuple(pair)))  # what they share stays shared
         if not any(parameter.requires_grad for part in (encoder, decoder) for parameter in part.parameters()):
             raise ValueError("model must have parameters to learn, got an encoder and a decoder without any.")
         x = torch.zeros(1, *sample_shape)

@@ -233,8 +233,13 @@ class Batches(BatchesBase):
         self.n_batches = max(1, round(self.n_train / batch_size))
 
     def some(self) -> Tensor:
-        """Return at most 8,192 training samples as network input; see the base class."""
-        return self.take(self.train_rows[:: -(-len(self.train_rows) // _SOME)])
+        """Return at most 8,192 training samples, drawn by the seed, as network input; see the base class."""
+        # Evenly spaced ones may all be of one kind.
+        n = len(self.train_rows)
+        chosen = (
+            torch.randperm(n, generator=self._generator(0, -1))[:_SOME].sort().values if n > _SOME else slice(None)
+        )
+        return self.take(self.train_rows[chosen])
 
     def everything(self) -> Iterator[Tensor]:
         """Yield all samples as network input, in the order of the data."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -338,7 +338,7 @@ class Training:
         """Go one step down the objective's gradient; the loss before it, and whether to stop after it."""
         self.last_rate = self.rate
         self.optimizer.lr = self.last_rate
-        with self._autocast:
+        with self._autocast, _own_numbers(batch) if self.module.is_foreign else nullcontext():
             loss: Tensor = self.objective(self.module, batch, self.step / self.n_steps if self.plan.decay else 1.0)
         self.optimizer.zero_grad()
         loss = loss if batch.share is None else loss * batch.share.weight
@@ -381,7 +381,8 @@ class Training:
         if losses is None or self._start_losses is None:
             return True
         gains = self._start_losses - losses
-        return bool(gains.mean() > _NOISE * gains.std() / len(gains) ** 0.5)
+        noise = gains.std() / len(gains) ** 0.5 if len(gains) > 1 else 0.0  # of one sample nothing is known
+        return bool(gains.mean() > _NOISE * noise)
 
     def recover(self, error: _DivergedError) -> None:
         """Begin the present epoch again from the last good weights, at a lower rate; a second time, give up."""
@@ -452,6 +453,14 @@ class _DivergedError(Exception):
     def __init__(self, loss: float) -> None:
         super().__init__(loss)
         self.loss = loss
+
+
+@contextmanager
+def _own_numbers(batch: Batch) -> Iterator[None]:
+    """Let layers such as dropout draw PyTorch's random numbers by the batch's seed, and the caller's go on after."""
+    with torch.random.fork_rng():
+        torch.manual_seed(batch.generator.initial_seed())
+        yield
 
 
 def _copy(module: nn.Module) -> dict[str, Tensor]:
