@@ -656,7 +656,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         MissingExtraError
             If the extra ``onnx`` is not installed.
         ModelFileError
-            If the difference is above 1e-4; nothing is written then.
+            If the difference is above 1e-4, or `X` lies so far from zero that float32 can't tell it apart; nothing is
+            written then.
         OutputError
             If `path` holds something else, or cannot be written.
 

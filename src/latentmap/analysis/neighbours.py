@@ -207,7 +207,8 @@ class OriginalRanks:
         k = usable_neighbours(self.n, n_neighbors)
         if k is None:
             return None
-        codes = flat(Z[self.rows], 1.0, middle(Z[self.rows].reshape(self.n, -1)))
+        some = np.asarray(Z)[self.rows].reshape(self.n, -1)
+        codes = flat(some, centre=middle(some))
         neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
         penalty = np.clip(ranks - k, 0, None).sum(axis=1)

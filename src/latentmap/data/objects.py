@@ -206,7 +206,7 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
     Without `known`, `X` is what the estimator is fitted to, and its numbers and names of features are noted there.
     """
     X = as_array(X)
-    if isinstance(X, str) or (hasattr(X, "train") and not is_frame(X)):  # a name, a Dataset
+    if isinstance(X, str) or (hasattr(X, "train") and hasattr(X, "test") and not is_frame(X)):
         read = "Read it by load_dataset, and pass" if isinstance(X, str) else "Pass"
         raise TypeError(f"X must be an array of samples, got {type(X).__name__}. {read} its train.X.")
     try:

@@ -134,8 +134,9 @@ class AutoencoderModule(nn.Module):
     config_of_maps: ClassVar[Mapping[str, Any]] = {}
     """What else a network for an objective that `keeps_neighbors` is built with."""
     keeps_components: ClassVar[bool] = True
-    is_foreign: ClassVar[bool] = False  # of the user's own layers, of which nothing is known
     """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
+    is_foreign: ClassVar[bool] = False
+    """Whether it is of the user's own layers, of which nothing is known."""
 
     encoder: nn.Module
     decoder: nn.Module

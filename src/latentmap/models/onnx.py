@@ -101,7 +101,9 @@ class OnnxAutoencoder:
         """Run a graph over an array, in pieces."""
         dtype = np.uint8 if session.get_inputs()[0].type == "tensor(uint8)" else np.float32
         if dtype is np.uint8 and array.dtype != np.uint8:
-            raise ValueError(f"X must be uint8 images, as fit saw them, got {array.dtype}.")
+            raise ValueError(
+                f"X must be uint8 images, as fit saw them, got {array.dtype}. Bring it to whole numbers from 0 to 255."
+            )
         pieces = [
             session.run(None, {name: np.ascontiguousarray(array[start : start + 1024], dtype)})[0]
             for start in range(0, len(array), 1024)

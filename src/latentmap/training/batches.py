@@ -97,7 +97,7 @@ class BatchesBase(ABC):
             rows = (
                 torch.cat([x.flatten(1).cpu() for x in self._pieces(of_all)])
                 if n * n_values <= _MOST_NUMBERS
-                else some[: max(2, _MOST_NUMBERS // n_values)].flatten(1).cpu()
+                else some[:: -(-some.numel() // _MOST_NUMBERS)].flatten(1).cpu()
             )
             mean = rows.mean(dim=0)
             variances, directions = _of_rows(rows.sub_(mean).numpy(), k)
