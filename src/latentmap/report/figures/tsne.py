@@ -46,7 +46,7 @@ def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: 
         result.labels,
         class_names,
     )
-    figure, ax = axes_or_new(ax, panel_height(result.Z, 6))
+    figure, ax = axes_or_new(ax, min(6.8, panel_height(result.Z, 6)))
     scatter(ax, codes)
     ax.set_xticks([])
     ax.set_yticks([])
