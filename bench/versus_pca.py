@@ -51,7 +51,7 @@ def make(method: str, k: int, seed: int, options: argparse.Namespace, epochs: in
     """An unfitted model; `epochs` is how many passes ours and the plain network make."""
     if method == "ours":
         model = {} if options.model is None else {"model": options.model}
-        return Autoencoder(**model, latent_dim=k, epochs=epochs or "auto", random_state=seed)
+        return Autoencoder(**model, latent_dim=k, epochs=epochs or "auto", refine=options.refine, random_state=seed)
     if method == "plain":
         return PlainNetwork(k, epochs, options.steps, seed)
     return PcaBaseline(k) if method == "pca" else RbfKernelPca(k)
@@ -208,6 +208,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", metavar="K", help=f"default: {SIZES}")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="beside PCA and ours")
     parser.add_argument("--model", help="of ours; by default its default")
+    parser.add_argument("--refine", type=int, default=0, metavar="STEPS", help="of ours; default: 0")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int, metavar="N", help="of the plain network; default: 2,400")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N training samples")

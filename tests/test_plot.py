@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
@@ -18,6 +19,7 @@ from latentmap import Autoencoder, load_dataset, plot
 from latentmap.analysis import reconstruction_errors
 from latentmap.data import Dataset
 from latentmap.errors import DatasetError
+from latentmap.report.figures.style import REST
 
 PICTURES = [name for name in plot.__all__ if name not in ("history", "network", "growth")]
 
@@ -277,6 +279,29 @@ def test_labels_are_none_where_load_dataset_says_so(y, names, frame):
     y = np.array(y * 30, object) if None in y else np.array(y * 30)
     assert plot.map(quick().fit(frame), frame, y).shown.class_names == names
     assert load_dataset(frame, labels=y).class_names == names
+
+
+def test_numbers_colour_on_a_scale(frame):
+    model = quick().fit(frame)
+    y = pd.Series(np.linspace(0.5, 99.5, len(frame)), name="$price$")
+    y[3] = np.nan
+    codes = PCA(2).fit_transform(frame)
+    for figure in (plot.map(model, frame, y), plot.compare([model, codes], frame, y), plot.tsne(model, frame, y)):
+        *_, bar = figure.axes
+        assert bar.get_xlabel() + bar.get_ylabel() == r"\$price\$"
+        points = figure.axes[0].collections[0]
+        colours = points.get_facecolors()[:, :3]
+        assert len(colours) == len(frame)
+        np.testing.assert_allclose(colours[3], to_rgb(REST))
+        assert colours[0] @ [0.3, 0.6, 0.1] < colours[-1] @ [0.3, 0.6, 0.1]  # from dark to bright
+        figure.draw_without_rendering()
+    ax = Figure().subplots(1, 2)[0]
+    assert len(plot.map(model, frame, y, ax=ax).axes) == 3
+    # Few kinds, and whole numbers of any number of kinds, are classes.
+    for classes in (np.arange(len(frame)) % 3 / 2, np.arange(len(frame))):
+        assert plot.map(model, frame, classes).shown.labels is not None
+    with pytest.raises(ValueError, match=f"one label for each of {len(frame)} samples"):
+        plot.map(model, frame, np.linspace(0, 1, 25))
 
 
 def test_axes_that_cannot_be_drawn_in_are_refused(ae, digits, frame):

@@ -51,13 +51,13 @@ def explains_unknown(initialize: Callable[_P, None]) -> Callable[_P, None]:
     return checked
 
 
-def check_number(name: str, value: object, *, whole: bool = False) -> None:
-    """Refuse what is not a positive (whole) number."""
+def check_number(name: str, value: object, *, whole: bool = False, least: int = 1) -> None:
+    """Refuse what is not a positive number, or a whole one of at least so much."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    rule = "a whole number of at least 1" if whole else "a number above 0"
+    rule = f"a whole number of at least {least}" if whole else "a number above 0"
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise TypeError(f"{name} must be {rule}, got {value!r}.")
-    if not 0 < value < np.inf:
+    if not (least <= value if whole else 0 < value < np.inf):
         raise ValueError(f"{name} must be {rule}, got {value!r}.")
 
 

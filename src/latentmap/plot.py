@@ -33,7 +33,7 @@ from latentmap.models.layers import describe
 from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
-from latentmap.report.given import Models, Seen, by_title, take, take_one
+from latentmap.report.given import Models, Seen, by_title, take, take_one, take_values
 from latentmap.training import OBJECTIVES
 
 __all__ = [
@@ -67,7 +67,8 @@ def map(  # noqa: A001  # what it draws
     X : array, shape (n, *sample_shape), data frame or Dataset
         Samples.
     y : array-like, shape (n,), optional
-        Their classes: they colour the points, and the median of each is named.
+        Their classes: they colour the points, and the median of each is named. Floats of more than 20 kinds are no
+        classes: they colour the points on a scale.
     thumbnails : bool, default=True
         Whether images stand at their places.
     ax : Axes, optional
@@ -91,8 +92,9 @@ def map(  # noqa: A001  # what it draws
     >>> plot.map(ae, digits).shown.Z.shape
     (360, 2)
     """
+    y, values = take_values(X, y)
     (title, seen), dataset = take_one(model, X, y)
-    codes = _code_map(title, seen, dataset)
+    codes = _code_map(title, seen, dataset, values)
     Z = encode(seen, dataset.train.X) if isinstance(X, Dataset) else codes.Z
     marks = None
     if dataset.train.labels is not None:
@@ -112,7 +114,7 @@ def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = 
     X : array, shape (n, *sample_shape), data frame or Dataset
         At least 8 samples.
     y : array-like, shape (n,), optional
-        Their classes: they colour the points.
+        Their classes, or numbers on a scale (floats of more than 20 kinds): they colour the points.
     seed : int, default=0
         The same seed gives the same picture on one machine.
     ax : Axes, optional
@@ -136,11 +138,12 @@ def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = 
     >>> plot.tsne(ae, digits).shown.Z.shape
     (100, 2)
     """
+    y, values = take_values(X, y)
     (title, seen), dataset = take_one(model, X, y)
     result = analysis.embed_tsne(encode(seen, dataset.test.X), dataset.test.labels, title=title, seed=seed)
     if result is None:
         raise ValueError(f"X must be at least 8 samples of different codes, got {count(len(dataset.test), 'sample')}.")
-    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax), result)
+    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **values), result)
 
 
 def compare(models: Models, X: Any, y: Any = None) -> Figure:
@@ -153,7 +156,7 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     X : array, shape (n, *sample_shape), data frame or Dataset
         Samples.
     y : array-like, shape (n,), optional
-        Their classes: they colour the points.
+        Their classes, or numbers on a scale (floats of more than 20 kinds): they colour the points.
 
     Returns
     -------
@@ -176,12 +179,13 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     >>> [codes.title for codes in plot.compare([ae, pca], digits).shown]
     ['dense (2)', 'PCA (2)']
     """
+    y, values = take_values(X, y)
     named, dataset = take(models, X, y)
     train, test = dataset.train, dataset.test
     ranks = analysis.OriginalRanks(test.X, unit=dataset.unit)
     found = []
     for title, seen in named.items():
-        codes = _code_map(title, seen, dataset)
+        codes = _code_map(title, seen, dataset, values)
         if seen.is_ready or not isinstance(X, Dataset):
             accuracy = knn_accuracy_within(codes.Z, test.labels)
         else:
@@ -517,10 +521,10 @@ def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
     return Z
 
 
-def _code_map(title: str, seen: Seen, dataset: Dataset) -> CodeMap:
+def _code_map(title: str, seen: Seen, dataset: Dataset, values: dict[str, Any]) -> CodeMap:
     """The codes of the samples to show."""
     Z = _flat(title, encode(seen, dataset.test.X))
-    return CodeMap(title, Z, dataset.test.labels, dataset.class_names)
+    return CodeMap(title, Z, dataset.test.labels, dataset.class_names, **values)
 
 
 def _shown(figure: Figure, result: Any) -> Figure:

@@ -553,3 +553,26 @@ def test_every_command_takes_images_of_more_than_8_bits(latentmap, digits8):
     assert latentmap("generate", "m", "--samples", 4, "-o", "new.png").status == 0
     assert latentmap("interpolate", "m", "deep", "--from", 0, "--to", 1, "-o", "walk.png").status == 0
     assert json.loads(latentmap("evaluate", "m", "deep", "--json").out)["linear"]["test_mse"] < 0.2
+
+
+def test_commands_refine(latentmap, tmp_path):
+    def done(*words):
+        found = latentmap(*words)
+        assert found.status == 0, found.err
+        return found.out
+
+    done("fit", "digits", "--size", "8", "--limit", "200", "-o", "model", "--epochs", "2", "--latent-dim", "8")
+    before, after = (
+        json.loads(done("evaluate", "model", "digits", "--limit", "100", "--json", *words))["dense"]
+        for words in ((), ("--refine", "2"))
+    )
+    assert after["test_mse"] < 0.95 * before["test_mse"]
+    done("encode", "model", "digits", "-o", "codes.npy", "--split", "test", "--refine", "2")
+    ae = Autoencoder.load(tmp_path / "model").set_params(refine=2)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "codes.npy"), ae.transform(load_dataset("digits", size=8).test.images)
+    )
+    refused = latentmap("evaluate", "model", "digits", "--refine", "1", "--runtime", "onnx")
+    assert refused.status != 0
+    assert "--refine must be 0 with --runtime onnx" in refused.err
+    assert latentmap("encode", "model", "digits", "-o", "c.npy", "--refine", "-1").status == 2

@@ -556,10 +556,12 @@ def test_random_input_breaks_nothing(page):
     page.evaluate("latentmap.ready")
 
 
-def test_vectors_are_bars(browser, tmp_path):
+def test_vectors_are_bars_and_numbers_colour_on_a_scale(browser, tmp_path):
     wine = latentmap.load_dataset("digits", size=8).train.images[:60].reshape(60, -1)[:, :12].astype(np.float32)
     ae = Autoencoder("linear", 3, epochs=2, random_state=0).fit(wine)
-    path = explore(ae, wine, feature_names=[HOSTILE] * 12).save(tmp_path / "vectors.html")
+    weights = pd.Series(np.linspace(0, 100, 60), name="<i>weight")
+    weights[:2] = np.nan
+    path = explore(ae, wine, weights, feature_names=[HOSTILE] * 12).save(tmp_path / "vectors.html")
     page = browser.new_page()
     wrong = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -569,6 +571,12 @@ def test_vectors_are_bars(browser, tmp_path):
     frames(page)
     assert page.locator("#bars .bar").count() == 12
     assert page.locator("#sample-title").inner_text().startswith("no. ")
+    page.evaluate("latentmap.select(30)")
+    assert page.locator("#sample-title").inner_text() == "no. 30 · <i>weight 50.8"
+    assert page.locator("#colouring option").all_inner_texts() == ["<i>weight", "error"]
+    low, high = map(float, page.locator("#legend span").inner_text().split())
+    assert (3 < low < 5, 98 < high < 100) == (True, True)
+    page.locator("#colouring").select_option("error")
     assert not wrong
     page.close()
 

@@ -214,12 +214,12 @@ def test_drawings_on_a_plain_ground_are_cut_out_and_photographs_framed():
     drawing = np.zeros((2, 20, 20, 1), np.uint8)
     drawing[:, 8:12, 8:12] = 255
     for images in (drawing, 255 - drawing):
-        tiles = thumbnails(images, 255.0, np.array([0, 1]))
+        tiles = thumbnails(images, 255.0, np.eye(3)[:2])
         assert tiles[0, 0, 0, 3] == 0
         assert tiles[0, tiles.shape[1] // 2, tiles.shape[2] // 2, 3] == 1
         assert not np.allclose(tiles[0, 12, 12, :3], tiles[1, 12, 12, :3])  # each in the colour of its class
     photograph = np.random.default_rng(0).integers(0, 255, size=(2, 30, 30, 3), dtype=np.uint8)
-    tiles = thumbnails(photograph, 255.0, None)
+    tiles = thumbnails(photograph, 255.0, np.eye(3)[:2])
     assert (tiles[..., 3] == 1).all()
     assert np.ptp(tiles[0, 0, :, 0]) == 0
     np.testing.assert_allclose(tiles[0, 15, 15, :3], photograph[0, 15, 15] / 255, atol=1e-6)

@@ -17,6 +17,7 @@ from latentmap.cli.options import (
     Limit,
     Memory,
     Model,
+    Refine,
     SkipBad,
     Source,
     Workers,
@@ -26,6 +27,7 @@ from latentmap.cli.options import (
     load_both,
     load_model,
     output_option,
+    with_refine,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def encode(
         ),
     ],
     split: Part = "all",
+    refine: Refine = None,
     spreadsheet: Annotated[
         bool,
         typer.Option("--spreadsheet", help="In CSV put ' before names that a spreadsheet would take for formulas."),
@@ -83,7 +86,9 @@ def encode(
         given = {"--split": split != "all", "--spreadsheet": spreadsheet, "--limit": limit is not None}
         if wrong := [name for name, is_given in given.items() if is_given]:
             raise ValueError(f"{wrong[0]} goes with a file of codes, and {output} is a folder. Leave it out.")
-        _encode_parts(model, source, output, skip_bad=skip_bad, force=force, workers=workers, address=address)
+        _encode_parts(
+            model, source, output, refine=refine, skip_bad=skip_bad, force=force, workers=workers, address=address
+        )
         answer(output)
         return
     if workers is not None:
@@ -92,7 +97,7 @@ def encode(
     check_output(file, force=force, read=[source])
     fraction = {"test_fraction": 0.0} if split == "all" else {}
     autoencoder, dataset = load_both(
-        model, source, limit=limit, memory=memory, skip_bad=skip_bad, data_dir=data_dir, **fraction
+        model, source, refine=refine, limit=limit, memory=memory, skip_bad=skip_bad, data_dir=data_dir, **fraction
     )
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
@@ -101,7 +106,15 @@ def encode(
 
 
 def _encode_parts(
-    model: Path, source: str, output: str, *, skip_bad: bool, force: bool, workers: int | None, address: str | None
+    model: Path,
+    source: str,
+    output: str,
+    *,
+    refine: int | None,
+    skip_bad: bool,
+    force: bool,
+    workers: int | None,
+    address: str | None,
 ) -> None:
     """Write the codes of images or Parquet files part by part, by several workers where they are asked for."""
     starting()
@@ -114,6 +127,7 @@ def _encode_parts(
             f"{source} is no folder, pattern or address of images or Parquet files. Write its codes to a file."
         )
     autoencoder, reading = load_model(model)
+    autoencoder = with_refine(autoencoder, refine)
     options = ReadOptions(reading=Reading.from_config(reading), test_fraction=0)
     bar = Bar("encoding", 0.0)
 
@@ -187,6 +201,7 @@ def evaluate(
     runtime: Annotated[
         Literal["torch", "onnx"], typer.Option("--runtime", help="What runs the model; onnx exports it first.")
     ] = "torch",
+    refine: Refine = None,
     limit: Limit = None,
     memory: Memory = None,
     data_dir: DataDir = None,
@@ -206,7 +221,9 @@ def evaluate(
     from latentmap.analysis.neighbours import small_classes
     from latentmap.errors import count
 
-    autoencoder, dataset = load_both(model, source, limit=limit, memory=memory, data_dir=data_dir)
+    autoencoder, dataset = load_both(model, source, refine=refine, limit=limit, memory=memory, data_dir=data_dir)
+    if runtime != "torch" and autoencoder.refine:
+        raise ValueError(f"--refine must be 0 with --runtime {runtime}, which runs the network alone.")
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
     most = most_components(dataset.train.X)
     rows = {autoencoder.model_: _run_by(autoencoder, runtime)}

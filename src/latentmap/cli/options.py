@@ -86,6 +86,16 @@ Dpi = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file there, or a folder that an earlier run wrote.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that fit or report wrote.")]
+Refine = Annotated[
+    int | None,
+    typer.Option(
+        "--refine",
+        metavar="STEPS",
+        help="Bring each code nearer to the one that draws its sample best, in so many steps: smaller errors, slower.",
+        min=0,
+        show_default="as the model says, else 0",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", help="So many processes of Ray share the work.", min=1, show_default="this one alone"),
@@ -242,10 +252,16 @@ def read_source(source: str, **options: Any) -> Dataset:
     return dataset
 
 
-def load_both(model: Path, source: str, **options: Any) -> tuple[Autoencoder, Dataset]:
+def load_both(model: Path, source: str, *, refine: int | None = None, **options: Any) -> tuple[Autoencoder, Dataset]:
     """A model, and a dataset read as the one that the model was fitted on."""
     models, dataset = load_models([model], source, **options)
-    return next(iter(models.values())), dataset
+    (autoencoder,) = models.values()
+    return with_refine(autoencoder, refine), dataset
+
+
+def with_refine(autoencoder: Autoencoder, refine: int | None) -> Autoencoder:
+    """A model that refines codes in so many steps, or as it does."""
+    return autoencoder if refine is None else autoencoder.set_params(refine=refine)
 
 
 def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dict[str, Autoencoder], Dataset]:

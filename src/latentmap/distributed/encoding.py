@@ -298,6 +298,7 @@ def encode_parts(
     facts = {
         "format_version": _FORMAT,
         "model": weights,
+        **({"refine": autoencoder.refine} if autoencoder.refine else {}),
         "source": found.state,
         "rows": found.n,
         "parts": len(found.parts),

@@ -29,6 +29,7 @@ from latentmap.models.layers import Description, describe_network
 from latentmap.models.mixture import MOST_CODES, CodeMixture
 from latentmap.models.modes import own_modes
 from latentmap.models.own import Pair
+from latentmap.models.refine import refine
 
 CHUNK = 512  # samples encoded or decoded at once
 FEW = 16  # of fewer samples at once PyTorch may round otherwise
@@ -126,13 +127,28 @@ class FittedModel:
     # ---- over chunks ---------------------------------------------------------------------------------------------
 
     @own_modes()
-    def encode(self, samples: NDArray[Any]) -> NDArray[np.float32]:
-        """(n, *sample_shape) -> (n, latent_dim)."""
-        module, Z = self._for_inference(), np.empty((len(samples), self.latent_dim), np.float32)
+    def encode(self, samples: NDArray[Any], n_steps: int = 0) -> NDArray[np.float32]:
+        """(n, *sample_shape) -> (n, latent_dim), refined in so many steps."""
+        Z = np.empty((len(samples), self.latent_dim), np.float32)
         with torch.inference_mode():
             for rows, _, x in self._inputs(samples):
-                Z[rows] = module.encode(x).numpy()
+                Z[rows] = self._codes_of(x, n_steps).numpy()
         return Z
+
+    def _codes_of(self, x: Tensor, n_steps: int) -> Tensor:
+        """Codes of network input: the encoder's, then brought nearer to those that the decoder draws best."""
+        module = self._for_inference()
+        z = module.encode(x)
+        if not n_steps:
+            return z
+        # As `errors` counts them: where the user chose the scaling, features have other units there.
+        units = np.atleast_1d(self.preprocessing.scale / np.asarray(self.error_unit))
+        weight = torch.from_numpy((units / units.max()).astype(np.float32))
+
+        def draw(z: Tensor) -> Tensor:
+            return torch.cat([module.decode(some).flatten(1) for some in torch.split(z, CHUNK)]) * weight
+
+        return refine(draw, x.flatten(1) * weight, z, n_steps)
 
     def encode_meanwhile(self, samples: NDArray[Any]) -> NDArray[np.float32]:
         """The same while it learns, by the weights of this moment, wherever they are."""
@@ -151,13 +167,14 @@ class FittedModel:
         return X_hat
 
     @own_modes()
-    def errors(self, samples: NDArray[Any]) -> NDArray[np.float64]:
+    def errors(self, samples: NDArray[Any], n_steps: int = 0) -> NDArray[np.float64]:
         """Mean squared errors of reconstructions, in squared units of `error_unit`: (n, *sample_shape) -> (n,)."""
         module, unit = self._for_inference(), np.asarray(self.error_unit, self.preprocessing.output_dtype)
         errors = np.empty(len(samples))
         with torch.inference_mode():
             for rows, piece, x in self._inputs(samples):
-                X_hat = self.preprocessing.to_samples(module(x))
+                x_hat = module.decode(self._codes_of(x, n_steps))
+                X_hat = self.preprocessing.to_samples(x_hat)
                 differences = np.subtract(piece.reshape(X_hat.shape), X_hat, dtype=X_hat.dtype) / unit
                 errors[rows] = np.square(differences, dtype=np.float64).reshape(len(piece), -1).mean(axis=1)
         return errors

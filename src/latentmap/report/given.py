@@ -19,6 +19,7 @@ from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
 from latentmap.errors import DatasetError
+from latentmap.report.figures.style import MOST_CLASSES
 
 Models = Any  # a fitted model, a sequence of them, or a mapping of titles to them
 
@@ -144,6 +145,18 @@ def number_labels(y: Any, n: int) -> tuple[NDArray[np.int64] | None, tuple[str, 
     if values.shape != (n,):
         raise ValueError(f"y must be one label for each of {n:,} samples, got shape {values.shape}.")
     return number_classes([values], [n], "y", notes=[])
+
+
+def take_values(X: Any, y: Any) -> tuple[Any, dict[str, Any]]:
+    """Classes, or in their place numbers for colours, as `CodeMap` takes them: floats of many kinds."""
+    if y is None or isinstance(X, Dataset):
+        return y, {}
+    values = np.asarray(as_array(y))
+    if values.dtype.kind != "f" or len(np.unique(values[np.isfinite(values)])) <= MOST_CLASSES:
+        return y, {}
+    if values.shape != (n := len(X),):
+        raise ValueError(f"y must be one label for each of {n:,} samples, got shape {values.shape}.")
+    return None, {"values": values, "values_name": str(getattr(y, "name", None) or "y")}
 
 
 def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, tuple[str, ...] | None]:

@@ -74,6 +74,7 @@ def check_parameters(parameters: Parameters) -> Objective:
             check_share(name, value, most=None)
         else:
             check_number(name, value, whole=name in whole)
+    check_number("refine", parameters["refine"], whole=True, least=0)
     fraction, callbacks = parameters["validation_fraction"], parameters["callbacks"]
     if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
         raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
@@ -103,7 +104,7 @@ def _check_model_params(model: Any, params: Any) -> None:
 
 def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]:
     """All that decides what is learned from samples, as JSON can hold it."""
-    ignored, seed = ("callbacks", "verbose", "random_state", "device"), parameters["random_state"]
+    ignored, seed = ("callbacks", "verbose", "random_state", "device", "refine"), parameters["random_state"]
     deciding = ((name, value) for name, value in parameters.items() if name not in ignored)
     return {
         **{name: _as_setting(value) for name, value in deciding},

@@ -31,8 +31,8 @@ from latentmap.data.tables import listed
 from latentmap.errors import OutputError, printable
 from latentmap.files import new_file
 from latentmap.report.explorer.pack import numbers, packed_model, sheets
-from latentmap.report.figures.style import PALETTE, REST
-from latentmap.report.given import by_title, fitted_columns, number_labels
+from latentmap.report.figures.style import PALETTE, REST, usual_range
+from latentmap.report.given import by_title, fitted_columns, number_labels, take_values
 from latentmap.training import CodeFilm
 
 FOLDER = Path(__file__).parent
@@ -111,7 +111,7 @@ def explore(
     X : ndarray, shape (n, *sample_shape), data frame or Dataset
         Samples as `fit` saw them: images, or vectors; of a `Dataset`, its test split, labels and names.
     labels : array-like, shape (n,), optional
-        The class of each sample: it colours the map, and nothing else.
+        The class of each sample, or a number on a scale (floats of more than 20 kinds): it colours the map, no more.
     class_names : sequence of str, optional
         The names of classes 0, 1, ...; by default the labels themselves.
     names : sequence of str, optional
@@ -168,6 +168,7 @@ def explore(
     n = len(X)
     if labels is not None and len(labels) != n:
         raise ValueError(f"labels must be as many as samples, got {len(labels):,} for {n:,}.")
+    labels, values = (labels, {}) if class_names is not None else take_values(X, labels)
     classes, indices = _classes(labels, class_names)
     rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
     indices = None if indices is None else indices[rows]
@@ -198,6 +199,7 @@ def explore(
         "rows": numbers(rows.astype(np.int32)),
         "labels": None if indices is None else numbers(indices.astype(np.int32)),
         "classes": None if classes is None else [printable(name) for name in classes],
+        "values": _packed_values(**values, rows=rows) if values else None,
         "names": None if names is None else [printable(str(names[row])) for row in rows],
         "colours": [*PALETTE],
         "rest": REST,
@@ -280,6 +282,11 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
         return [str(name) for name in class_names], labels.astype(np.int64)
     indices, found = number_labels(labels, len(labels))
     return None if found is None else list(found), indices
+
+
+def _packed_values(values: NDArray[np.floating], values_name: str, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """Numbers that colour the samples shown."""
+    return {"name": printable(values_name), "range": usual_range(values), **numbers(values[rows].astype(np.float32))}
 
 
 def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[float]]:

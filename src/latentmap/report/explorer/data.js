@@ -61,6 +61,7 @@ class Samples {
     this.n = data.rows.shape[0];
     this.rows = read(data.rows);
     this.labels = data.labels && read(data.labels);
+    this.numbers = data.values && read(data.values); // that colour them
     this.isImages = Boolean(data.images);
     this.vectors = data.vectors && read(data.vectors);
     this.sheets = [];
@@ -95,10 +96,11 @@ class Samples {
     return this.data.names ? this.data.names[i] : `no. ${this.rows[i].toLocaleString("en")}`;
   }
 
-  /** The same with its class. */
+  /** The same with its class, or its number. */
   title(i) {
     const name = this.className(i);
-    return `${this.name(i)}${name === null ? "" : ` · labelled ${name}`}`;
+    const number = this.numbers && Number.isFinite(this.numbers[i]) ? ` · ${this.data.values.name} ${digits(this.numbers[i])}` : "";
+    return `${this.name(i)}${name === null ? number : ` · labelled ${name}`}`;
   }
 
   /** The features of a vector. */

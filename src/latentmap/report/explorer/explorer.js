@@ -13,7 +13,7 @@ const models = data.models.map((packed) => new Model(packed));
 const shape = data.models[0].facts.sample_shape;
 const [low, high] = data.range ?? [0, 1];
 const scatter = new Scatter(byId("points"));
-const state = { model: models[0], colouring: data.classes ? "class" : "error", tool: "move", sample: -1, code: null, places: null, moved: 0, took: 0 };
+const state = { model: models[0], colouring: data.classes ? "class" : data.values ? "value" : "error", tool: "move", sample: -1, code: null, places: null, moved: 0, took: 0 };
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 // ---- the map -------------------------------------------------------------------------------------------------------
@@ -291,7 +291,10 @@ async function begin() {
     remember();
   });
   byId("layout").parentElement.hidden = models.length < 2;
-  const colourings = [["class", "class"], ["error", "error"], ["odd", "neighbours disagree"]].filter(([value]) => value === "error" || data.classes);
+  const colourings = [
+    ...(data.classes ? [["class", "class"]] : []), ...(data.values ? [["value", data.values.name]] : []),
+    ["error", "error"], ...(data.classes ? [["odd", "neighbours disagree"]] : []),
+  ];
   fillSelect(byId("colouring"), colourings, state.colouring, (value) => {
     state.colouring = value;
     showStrangest();

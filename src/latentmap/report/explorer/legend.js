@@ -18,11 +18,20 @@ function ramp(share) {
   return RAMP[from].map((value, i) => value + (place - from) * (RAMP[from + 1][i] - value));
 }
 
+/** A sample's colour, by what colours mean now. */
+function colourOf(i) {
+  const { model, colouring } = state;
+  if (colouring === "class") return rgb(classColour(samples.labels[i]));
+  if (colouring === "error") return ramp(model.rank(model.errors[i]));
+  if (colouring === "odd") return ramp(model.odd[i]);
+  const [least, most] = data.values.range;
+  return Number.isFinite(samples.numbers[i]) ? ramp((samples.numbers[i] - least) / (most - least)) : rgb(data.rest);
+}
+
 function recolour() {
-  const { model, colouring } = state, colours = new Uint8Array(4 * samples.n);
+  const { colouring } = state, colours = new Uint8Array(4 * samples.n);
   for (let i = 0; i < samples.n; i++) {
-    const share = colouring === "error" ? model.rank(model.errors[i]) : colouring === "odd" ? model.odd[i] : 0;
-    colours.set(colouring === "class" ? rgb(classColour(samples.labels[i])) : ramp(share), 4 * i);
+    colours.set(colourOf(i), 4 * i);
     colours[4 * i + 3] = hidden(i) ? 0 : 255;
   }
   scatter.setColours(colours);
@@ -52,7 +61,7 @@ function fillLegend(host) {
       context.fillStyle = `rgb(${ramp(x / 119)})`;
       context.fillRect(x, 0, 1, 10);
     }
-    const [least, most] = state.colouring === "error" ? ["drawn best", "worst"] : ["neighbours agree", "none of them"];
+    const [least, most] = { error: ["drawn best", "worst"], odd: ["neighbours agree", "none of them"] }[state.colouring] ?? data.values.range.map(digits);
     host.replaceChildren(element("span", {}, least, bar, most));
     return;
   }

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb as colour_to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportF
 from latentmap.report.figures.canvas import axes_or_new, title, to_rgb
 from latentmap.report.figures.letters import choose_fonts, plain
 from latentmap.report.figures.points import CodeMap, legend, mark_medians, scatter
-from latentmap.report.figures.style import NEUTRAL, WIDTH, class_style
+from latentmap.report.figures.style import WIDTH
 from latentmap.report.models import Measured
 from latentmap.training import OBJECTIVES
 
@@ -106,7 +105,7 @@ def _stick(
     chosen = rows[free_samples(codes.Z[rows], _GAP * side, seed=seed)]
     if not len(chosen):
         return
-    tiles = thumbnails(images[chosen], unit, codes.style_of(None if codes.labels is None else codes.labels[chosen]))
+    tiles = thumbnails(images[chosen], unit, codes.colours_of(chosen))
     height, width = tiles.shape[1:3]
     scale = max(height, width) / side  # canvas pixels per unit of code
     low, high = low - side, high + side
@@ -136,12 +135,11 @@ def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[
     return np.asarray(chosen, dtype=np.int64)
 
 
-def thumbnails(images: NDArray[Any], unit: float, styles: NDArray[np.int64] | None) -> NDArray[np.float32]:
+def thumbnails(images: NDArray[Any], unit: float, colours: NDArray[np.floating]) -> NDArray[np.float32]:
     """Images as they are stuck on a map, (n, height, width, 4): cut out in a colour, or framed in it."""
     pictures = to_rgb(images, unit)
     n, height, width, _ = pictures.shape
-    names = [NEUTRAL] * n if styles is None else [class_style(int(style))[0] for style in styles]
-    colours = np.asarray([colour_to_rgb(name) for name in names], np.float32)
+    colours = np.asarray(colours, np.float32)
     edge = np.concatenate([pictures[:, [0, -1]].ravel(), pictures[:, :, [0, -1]].ravel()])
     ground = float(np.median(edge))
     is_plain = np.mean(np.abs(edge - ground) <= _PLAIN) >= _MOSTLY

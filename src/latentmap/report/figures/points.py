@@ -10,7 +10,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -21,7 +24,20 @@ from numpy.typing import NDArray
 from latentmap.analysis import CodeMedians
 from latentmap.report.figures.canvas import Picture, new_figure, title
 from latentmap.report.figures.letters import choose_fonts, plain, short_names
-from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, NEUTRAL, SMALL, TEXT, WIDTH, class_style, largest
+from latentmap.report.figures.style import (
+    FAINT,
+    INK,
+    MOST_CLASSES,
+    NEUTRAL,
+    REST,
+    SCALE,
+    SMALL,
+    TEXT,
+    WIDTH,
+    class_style,
+    largest,
+    usual_range,
+)  # fmt: skip
 
 # Points from a mark to its name; of many names only those that fit in the first ring are written.
 RINGS = (6, 14, 24, 36, 50, 66)
@@ -47,6 +63,10 @@ class CodeMap:
         The names of the classes; without them they are numbered.
     knn_accuracy, trustworthiness : float, optional
         Scores to write above the points.
+    values : ndarray of float, shape (n,), optional
+        In place of classes a number of each, for its colour on a scale; NaN where there is none.
+    values_name : str, default "y"
+        What the numbers are.
 
     Examples
     --------
@@ -66,6 +86,25 @@ class CodeMap:
     class_names: tuple[str, ...] | None = None
     knn_accuracy: float | None = None
     trustworthiness: float | None = None
+    values: NDArray[np.floating] | None = None
+    values_name: str = "y"
+
+    @cached_property
+    def scale(self) -> ScalarMappable:
+        """From dark to bright, what `values` come to; the outermost hundredths are as those within."""
+        values = np.zeros(0) if self.values is None else self.values
+        return ScalarMappable(Normalize(*usual_range(values), clip=True), colormaps[SCALE].with_extremes(bad=REST))
+
+    def colours_of(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Return the colours of some codes, (n, 3)."""
+        if self.values is not None:
+            return np.asarray(self.scale.to_rgba(np.ma.masked_invalid(self.values[rows]))[:, :3])
+        styles = self.style_of(None if self.labels is None else self.labels[rows])
+        if styles is None:
+            return np.tile(to_rgb(NEUTRAL), (len(self.Z[rows]), 1))
+        first = int(styles.min(initial=-1))
+        colours = [to_rgb(class_style(style)[0]) for style in range(first, int(styles.max(initial=-1)) + 1)]
+        return np.asarray(colours)[styles - first]
 
     @property
     def scores(self) -> str:
@@ -150,7 +189,7 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['PCA', 'again']
     """
-    n_rows = -(-len(codes[0].style_names) // legend_columns(codes[0]))
+    n_rows = 2 if codes[0].values is not None else -(-len(codes[0].style_names) // legend_columns(codes[0]))
     figure = new_figure(WIDTH / len(codes) + 0.6 + 0.25 * n_rows)
     axes = figure.subplots(1, len(codes), squeeze=False)[0]
     for ax, one in zip(axes, codes, strict=True):
@@ -167,12 +206,11 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
     size = float(np.clip(320 / np.sqrt(n), 2.5, 40))
     alpha = float(np.interp(np.log10(n), [2, 4], [0.9, 0.55])) if alpha is None else alpha
     style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "rasterized": True}
-    index = codes.style_of(codes.labels)
+    index, colours = codes.style_of(codes.labels), codes.colours_of(slice(None))
     if index is None:
-        ax.scatter(codes.Z[:, 0], codes.Z[:, 1], color=NEUTRAL, **style)
+        ax.scatter(codes.Z[:, 0], codes.Z[:, 1], c=colours, **style)
     else:
         styles = [class_style(i) for i in range(-1, int(index.max(initial=-1)) + 1)]
-        colours = np.asarray([colour for colour, _ in styles])[index + 1]
         markers = np.asarray([marker for _, marker in styles])[index + 1]
         for named in (False, True):  # the grey ones below
             for marker in dict.fromkeys(marker for _, marker in styles):
@@ -208,6 +246,9 @@ def legend_columns(codes: CodeMap) -> int:
 
 def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
     """Name the colours, to the right of the panels or below them."""
+    figure = ax.get_figure(root=True)
+    if codes.values is not None:
+        _colour_bar(ax, codes, beside=beside)
     if not codes.style_names:
         return
     styles = map(class_style, codes.style_names)
@@ -221,11 +262,21 @@ def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
         "handletextpad": 0.1,
         "columnspacing": 1.0,
     }
-    figure = ax.get_figure(root=True)
     if isinstance(figure, Picture):
         figure.legend(handles, labels, loc="outside right upper" if beside else "outside lower center", **style)
     else:  # the rest of the figure is not ours
         ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), **{**style, "ncols": 1})
+
+
+def _colour_bar(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
+    """Show the scale of numbers in place of a legend."""
+    figure = ax.figure.get_figure(root=True)
+    axes = figure.axes if isinstance(figure, Picture) else [ax]  # the rest of another's figure is not ours
+    style: dict[str, Any] = {"shrink": 0.6, "pad": 0.02, "aspect": 30, "extend": "both", "extendfrac": 0.03}
+    bar = figure.colorbar(codes.scale, ax=axes, location="right" if beside else "bottom", **style)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL, colors=INK)
+    bar.set_label(plain(codes.values_name, 40), fontsize=TEXT, color=INK)
 
 
 def panel_height(Z: NDArray[Any], width: float) -> float:

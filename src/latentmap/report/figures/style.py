@@ -18,6 +18,7 @@ PALETTE = (
 )
 """Ten colours that stand out from white paper and from each other, for colour-blind people too: decision 0011."""
 REST = "#8b939c"  # what has no colour of its own
+SCALE = "viridis"  # of numbers: even steps, in grey and for colour-blind people too
 MOST_CLASSES = 20  # that are named and shown one by one; of more, some
 
 
@@ -30,6 +31,13 @@ def class_style(index: int) -> tuple[str, str]:
     if index < 0:
         return REST, "o"
     return PALETTE[index % len(PALETTE)], MARKERS[index // len(PALETTE) % len(MARKERS)]
+
+
+def usual_range(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Return between which numbers a scale of colours runs: all but the outermost hundredths; NaN is none."""
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, (1, 99)) if len(known) else (0.0, 1.0)
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
 
 
 def largest(counts: NDArray[Any], most: int) -> NDArray[np.int64]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from latentmap.analysis import TsneResult, embed_tsne
 from latentmap.errors import count
@@ -14,7 +16,14 @@ from latentmap.report.figures.points import CodeMap, legend, panel_height, scatt
 from latentmap.report.figures.style import TEXT
 
 
-def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: Axes | None = None) -> Figure:
+def tsne(
+    result: TsneResult,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    values: NDArray[np.floating] | None = None,
+    values_name: str = "y",
+    ax: Axes | None = None,
+) -> Figure:
     """Draw a t-SNE embedding, with what is needed to read it honestly.
 
     Parameters
@@ -23,6 +32,8 @@ def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: 
         The embedding and its settings.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
+    values, values_name : optional
+        In place of classes a number of each sample, for its colour, and what they are; see `CodeMap`.
     ax : Axes, optional
         Where to draw the embedding; a new figure by default.
 
@@ -45,6 +56,8 @@ def tsne(result: TsneResult, *, class_names: tuple[str, ...] | None = None, ax: 
         result.Z,
         result.labels,
         class_names,
+        values=None if values is None else values[result.rows],
+        values_name=values_name,
     )
     figure, ax = axes_or_new(ax, min(6.8, panel_height(result.Z, 6)))
     scatter(ax, codes)

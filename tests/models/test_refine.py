@@ -1,0 +1,129 @@
+"""Codes refined by inverting the decoder: never worse, the best there is where it is linear, whatever the network."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from latentmap import Autoencoder, load_dataset
+from latentmap.data.source import ReadOptions
+from latentmap.distributed.encoding import encode_parts, run_here
+from latentmap.errors import OutputError
+from latentmap.models.refine import refine
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Curved, its features in different units, one of them constant."""
+    rng = np.random.default_rng(0)
+    curved = np.sin(2 * rng.normal(size=(300, 2)) @ rng.normal(size=(2, 8)))
+    return curved * [1, 10, 1e3, 1e-3, 1, 1, 5, 0] + 3e3
+
+
+def errors(ae, X, n_steps):
+    return ae.set_params(refine=n_steps).anomaly_score(X)
+
+
+def test_no_sample_is_drawn_worse(fitted, small):
+    X = small.test.images
+    found = [errors(fitted, X, n_steps) for n_steps in (0, 1, 3)]
+    assert (found[1] <= found[0] * (1 + 1e-5)).all()
+    assert (found[2] <= found[1] * (1 + 1e-5)).all()
+    # What codes decode to is what the errors tell.
+    X_hat = fitted.inverse_transform(fitted.transform(X))
+    np.testing.assert_allclose(np.square((X_hat - X) / 255).mean(axis=(1, 2, 3)) * 255**2, found[2], rtol=1e-3)
+
+
+def test_a_step_saves_much_of_the_error_of_a_trained_network(small):
+    ae = Autoencoder("dense", 16, epochs=40, random_state=0).fit(small.train.images)
+    before, once, thrice = (errors(ae, small.test.images, n_steps).mean() for n_steps in (0, 1, 3))
+    assert once < 0.9 * before
+    assert thrice < once
+
+
+@pytest.mark.parametrize("scaling", ["auto", "standard", "global"])
+def test_vectors_are_drawn_better_in_the_units_of_their_errors(scaling, table):
+    ae = Autoencoder("residual", 2, scaling=scaling, epochs=15, validation_fraction=0, random_state=0).fit(table)
+    before, after = errors(ae, table, 0), errors(ae, table, 3)
+    assert (after <= before * (1 + 1e-5)).all()
+    assert after.mean() < 0.97 * before.mean()
+
+
+def test_one_step_finds_the_least_squares_of_a_linear_decoder(small):
+    # The encoder is wrong on purpose: what is found is the decoder's.
+    torch.manual_seed(0)
+    pair = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), nn.Sequential(nn.Linear(4, 64), nn.Unflatten(1, (1, 8, 8)))
+    ae = Autoencoder(pair, epochs=1, learning_rate=1e-9, random_state=0).fit(small.train.X)
+    weight, bias = (one.detach().double().numpy() for one in ae.module_.decoder[0].parameters())
+    X = small.test.X / 255
+    best = np.linalg.lstsq(weight, (X.reshape(len(X), -1) - bias).T, rcond=None)[0].T
+    ae.set_params(refine=6)
+    np.testing.assert_allclose(ae.transform(small.test.X), best, atol=1e-3 * best.std())
+
+
+def test_a_code_is_its_samples_alone_and_does_not_change(fitted, small):
+    X = small.test.images
+    Z = fitted.set_params(refine=1).transform(X)
+    np.testing.assert_array_equal(fitted.transform(X), Z)
+    np.testing.assert_allclose(fitted.transform(X[20:60]), Z[20:60], atol=1e-2 * Z.std())
+
+
+def test_numbers_that_draw_nothing_and_what_is_no_number_stay():
+    x, z = torch.rand(20, 6), torch.rand(20, 3)
+
+    def draw(z):
+        return (z * torch.tensor([1.0, 0.0, 1.0])).repeat(1, 2)
+
+    found = refine(draw, x, z, 2)
+    assert torch.equal(found[:, 1], z[:, 1])
+    assert torch.allclose(found[:, 0], (x[:, 0] + x[:, 3]) / 2, atol=1e-2)
+    for broken in (lambda z: z.new_zeros(len(z), 6), lambda z: z.repeat(1, 2) / 0):
+        assert torch.equal(refine(broken, x, z, 2), z)
+
+
+def test_large_samples_are_refined_some_at_a_time(monkeypatch):
+    x, z = torch.rand(20, 6), torch.zeros(20, 3)
+
+    def draw(z):
+        return torch.sin(z).repeat(1, 2)
+
+    whole = refine(draw, x, z, 2)
+    monkeypatch.setattr("latentmap.models.refine._MOST_SLOPES", 40)
+    torch.testing.assert_close(refine(draw, x, z, 2), whole)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, "2", True, None])
+def test_what_is_no_number_of_steps_is_refused(wrong, small):
+    X, ae = small.train.images, Autoencoder("linear", epochs=1)
+    ae.fit(X).set_params(refine=wrong)
+    for use in (ae.fit, ae.transform, ae.score):
+        with pytest.raises((TypeError, ValueError), match="refine must be a whole number of at least 0, got"):
+            use(X)
+
+
+def test_it_plays_no_part_in_learning_and_is_kept_by_files(small, tmp_path):
+    X = small.train.images
+    plain, refined = (Autoencoder("dense", 3, epochs=2, random_state=0, refine=n).fit(X) for n in (0, 2))
+    Z = refined.transform(X)
+    assert not np.array_equal(plain.transform(X), Z)
+    np.testing.assert_array_equal(refined.set_params(refine=0).transform(X), plain.transform(X))
+    assert plain.settings(X) == refined.settings(X)
+    plain.set_params(refine=2).save(tmp_path / "model")
+    again = Autoencoder.load(tmp_path / "model")
+    assert again.refine == 2
+    np.testing.assert_array_equal(again.transform(X), Z)
+
+
+def test_parts_of_other_steps_are_not_mixed(small, tmp_path):
+    (tmp_path / "in").mkdir()
+    for i, image in enumerate(small.train.images[:20, :, :, 0]):
+        Image.fromarray(image).save(tmp_path / "in" / f"{i}.png")
+    dataset = load_dataset(tmp_path / "in", test_fraction=0)
+    ae = Autoencoder("dense", 3, epochs=1, random_state=0).fit(dataset.train.images)
+    how = ReadOptions(reading=dataset.reading, test_fraction=0)
+    given = how, str(tmp_path / "in"), str(tmp_path / "codes")
+    encode_parts(ae, *given, run=run_here)
+    encode_parts(ae, *given, run=run_here)
+    with pytest.raises(OutputError, match="codes of another model"):
+        encode_parts(ae.set_params(refine=1), *given, run=run_here)
