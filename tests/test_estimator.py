@@ -114,6 +114,12 @@ def test_the_first_piece_decides_the_scale_and_the_shape(vectors):
         ae.partial_fit(vectors[:, :4])
 
 
+def test_pieces_after_fit_are_epochs_that_follow(vectors):
+    ae = quick(epochs=3).fit(vectors).partial_fit(vectors).partial_fit(vectors[:50])
+    assert [row["epoch"] for row in ae.history_] == [0, 1, 2, 3, 4, 5]
+    assert ae.best_epoch_ == ae.n_iter_ == 5
+
+
 def test_fit_after_partial_fit_starts_anew(vectors):
     wanted = quick().fit(vectors).transform(vectors)
     ae = quick().partial_fit(vectors * 3).fit(vectors)

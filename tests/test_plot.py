@@ -297,8 +297,12 @@ def test_numbers_colour_on_a_scale(frame):
         figure.draw_without_rendering()
     ax = Figure().subplots(1, 2)[0]
     assert len(plot.map(model, frame, y, ax=ax).axes) == 3
+    below = ax.get_figure().axes[2].get_window_extent()
+    assert below.y1 < ax.get_window_extent().y0
     # Few kinds, and whole numbers of any number of kinds, are classes.
-    for classes in (np.arange(len(frame)) % 3 / 2, np.arange(len(frame))):
+    assert plot.map(model, frame, [None, *y[1:]]).shown.values is not None
+    assert "k-means" in written(plot.medians(model, frame, y))  # no classes, as without labels
+    for classes in (np.arange(len(frame)) % 3 / 2, np.arange(len(frame)), pd.Categorical(y)):
         assert plot.map(model, frame, classes).shown.labels is not None
     with pytest.raises(ValueError, match=f"one label for each of {len(frame)} samples"):
         plot.map(model, frame, np.linspace(0, 1, 25))

@@ -21,7 +21,7 @@ from torch import nn
 from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
 from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
-from latentmap.errors import TrainingError
+from latentmap.errors import ModelFileError, TrainingError
 from latentmap.models import AutoencoderModule
 from latentmap.models.fitted import FittedModel
 from latentmap.models.layers import Description
@@ -645,6 +645,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         recorded = fitted.info.get("parameters") or {}
         loaded = cls(**{name: value for name, value in recorded.items() if name in cls._get_param_names()})
         loaded._fitted = fitted
+        try:
+            check_number("refine", loaded.refine, whole=True, least=0)  # the others are checked by `fit`
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"{path} has a damaged entry: {error}") from error
         if recorded.get("model") != "auto":
             loaded.model = model or fitted.name
         objective = OBJECTIVES.get(str(fitted.info.get("objective")))

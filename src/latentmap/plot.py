@@ -92,9 +92,8 @@ def map(  # noqa: A001  # what it draws
     >>> plot.map(ae, digits).shown.Z.shape
     (360, 2)
     """
-    y, values = take_values(X, y)
     (title, seen), dataset = take_one(model, X, y)
-    codes = _code_map(title, seen, dataset, values)
+    codes = _code_map(title, seen, dataset, y)
     Z = encode(seen, dataset.train.X) if isinstance(X, Dataset) else codes.Z
     marks = None
     if dataset.train.labels is not None:
@@ -138,12 +137,11 @@ def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = 
     >>> plot.tsne(ae, digits).shown.Z.shape
     (100, 2)
     """
-    y, values = take_values(X, y)
     (title, seen), dataset = take_one(model, X, y)
     result = analysis.embed_tsne(encode(seen, dataset.test.X), dataset.test.labels, title=title, seed=seed)
     if result is None:
         raise ValueError(f"X must be at least 8 samples of different codes, got {count(len(dataset.test), 'sample')}.")
-    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **values), result)
+    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **take_values(y)), result)
 
 
 def compare(models: Models, X: Any, y: Any = None) -> Figure:
@@ -179,13 +177,12 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     >>> [codes.title for codes in plot.compare([ae, pca], digits).shown]
     ['dense (2)', 'PCA (2)']
     """
-    y, values = take_values(X, y)
     named, dataset = take(models, X, y)
     train, test = dataset.train, dataset.test
     ranks = analysis.OriginalRanks(test.X, unit=dataset.unit)
     found = []
     for title, seen in named.items():
-        codes = _code_map(title, seen, dataset, values)
+        codes = _code_map(title, seen, dataset, y)
         if seen.is_ready or not isinstance(X, Dataset):
             accuracy = knn_accuracy_within(codes.Z, test.labels)
         else:
@@ -521,10 +518,10 @@ def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
     return Z
 
 
-def _code_map(title: str, seen: Seen, dataset: Dataset, values: dict[str, Any]) -> CodeMap:
+def _code_map(title: str, seen: Seen, dataset: Dataset, y: Any) -> CodeMap:
     """The codes of the samples to show."""
     Z = _flat(title, encode(seen, dataset.test.X))
-    return CodeMap(title, Z, dataset.test.labels, dataset.class_names, **values)
+    return CodeMap(title, Z, dataset.test.labels, dataset.class_names, **take_values(y))
 
 
 def _shown(figure: Figure, result: Any) -> Figure:

@@ -84,6 +84,7 @@ def browser():
 
 
 SEVERAL = ["20 classes", "colour without labels", "vectors", "vectors without labels"]
+DRAWN = SEVERAL[:3]  # seconds each; what vectors without labels have of their own, the other two have between them
 
 
 @pytest.fixture(scope="session", params=SEVERAL)

@@ -24,7 +24,7 @@ from latentmap.report.figures.canvas import to_rgb
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, WARNING, class_style, largest
-from tests.report.conftest import SEVERAL, make_report, small_dataset
+from tests.report.conftest import DRAWN, make_report, small_dataset
 
 
 def data(X, labels=None, names=None):
@@ -38,10 +38,10 @@ def texts(figure):
     return "\n".join(text.get_text() for text in figure.findobj(mpl.text.Text))
 
 
-DRAWN = {}
+FIGURES_OF = {}  # reports, by their folders
 
 
-@pytest.fixture(scope="module", params=SEVERAL)
+@pytest.fixture(scope="module", params=DRAWN)
 def report(request, tmp_path_factory):
     """A report of each kind of data, its figures drawn."""
     folder, drawn, png = tmp_path_factory.mktemp("reports") / "report", [], build.png
@@ -54,14 +54,14 @@ def report(request, tmp_path_factory):
         patch.setattr(build, "png", keep)
         patch.setattr("latentmap.report.figures.canvas.DPI", 60)  # that of every pixel takes seconds
         report = make_report(small_dataset(request.param), folder, command="latentmap report x")
-    DRAWN[folder] = dict(zip((figure.name for figure in FIGURES), drawn, strict=True))
+    FIGURES_OF[folder] = dict(zip((figure.name for figure in FIGURES), drawn, strict=True))
     return report
 
 
 @pytest.fixture
 def drawn(report):
     """The figures of `report`, by name."""
-    return DRAWN[report.folder]
+    return FIGURES_OF[report.folder]
 
 
 def test_every_figure_draws_for_every_kind_of_data(report, drawn):

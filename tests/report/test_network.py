@@ -60,12 +60,19 @@ def assert_the_page_agrees(page, model, transform, inverse_transform, X, unit):
     assert page.evaluate("network.costs()") >= Z.shape[1]
 
 
-@pytest.mark.parametrize("path", ["alone", "beside a linear path"])
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_codes_and_samples_are_pytorchs(page, name, kind, path):
+def test_codes_and_samples_are_pytorchs(page, name, kind):
     X = samples(kind)
-    beside = path != "alone" and name != "linear"
-    model = random_model(name, X, 5, **({"linear_path": True} if beside else {}))
+    model = random_model(name, X, 5)
+    assert_the_page_agrees(page, model, model.encode, model.decode, X, model.preprocessing.scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [case for case in CASES if case[0] != "linear" and case[1] in ("colour of odd size", "vectors")]
+)
+def test_a_linear_path_beside_is_added(page, name, kind):
+    X = samples(kind)
+    model = random_model(name, X, 5, linear_path=True)
     assert_the_page_agrees(page, model, model.encode, model.decode, X, model.preprocessing.scale)
 
 

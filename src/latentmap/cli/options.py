@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from latentmap.cli.bar import DataBar, note, starting
-from latentmap.errors import CheckpointError, DatasetError, LatentmapError, OutputError
+from latentmap.errors import CheckpointError, DatasetError, LatentmapError, OutputError, count
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
@@ -278,7 +278,13 @@ def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dic
         while name in models:
             name = f"{base}-{sum(one.startswith(base) for one in models) + 1}"
         models[name] = autoencoder
-    return models, read_source(source, reading=load_model(paths[0])[1], **options)
+    dataset = read_source(source, reading=load_model(paths[0])[1], **options)
+    (shape, _), *_ = kinds
+    if not dataset.is_images and dataset.sample_shape != tuple(shape):
+        raise DatasetError(
+            f"{source} has {count(dataset.sample_shape[0], 'feature')}, and {paths[0]} was fitted on {shape[0]:,}."
+        )
+    return models, dataset
 
 
 def load_model(path: Path) -> tuple[Autoencoder, dict[str, Any]]:

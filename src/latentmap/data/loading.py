@@ -171,18 +171,22 @@ def load_dataset(
         samples, info = read_torch_dataset(source, options)
     else:
         samples, info = read_object(source, labels, options)
-    _check_of_table(options, info, source)
+    _check_asked(options, info, source)
     return _assemble(samples, info, options)
 
 
-def _check_of_table(options: ReadOptions, info: SourceInfo, source: Any) -> None:
-    """Refuse what is asked of tables where there is none."""
+def _check_asked(options: ReadOptions, info: SourceInfo, source: Any) -> None:
+    """Refuse what is asked of tables where there is none, and of images where there are none."""
     if options.label is not None and info.reading.label is None:
         raise DatasetError(f"{info.name} has no columns, so that none can name the class. Leave out label.")
     if options.columns is not None and info.reading.columns is None:
         raise DatasetError(f"{info.name} has no columns to choose from. Leave out columns.")
     if options.missing is not None and info.reading.is_images:
         raise DatasetError(f"{info.name} holds images, in which no number is missing. Leave out missing.")
+    if not info.reading.is_images:
+        asked = {"size": options.size not in (None, "auto"), "color": options.color is not None}
+        if wrong := next((name for name, is_asked in asked.items() if is_asked), None):
+            raise DatasetError(f"{info.name} holds vectors, and {wrong} is of images. Leave it out.")
     is_csv = isinstance(source, (str, os.PathLike)) and READERS.get(Path(source).suffix.lower()) is read_csv
     if options.header is not None and not is_csv:
         raise DatasetError(f"{info.name} is no CSV file, so that it has no header. Leave out header.")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from latentmap.data.arrays import check_finite, number_classes
+from latentmap.data.arrays import check_finite, missing_cells, number_classes
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.objects import as_array, frame_numbers, is_frame
 from latentmap.data.preprocessing import Preprocessing
@@ -137,26 +137,34 @@ def take_one(model: Any, X: Any, y: Any) -> tuple[tuple[str, Any], Dataset]:
     return next(iter(named.items())), dataset
 
 
-def number_labels(y: Any, n: int) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Labels of any type as numbers, and their names; which of them are none is decided as `load_dataset` does."""
+def number_labels(y: Any, n: int, name: str = "y") -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """Labels of any type as numbers, and their names; which of them are none is decided as `load_dataset` does.
+
+    What `take_values` takes for numbers on a scale is no class.
+    """
     if y is None:
         return None, None
     values = np.asarray(as_array(y))
     if values.shape != (n,):
-        raise ValueError(f"y must be one label for each of {n:,} samples, got shape {values.shape}.")
-    return number_classes([values], [n], "y", notes=[])
+        raise ValueError(f"{name} must be one label for each of {n:,} samples, got shape {values.shape}.")
+    return (None, None) if take_values(y) else number_classes([values], [n], name, notes=[])
 
 
-def take_values(X: Any, y: Any) -> tuple[Any, dict[str, Any]]:
-    """Classes, or in their place numbers for colours, as `CodeMap` takes them: floats of many kinds."""
-    if y is None or isinstance(X, Dataset):
-        return y, {}
+def take_values(y: Any) -> dict[str, Any]:
+    """Labels that are numbers on a scale, floats of many kinds, as `CodeMap` takes them; else nothing."""
     values = np.asarray(as_array(y))
+    if values.ndim != 1 or str(getattr(y, "dtype", "")) == "category":
+        return {}
+    if values.dtype.kind == "O":  # beside what is missing
+        given = ~missing_cells(values)
+        found = np.asarray(values[given].tolist())
+        values = np.full(len(values), np.nan)
+        if found.dtype.kind != "f":
+            return {}
+        values[given] = found
     if values.dtype.kind != "f" or len(np.unique(values[np.isfinite(values)])) <= MOST_CLASSES:
-        return y, {}
-    if values.shape != (n := len(X),):
-        raise ValueError(f"y must be one label for each of {n:,} samples, got shape {values.shape}.")
-    return None, {"values": values, "values_name": str(getattr(y, "name", None) or "y")}
+        return {}
+    return {"values": values.astype(np.float64), "values_name": str(getattr(y, "name", None) or "y")}
 
 
 def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, tuple[str, ...] | None]:

@@ -215,7 +215,7 @@ def learn(
     }
     model.prior_is_normal = objective.prior_is_normal
     model.take_in(samples, piecewise=piecewise)
-    model.history += [record.as_dict() for record in result.records]
+    model.history += [{**record.as_dict(), "epoch": model.n_iter + record.epoch} for record in result.records]
     model.optimizer_state = result.optimizer_state if piecewise else None
     settings = None if checkpoints is None else checkpoints.settings
     model.info = _info(model, parameters, described, settings, training)

@@ -176,7 +176,7 @@ class TrainingResult:
             "n_train": plan.n_train,
             "n_validation": plan.n_validation,
             "epochs": n_before + len(self.history),
-            "best_epoch": self.best_epoch,
+            "best_epoch": n_before + self.best_epoch,
             "stopped_early": self.stopped_early,
             "batch_size": plan.batch_size,
             "learning_rate": plan.learning_rate,

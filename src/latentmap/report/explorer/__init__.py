@@ -54,6 +54,7 @@ SCRIPTS = (
     "explorer.js",
 )
 _HEIGHT = 720  # pixels, in a notebook
+_LONGEST_NAME = 40  # characters, of the numbers that colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,7 @@ def explore(
     n = len(X)
     if labels is not None and len(labels) != n:
         raise ValueError(f"labels must be as many as samples, got {len(labels):,} for {n:,}.")
-    labels, values = (labels, {}) if class_names is not None else take_values(X, labels)
+    values = {} if class_names is not None else take_values(labels)
     classes, indices = _classes(labels, class_names)
     rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
     indices = None if indices is None else indices[rows]
@@ -280,13 +281,14 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
                 "Leave class_names out where labels are names."
             )
         return [str(name) for name in class_names], labels.astype(np.int64)
-    indices, found = number_labels(labels, len(labels))
+    indices, found = number_labels(labels, len(labels), "labels")
     return None if found is None else list(found), indices
 
 
 def _packed_values(values: NDArray[np.floating], values_name: str, rows: NDArray[np.int64]) -> dict[str, Any]:
     """Numbers that colour the samples shown."""
-    return {"name": printable(values_name), "range": usual_range(values), **numbers(values[rows].astype(np.float32))}
+    name = values_name if len(values_name) <= _LONGEST_NAME else f"{values_name[: _LONGEST_NAME - 1]}…"
+    return {"name": printable(name), "range": usual_range(values), **numbers(values[rows])}
 
 
 def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[float]]:

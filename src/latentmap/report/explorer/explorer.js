@@ -317,7 +317,7 @@ async function begin() {
   const first = state.sample >= 0 ? state.sample : 0;
   showCode(Float32Array.from(state.model.code(first)), first, true);
   const touched = matchMedia("(hover: none)").matches;
-  const hints = [touched ? "Draw a finger over the map: the network decodes what is there. Two fingers move and zoom it." : "Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; choose Select to draw around some, Walk to draw a way through the codes.", samples.isImages ? "Draw an image of your own, or drop a file, and see where it lands." : "Click a class below to hide it."];
+  const hints = [touched ? "Draw a finger over the map: the network decodes what is there. Two fingers move and zoom it." : "Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; choose Select to draw around some, Walk to draw a way through the codes.", ...(samples.isImages ? ["Draw an image of your own, or drop a file, and see where it lands."] : data.classes ? ["Click a class below to hide it."] : [])];
   const hint = byId("hint");
   hint.textContent = hints.shift();
   hint.hidden = false;

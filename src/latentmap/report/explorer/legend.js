@@ -5,8 +5,10 @@ const MOST_NAMED = 40; // classes: as many as colours and shapes tell apart
 const hiddenClasses = new Set();
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-/** Red, green and blue of a class's colour, which was chosen for white paper: on black, half way to white. */
-const rgb = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)).map((value) => (dark.matches ? (value + 255) / 2 : value));
+/** A colour chosen for white paper; on black, half way to white. */
+const lightened = (colour) => colour.map((value) => (dark.matches ? (value + 255) / 2 : value));
+/** Red, green and blue of a class's colour. */
+const rgb = (colour) => lightened([1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)));
 const hidden = (i) => (samples.labels !== null && hiddenClasses.has(samples.labels[i])) || !state.model.shows(i);
 /** Beyond the colours the shape tells as well, as in the report's figures. */
 const classShape = (label) => (label < 0 ? 0 : Math.floor(label / data.colours.length) % SHAPES.length);
@@ -15,7 +17,13 @@ const classColour = (label) => (label < 0 ? data.rest : data.colours[label % dat
 /** A colour of the ramp for a share from 0 to 1. */
 function ramp(share) {
   const place = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1), from = Math.min(Math.floor(place), RAMP.length - 2);
-  return RAMP[from].map((value, i) => value + (place - from) * (RAMP[from + 1][i] - value));
+  return lightened(RAMP[from].map((value, i) => value + (place - from) * (RAMP[from + 1][i] - value)));
+}
+
+/** A number that colours, with as many digits as tell it from the others. */
+function measured(value) {
+  const [least, most] = data.values.range, digitsOfRange = Math.floor(Math.log10(Math.max(Math.abs(least), Math.abs(most)) / (most - least)));
+  return digitsOfRange > 0 ? value.toLocaleString("en", { maximumSignificantDigits: Math.min(digitsOfRange + 3, 17) }) : digits(value);
 }
 
 /** A sample's colour, by what colours mean now. */
@@ -61,7 +69,7 @@ function fillLegend(host) {
       context.fillStyle = `rgb(${ramp(x / 119)})`;
       context.fillRect(x, 0, 1, 10);
     }
-    const [least, most] = { error: ["drawn best", "worst"], odd: ["neighbours agree", "none of them"] }[state.colouring] ?? data.values.range.map(digits);
+    const [least, most] = { error: ["drawn best", "worst"], odd: ["neighbours agree", "none of them"] }[state.colouring] ?? data.values.range.map(measured);
     host.replaceChildren(element("span", {}, least, bar, most));
     return;
   }

@@ -73,12 +73,14 @@ function showSelection(line) {
   const error = chosen.reduce((sum, i) => sum + model.errors[i], 0) / chosen.length;
   const most = Math.max(...chosen.map((i) => model.errors[i])), counts = samples.labels ? counted(samples, chosen) : [];
   const classes = counts.slice(0, 5).map(([name, n]) => `${n} × ${name}`).join(", ") + (counts.length > 5 ? ` and ${counts.length - 5} classes more` : "");
-  byId("selection-facts").textContent = `${classes && `${classes}; `}error ${digits(error)} on average, ${digits(most)} at most`
+  const numbers = samples.numbers ? chosen.map((i) => samples.numbers[i]).filter(Number.isFinite) : [];
+  const number = numbers.length ? `${data.values.name} ${measured(numbers.reduce((sum, one) => sum + one / numbers.length, 0))} on average; ` : "";
+  byId("selection-facts").textContent = `${classes && `${classes}; `}${number}error ${digits(error)} on average, ${digits(most)} at most`
     + (samples.isImages ? "" : ". Bars: the decoded median of their codes; lines: their mean");
   byId("selection").scrollIntoView({ block: "nearest" });
   byId("download").onclick = () => download("selection.csv", csv([
-    ["row", "name", "class", "error", ...(data.features ?? []), ...Array.from({ length: model.k }, (_, j) => `z${j}`)],
-    ...chosen.map((i) => [samples.rows[i], data.names ? samples.name(i) : "", samples.className(i) ?? "", model.errors[i], ...(data.features ? samples.values(i) : []), ...model.code(i)]),
+    ["row", "name", samples.numbers ? data.values.name : "class", "error", ...(data.features ?? []), ...Array.from({ length: model.k }, (_, j) => `z${j}`)],
+    ...chosen.map((i) => [samples.rows[i], data.names ? samples.name(i) : "", samples.className(i) ?? samples.numbers?.[i] ?? "", model.errors[i], ...(data.features ? samples.values(i) : []), ...model.code(i)]),
   ]));
 }
 

@@ -271,9 +271,12 @@ def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
 def _colour_bar(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
     """Show the scale of numbers in place of a legend."""
     figure = ax.figure.get_figure(root=True)
-    axes = figure.axes if isinstance(figure, Picture) else [ax]  # the rest of another's figure is not ours
+    panels = [one for one in figure.axes if one.get_subplotspec() is not None]
+    axes = (
+        panels if isinstance(figure, Picture) and len(panels) > 1 else ax
+    )  # the rest of another's figure is not ours
     style: dict[str, Any] = {"shrink": 0.6, "pad": 0.02, "aspect": 30, "extend": "both", "extendfrac": 0.03}
-    bar = figure.colorbar(codes.scale, ax=axes, location="right" if beside else "bottom", **style)
+    bar = figure.colorbar(codes.scale, ax=axes, location="right" if beside else "bottom", panchor=False, **style)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL, colors=INK)
     bar.set_label(plain(codes.values_name, 40), fontsize=TEXT, color=INK)

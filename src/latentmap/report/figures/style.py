@@ -37,6 +37,8 @@ def usual_range(values: NDArray[np.floating]) -> tuple[float, float]:
     """Return between which numbers a scale of colours runs: all but the outermost hundredths; NaN is none."""
     known = values[np.isfinite(values)]
     low, high = np.percentile(known, (1, 99)) if len(known) else (0.0, 1.0)
+    if high <= low and len(known):
+        low, high = known.min(), known.max()
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
 
 
