@@ -92,9 +92,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     refine : int, default 0
         In how many steps `transform`, `score` and their like bring the encoder's codes nearer to those from which the
         decoder draws each sample best (Levenberg-Marquardt). No sample's error grows by it, and one or two steps
-        often save a quarter; each takes as long as decoding `latent_dim_` samples for one. It plays no part in
-        learning, and can be set after `fit`. Maps (``"neighbors"``) are best left as they are: near each other would
-        no longer be what is alike, but what is drawn alike.
+        often save a quarter; each takes a few times as long as decoding `latent_dim` samples for one. It plays no
+        part in learning, and can be set after `fit`. Codes that are looked at, or are features, gain nothing; maps
+        (``"neighbors"``) and codes of a prior (``"variational"``) are best left as they are.
     device : str, default "auto"
         ``"cpu"``, ``"cuda"``, ``"mps"``, or the fastest there is.
     callbacks : sequence of Callback, default ()

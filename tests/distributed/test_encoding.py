@@ -96,7 +96,7 @@ def test_codes_of_other_data_or_models_are_kept_unless_forced(tmp_path, model, c
     assert run(*command) == 0
     write(tmp_path / "in", sizes=(1300,), compression="none")
     assert run(*command) == 1
-    assert "holds codes of another model or of other data" in capsys.readouterr().err
+    assert "holds codes made otherwise: by another model, of other data" in capsys.readouterr().err
     assert run(*command, "--force") == 0
     assert len(codes(tmp_path / "codes")[0]) == 1300
     (tmp_path / "codes" / "mine.txt").write_text("kept")

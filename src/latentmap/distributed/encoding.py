@@ -351,8 +351,8 @@ def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool
         raise OutputError(f"{output}/{_FACTS} is not of this version's folders of codes. Choose another name.")
     if files and not force:
         raise OutputError(
-            f"{output} holds codes of another model or of other data. Choose another name, or add --force to replace "
-            "them."
+            f"{output} holds codes made otherwise: by another model, of other data, or refined by another number of "
+            "steps. Choose another name, or add --force to replace them."
         )
     for name in sorted(ours, reverse=True):  # the facts, which tell whose the others are, last
         place.remove(name)

@@ -138,15 +138,17 @@ class FittedModel:
     def _codes_of(self, x: Tensor, n_steps: int) -> Tensor:
         """Codes of network input: the encoder's, then brought nearer to those that the decoder draws best."""
         module = self._for_inference()
-        z = module.encode(x)
         if not n_steps:
-            return z
+            return module.encode(x)
+        z = module.encode(_padded(x))[: len(x)]  # steps would enlarge what is rounded otherwise
         # As `errors` counts them: where the user chose the scaling, features have other units there.
         units = np.atleast_1d(self.preprocessing.scale / np.asarray(self.error_unit))
         weight = torch.from_numpy((units / units.max()).astype(np.float32))
 
-        def draw(z: Tensor) -> Tensor:
-            return torch.cat([module.decode(some).flatten(1) for some in torch.split(z, CHUNK)]) * weight
+        def draw(z: Tensor) -> Tensor:  # of a copy: a network of the user's may work in place
+            codes = _padded(z)
+            pieces = [module.decode(codes[rows].clone()).flatten(1) for rows in chunks(len(codes))]
+            return torch.cat(pieces)[: len(z)].to(z.dtype) * weight
 
         return refine(draw, x.flatten(1) * weight, z, n_steps)
 
@@ -330,6 +332,12 @@ def for_inference(module: AutoencoderModule) -> AutoencoderModule:
                 layers[i + 1] = nn.Identity()
     lay_out(quick, torch.channels_last)
     return quick
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """So many rows that PyTorch rounds as it does of more, the last repeated."""
+    few = max(FEW - len(rows), 0)
+    return torch.cat([rows, rows[-1:].repeat_interleave(few, dim=0)]) if few else rows
 
 
 def _most_kept(n_bytes: int) -> int:
