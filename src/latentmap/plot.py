@@ -184,9 +184,10 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     for title, seen in named.items():
         codes = _code_map(title, seen, dataset, y)
         if seen.is_ready or not isinstance(X, Dataset):
-            accuracy = knn_accuracy_within(codes.Z, test.labels)
+            accuracy = knn_accuracy_within(codes.Z, dataset.known_labels(test))
         else:
-            accuracy = knn_accuracy(encode(seen, train.X), train.labels, codes.Z, test.labels)
+            known = (dataset.known_labels(split) for split in (train, test))
+            accuracy = knn_accuracy(encode(seen, train.X), next(known), codes.Z, next(known))
         found.append(replace(codes, knn_accuracy=accuracy, trustworthiness=ranks.trustworthiness(codes.Z)))
     return _shown(figures.points.side_by_side(found), found)
 

@@ -576,3 +576,58 @@ def test_commands_refine(latentmap, tmp_path):
     assert refused.status != 0
     assert "--refine must be 0 with --runtime onnx" in refused.err
     assert latentmap("encode", "model", "digits", "-o", "c.npy", "--refine", "-1").status == 2
+
+
+def test_rows_without_a_label_neither_vote_nor_count(latentmap, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 3)), columns=list("abc"))
+    frame["kind"] = np.where(frame.a > 0, "up", "down")
+    frame.a *= 5
+    frame.loc[rng.permutation(300)[:150], "kind"] = None
+    frame.to_csv(tmp_path / "half.csv", index=False)
+    frame.dropna().to_csv(tmp_path / "known.csv", index=False)
+    assert latentmap("fit", "half.csv", "--label", "kind", "-o", "m", "--model", "linear", "--epochs", "1").status == 0
+    for source in ("half.csv", "known.csv"):
+        found = json.loads(latentmap("evaluate", "m", source, "--json").out)
+        assert found["linear"]["knn_accuracy"] > 0.85
+
+
+def test_errors_on_other_rows_count_in_the_models_units(latentmap, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 4)) * [1, 1000, 1, 5], columns=list("abcd"))
+    frame.to_csv(tmp_path / "all.csv", index=False)
+    frame.assign(b=frame.b / 1000).iloc[:60].to_csv(tmp_path / "narrow.csv", index=False)
+    assert latentmap("fit", "all.csv", "-o", "m", "--model", "linear", "--epochs", "1").status == 0
+    ae = Autoencoder.load(tmp_path / "m")
+    test = load_dataset(tmp_path / "narrow.csv", reading=ae.metadata_["reading"]).test
+    found = json.loads(latentmap("evaluate", "m", "narrow.csv", "--json").out)
+    assert found["linear"]["test_mse"] == pytest.approx(-ae.score(test.X), rel=1e-4)
+
+
+def test_a_sweep_leaves_out_codes_longer_than_samples(latentmap, tmp_path):
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(80, 4)))
+    words = ("sweep", "X.npy", "--model", "linear", "--epochs", "1", "--json", "--latent-dims")
+    found = latentmap(*words, "2,4,8,16")
+    assert [one["latent_dim"] for one in json.loads(found.out)["model"]] == [2, 4]
+    assert "codes of 8, 16 numbers are left out: a sample has 4 numbers" in found.err
+    refused = latentmap(*words, "8")
+    assert refused.status == 2
+    assert "--latent-dims must be at most the 4 numbers of a sample, got 8" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("evaluate", "m", "wide.npy"), "wide.npy has 5 features, and m was fitted on 4"),
+        (("encode", "m", "wide.npy", "-o", "z.npy"), "wide.npy has 5 features, and m was fitted on 4"),
+        (("fit", "X.npy", "-o", "n", "--size", "16"), "X holds vectors, and size is of images. Leave it out."),
+        (("fit", "X.npy", "-o", "n", "--gray"), "X holds vectors, and color is of images. Leave it out."),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused(latentmap, tmp_path, words, message):
+    for name, k in (("X", 4), ("wide", 5)):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).normal(size=(40, k)))
+    latentmap("fit", "X.npy", "-o", "m", "--model", "linear", "--epochs", "1")
+    found = latentmap(*words)
+    assert found.status == 1
+    assert message in found.err

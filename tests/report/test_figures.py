@@ -159,6 +159,23 @@ def test_figures_draw_into_given_axes():
     assert len(left.collections) == 1
 
 
+def test_losses_that_are_no_errors_have_no_empty_panel_above_them():
+    rows = [{"epoch": i, "train_loss": -1.5 - i, "valid_loss": -1.5 - i} for i in range(3)]
+    drawn = figures.training({}, others={"a": rows, "b": rows}, other_losses=["one", "two"])
+    assert [ax.get_ylabel() for ax in drawn.axes] == ["one", "two"]
+    assert "no training history" not in texts(drawn)
+    assert drawn.axes[0].get_title(loc="left") == "Loss per epoch"
+
+
+def test_lines_have_every_feature_or_say_which():
+    for n_features in (128, 400):
+        X = np.cumsum(np.random.default_rng(0).normal(size=(40, n_features)), axis=1).astype(np.float32)
+        compared = compare_reconstructions({"pca": PcaBaseline(2).fit(X)}, data(X))
+        drawn = figures.vector_reconstructions(compared, figures.Features.of(X, None))
+        assert len(drawn.axes[0].lines[1].get_xdata()) == min(n_features, 300)
+        assert ("the 300 of 400 that vary most" in texts(drawn)) == (n_features == 400)
+
+
 def test_training_without_validation_or_history():
     assert "best" not in texts(figures.training({"m": [{"epoch": 1, "train_loss": 0.5}]})).replace("best epoch", "")
     assert "no training history" in texts(figures.training({"pca": []}))

@@ -101,7 +101,7 @@ def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks
     errors = reconstruction_errors(transformer, test.X, Z_test, unit=unit)
     some = drawn_rows(len(train), TRAIN_SAMPLES)
     train_errors = reconstruction_errors(transformer, train.X[some], Z_train[some], unit=unit)
-    hits = knn_hits(Z_train, train.labels, Z_test, test.labels)
+    hits = knn_hits(Z_train, dataset.known_labels(train), Z_test, dataset.known_labels(test))
     trusted = (ranks or OriginalRanks(test.X, unit=unit)).trusted(Z_test)
     return Evaluation(
         latent_dim=Z_test.shape[1],

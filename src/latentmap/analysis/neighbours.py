@@ -37,7 +37,7 @@ def knn_accuracy(
     Z_train, Z_test : ndarray, shape (n, latent_dim)
         Codes of the two splits.
     labels_train, labels_test : ndarray of int64, shape (n,), or None
-        Their classes.
+        Their classes; below 0 where there is none: these neither vote nor count.
     n_neighbors : int, default=10
         How many neighbours vote; all of them where there are fewer training codes.
 
@@ -68,8 +68,12 @@ def knn_hits(
     *,
     n_neighbors: int = KNN_NEIGHBOURS,
 ) -> NDArray[np.bool_] | None:
-    """Return of each test code whether `knn_accuracy` counts it as right."""
+    """Return of each test code with a label whether `knn_accuracy` counts it as right."""
     if labels_train is None or labels_test is None:
+        return None
+    Z_train, labels_train = Z_train[labels_train >= 0], labels_train[labels_train >= 0]
+    Z_test, labels_test = Z_test[labels_test >= 0], labels_test[labels_test >= 0]
+    if not len(labels_train) or not len(labels_test):
         return None
     # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
     classifier = KNeighborsClassifier(min(n_neighbors, len(Z_train))).fit(Z_train, labels_train)
@@ -80,6 +84,7 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
     """Score an embedding that places no new samples (t-SNE's) by cross-validation among its own, if it can be."""
     if labels is None:
         return None
+    Z, labels = Z[labels >= 0], labels[labels >= 0]
     enough = np.bincount(labels)[labels] >= _FOLDS  # a class too small to be in every fold cannot be scored
     n = int(enough.sum())
     if len(np.unique(labels[enough])) < 2 or n - -(-n // _FOLDS) < KNN_NEIGHBOURS:
@@ -91,10 +96,10 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
 
 def small_classes(dataset: Dataset) -> str | None:
     """Say that kNN accuracy means little where classes have fewer training samples than neighbours are asked."""
-    labels, thing = dataset.train.labels, "image" if dataset.is_images else "sample"
+    labels, thing = dataset.known_labels(dataset.train), "image" if dataset.is_images else "sample"
     if labels is None or dataset.test.labels is None:
         return None
-    sizes = np.unique(labels, return_counts=True)[1]
+    sizes = np.unique(labels[labels >= 0], return_counts=True)[1]
     small = int((sizes < KNN_NEIGHBOURS).sum())
     if not small:
         return None

@@ -151,7 +151,8 @@ def sweep(
     kept = np.zeros(n, bool)
     n_kept = min(_MOST_KEPT, _MOST_KEPT_BYTES // train.X[0].nbytes, round(_KEPT * n))
     kept[np.random.default_rng(seed).permutation(n)[: max(1, n_kept)]] = True
-    labels = None if train.labels is None else (train.labels[~kept], train.labels[kept])
+    known = dataset.known_labels(train)
+    labels = None if known is None else (known[~kept], known[kept])
     held = train.X[kept]
 
     def measure(model: Transformer, size: int) -> SizeScores:
@@ -159,7 +160,7 @@ def sweep(
         return SizeScores(
             size,
             float(reconstruction_errors(model, test.X, Z_test, unit=unit).mean(dtype="float64")),
-            None if labels is None else knn_accuracy(Z, labels[0], Z_test, test.labels),
+            None if labels is None else knn_accuracy(Z, labels[0], Z_test, dataset.known_labels(test)),
             1 - float(reconstruction_errors(model, held, Z_held, unit=unit).mean(dtype="float64")) / variance,
             None if labels is None else knn_accuracy(Z, labels[0], Z_held, labels[1]),
         )

@@ -280,10 +280,12 @@ def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dic
         models[name] = autoencoder
     dataset = read_source(source, reading=load_model(paths[0])[1], **options)
     (shape, _), *_ = kinds
-    if not dataset.is_images and dataset.sample_shape != tuple(shape):
-        raise DatasetError(
-            f"{source} has {count(dataset.sample_shape[0], 'feature')}, and {paths[0]} was fitted on {shape[0]:,}."
-        )
+    if not dataset.is_images:
+        if dataset.sample_shape != tuple(shape):
+            raise DatasetError(
+                f"{source} has {count(dataset.sample_shape[0], 'feature')}, and {paths[0]} was fitted on {shape[0]:,}."
+            )
+        dataset = dataset.in_unit(next(iter(models.values()))._fitted.error_unit)
     return models, dataset
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -267,8 +268,18 @@ def sweep(
 
         fit_all = fit_each(workers, address)
 
+    dataset = data.read(source)
+    n_values = math.prod(dataset.sample_shape)
+    if beyond := [size for size in sizes if size > n_values]:
+        sizes = [size for size in sizes if size <= n_values]
+        left_out = ", ".join(map(str, beyond))
+        if not sizes:
+            raise ValueError(
+                f"--latent-dims must be at most the {count(n_values, 'number')} of a sample, got {left_out}."
+            )
+        note(f"codes of {left_out} numbers are left out: a sample has {count(n_values, 'number')}.")
     result = analysis.sweep(
-        data.read(source),
+        dataset,
         sizes,
         make_model,
         name=name,

@@ -180,6 +180,12 @@ class Dataset:
         """What errors and distances of these samples count as one: `measuring_unit` of the training samples."""
         return measuring_unit(self.train.X)
 
+    def in_unit(self, unit: Unit) -> Dataset:
+        """Return the same data, its errors and distances in another unit: that of what a model was fitted on."""
+        same = replace(self)
+        same.__dict__["unit"] = unit  # where a cached property keeps it
+        return same
+
     @property
     def facts(self) -> dict[str, Any]:
         """What a model fitted on this data remembers of it, as JSON can hold it."""
@@ -194,6 +200,12 @@ class Dataset:
     def is_images(self) -> bool:
         """Whether the samples are images rather than vectors."""
         return self.train.X.ndim == 4
+
+    def known_labels(self, split: Split) -> NDArray[np.int64] | None:
+        """Return the labels by which codes are scored: -1 where a sample's class is that of having none."""
+        if split.labels is None or not self.class_names or self.class_names[-1] != NO_LABEL:
+            return split.labels
+        return np.where(split.labels == len(self.class_names) - 1, -1, split.labels)
 
     def limit(self, n: int) -> Dataset:
         """Return the data with at most `n` samples of each split: for a quick look, not for figures to quote.

@@ -116,7 +116,7 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     fitted = (getattr(model, "_fitted", None) for model in named.values())
     unit = next((one.error_unit for one in fitted if one is not None), None)
     if unit is not None and samples.ndim == 2:
-        dataset.__dict__["unit"] = unit  # of what fit saw, as anomaly_score has it, and not of these samples
+        dataset = dataset.in_unit(unit)  # of what fit saw, as anomaly_score has it, and not of these samples
     shape = dataset.sample_shape
     return {title: Seen(one, shape, columns, low, span, frame) for title, one in named.items()}, dataset
 

@@ -25,6 +25,7 @@ from latentmap.report.figures.style import FAINT, INK, SMALL, TITLE
 
 MOST_NAMED = 16  # features whose names fit below an axis
 MOST_SHOWN = 48  # columns of a table that can still be told apart
+MOST_IN_LINE = 300  # points of a line
 _LIMIT = 2.5  # standard deviations: more are drawn in the darkest colour
 _CMAP = "RdBu_r"  # colour-blind people tell blue and red apart
 COLOURS = ScalarMappable(Normalize(-_LIMIT, _LIMIT), _CMAP)
@@ -88,9 +89,14 @@ def heat(ax: Axes, features: Features, X: NDArray[Any], shown: NDArray[np.int64]
     ax.imshow(values, cmap=_CMAP, vmin=-_LIMIT, vmax=_LIMIT, aspect="auto", interpolation="nearest")
 
 
+def fewer_features(features: Features, shown: NDArray[np.int64]) -> str:
+    """Say which features are shown, where these are not all."""
+    return f"the {len(shown)} of {len(features.names):,} that vary most" if len(shown) < len(features.names) else ""
+
+
 def name_features(axes: Iterable[Axes], last: Iterable[Axes], features: Features, shown: NDArray[np.int64]) -> None:
     """Name the columns of tables below the last of them, where there are not too many."""
-    fewer = f"the {len(shown)} of {len(features.names):,} that vary most" if len(shown) < len(features.names) else ""
+    fewer = fewer_features(features, shown)
     for ax in axes:
         ax.set_xticks([])
     for ax in last:

@@ -146,6 +146,6 @@ def choose_fonts(artist: Artist) -> None:
 
 def error_text(error: float) -> str:
     """Write an error with as many digits as tell it: 0.0287, 0.00053, 8.3e-7."""
-    if error >= 0.001 or error == 0:
+    if abs(error) >= 0.001 or error == 0:  # a loss may be below 0
         return f"{error:.4f}"
     return f"{error:.5f}" if error >= 0.0001 else f"{error:.1e}".replace("e-0", "e-")

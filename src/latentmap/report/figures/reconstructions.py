@@ -24,7 +24,7 @@ from latentmap.report.figures.canvas import (
     to_rgb,
     write,
 )
-from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features
+from latentmap.report.figures.features import MOST_IN_LINE, MOST_NAMED, MOST_SHOWN, Features, fewer_features
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, PALETTE, SMALL, TEXT, TITLE, WIDTH, largest
 
@@ -198,7 +198,7 @@ def vector_reconstructions(
     named = {**dict(zip([model.title for model in models], PALETTE * 9, strict=False)), **(colours or {})}
     below = f"; below, the best, median and worst of {comparison.n:,}" if extremes else ""
     heading = heading or f"Originals (grey), reconstructions, errors{below}"
-    return _small_plots(blocks, features, features.most_varied(comparison.X, MOST_SHOWN), named, heading)
+    return _small_plots(blocks, features, features.most_varied(comparison.X, MOST_IN_LINE), named, heading)
 
 
 class _Plot(NamedTuple):
@@ -248,6 +248,8 @@ def _small_plots(
                     ax.set_ylabel(name, fontsize=TEXT, color=INK)
                 axes.append(ax)
         top -= below
+    if fewer := fewer_features(features, shown):
+        figure.text(0.5, 0.08 / height, f"features: {fewer}", fontsize=SMALL, color=FAINT, ha="center")
     low, high = (end(ax.get_ylim()[i] for ax in axes) for i, end in enumerate((min, max)))
     for ax in axes:
         ax.set_ylim(low, high)
@@ -259,7 +261,8 @@ def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:
     ax.axhline(0, color="#d0d7de", lw=0.8, zorder=0)
     rule(ax, grid=False)
     ax.tick_params(labelsize=SMALL - 1, length=2, colors=FAINT)
-    ax.plot(values[0], color=INK, lw=2.2, alpha=0.55, marker="o", ms=2.5, clip_on=False)
+    few = values.shape[1] <= MOST_SHOWN
+    ax.plot(values[0], color=INK, lw=2.2 if few else 1.6, alpha=0.55, marker="o" if few else "", ms=2.5, clip_on=False)
     ax.plot(values[1], color=colour, lw=1.2, clip_on=False)
     ax.set_title(text, fontsize=SMALL, color=INK, pad=3)
 

@@ -62,8 +62,11 @@ def training(
     """
     below: list[Axes] = []
     if others and ax is None:
-        figure = new_figure(4.2 + 1.9 * len(others))
-        ax, *below = figure.subplots(1 + len(others), 1, height_ratios=[3.6, *[1.5] * len(others)])
+        above = [3.6] if histories else []
+        figure = new_figure(1.17 * sum(above) + 1.9 * len(others) + (0 if above else 0.6))
+        ratios = [*above, *[1.5] * len(others)]
+        panels = figure.subplots(len(ratios), 1, height_ratios=ratios, squeeze=False)[:, 0]
+        ax, below = panels[0], list(panels[len(above) :])
     else:
         figure, ax = axes_or_new(ax, 4.2)
     named = {**dict(zip([*histories, *(others or {})], PALETTE * 9, strict=False)), **(colours or {})}
@@ -73,11 +76,12 @@ def training(
             last, best, epoch = _curve(ax, history, named[name])
             note = error_text(last) if epoch is None else f"best {error_text(best)}, epoch {epoch}"
             ends.append((last, f"{plain(name, 26)}\n{note}", named[name]))
-    if not loss:
-        log_scale(ax)
-    _scale_epochs(ax, [history for history in histories.values() if history])
-    _write_at_ends(ax, ends)
-    ax.set_ylabel(loss or f"mean squared error per {per}, log scale", fontsize=TEXT)
+    if histories or not below:
+        if not loss:
+            log_scale(ax)
+        _scale_epochs(ax, [history for history in histories.values() if history])
+        _write_at_ends(ax, ends)
+        ax.set_ylabel(loss or f"mean squared error per {per}, log scale", fontsize=TEXT)
     title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
     losses = [*other_losses, *["its own loss"] * len(below)]
     for panel, (name, history), what in zip(below, (others or {}).items(), losses, strict=False):
@@ -166,14 +170,16 @@ def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
         for model in models
         if not model.loss_is_error
     ]
-    below = f" Below, on scales of their own, losses that are not such an error alone: {'; '.join(others)}."
-    below = below if others else ""
+    passes = f"after each pass over the {len(experiment.dataset.train):,} training {experiment.thing}s"
+    what, below = f"Mean squared error per {_per(experiment)} {passes}, on a log scale", ""
+    if len(others) == len(models):
+        what = f"Losses {passes}, on scales of their own: {'; '.join(others)}"
+    elif others:
+        below = f" Below, on scales of their own, losses that are not such an error alone: {'; '.join(others)}."
     return Caption(
         "How they learned",
-        f"Mean squared error per {_per(experiment)} after each pass over the {len(experiment.dataset.train):,} "
-        f"training {experiment.thing}s, on a log scale; a part of them is set aside for validation. The weights of "
-        "the best epoch (ring) are the ones kept. A solid line that turns up while the dashed one falls would mean "
-        f"learning by heart.{below}",
+        f"{what}; a part of them is set aside for validation. The weights of the best epoch (ring) are the ones kept. "
+        f"A solid line that turns up while the dashed one falls would mean learning by heart.{below}",
         f"Line chart of training and validation loss per epoch for {', '.join(model.short for model in models)}.",
     )
 
