@@ -218,7 +218,9 @@ def test_another_kind_of_data_than_the_model_takes_is_refused_by_name(latentmap,
     assert latentmap("fit", table, "-o", "v", *QUICK).status == 0
     assert refused(latentmap("encode", "v", photos, "-o", "c.npy"), 1, "the model was fitted on vectors")
     np.save("other.npy", np.zeros((5, 7)))
-    assert refused(latentmap("encode", "v", "other.npy", "-o", "c.npy"), 1, "other.npy has 7 features, and v was fitted on 5")
+    assert refused(
+        latentmap("encode", "v", "other.npy", "-o", "c.npy"), 1, "other.npy has 7 features, and v was fitted on 5"
+    )
     assert not os.path.lexists("c.npy")
 
 

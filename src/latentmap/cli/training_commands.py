@@ -183,14 +183,20 @@ def _fit_by_workers(autoencoder: Autoencoder, source: str, **how: Any) -> dict[s
 
 def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path | None) -> str:
     """What training came to, and what to do next."""
+    import numpy as np
+
     from latentmap.cli.progress import reached
-    from latentmap.training import EpochRecord
+    from latentmap.training import OBJECTIVES, EpochRecord
 
     place = [] if data_dir is None else ["--data-dir", str(data_dir)]
     following = shlex.join(["latentmap", "evaluate", str(output), source, *place])
     records = [EpochRecord(**row) for row in autoencoder.history_]
     best = next(record for record in records if record.epoch == autoencoder.best_epoch_)
     what = reached(autoencoder.objective, best, records[-1])
+    # Of vectors in one unit the loss is of scaled numbers, which evaluate's error is not.
+    squared = float(np.mean(np.square(autoencoder.preprocessing_.scale / np.asarray(autoencoder._fitted.error_unit))))
+    if OBJECTIVES[autoencoder.objective].loss_is_error and best.valid_loss and not 0.99 < squared < 1.01:
+        what += f", a mean squared error of {best.valid_loss * squared:.4g} as evaluate counts it"
     return f"{autoencoder.model_} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"
 
 
