@@ -358,6 +358,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_number("refine", self.refine, whole=True, least=0)
         return int(self.refine)
 
+    def _recorded(self) -> FittedModel:
+        """The fitted model, which then knows `refine` as it was set last."""
+        parameters = {**(self._fitted.info.get("parameters") or {}), "refine": self._n_steps}
+        self._fitted.info = {**self._fitted.info, "parameters": parameters}
+        return self._fitted
+
     def _parameters(self) -> dict[str, Any]:
         """Parameters by name, those too that the constructor of a subclass leaves as they are."""
         return {**{name: getattr(self, name) for name in Autoencoder._get_param_names()}, **self.get_params()}
@@ -604,9 +610,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ['config.json', 'history.jsonl', 'model.safetensors']
         """
         check_is_fitted(self, "module_")
-        recorded = {**(self._fitted.info.get("parameters") or {}), "refine": self._n_steps}  # may be set after `fit`
-        self._fitted.info = {**self._fitted.info, "parameters": recorded}
-        self._fitted.save(path, metadata)
+        self._recorded().save(path, metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, model: tuple[nn.Module, nn.Module] | None = None) -> Autoencoder:
@@ -726,7 +730,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ('dense', 90, 10)
         """
         check_is_fitted(self, "module_")
-        return self._fitted.describe()
+        return self._recorded().describe()
 
     def _repr_html_inner(self) -> str:
         """What notebooks show: scikit-learn's table of parameters, and what was learned."""

@@ -569,6 +569,8 @@ def test_commands_refine(latentmap, tmp_path):
     assert after["test_mse"] < 0.95 * before["test_mse"]
     done("encode", "model", "digits", "-o", "codes.npy", "--split", "test", "--refine", "2")
     ae = Autoencoder.load(tmp_path / "model").set_params(refine=2)
+    ae.save(tmp_path / "refined")
+    assert json.loads(done("info", "refined", "--json"))["refine"] == 2
     np.testing.assert_array_equal(
         np.load(tmp_path / "codes.npy"), ae.transform(load_dataset("digits", size=8).test.images)
     )
@@ -631,3 +633,11 @@ def test_vectors_that_do_not_fit_are_refused(latentmap, tmp_path, words, message
     found = latentmap(*words)
     assert found.status == 1
     assert message in found.err
+
+
+def test_fit_tells_the_error_that_evaluate_counts(latentmap, tmp_path):
+    np.save(tmp_path / "X.npy", 7 * np.random.default_rng(0).normal(size=(300, 4)))
+    words = latentmap("fit", "X.npy", "-o", "m", "--model", "linear", "--epochs", "1").err
+    loss, error = map(float, re.search(r"loss ([\d.]+) .* error of ([\d.]+) as evaluate counts it", words).groups())
+    assert error == pytest.approx(49 * loss, rel=0.1)
+    assert "as evaluate counts it" not in latentmap("fit", "digits", "-o", "n", "--limit", "60", "--epochs", "1").err

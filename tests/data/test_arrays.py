@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
+from scipy.sparse import csr_array
 
 from latentmap import Autoencoder, load_dataset
 from latentmap.data.cache import stores_size
@@ -506,6 +507,7 @@ def test_changed_test_images_of_an_idx_folder_are_decoded_anew(tmp_path, monkeyp
         (np.zeros((5, 0, 4), np.uint8), "is empty"),
         (np.zeros((5, 9, 9, 7), np.uint8), "must have 1, 3 or 4 channels in its last axis"),
         ([[1, 2], [3]], "must be an array of numbers"),
+        (csr_array(np.eye(9)), r"is sparse, which networks can.t take. Pass source.toarray\(\)"),
         (np.array([-1e308, 1e308] * 8).reshape(4, 2, 2), "must be numbers whose squares can be added up"),
         (np.array([[1, 2], [3, np.nan], [4, 5]] * 3), r"has nan in row 1, column 1\. Fill it in"),
         (np.array([[1, 2], [3, 1], [np.inf, 5]] * 3), "has inf in row 2, column 0"),

@@ -143,7 +143,9 @@ def test_it_plays_no_part_in_learning_and_is_kept_by_files(small, tmp_path):
     assert plain.settings(X) == refined.settings(X)
     plain.set_params(refine=2).save(tmp_path / "model")
     again = Autoencoder.load(tmp_path / "model")
-    assert again.refine == 2
+    assert again.refine == again.describe()["refine"] == 2
+    assert "refine" not in again.set_params(refine=0).describe()
+    again.refine = 2
     np.testing.assert_array_equal(again.transform(X), Z)
 
 

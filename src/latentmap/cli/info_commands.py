@@ -59,6 +59,7 @@ def _stated(folder: Path) -> dict[str, Any]:
         "objective": config["objective"],
         **(config["objective_params"] or {}),
         "seed": config["seed"],
+        **({"refine": refine} if (refine := (config.get("parameters") or {}).get("refine")) else {}),
         **config["training"],
         **{f"{name}_version": version for name, version in config["versions"].items()},
         **(config["metadata"] or {}),

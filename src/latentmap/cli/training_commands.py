@@ -193,8 +193,9 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     records = [EpochRecord(**row) for row in autoencoder.history_]
     best = next(record for record in records if record.epoch == autoencoder.best_epoch_)
     what = reached(autoencoder.objective, best, records[-1])
+    preprocessing, unit = autoencoder.preprocessing_, np.asarray(autoencoder._fitted.error_unit)
     # Of vectors in one unit the loss is of scaled numbers, which evaluate's error is not.
-    squared = float(np.mean(np.square(autoencoder.preprocessing_.scale / np.asarray(autoencoder._fitted.error_unit))))
+    squared = 1.0 if preprocessing.is_images else float(np.mean(np.square(preprocessing.scale / unit)))
     if OBJECTIVES[autoencoder.objective].loss_is_error and best.valid_loss and not 0.99 < squared < 1.01:
         what += f", a mean squared error of {best.valid_loss * squared:.4g} as evaluate counts it"
     return f"{autoencoder.model_} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"

@@ -42,6 +42,8 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
         source = tensor_to_array(source)
     if isinstance(source, np.ma.MaskedArray):
         source = _unmasked(source)
+    if hasattr(source, "toarray"):
+        raise DatasetError("the data is sparse, which networks can't take. Pass source.toarray().")
     try:
         X = np.asarray(source)
     except ValueError as error:  # rows of different lengths

@@ -119,6 +119,7 @@ class FittedModel:
             "objective": self.info.get("objective"),
             **(self.info.get("objective_params") or {}),
             "seed": self.seed,
+            **({"refine": n_steps} if (n_steps := (self.info.get("parameters") or {}).get("refine")) else {}),
             **self._training,
             **{f"{name}_version": version for name, version in versions.items()},
             **self.metadata,
