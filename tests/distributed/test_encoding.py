@@ -246,7 +246,7 @@ def test_memory_does_not_grow_with_the_data(tmp_path, model):
         "except SystemExit as end: print(end.code, open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
     most = []
-    for n_files in (1, 11):
+    for n_files in (3, 23):  # buffers reach their size over the first ones
         source = tmp_path / f"{n_files}"
         source.mkdir()
         column = pa.FixedShapeTensorArray.from_numpy_ndarray(np.tile(X, (8, 1, 1)))
@@ -257,8 +257,8 @@ def test_memory_does_not_grow_with_the_data(tmp_path, model):
         status, peak = done.stdout.split("\n")[-2].split()
         assert status == "0", done.stderr
         most.append(int(peak) / 1024)
-    # 25 MiB of images more, of which a row group (1 MiB), a batch and a part's codes are held at a time.
-    assert most[1] < most[0] + 12
+    # 50 MiB of images more, of which a row group (1 MiB), a batch and a part's codes are held at a time.
+    assert most[1] < most[0] + 35  # peaks of the same command differ by 20
 
 
 @pytest.mark.parametrize(
