@@ -179,15 +179,15 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     """
     named, dataset = take(models, X, y)
     train, test = dataset.train, dataset.test
+    known = dataset.known_labels(test)
     ranks = analysis.OriginalRanks(test.X, unit=dataset.unit)
     found = []
     for title, seen in named.items():
         codes = _code_map(title, seen, dataset, y)
         if seen.is_ready or not isinstance(X, Dataset):
-            accuracy = knn_accuracy_within(codes.Z, dataset.known_labels(test))
+            accuracy = knn_accuracy_within(codes.Z, known)
         else:
-            known = (dataset.known_labels(split) for split in (train, test))
-            accuracy = knn_accuracy(encode(seen, train.X), next(known), codes.Z, next(known))
+            accuracy = knn_accuracy(encode(seen, train.X), dataset.known_labels(train), codes.Z, known)
         found.append(replace(codes, knn_accuracy=accuracy, trustworthiness=ranks.trustworthiness(codes.Z)))
     return _shown(figures.points.side_by_side(found), found)
 

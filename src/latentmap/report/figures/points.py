@@ -37,7 +37,7 @@ from latentmap.report.figures.style import (
     class_style,
     largest,
     usual_range,
-)  # fmt: skip
+)
 
 # Points from a mark to its name; of many names only those that fit in the first ring are written.
 RINGS = (6, 14, 24, 36, 50, 66)
@@ -272,9 +272,7 @@ def _colour_bar(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
     """Show the scale of numbers in place of a legend."""
     figure = ax.figure.get_figure(root=True)
     panels = [one for one in figure.axes if one.get_subplotspec() is not None]
-    axes = (
-        panels if isinstance(figure, Picture) and len(panels) > 1 else ax
-    )  # the rest of another's figure is not ours
+    axes = panels if isinstance(figure, Picture) and len(panels) > 1 else ax  # the rest of another's is not ours
     style: dict[str, Any] = {"shrink": 0.6, "pad": 0.02, "aspect": 30, "extend": "both", "extendfrac": 0.03}
     bar = figure.colorbar(codes.scale, ax=axes, location="right" if beside else "bottom", panchor=False, **style)
     bar.outline.set_visible(False)

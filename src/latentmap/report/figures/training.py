@@ -63,7 +63,7 @@ def training(
     below: list[Axes] = []
     if others and ax is None:
         above = [3.6] if histories else []
-        figure = new_figure(1.17 * sum(above) + 1.9 * len(others) + (0 if above else 0.6))
+        figure = new_figure((4.2 if above else 0.6) + 1.9 * len(others))
         ratios = [*above, *[1.5] * len(others)]
         panels = figure.subplots(len(ratios), 1, height_ratios=ratios, squeeze=False)[:, 0]
         ax, below = panels[0], list(panels[len(above) :])
