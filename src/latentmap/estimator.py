@@ -21,7 +21,7 @@ from torch import nn
 from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
 from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
-from latentmap.errors import ModelFileError, TrainingError
+from latentmap.errors import ModelFileError, TrainingError, count
 from latentmap.models import AutoencoderModule
 from latentmap.models.fitted import FittedModel
 from latentmap.models.layers import Description
@@ -342,7 +342,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             new._fitted = self._fitted.copy()
         else:
             samples = check_input(new, X)
-            new._fitted = untrained(samples, parameters, objective, getattr(new, "feature_names_in_", None))
+            names = getattr(new, "feature_names_in_", None)
+            new._fitted = untrained(samples, parameters, objective, names, piecewise=True)
             if len(samples) <= (wanted := new._fitted.module.n_components):
                 warnings.warn(
                     f"the first piece has {len(samples)} samples, from which codes of {wanted} numbers cannot start: "
@@ -752,7 +753,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         facts = [
             f"{self.model_}: {' x '.join(map(str, shape))} values to {self.latent_dim_} and back",
             f"{self.n_parameters_:,} parameters",
-            f"{self.n_iter_} epochs" + (f", the best {self.best_epoch_}" if best is not None else ""),
+            count(self.n_iter_, "epoch") + (f", the best {self.best_epoch_}" if best is not None else ""),
             *([f"validation loss {best:.4g}"] if best is not None else []),
         ]
         return f"<p>Learned: {html.escape(' · '.join(facts))}</p>"

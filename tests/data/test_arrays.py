@@ -505,6 +505,8 @@ def test_changed_test_images_of_an_idx_folder_are_decoded_anew(tmp_path, monkeyp
         (np.zeros((5, 2, 2, 2, 2)), "got shape"),
         (np.zeros((0, 5)), r"is empty: its shape is \(0, 5\)"),
         (np.zeros((5, 0, 4), np.uint8), "is empty"),
+        (pd.DataFrame({"a": ["u", "v"]}), "the data frame has no usable columns.* no numbers: 'a'"),
+        (pd.DataFrame(index=range(5)), "the data frame has no columns"),
         (np.zeros((5, 9, 9, 7), np.uint8), "must have 1, 3 or 4 channels in its last axis"),
         ([[1, 2], [3]], "must be an array of numbers"),
         (csr_array(np.eye(9)), r"is sparse, which networks can.t take. Pass source.toarray\(\)"),

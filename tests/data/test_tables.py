@@ -147,10 +147,10 @@ def test_commas_in_numbers_are_told_from_thousands(tmp_path):
     assert (dataset.reading.columns, "Write 3.5 for 3,5" in dataset.notes[0]) == (("a",), True)
 
 
-@pytest.mark.parametrize("name", ["n", "id"])
+@pytest.mark.parametrize("name", ["n", "id", "key"])
 @pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
 def test_a_column_that_only_numbers_the_rows_is_passed_over(tmp_path, kind, name):
-    ids = np.arange(30) + 1 if name == "n" else RNG.permutation(1000)[:30]
+    ids = RNG.permutation(1000)[:30] if name == "id" else np.arange(30) + (1 if name == "n" else 1000)
     frame = pd.DataFrame({name: ids, "a": VECTORS[:, 0], "b": range(29, -1, -1), "word": [f"w{i}" for i in ids]})
     if kind != "frame":
         getattr(frame, f"to_{kind}")(tmp_path / f"x.{kind}", index=False)
@@ -248,6 +248,7 @@ def test_quotes_byte_order_marks_and_empty_lines_are_no_trouble(tmp_path):
         ("1,2,x\n3,4,5\n5,6,7\n", r"line 1, column 'column 2': 'x' in place .*names the columns, add --header"),
         ("a;b\n1,234.5;2\n1,1;3\n2,2;3\n3,3;5\n", "line 2, column 'a': '1,234.5' in place of a number"),
         ("a,b\n", "has no rows"),
+        ("\ufeff", "is empty"),
         ("a,a\n1,2\n3,4\n", r"more than one column 'a'"),
         ("x,y\nu,v\nw,z\n", "has no usable columns, neither images nor numbers. 2 columns that hold no numbers: 'x'"),
         ('x,y\n"0,13","0,5"\n"0,64","0,7"\n', "2 columns that hold numbers with commas: 'x', 'y'. Write 3.5 for 3,5"),
@@ -335,6 +336,9 @@ def test_plain_bytes_are_images_too(tmp_path):
 def test_parquet_that_is_not_fit_for_use_says_why(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DatasetError, match=r"x\.parquet cannot be read as Parquet"):
+        load_dataset(tmp_path / "x.parquet")
+    pq.write_table(pa.table({}), tmp_path / "x.parquet")
+    with pytest.raises(DatasetError, match=r"x\.parquet has no columns"):
         load_dataset(tmp_path / "x.parquet")
     pq.write_table(pa.table({"text": ["a", "b"]}), tmp_path / "x.parquet")
     with pytest.raises(DatasetError, match="has no usable columns"):

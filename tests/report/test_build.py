@@ -239,6 +239,9 @@ def test_trained_models_are_shown_as_they_are(tmp_path, monkeypatch):
     }
     codes = {name: model.transform(dataset.test.X) for name, model in models.items()}
     monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("fitted something"))
+    models["two"].save(tmp_path / "two")
+    (tmp_path / "two" / "history.jsonl").unlink()
+    models["two"] = Autoencoder.load(tmp_path / "two")  # it is shown without what is not known of it
     monkeypatch.setattr(build_module, "FIGURES", blank())
     report = build_report(dataset, tmp_path / "out", models=models)
     assert list(report.metrics["models"]) == ["one", "two", "pca-2", "pca-5"]

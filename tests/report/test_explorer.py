@@ -556,6 +556,13 @@ def test_random_input_breaks_nothing(page):
     page.evaluate("latentmap.ready")
 
 
+def test_errors_of_vectors_in_many_units_are_those_of_score():
+    X = np.random.default_rng(0).normal(size=(200, 4)) * [1, 10, 100, 1000]
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(X[:150])
+    data = json.loads(re.search(r'id="data">(.*?)</script>', explore(ae, X[150:]).html, re.DOTALL)[1])
+    assert data["models"][0]["merits"]["mean squared error"] == pytest.approx(-ae.score(X[150:]), rel=1e-5)
+
+
 def test_vectors_are_bars_and_numbers_colour_on_a_scale(browser, tmp_path):
     wine = latentmap.load_dataset("digits", size=8).train.images[:60].reshape(60, -1)[:, :12].astype(np.float32)
     ae = Autoencoder("linear", 3, epochs=2, random_state=0).fit(wine)

@@ -118,6 +118,9 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path):
             CheckpointError, match=r"checkpoint\.safetensors is truncated or damaged \(.+\)\. Start over"
         ):
             checkpoints.load()
+    address = tmp_path.as_uri()  # as the user knows it, and not where it was brought for reading
+    with pytest.raises(CheckpointError, match=f"^{address}/checkpoint.safetensors is truncated or damaged"):
+        read_settings(address)
 
 
 def test_a_checkpoint_without_a_tensor_is_refused(small, tmp_path):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -36,6 +37,20 @@ def test_a_map_of_few_samples_takes_nearly_as_many_steps_as_one_of_many():
     recipe = OBJECTIVES["neighbors"]().adapt(MODELS["residual"].recipe)
     few, many = (n * auto_epochs(recipe, n, batch) / batch for n, batch in ((1437, 180), (60_000, 512)))
     assert few == pytest.approx(many * (1437 / 60_000) ** (1 / 6), rel=0.15)
+
+
+def test_few_vectors_take_fewer_steps_by_a_residual_network_and_narrower_layers():
+    recipe = MODELS["residual"].recipe
+    images, vectors = (auto_epochs(recipe, 2000, 250, is_images=is_images) for is_images in (True, False))
+    assert vectors == pytest.approx(images * (2000 / 60_000) ** (1 / 3), rel=0.05)
+    assert auto_epochs(recipe, 10**6, 512, is_images=False) == auto_epochs(recipe, 10**6, 512)
+    X = np.random.default_rng(0).normal(size=(5001, 40))
+
+    def width(n, fit="fit"):
+        model = Autoencoder("residual", epochs=1, random_state=0)
+        return getattr(model, fit)(X[:n]).module_.decoder[0].out_features
+
+    assert [width(5000), width(5001), width(50, "partial_fit")] == [64, 160, 160]  # more may come
 
 
 def test_a_plan_is_what_was_asked_for_and_the_recipe_where_nothing_was():

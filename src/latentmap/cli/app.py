@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     """Run a command; its exit status."""
     processes.let_one_speak()
-    if processes.several() and arguments[:1] not in (["fit"], ["--help"], ["--debug"]):
+    if processes.several() and arguments[:1] not in (["fit"], ["-h"], ["--help"], ["--version"], ["--debug"]):
         return _fail(f"torchrun shares training only, which is fit, got {' '.join(arguments[:1])}. Run it alone.", 2)
     try:
         status = _command()(args=arguments, prog_name="latentmap", standalone_mode=False)

@@ -36,7 +36,10 @@ def read_csv(path: Path, options: ReadOptions) -> Read:
     """Return the samples of a CSV file: a row a sample, with a header line or without."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            delimiter = _find_delimiter(list(islice(file, _SAMPLE)))
+            lines = list(islice(file, _SAMPLE))
+            if not lines:
+                raise DatasetError(f"{path} is empty.")
+            delimiter = _find_delimiter(lines)
             file.seek(0)
             rows = csv.reader(file, delimiter=delimiter)
             return read_table(_Cells(path, options, delimiter).read(rows), options)

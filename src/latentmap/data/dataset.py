@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.data.source import Reading, ReadOptions, check_limit
-from latentmap.errors import DatasetError, printable
+from latentmap.errors import DatasetError, count, printable
 
 NO_LABEL = "(no label)"
 _MAX_TEST = 10_000  # more would only take time: figures of 10,000 samples are exact enough
@@ -160,7 +160,7 @@ class Dataset:
                 object.__setattr__(self, name, replace(split, labels=labels))
 
     def __repr__(self) -> str:
-        classes = f", {len(self.class_names):,} classes" if self.class_names else ""
+        classes = f", {count(len(self.class_names), 'class')}" if self.class_names else ""
         counts = f"{len(self.train):,} train + {len(self.test):,} test"
         return f"Dataset {printable(self.name)}: {counts} {_shaped(self.train.X)}{classes}"
 

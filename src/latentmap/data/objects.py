@@ -70,7 +70,7 @@ def _read_frame(frame: Any, y: Any, options: ReadOptions) -> Read:
     columns = _columns(frame)
 
     def take(wanted: Sequence[str]) -> NDArray[np.float64]:
-        return np.column_stack([as_numbers(columns[name]) for name in wanted])
+        return np.column_stack([np.empty((len(frame), 0)), *(as_numbers(columns[name]) for name in wanted)])
 
     kinds = {name: kind_of_values(values) for name, values in columns.items()}
     return read_table(Table("the data", "the data frame", kinds, take, columns.__getitem__), options, y)

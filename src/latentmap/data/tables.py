@@ -95,7 +95,10 @@ def class_column(names: Collection[str], options: ReadOptions, where: str, *, gu
 
 def check_names(names: Iterable[str], where: str) -> None:
     """Refuse two columns of one name."""
-    name, n = Counter(names).most_common(1)[0]
+    counts = Counter(names)
+    if not counts:
+        raise DatasetError(f"{where} has no columns.")
+    name, n = counts.most_common(1)[0]
     if n > 1:
         raise DatasetError(f"{where} has more than one column {name!r}. Rename them.")
 
@@ -177,11 +180,11 @@ def _may_name_classes(name: str, columns: Sequence[str], X: NDArray[np.float64])
 
 
 def _counts_rows(name: str, x: NDArray[np.float64]) -> bool:
-    """Whether a column counts the rows up from 0 or 1, or is called a number of theirs and is one."""
+    """Whether a column counts the rows up from any whole number, or is called a number of theirs and is one."""
     n = len(x)
     if n < _FEWEST:
         return False
-    if x[0] in (0, 1) and x[1] == x[0] + 1 and x[-1] == x[0] + n - 1:
+    if x[0] == np.round(x[0]) and x[1] == x[0] + 1 and x[-1] == x[0] + n - 1:
         return bool((np.diff(x) == 1).all())
     return name.strip().lower() in _ID_LIKE and bool((x == np.round(x)).all()) and len(np.unique(x)) == n
 

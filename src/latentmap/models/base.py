@@ -29,6 +29,7 @@ class Recipe:
     one_thread: bool = False  # operations are so small that sharing each among cores takes longer than it saves
     bfloat16_pays: bool = False  # the time goes into large matrix products: machines with bfloat16 are quicker by it
     steps_exponent: float = 1 / 3  # steps grow with the number of samples to this power
+    few_vectors_exponent: float = 1 / 3  # the same for fewer vectors than that, which may have less to be learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +134,8 @@ class AutoencoderModule(nn.Module):
     """Whether there are convolutions, which are quicker while they learn if weights lie with their channels last."""
     config_of_maps: ClassVar[Mapping[str, Any]] = {}
     """What else a network for an objective that `keeps_neighbors` is built with."""
+    config_of_few_vectors: ClassVar[Mapping[str, Any]] = {}
+    """What else a network for no more than a few thousand vectors is built with."""
     keeps_components: ClassVar[bool] = True
     """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
     is_foreign: ClassVar[bool] = False

@@ -181,7 +181,7 @@ def build_report(
             )
         else:
             fitted = [(spec_of(name, model), model) for name, model in models.items()]
-            watch.seconds |= {f"fit_{name}": model.history_[-1]["seconds"] for name, model in models.items()}
+            watch.seconds |= {f"fit_{name}": fit_seconds(model) for name, model in models.items()}
         fitted += fit_baselines(dataset, fitted, watch)
         experiment = Experiment(dataset, measure(dataset, fitted, watch), seed, is_given=models is not None)
         results, pictures = make_figures(experiment, folder / "figures", watch, image_format, dpi)
@@ -229,9 +229,14 @@ def fit_models(
             told = [*callbacks, films[spec.name]] if spec.name in films else callbacks
             untrained = Autoencoder(**spec.params, random_state=seed, callbacks=told)
             model = fit_or_load(untrained, dataset, unfinished / spec.name, resume=resume)
-        watch.seconds[stage] = max(watch.seconds[stage], model.history_[-1]["seconds"])  # with those of earlier runs
+        watch.seconds[stage] = max(watch.seconds[stage], fit_seconds(model))  # with those of earlier runs
         fitted.append((spec, model))
     return fitted
+
+
+def fit_seconds(model: Autoencoder) -> float:
+    """What training took, all runs together; 0 where a model has no history."""
+    return float(model.history_[-1]["seconds"]) if model.history_ else 0.0
 
 
 def fit_baselines(

@@ -134,7 +134,7 @@ def _find(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Ten
         return None
     with tempfile.TemporaryDirectory() as here:
         (Path(here) / _NAME).write_bytes(content)
-        return _read(Path(here) / _NAME)
+        return _read(Path(here) / _NAME, f"{folder}/{_NAME}")
 
 
 def remove_checkpoint(folder: str | os.PathLike[str]) -> None:
@@ -171,20 +171,21 @@ def check_settings(path: str | Path, found: Mapping[str, Any], wanted: Mapping[s
             )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and tensors of a checkpoint file."""
+def _read(path: Path, named: str | None = None) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a checkpoint file, which messages call by this name."""
+    named = named or str(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_HEADER])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
         if header["format_version"] != FORMAT_VERSION:
             raise CheckpointError(
-                f"{path} has format_version {header['format_version']}, this version of latentmap reads "
+                f"{named} has format_version {header['format_version']}, this version of latentmap reads "
                 f"{FORMAT_VERSION}. Resume with the version that wrote it, or start over."
             )
         if not isinstance(header["settings"], dict) or not isinstance(header["facts"], dict):
             raise TypeError("settings or facts are missing")
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         detail = " ".join(str(error).split()) or type(error).__name__
-        raise CheckpointError(f"{path} is truncated or damaged ({detail}). Start over.") from error
+        raise CheckpointError(f"{named} is truncated or damaged ({detail}). Start over.") from error
     return header, tensors

@@ -42,6 +42,7 @@ from latentmap.training.streamed import make_batches
 
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 16  # samples
+_FEW_VECTORS = 5000  # samples
 _SHORTEST = 1e-3  # over the longest: numbers that draw nothing
 
 Parameters = Mapping[str, Any]
@@ -127,6 +128,8 @@ def untrained(
     objective: Objective,
     feature_names: Sequence[object] | None,
     seed: int | None = None,
+    *,
+    piecewise: bool = False,
 ) -> FittedModel:
     """A model for such samples, before the first step; without a seed, one is drawn, for all processes."""
     seed = Ranks.here().same(draw_seed(parameters["random_state"]) if seed is None else seed)
@@ -146,6 +149,8 @@ def untrained(
             config = path_config(shape, latent_dim)
         else:
             config = MODELS[name].config_for(shape, latent_dim)
+            if len(shape) == 1 and len(samples) <= _FEW_VECTORS and not piecewise:
+                config |= MODELS[name].config_of_few_vectors
         config |= MODELS[name].config_of_maps if objective.keeps_neighbors else {}
         config |= parameters["model_params"] or {}
         chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}

@@ -191,14 +191,15 @@ def auto_batch_size(recipe: Recipe, n_samples: int) -> int:
     return min(recipe.batch_size, max(_SMALLEST_BATCH, n_samples // 8))
 
 
-def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int) -> int:
-    """Return enough epochs: the steps needed grow with a root of the number of samples, mostly the cube root.
+def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int, *, is_images: bool = True) -> int:
+    """Return enough epochs: the steps needed grow with a power of the number of samples, mostly the cube root.
 
     Fewer samples have less to be learned from them, but not proportionally less; many samples are seen in two
     epochs at the least. The rule was set by digits (1,437 samples) and MNIST (60,000); ``docs/decisions`` has the
     figures.
     """
-    n_steps: float = max(_FEWEST_STEPS, recipe.n_steps * (n_samples / _RECIPE_SAMPLES) ** recipe.steps_exponent)
+    exponent = recipe.steps_exponent if is_images or n_samples > _RECIPE_SAMPLES else recipe.few_vectors_exponent
+    n_steps: float = max(_FEWEST_STEPS, recipe.n_steps * (n_samples / _RECIPE_SAMPLES) ** exponent)
     return max(_FEWEST_EPOCHS, round(n_steps * batch_size / n_samples))
 
 
@@ -210,7 +211,7 @@ def resolve(
     names = ("epochs", "batch_size", "learning_rate", "augmentation", "weight_decay")
     chosen = {name: parameters[name] for name in names if parameters[name] != "auto"}
     batch_size = int(chosen.get("batch_size", auto_batch_size(recipe, n_samples)))
-    epochs = int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size)))
+    epochs = int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size, is_images=is_images)))
     patience = parameters["patience"]
     if patience == "auto":
         stops = loss_is_error and "epochs" not in chosen and n_samples >= _FEWEST_TO_STOP

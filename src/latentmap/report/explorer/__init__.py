@@ -304,8 +304,10 @@ def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[floa
 
 def _page(data: Mapping[str, Any]) -> str:
     """The page with everything in it; what it may run is named by its digest."""
-    script = "(() => {\n'use strict';\n" + "\n".join((FOLDER / name).read_text() for name in SCRIPTS) + "\n})();"
-    style = (FOLDER / "style.css").read_text()
+    script = (
+        "(() => {\n'use strict';\n" + "\n".join((FOLDER / name).read_text("utf-8") for name in SCRIPTS) + "\n})();"
+    )
+    style = (FOLDER / "style.css").read_text("utf-8")
     environment = Environment(
         loader=PackageLoader("latentmap.report.explorer", ""), autoescape=True, undefined=StrictUndefined
     )

@@ -92,7 +92,9 @@ def packed_model(
         center, axes = pca.mean_, pca.components_
         if tsne is True and (found := embed_tsne(Z, n_samples=_LAID_OUT)) is not None:
             tsne = replace(found, rows=rows[found.rows])
-    errors = np.asarray(reconstruction_errors(model, X), np.float32)
+    fitted = getattr(model, "_fitted", None)
+    unit = None if fitted is None else fitted.error_unit  # of what fit saw, as score has it, and not of these samples
+    errors = np.asarray(reconstruction_errors(model, X, unit=unit), np.float32)
     odd = None if labels is None else _disagreement(Z, labels)
     return {
         "name": name,

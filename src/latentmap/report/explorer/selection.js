@@ -71,7 +71,7 @@ function showSelection(line) {
     paint(byId("median"), model.network.decode(medianCode(model, chosen)), shape, low, high);
   } else showFeatures(byId("selection-bars"), model.network.decode(medianCode(model, chosen)), meanOf(chosen, (i) => samples.values(i)));
   const error = chosen.reduce((sum, i) => sum + model.errors[i], 0) / chosen.length;
-  const most = Math.max(...chosen.map((i) => model.errors[i])), counts = samples.labels ? counted(samples, chosen) : [];
+  const most = chosen.reduce((soFar, i) => Math.max(soFar, model.errors[i]), 0), counts = samples.labels ? counted(samples, chosen) : [];
   const classes = counts.slice(0, 5).map(([name, n]) => `${n} × ${name}`).join(", ") + (counts.length > 5 ? ` and ${counts.length - 5} classes more` : "");
   const numbers = samples.numbers ? chosen.map((i) => samples.numbers[i]).filter(Number.isFinite) : [];
   const number = numbers.length ? `${data.values.name} ${measured(numbers.reduce((sum, one) => sum + one / numbers.length, 0))} on average; ` : "";

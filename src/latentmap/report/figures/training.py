@@ -61,6 +61,7 @@ def training(
     'Loss per epoch'
     """
     below: list[Axes] = []
+    others = {name: history for name, history in (others or {}).items() if history}
     if others and ax is None:
         above = [3.6] if histories else []
         figure = new_figure((4.2 if above else 0.6) + 1.9 * len(others))
@@ -69,7 +70,7 @@ def training(
         ax, below = panels[0], list(panels[len(above) :])
     else:
         figure, ax = axes_or_new(ax, 4.2)
-    named = {**dict(zip([*histories, *(others or {})], PALETTE * 9, strict=False)), **(colours or {})}
+    named = {**dict(zip([*histories, *others], PALETTE * 9, strict=False)), **(colours or {})}
     ends: list[tuple[float, str, str]] = []
     for name, history in histories.items():
         if history:
@@ -84,7 +85,7 @@ def training(
         ax.set_ylabel(loss or f"mean squared error per {per}, log scale", fontsize=TEXT)
     title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
     losses = [*other_losses, *["its own loss"] * len(below)]
-    for panel, (name, history), what in zip(below, (others or {}).items(), losses, strict=False):
+    for panel, (name, history), what in zip(below, others.items(), losses, strict=False):
         *_, epoch = _curve(panel, history, named[name])
         best_epoch = "" if epoch is None else f"\nbest in epoch {epoch}"
         _write_beside(panel, 0.5, plain(name, 26) + best_epoch, named[name])

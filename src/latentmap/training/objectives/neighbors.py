@@ -73,6 +73,7 @@ class Neighbors(Objective):
             batch_size=max(_PAIRS, recipe.batch_size),
             n_steps=_STEPS,
             steps_exponent=_STEPS_EXPONENT,
+            few_vectors_exponent=_STEPS_EXPONENT,
             augmentation="affine",
         )
 
