@@ -96,8 +96,8 @@ def map(  # noqa: A001  # what it draws
     codes = _code_map(title, seen, dataset, y)
     Z = encode(seen, dataset.train.X) if isinstance(X, Dataset) else codes.Z
     marks = None
-    if dataset.train.labels is not None:
-        marks = analysis.class_medians(Z, dataset.train.labels, class_names=dataset.class_names)
+    if (labels := dataset.known_labels(dataset.train)) is not None and (labels >= 0).any():
+        marks = analysis.class_medians(Z, labels, class_names=dataset.class_names)
     images = dataset.test.X if thumbnails and dataset.is_images else None
     unit = float(dataset.unit) if dataset.is_images else 1.0
     return _shown(figures.map.thumbnail_map(codes, images, medians=marks, unit=unit, ax=ax), codes)
@@ -138,7 +138,8 @@ def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = 
     (100, 2)
     """
     (title, seen), dataset = take_one(model, X, y)
-    result = analysis.embed_tsne(encode(seen, dataset.test.X), dataset.test.labels, title=title, seed=seed)
+    labels = dataset.known_labels(dataset.test)
+    result = analysis.embed_tsne(encode(seen, dataset.test.X), labels, title=title, seed=seed)
     if result is None:
         raise ValueError(f"X must be at least 8 samples of different codes, got {count(len(dataset.test), 'sample')}.")
     return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **take_values(y)), result)
@@ -387,7 +388,7 @@ def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
     named, dataset = take(models, X, y)
     results = []
     for title, seen in named.items():
-        Z, labels = encode(seen, dataset.train.X), dataset.train.labels
+        Z, labels = encode(seen, dataset.train.X), dataset.known_labels(dataset.train)
         groups = analysis.class_medians(Z, labels, class_names=dataset.class_names, seed=seed)
         results.append(analysis.generate(title, seen, groups, dataset))
     if dataset.is_images:
@@ -522,7 +523,7 @@ def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
 def _code_map(title: str, seen: Seen, dataset: Dataset, y: Any) -> CodeMap:
     """The codes of the samples to show."""
     Z = _flat(title, encode(seen, dataset.test.X))
-    return CodeMap(title, Z, dataset.test.labels, dataset.class_names, **take_values(y))
+    return CodeMap(title, Z, dataset.known_labels(dataset.test), dataset.class_names, **take_values(y))
 
 
 def _shown(figure: Figure, result: Any) -> Figure:

@@ -32,7 +32,7 @@ class CodeMedians(Brief):
     counts : ndarray of int64, shape (n_groups,)
         How many codes each group has.
     groups : ndarray of int64, shape (n,)
-        The row of `Z` that each code belongs to.
+        The row of `Z` that each code belongs to; -1 for one without a class.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def class_medians(
     Z : ndarray, shape (n, latent_dim)
         Codes, usually of the training split.
     labels : ndarray of int64, shape (n,), optional
-        The class of each code.
+        The class of each code; below 0 where there is none: these are in no group.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
     n_clusters : int, default=10
@@ -95,23 +95,24 @@ def class_medians(
     (('cat', 'dog'), [[0.0, 2.0], [5.0, 5.0]])
     """
     Z = np.asarray(Z, dtype=np.float32)
-    if labels is None:
+    if labels is None or (labels < 0).all():
+        labels = None
         n_clusters = min(n_clusters, len(np.unique(Z, axis=0)))
         clusters = KMeans(n_clusters, n_init=3, random_state=seed).fit_predict(Z)
         present = np.argsort(-np.bincount(clusters, minlength=n_clusters), kind="stable")
         names = tuple(f"group {i + 1}" for i in range(n_clusters))
     else:
         clusters = labels
-        present = np.unique(labels)
+        present = np.unique(labels[labels >= 0])
         names = named(np.arange(len(present)), present, class_names)
-    row_of = np.empty(int(present.max()) + 1, dtype=np.int64)
+    row_of = np.full(int(present.max()) + 2, -1)
     row_of[present] = np.arange(len(present))
-    groups = row_of[clusters]
+    groups = row_of[np.maximum(clusters, -1)]  # the last is nobody's
     return CodeMedians(
         Z=np.stack([np.median(Z[groups == row], axis=0) for row in range(len(present))]).astype(np.float32),
         names=names,
         classes=None if labels is None else present.astype(np.int64),
-        counts=np.bincount(groups).astype(np.int64),
+        counts=np.bincount(groups[groups >= 0], minlength=len(present)).astype(np.int64),
         groups=groups,
     )
 
@@ -126,8 +127,10 @@ class Clarity(Brief):
 
 def clarity(pictures: NDArray[Any], dataset: Dataset) -> Clarity:
     """Ask a nearest-neighbour classifier fitted on labelled training samples which class each picture looks like."""
-    nearest = nearest_samples(pictures, dataset.train.X, KNN_NEIGHBOURS, dataset.unit)
-    return Clarity(*majority(np.asarray(dataset.train.labels)[nearest]))
+    X, labels = dataset.train.X, np.asarray(dataset.known_labels(dataset.train))
+    if (labels < 0).any():  # they have no say
+        X, labels = X[labels >= 0], labels[labels >= 0]
+    return Clarity(*majority(labels[nearest_samples(pictures, X, KNN_NEIGHBOURS, dataset.unit)]))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

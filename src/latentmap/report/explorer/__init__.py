@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 import latentmap
 from latentmap.analysis import TsneResult
 from latentmap.checks import check_number
-from latentmap.data.dataset import Dataset, choose_few
+from latentmap.data.dataset import NO_LABEL, Dataset, choose_few
 from latentmap.data.objects import as_array, frame_numbers, is_frame
 from latentmap.data.tables import listed
 from latentmap.errors import OutputError, printable
@@ -280,9 +280,13 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
                 f"labels must be numbers from 0 to {len(class_names) - 1}, or -1 for none, got {found}. "
                 "Leave class_names out where labels are names."
             )
-        return [str(name) for name in class_names], labels.astype(np.int64)
-    indices, found = number_labels(labels, len(labels), "labels")
-    return None if found is None else list(found), indices
+        indices, names = labels.astype(np.int64), [str(name) for name in class_names]
+    else:
+        indices, found = number_labels(labels, len(labels), "labels")
+        names = list(found or ())
+    if indices is not None and names[-1:] == [NO_LABEL]:  # it is no class: nothing disagrees with it
+        names, indices = names[:-1], np.where(indices == len(names) - 1, -1, indices)
+    return (None if indices is None else names), indices
 
 
 def _packed_values(values: NDArray[np.floating], values_name: str, rows: NDArray[np.int64]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Samples {
   }
 
   className(i) {
-    return this.labels === null ? null : this.data.classes[this.labels[i]] ?? "no label";
+    return this.labels === null ? null : this.data.classes[this.labels[i]] ?? "(no label)";
   }
 
   /** What a sample is called. */

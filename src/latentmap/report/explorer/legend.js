@@ -73,22 +73,23 @@ function fillLegend(host) {
     host.replaceChildren(element("span", {}, least, bar, most));
     return;
   }
-  const shown = largestClasses();
+  const nameless = samples.labels.some((label) => label < 0) ? [-1] : [], all = [...data.classes.keys(), ...nameless];
+  const shown = [...largestClasses(), ...nameless];
   host.replaceChildren(...shown.map((label) => {
-    const name = data.classes[label];
+    const name = data.classes[label] ?? "(no label)";
     const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, shortened(name));
     dot.style.background = `rgb(${rgb(classColour(label))})`;
     button.setAttribute("aria-pressed", String(!hiddenClasses.has(label)));
     button.addEventListener("click", (event) => {
-      const isAlone = !hiddenClasses.has(label) && hiddenClasses.size === data.classes.length - 1;
+      const isAlone = !hiddenClasses.has(label) && hiddenClasses.size === all.length - 1;
       if (event.shiftKey && isAlone) hiddenClasses.clear();
-      else if (event.shiftKey) data.classes.forEach((_, other) => (other === label ? hiddenClasses.delete(other) : hiddenClasses.add(other)));
+      else if (event.shiftKey) all.forEach((other) => (other === label ? hiddenClasses.delete(other) : hiddenClasses.add(other)));
       else if (!hiddenClasses.delete(label)) hiddenClasses.add(label);
       showLegend();
       recolour();
     });
     return button;
-  }), ...(shown.length < data.classes.length ? [element("span", { text: `${data.classes.length - shown.length} more` })] : []));
+  }), ...(shown.length < all.length ? [element("span", { text: `${all.length - shown.length} more` })] : []));
 }
 
 /** A long name without its middle: what comes last often tells names apart. */

@@ -61,9 +61,9 @@ class Experiment:
     @cached_property
     def medians(self) -> dict[str, CodeMedians]:
         """Medians of the training codes of each drawn model, by its name."""
-        train, names = self.dataset.train, self.dataset.class_names
+        labels, names = self.dataset.known_labels(self.dataset.train), self.dataset.class_names
         return {
-            model.name: class_medians(model.evaluation.Z_train, train.labels, class_names=names, seed=self.seed)
+            model.name: class_medians(model.evaluation.Z_train, labels, class_names=names, seed=self.seed)
             for model in self.drawn
         }
 
@@ -92,7 +92,8 @@ class Experiment:
 
     def code_map(self, model: Measured) -> CodeMap:
         """The test codes of a model, to be drawn."""
-        scores, labels, names = model.evaluation, self.dataset.test.labels, self.dataset.class_names
+        scores, names = model.evaluation, self.dataset.class_names
+        labels = self.dataset.known_labels(self.dataset.test)
         return CodeMap(model.title, scores.Z_test, labels, names, scores.knn_accuracy, scores.trustworthiness)
 
 

@@ -74,7 +74,8 @@ def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
     codes, thing = experiment.code_map(models[-1]), experiment.thing
     marks = f"the median training code of each {experiment.group}"
     if experiment.labelled and len(experiment.medians[models[-1].name].names) > MOST_CLASSES:
-        which = "the coloured classes" if -1 in codes.style_names else "some classes, the largest first"
+        coloured = "classes coloured" in codes.colouring
+        which = "the coloured classes" if coloured else "some classes, the largest first"
         marks = f"the median training codes of {which}"
     name, n = " and ".join(model.short for model in models), f"{len(codes.Z):,}"
     return Caption(

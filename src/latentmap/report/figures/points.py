@@ -22,6 +22,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians
+from latentmap.data.dataset import NO_LABEL
 from latentmap.report.figures.canvas import Picture, new_figure, title
 from latentmap.report.figures.letters import choose_fonts, plain, short_names
 from latentmap.report.figures.style import (
@@ -58,7 +59,7 @@ class CodeMap:
     Z : ndarray, shape (n, 2)
         The codes.
     labels : ndarray of int64, shape (n,), optional
-        The class of each, for its colour.
+        The class of each, for its colour; below 0 where there is none.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
     knn_accuracy, trustworthiness : float, optional
@@ -121,17 +122,17 @@ class CodeMap:
         if classes is None or self.labels is None:
             return None
         styles, _, others = self._styles
-        return np.asarray([styles.get(int(c), int(c) if others else -1) for c in classes], dtype=np.int64)
+        return np.asarray([styles.get(int(c), int(c) if others and c >= 0 else -1) for c in classes], dtype=np.int64)
 
     @property
     def colouring(self) -> str:
         """What the colours mean, in words."""
         if self.labels is None:
             return "without colours, for there are no labels"
-        n_classes = len(self._styles[0]) if -1 not in self.style_names else len(np.unique(self.labels))
-        if -1 in self.style_names:
-            return f"{len(self.style_names) - 1} of {n_classes:,} classes coloured, which the model never saw"
-        if len(self.style_names) < n_classes:
+        n_classes, n_named = len(np.unique(self.labels[self.labels >= 0])), sum(i >= 0 for i in self.style_names)
+        if len(self._styles[0]) < n_classes:
+            return f"{n_named} of {n_classes:,} classes coloured, which the model never saw"
+        if n_named < n_classes:
             return "coloured by how the name of the class begins, which the model never saw"
         return "coloured by class, which the model never saw"
 
@@ -148,14 +149,17 @@ class CodeMap:
         """
         if self.labels is None:
             return {}, {}, False
-        present, counts = np.unique(self.labels, return_counts=True)
+        present, counts = np.unique(self.labels[self.labels >= 0], return_counts=True)
+        unknown = {-1: NO_LABEL} if (self.labels < 0).any() else {}
         named = {int(c): self.class_names[c] if self.class_names else str(c) for c in present}
         if len(present) <= MOST_CLASSES:
-            return {c: c for c in named}, dict(zip(named, short_names(list(named.values()), 18), strict=True)), True
+            legend = dict(zip(named, short_names(list(named.values()), 18), strict=True))
+            return {c: c for c in named}, legend | unknown, True
         words = {c: re.split(r"[\W\d_]", name, maxsplit=1)[0] for c, name in named.items()}
         groups = sorted(set(words.values()))
         if 1 < len(groups) <= MOST_COLOURS and "" not in groups:
-            return {c: groups.index(w) for c, w in words.items()}, dict(enumerate(short_names(groups, 18))), False
+            legend = dict(enumerate(short_names(groups, 18)))
+            return {c: groups.index(w) for c, w in words.items()}, legend | unknown, False
         chosen = [int(c) for c in present[largest(counts, MOST_COLOURS)]]
         legend = dict(enumerate(short_names([named[c] for c in chosen], 18)))
         styles = {c: i for i, c in enumerate(chosen)}

@@ -77,7 +77,8 @@ def tsne(
 def _compute(experiment: Experiment) -> TsneResult | None:
     """The embedding of the longest codes; None of too few samples."""
     longest = max((model for model in experiment.models if not model.is_baseline), key=lambda model: model.latent_dim)
-    labels, seed = experiment.dataset.test.labels, experiment.seed
+    dataset, seed = experiment.dataset, experiment.seed
+    labels = dataset.known_labels(dataset.test)
     return embed_tsne(longest.evaluation.Z_test, labels, title=longest.short, seed=seed)
 
 
