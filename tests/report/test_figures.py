@@ -250,6 +250,8 @@ def test_maps_stand_side_by_side_with_their_scores():
     assert len(figure.axes) == 3
     assert texts(figure).count("kNN accuracy 90.0%\ntrustworthiness 0.800") == 3
     assert len(figures.side_by_side(codes[:1]).axes) == 1
+    many = figures.side_by_side(codes[:1] * 7).axes  # of legible size
+    assert [ax.get_subplotspec().get_geometry()[:3] for ax in many] == [(3, 3, i) for i in range(7)]
 
 
 @pytest.mark.parametrize("n", [1, 2, 10, 64])

@@ -99,7 +99,7 @@ class Samples {
   /** The same with its class, or its number. */
   title(i) {
     const name = this.className(i);
-    const number = this.numbers && Number.isFinite(this.numbers[i]) ? ` · ${this.data.values.name} ${measured(this.numbers[i])}` : "";
+    const number = this.numbers ? ` · ${this.data.values.name} ${Number.isFinite(this.numbers[i]) ? measured(this.numbers[i]) : "not given"}` : "";
     return `${this.name(i)}${name === null ? number : ` · labelled ${name}`}`;
   }
 

@@ -293,7 +293,7 @@ async function begin() {
   byId("layout").parentElement.hidden = models.length < 2;
   const colourings = [
     ...(data.classes ? [["class", "class"]] : []), ...(data.values ? [["value", data.values.name]] : []),
-    ["error", "error"], ...(data.classes ? [["odd", "neighbours disagree"]] : []),
+    ["error", data.values?.name === "error" ? "error of the network" : "error"], ...(data.classes ? [["odd", "neighbours disagree"]] : []),
   ];
   fillSelect(byId("colouring"), colourings, state.colouring, (value) => {
     state.colouring = value;

@@ -45,6 +45,7 @@ RINGS = (6, 14, 24, 36, 50, 66)
 DIRECTIONS = ((1, 0), (-1, 0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7), (0, 1), (0, -1))
 ONE_LETTER = 13.0  # points: names of one or two characters can be larger than words
 FAR = 12  # points: a name farther than this from its mark needs a line to it
+MOST_BESIDE = 3  # panels in a row
 MOST_COLOURS = 10  # where there are more classes than can be named: of groups, or of some classes
 
 
@@ -167,7 +168,7 @@ class CodeMap:
 
 
 def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = ()) -> Figure:
-    """Draw the same samples under several models, beside each other.
+    """Draw the same samples under several models, beside each other, three in a row at most.
 
     Parameters
     ----------
@@ -194,10 +195,13 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
     ['PCA', 'again']
     """
     n_rows = 2 if codes[0].values is not None else -(-len(codes[0].style_names) // legend_columns(codes[0]))
-    figure = new_figure(WIDTH / len(codes) + 0.6 + 0.25 * n_rows)
-    axes = figure.subplots(1, len(codes), squeeze=False)[0]
+    n_down = -(-len(codes) // MOST_BESIDE)
+    n_across = -(-len(codes) // n_down)
+    figure = new_figure(n_down * (WIDTH / n_across + 0.4) + 0.2 + 0.25 * n_rows)
+    grid = figure.add_gridspec(n_down, n_across)
+    axes = [figure.add_subplot(grid[i // n_across, i % n_across]) for i in range(len(codes))]
     for ax, one in zip(axes, codes, strict=True):
-        scatter_beside(ax, one, len(codes))
+        scatter_beside(ax, one, n_across)
     legend(axes[0], codes[0], beside=False)
     for ax, one, marks in zip(axes, codes, medians, strict=False):
         mark_medians(ax, marks, one.style_of(marks.classes))
