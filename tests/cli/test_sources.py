@@ -77,12 +77,27 @@ def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
     np.testing.assert_allclose(np.load("new.npy"), codes[["z1", "z2"]], rtol=1e-5)
     assert latentmap("decode", "m", "codes.csv", "-o", "back.npy").status == 0
     assert np.load("back.npy").shape == (60, 5)
+    for name, read in (("back.csv", pd.read_csv), ("back.parquet", pd.read_parquet)):
+        assert latentmap("decode", "m", "codes.csv", "-o", name).status == 0
+        assert list(read(name).columns) == list("abcde")
+        np.testing.assert_allclose(read(name), np.load("back.npy"), rtol=1e-6)
+    assert latentmap("encode", "m", table, "-o", "errors.csv", "--errors").status == 0
+    errors = pd.read_csv("errors.csv")
+    assert list(errors.columns) == ["class", "error", "z1", "z2"]
+    np.testing.assert_allclose(
+        errors.error, Autoencoder.load("m").anomaly_score(frame[list("abcde")].to_numpy()), rtol=1e-5
+    )
+    assert latentmap("decode", "m", "errors.csv", "-o", "again.npy").status == 0
+    np.testing.assert_array_equal(np.load("again.npy"), np.load("back.npy"))
+    for output, words in (
+        ("errors.npy", "must end in .csv or .parquet to have --errors"),
+        ("parts", "--errors goes with a file"),
+    ):
+        assert refused(latentmap("encode", "m", table, "-o", output, "--errors"), 2, words)
     assert latentmap("generate", "m", table, "-o", "medians.png").status == 0
     assert latentmap("interpolate", "m", table, "--from", 0, "--to", 1, "-o", "walk.png").status == 0
     assert latentmap("evaluate", "m", table).status == 0
-    done = latentmap("decode", "m", "codes.csv", "-o", "images")
-    assert done.status == 1
-    assert "decodes vectors, not images" in done.err
+    assert refused(latentmap("decode", "m", "codes.csv", "-o", "images"), 2, "for this model decodes vectors")
 
 
 @pytest.mark.parametrize("missing", ["mean", "drop"])

@@ -22,7 +22,7 @@ def pieces(step=10):
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
 def test_codes_come_back_bit_for_bit(tmp_path, suffix):
     path = tmp_path / f"codes{suffix}"
-    write_codes(path, pieces(), len(Z), 3)
+    write_codes(path, pieces(), (len(Z), 3))
     read = read_codes(path, 3)
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, Z)
@@ -30,7 +30,7 @@ def test_codes_come_back_bit_for_bit(tmp_path, suffix):
 
 
 def test_npy_is_numpys(tmp_path):
-    write_codes(tmp_path / "codes.npy", pieces(), len(Z), 3)
+    write_codes(tmp_path / "codes.npy", pieces(), (len(Z), 3))
     np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), Z)
 
 
@@ -38,7 +38,7 @@ def test_tables_name_their_columns_and_describe_their_rows(tmp_path):
     import pandas as pd
 
     for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
-        write_codes(tmp_path / f"codes{suffix}", pieces(), len(Z), 3)
+        write_codes(tmp_path / f"codes{suffix}", pieces(), (len(Z), 3))
         table = read(tmp_path / f"codes{suffix}")
         assert list(table) == ["split", "class", *NAMES]
         assert list(table["class"]) == [f"a, {i}" for i in range(25)]
@@ -70,7 +70,7 @@ def test_names_that_are_no_utf8_are_written_out(tmp_path, suffix):
     import pandas as pd
 
     path = tmp_path / f"codes{suffix}"
-    write_codes(path, [(Z[:2], {"file": [b"\xff\xfe.png".decode("utf-8", "surrogateescape"), "a.png"]})], 2, 3)
+    write_codes(path, [(Z[:2], {"file": [b"\xff\xfe.png".decode("utf-8", "surrogateescape"), "a.png"]})], (2, 3))
     read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}[suffix]
     assert list(read(path)["file"]) == ["\\xff\\xfe.png", "a.png"]
     np.testing.assert_array_equal(read_codes(path, 3), Z[:2])
@@ -80,8 +80,8 @@ def test_names_that_a_spreadsheet_would_run_are_guarded_if_asked(tmp_path):
     names = ["=1+1", "+a", "-b", "@c", "\tx", "-1", "a=b", "+2.5"]
     pieces = [(Z[:8], {"class": names})]
     with pytest.warns(UserWarning, match=r"^5 names begin with = .* write it with --spreadsheet\.$"):
-        write_codes(tmp_path / "plain.csv", pieces, 8, 3)
-    write_codes(tmp_path / "guarded.csv", pieces, 8, 3, for_spreadsheet=True)
+        write_codes(tmp_path / "plain.csv", pieces, (8, 3))
+    write_codes(tmp_path / "guarded.csv", pieces, (8, 3), for_spreadsheet=True)
     for name, mark in (("plain", ""), ("guarded", "'")):
         with (tmp_path / f"{name}.csv").open(newline="") as file:
             read = [row["class"] for row in csv.DictReader(file)]
@@ -104,7 +104,7 @@ def test_float64_codes_of_another_program_are_read(tmp_path):
 @pytest.mark.parametrize("name", ["codes.txt", "codes", "codes.npy.gz"])
 def test_another_ending_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=rf"output must end in \.npy, \.csv, \.parquet, got {name}"):
-        write_codes(tmp_path / name, pieces(), len(Z), 3)
+        write_codes(tmp_path / name, pieces(), (len(Z), 3))
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
@@ -117,7 +117,7 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path, suffix):
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        write_codes(path, failing(), len(Z), 3)
+        write_codes(path, failing(), (len(Z), 3))
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -125,7 +125,7 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path, suffix):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/codes\.npy cannot be written: (File exists|Not a directory)"):
-        write_codes(tmp_path / "file" / "codes.npy", pieces(), len(Z), 3)
+        write_codes(tmp_path / "file" / "codes.npy", pieces(), (len(Z), 3))
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
@@ -148,7 +148,7 @@ def test_a_missing_file_is_a_dataset_error(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet"])
 def test_codes_of_fewer_numbers_are_refused(tmp_path, suffix):
     path = tmp_path / f"codes{suffix}"
-    write_codes(path, [(Z, {})], len(Z), 3)
+    write_codes(path, [(Z, {})], (len(Z), 3))
     with pytest.raises(DatasetError, match=rf"codes\{suffix} "):
         read_codes(path, 4)
 
@@ -179,7 +179,7 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(
         MissingExtraError, match=r"Parquet needs pyarrow. Install it with: pip install 'latentmap\[par"
     ):
-        write_codes(tmp_path / "codes.parquet", pieces(), len(Z), 3)
+        write_codes(tmp_path / "codes.parquet", pieces(), (len(Z), 3))
 
 
 def test_a_pipe_holds_no_codes(tmp_path):

@@ -149,7 +149,7 @@ def test_damaged_pictures(tmp_path, kind):
 def test_damaged_codes(tmp_path, kind):
     path = tmp_path / f"codes{kind}"
     Z = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    write_codes(path, [(Z, {} if kind == ".npy" else {"label": list("abcde") * 4})], 20, 3)
+    write_codes(path, [(Z, {} if kind == ".npy" else {"label": list("abcde") * 4})], (20, 3))
 
     @many
     @given(mutated(path.read_bytes()))

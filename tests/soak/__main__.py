@@ -164,7 +164,7 @@ def events(folder: Path, until: float, tally: Counter[str], failures: list[str])
         return lambda place: {2: old, 3: new}[k].save(place / "m")
 
     def encode(k: int) -> Work:
-        return lambda place: write_codes(place / "m.csv", [(Z[k], {})], len(IMAGES), k)
+        return lambda place: write_codes(place / "m.csv", [(Z[k], {})], (len(IMAGES), k))
 
     def of_model(place: Path) -> int:
         loaded = Autoencoder.load(place / "m")

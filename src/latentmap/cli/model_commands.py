@@ -54,6 +54,13 @@ def encode(
     ],
     split: Part = "all",
     refine: Refine = None,
+    errors: Annotated[
+        bool,
+        typer.Option(
+            "--errors",
+            help="Also write each sample's mean squared error, as evaluate counts it: the strangest have most.",
+        ),
+    ] = False,
     spreadsheet: Annotated[
         bool,
         typer.Option("--spreadsheet", help="In CSV put ' before names that a spreadsheet would take for formulas."),
@@ -83,7 +90,12 @@ def encode(
     if not is_address(output):
         check_name(file)
     if is_address(output) or not file.suffix or file.is_dir():
-        given = {"--split": split != "all", "--spreadsheet": spreadsheet, "--limit": limit is not None}
+        given = {
+            "--split": split != "all",
+            "--spreadsheet": spreadsheet,
+            "--limit": limit is not None,
+            "--errors": errors,
+        }
         if wrong := [name for name, is_given in given.items() if is_given]:
             raise ValueError(f"{wrong[0]} goes with a file of codes, and {output} is a folder. Leave it out.")
         _encode_parts(
@@ -94,6 +106,8 @@ def encode(
     if workers is not None:
         raise ValueError(f"output must be a folder or an address with --workers, got {output}. Leave out the ending.")
     check_suffix(file)
+    if errors and file.suffix == ".npy":
+        raise ValueError(f"output must end in .csv or .parquet to have --errors, got {file.name}.")
     check_output(file, force=force, read=[source])
     fraction = {"test_fraction": 0.0} if split == "all" else {}
     autoencoder, dataset = load_both(
@@ -101,7 +115,8 @@ def encode(
     )
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
-    write_codes(file, _pieces(autoencoder, dataset, wanted), n, autoencoder.latent_dim_, for_spreadsheet=spreadsheet)
+    pieces = _pieces(autoencoder, dataset, wanted, errors=errors)
+    write_codes(file, pieces, (n, autoencoder.latent_dim_), for_spreadsheet=spreadsheet)
     answer(output)
 
 
@@ -141,8 +156,10 @@ def _encode_parts(
         note(f"warning: {said}")
 
 
-def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...]) -> Iterator[Piece]:
-    """Codes of some splits, with the split and class of each."""
+def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...], *, errors: bool) -> Iterator[Piece]:
+    """Codes of some splits, with the split and class of each, and its error where that is asked for."""
+    from latentmap.analysis import reconstruction_errors
+
     bar, n = Bar("encoding", 0.0), sum(len(getattr(dataset, name)) for name in splits)
     done = 0
     for name in splits:
@@ -152,12 +169,14 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...])
             bar.update(done / n, f"{done:,} of {n:,}")
             done += len(samples.X[rows])
             Z = autoencoder.transform(samples.X[rows])
-            described = {} if dataset.split == "none" else {"split": [name] * len(Z)}
+            described: dict[str, Any] = {} if dataset.split == "none" else {"split": [name] * len(Z)}
             if samples.names is not None:
                 described["file" if dataset.is_images else "row"] = list(samples.names[rows])
             if dataset.class_names is not None:  # of one split they may be hidden, and a table has one width
                 labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
                 described["class"] = ["" if label is None else dataset.class_names[label] for label in labels]
+            if errors:
+                described["error"] = reconstruction_errors(autoencoder, samples.X[rows], Z, unit=dataset.unit)
             yield Z, described
 
 
@@ -166,24 +185,36 @@ def decode(
     codes: Annotated[
         Path, typer.Argument(metavar="CODES", help="A file or folder that encode wrote, or one like it.")
     ],
-    output: Annotated[Path, output_option("A folder for one PNG per code, or a file ending in .npy.")],
+    output: Annotated[
+        Path,
+        output_option("A folder for one PNG per code, or a file ending in .npy; of vectors also .csv or .parquet."),
+    ],
     force: Force = False,
 ) -> None:
-    """Write the images that codes stand for.
+    """Write the images, or the rows of a table, that codes stand for.
 
     Example: **latentmap decode models/mnist codes.npy -o images**
     """
     import numpy as np
 
-    from latentmap.data.codes import read_codes
+    from latentmap.data.codes import SUFFIXES, read_codes, write_codes
     from latentmap.estimator import Autoencoder
     from latentmap.files import new_file
 
     check_output(output, force=force, read=[codes])
     autoencoder = Autoencoder.load(model)
+    is_images = autoencoder.preprocessing_.is_images
+    if not is_images and output.suffix not in SUFFIXES:
+        raise ValueError(
+            f"output must end in {', '.join(SUFFIXES)}, for this model decodes vectors; got {output.name}."
+        )
     Bar("decoding")
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))
-    if output.suffix == ".npy":
+    if not is_images and output.suffix != ".npy":
+        known = getattr(autoencoder, "feature_names_in_", (autoencoder.metadata_.get("reading") or {}).get("columns"))
+        names = [f"x{i}" for i in range(X_hat.shape[1])] if known is None else list(known)
+        write_codes(output, [(X_hat, {})], X_hat.shape, names=names)
+    elif output.suffix == ".npy":
         with new_file(output) as temporary:
             np.save(temporary, X_hat)
     else:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ SUFFIXES = (".npy", ".csv", ".parquet")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-Piece = tuple[NDArray[np.float32], Mapping[str, list[str]]]
-"""Codes, shape (n, latent_dim), and columns of n values that describe the same samples."""
+Piece = tuple[NDArray[np.floating], Mapping[str, Sequence[Any]]]
+"""Codes, shape (n, latent_dim), and columns of n texts or numbers that describe the same samples."""
 
 
 def check_suffix(path: Path) -> None:
@@ -42,14 +43,19 @@ def code_names(latent_dim: int) -> list[str]:
 
 
 def write_codes(
-    path: Path, pieces: Iterable[Piece], n: int, latent_dim: int, *, for_spreadsheet: bool = False
+    path: Path,
+    pieces: Iterable[Piece],
+    shape: tuple[int, ...],
+    *,
+    names: Sequence[str] | None = None,
+    for_spreadsheet: bool = False,
 ) -> None:
-    """Write codes as they come."""
+    """Write codes as they come, (n, latent_dim) in all; or vectors, of these columns."""
     check_suffix(path)
-    names = code_names(latent_dim)
+    names = code_names(shape[1]) if names is None else names
     with new_file(path) as temporary:
         if path.suffix == ".npy":
-            _write_npy(temporary, pieces, (n, latent_dim))
+            _write_npy(temporary, pieces, shape)
         elif path.suffix == ".csv":
             _write_csv(temporary, pieces, names, for_spreadsheet=for_spreadsheet)
         else:
@@ -81,7 +87,7 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
     return codes
 
 
-def _write_npy(path: Path, pieces: Iterable[Piece], shape: tuple[int, int]) -> None:
+def _write_npy(path: Path, pieces: Iterable[Piece], shape: tuple[int, ...]) -> None:
     """Codes alone: the format has no room for more."""
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -90,13 +96,14 @@ def _write_npy(path: Path, pieces: Iterable[Piece], shape: tuple[int, int]) -> N
             file.write(np.ascontiguousarray(Z, dtype="<f4").tobytes())
 
 
-def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str], *, for_spreadsheet: bool) -> None:
+def _write_csv(path: Path, pieces: Iterable[Piece], names: Sequence[str], *, for_spreadsheet: bool) -> None:
     """A header line, then a line a sample; numbers in as many digits as give the same float32 back."""
     n_formulas = 0
 
-    def guarded(text: str) -> str:
+    def guarded(value: Any) -> Any:
         nonlocal n_formulas
-        if not text.startswith(_FORMULA) or is_number(text):
+        text = as_utf8(value)
+        if not isinstance(text, str) or not text.startswith(_FORMULA) or is_number(text):
             return text
         n_formulas += 1
         return f"'{text}" if for_spreadsheet else text
@@ -108,7 +115,7 @@ def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str], *, for_spr
             if not header_written:
                 writer.writerow([*described, *names])
                 header_written = True
-            columns = [list(map(guarded, map(as_utf8, values))) for values in described.values()]
+            columns = [list(map(guarded, values)) for values in described.values()]
             rows = [[str(value) for value in code] for code in Z]
             writer.writerows([*known, *row] for *known, row in zip(*columns, rows, strict=True))
     if n_formulas and not for_spreadsheet:
@@ -119,7 +126,7 @@ def _write_csv(path: Path, pieces: Iterable[Piece], names: list[str], *, for_spr
         )
 
 
-def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> None:
+def _write_parquet(path: Path, pieces: Iterable[Piece], names: Sequence[str]) -> None:
     """A row group a piece."""
     pyarrow, parquet = load_pyarrow(), load_pyarrow("parquet")
     writer = None
@@ -133,8 +140,10 @@ def _write_parquet(path: Path, pieces: Iterable[Piece], names: list[str]) -> Non
         writer.close()
 
 
-def as_utf8(text: str) -> str:
+def as_utf8(text: Any) -> Any:
     """Text that UTF-8 can hold: the bytes of a file name that is none are written out, as messages do."""
+    if not isinstance(text, str):
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
