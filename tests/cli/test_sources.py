@@ -70,6 +70,10 @@ def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
     assert latentmap("encode", "m", table, "-o", "codes.csv").status == 0
     codes = pd.read_csv("codes.csv")
     assert codes["class"].tolist() == ["x", "y"] * 30
+    assert latentmap("encode", "m", table, "-o", "test.csv", "--split", "test").status == 0
+    test = pd.read_csv("test.csv")
+    assert list(test.columns) == ["split", "row", "class", "z1", "z2"]
+    np.testing.assert_allclose(test[["z1", "z2"]], codes[["z1", "z2"]].iloc[test["row"]], rtol=1e-5)
     # New data in another order of columns, and without the class.
     frame = pd.read_csv(table)
     frame[list("edcba")].to_csv("new.csv", index=False)

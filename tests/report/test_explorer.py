@@ -810,6 +810,10 @@ def test_frames_and_datasets_are_taken_as_plots_take_them():
     assert '"classes": ["up"]' in html  # "(no label)" is none
     assert explore([ae], frame[["c", "b", "pressure"]]).html.count("pressure") == html.count("pressure")
     dataset = load_dataset(frame.assign(kind=["u", "v"] * 20), label="kind")
+    first = f"row {dataset.test.rows[0]}"
+    np.testing.assert_allclose(frame.to_numpy()[dataset.test.rows], dataset.test.X, rtol=1e-5)
+    assert dataset.test.called(0) == dataset.test.few(2).called(0) == first
+    assert f'"{first}"' in explore(ae, dataset).html
     turned = Autoencoder("linear", 2, epochs=1, random_state=0).fit(frame[["c", "b", "pressure"]])
     errors = turned.anomaly_score(pd.DataFrame(dataset.test.X[:, ::-1], columns=["c", "b", "pressure"]))
     facts = re.search(r'"mean squared error": ([\d.e-]+)', explore(turned, dataset).html)

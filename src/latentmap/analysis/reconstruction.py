@@ -67,7 +67,8 @@ class Reconstructions(Brief):
     title: str
     X_hat: FloatArray  # (m, ...), in the units of the data
     errors: FloatArray  # (m,)
-    extremes: IntArray  # (3,), rows of the split
+    extremes: IntArray  # (3,), numbers in the split
+    extremes_names: tuple[str, ...]  # what these samples are called
     extremes_X: NDArray[Any]  # (3, ...)
     extremes_X_hat: FloatArray  # (3, ...)
     extremes_errors: FloatArray  # (3,)
@@ -173,6 +174,7 @@ def compare_reconstructions(
                 X_hat=X_hat[: len(chosen)],
                 errors=all_errors[chosen],
                 extremes=extremes,
+                extremes_names=tuple(map(dataset.test.called, extremes)),
                 extremes_X=X[extremes],
                 extremes_X_hat=X_hat[len(chosen) :],
                 extremes_errors=all_errors[extremes],

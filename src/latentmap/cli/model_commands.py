@@ -172,6 +172,8 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
             described: dict[str, Any] = {} if dataset.split == "none" else {"split": [name] * len(Z)}
             if samples.names is not None:
                 described["file" if dataset.is_images else "row"] = list(samples.names[rows])
+            elif samples.rows is not None and dataset.split != "none":  # else they are as in the source
+                described["row"] = samples.rows[rows]
             if dataset.class_names is not None:  # of one split they may be hidden, and a table has one width
                 labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
                 described["class"] = ["" if label is None else dataset.class_names[label] for label in labels]

@@ -243,5 +243,5 @@ def _name_sample(dataset: Dataset, row: int) -> str:
     """What to call a test sample: its number and, where they are known, class and file."""
     test, names = dataset.test, dataset.class_names
     known = [f"class {names[test.labels[row]]}"] if test.labels is not None and names else []
-    known += [str(test.names[row])] if test.names is not None else []
+    known += [str(test.names[row])] if test.names is not None else [test.called(row)] if test.rows is not None else []
     return f"test sample {row}" + (f" ({', '.join(known)})" if known else "")

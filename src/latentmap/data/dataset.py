@@ -36,6 +36,8 @@ class Split:
         which in a `Dataset` are a class of their own, or none where a whole split has no label.
     names : tuple of str, length n, or None
         What each sample is called: its file, say.
+    rows : ndarray of int64, shape (n,), or None
+        Where each sample stands in a source without splits of its own, from 0.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Split:
     X: NDArray[np.uint8] | NDArray[np.floating]
     labels: NDArray[np.int64] | None = None
     names: tuple[str, ...] | None = None
+    rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self.X):
@@ -78,6 +81,10 @@ class Split:
             return self.X  # type: ignore[return-value]
         return cast("NDArray[np.uint8]", np.clip(np.round(self.X * 255), 0, 255).astype(np.uint8))
 
+    def called(self, row: int) -> str:
+        """Return how pictures call a sample that has no name: by its row of the source, or its number in the split."""
+        return f"no. {row:,}" if self.rows is None else f"row {self.rows[row]:,}"
+
     def few(self, n: int) -> Split:
         """Return at most `n` samples in their order: evenly spaced, of each class its share and at least one.
 
@@ -89,9 +96,10 @@ class Split:
         """
         if n >= len(self):
             return self
-        rows = choose_few(len(self), self.labels, n)
-        labels = None if self.labels is None else self.labels[rows]
-        return Split(self.X[rows], labels, None if self.names is None else tuple(self.names[row] for row in rows))
+        chosen = choose_few(len(self), self.labels, n)
+        names = None if self.names is None else tuple(self.names[row] for row in chosen)
+        labels, rows = (None if values is None else values[chosen] for values in (self.labels, self.rows))
+        return Split(self.X[chosen], labels, names, rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -129,7 +129,7 @@ def outlier_remarks(experiment: Experiment) -> list[str]:
     if first is None:
         return []
     worst = int(first.evaluation.errors.argmax())
-    which = f"no. {worst:,}"
+    which = experiment.dataset.test.called(worst)
     if not experiment.dataset.is_images:
         x = experiment.dataset.test.X[worst : worst + 1]
         x_hat = first.model.inverse_transform(first.evaluation.Z_test[worst : worst + 1])

@@ -221,7 +221,7 @@ def of_dataset(dataset: Dataset) -> dict[str, Any]:
         "X": test.X,
         "labels": test.labels,
         "class_names": dataset.class_names if test.labels is not None else None,
-        "names": test.names,
+        "names": test.names if test.names or test.rows is None else [f"row {row:,}" for row in test.rows],
         "feature_names": names,
         "title": dataset.name,
     }

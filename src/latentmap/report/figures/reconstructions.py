@@ -129,7 +129,7 @@ def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, h
         write(panel.ax, plain(model.title, 24), (middle, 0), (0, 3), ha="center", va="bottom", fontsize=TEXT)
         for row, error in enumerate(model.extremes_errors):
             panel.write(row, 2 * number + 1, error_text(error))
-            panel.write(row, 2 * number, f"no. {model.extremes[row]:,}", color=FAINT, fontsize=SMALL - 0.5)
+            panel.write(row, 2 * number, model.extremes_names[row], color=FAINT, fontsize=SMALL - 0.5)
     if heading:
         text = f"Best, median and worst of {comparison.n:,} samples, for each model"
         write(panel.ax, text, (0, 0), (0, 22), fontsize=TITLE - 1, fontweight="bold")
@@ -212,7 +212,7 @@ class _Plot(NamedTuple):
 
 def _extreme(model: Reconstructions, row: int) -> _Plot:
     """The best, the median or the worst sample of a model, in the first row with its name."""
-    above = f"no. {model.extremes[row]:,}: {error_text(model.extremes_errors[row])}"
+    above = f"{model.extremes_names[row]}: {error_text(model.extremes_errors[row])}"
     above = above if row else f"{plain(model.title, 20)}\n{above}"
     return _Plot(model.title, model.extremes_X[row], model.extremes_X_hat[row], above)
 

@@ -19,12 +19,13 @@ _N = 10
 
 
 def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.floating], n: int = _N) -> Comparison:
-    """The test samples of largest error, the largest first, each named by its number and class."""
+    """The test samples of largest error, the largest first, each named by its class and row."""
     rows = np.argsort(-errors, kind="stable")[:n].astype(np.int64)
     found = compare_reconstructions({title: model}, dataset, errors={title: errors}, rows=rows)
-    if dataset.test.labels is None:
-        return found
-    return replace(found, names=tuple(f"{name} no. {row:,}" for row, name in zip(rows, found.names, strict=True)))
+    names = [dataset.test.called(row) for row in rows]
+    if dataset.test.labels is not None:
+        names = [f"{own} {name}" for own, name in zip(found.names, names, strict=True)]
+    return replace(found, names=tuple(names))
 
 
 def strangest(found: Comparison, features: Features | None = None) -> Figure:
