@@ -697,6 +697,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         True
         """
         check_is_fitted(self, "module_")
+        if self._n_steps:
+            warnings.warn("files of ONNX hold the network alone: their codes are those of refine=0.", stacklevel=2)
         return self._fitted.export_onnx(path)
 
     def describe_layers(self) -> Description:

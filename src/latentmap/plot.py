@@ -94,13 +94,16 @@ def map(  # noqa: A001  # what it draws
     """
     (title, seen), dataset = take_one(model, X, y)
     codes = _code_map(title, seen, dataset, y)
-    Z = encode(seen, dataset.train.X) if isinstance(X, Dataset) else codes.Z
+    of_training = isinstance(X, Dataset)
+    Z = encode(seen, dataset.train.X) if of_training else codes.Z
     marks = None
     if (labels := dataset.known_labels(dataset.train)) is not None and (labels >= 0).any():
         marks = analysis.class_medians(Z, labels, class_names=dataset.class_names)
     images = dataset.test.X if thumbnails and dataset.is_images else None
     unit = float(dataset.unit) if dataset.is_images else 1.0
-    return _shown(figures.map.thumbnail_map(codes, images, medians=marks, unit=unit, ax=ax), codes)
+    return _shown(
+        figures.map.thumbnail_map(codes, images, medians=marks, of_training=of_training, unit=unit, ax=ax), codes
+    )
 
 
 def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = None) -> Figure:

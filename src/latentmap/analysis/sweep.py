@@ -233,7 +233,8 @@ def recommend(
 
 def _take_pca(scores: Sequence[SizeScores], pca: Sequence[SizeScores], name: str) -> str:
     """Say with how many numbers to take PCA, and what the model does with as many."""
-    theirs = pca[_enough(pca)[0]]
+    chosen, _ = _enough(pca)
+    theirs = pca[chosen]
     ours = next(one for one in scores if one.latent_dim == theirs.latent_dim)
     reason = (
         f"Take PCA with {count(theirs.latent_dim, 'number')}: on validation it reconstructs {theirs.held:z.1%} of the "
@@ -241,6 +242,8 @@ def _take_pca(scores: Sequence[SizeScores], pca: Sequence[SizeScores], name: str
     )
     if theirs.held_accuracy is not None and ours.held_accuracy is not None:
         reason += f" and its kNN accuracy is {theirs.held_accuracy:z.1%} ({name} {ours.held_accuracy:z.1%})"
+    if chosen == len(pca) - 1 > 0:
+        reason += "; more were not tried, and may be worth it"
     return f"{reason}."
 
 

@@ -200,6 +200,7 @@ def decode(
     import numpy as np
 
     from latentmap.data.codes import SUFFIXES, read_codes, write_codes
+    from latentmap.data.objects import names_of_fit
     from latentmap.estimator import Autoencoder
     from latentmap.files import new_file
 
@@ -213,8 +214,7 @@ def decode(
     Bar("decoding")
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))
     if not is_images and output.suffix != ".npy":
-        known = getattr(autoencoder, "feature_names_in_", (autoencoder.metadata_.get("reading") or {}).get("columns"))
-        names = [f"x{i}" for i in range(X_hat.shape[1])] if known is None else list(known)
+        names = names_of_fit(autoencoder) or [f"x{i}" for i in range(X_hat.shape[1])]
         write_codes(output, [(X_hat, {})], X_hat.shape, names=names)
     elif output.suffix == ".npy":
         with new_file(output) as temporary:

@@ -306,7 +306,9 @@ def load_model(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
         low, high = (None, None) if preprocessing.is_raw else preprocessing.pixel_range
         reading, changed = Reading(height, width, channels, low=low, high=high).to_config(), True
     else:
-        reading, changed = Reading().to_config(), False
+        names = autoencoder.__dict__.pop("feature_names_in_", None)  # from here on it is given columns of these
+        columns = None if names is None else tuple(map(str, names))
+        reading, changed = Reading(columns=columns).to_config(), False
     if preprocessing.is_images and changed:  # from here on the data, and so the model, is as a dataset has it
         reading, autoencoder.preprocessing_ = {**reading, "dtype": held}, preprocessing.of_dataset()
     return autoencoder, reading

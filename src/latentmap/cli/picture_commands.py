@@ -60,8 +60,8 @@ def draw(
             "--kind",
             help="What to draw: the map of codes of 2 numbers; what comes back; the decoder's drawing all over the "
             "plane; the median code of each class; walks between samples; the samples of largest error; codes of "
-            "more numbers by t-SNE; the loss per epoch; maps beside each other; the layers; "
-            "codes of more and more numbers.",
+            "more numbers by t-SNE; maps beside each other; the layers; codes of more and more numbers; "
+            "the loss per epoch.",
         ),
     ] = "map",
     pca: Annotated[bool, typer.Option("--pca", help="Set PCA of as many numbers beside the first model.")] = False,

@@ -44,7 +44,8 @@ class TrainingBar(Callback):
 
 def reached(objective: str, best: EpochRecord, last: EpochRecord) -> str:
     """Words for what training came to: the loss of the best epoch, and what it took."""
-    return f"{_loss(objective, best)} after {_took(last)}"
+    start = "" if best.epoch else ", that of its start, which is PCA: no epoch was better by more than noise"
+    return f"{_loss(objective, best)} after {_took(last)}{start}"
 
 
 def _loss(objective: str, record: EpochRecord) -> str:

@@ -72,11 +72,20 @@ class FitOptions(ModelOptions):
     weight_decay: Annotated[
         float | None, typer.Option("--weight-decay", help="How fast weights shrink.", show_default=_OF_THE_MODEL)
     ] = None
+    scaling: Annotated[
+        Literal["auto", "global", "standard"],
+        typer.Option(
+            "--scaling",
+            help="Of vectors: all features by one number, or each by its standard deviation; auto: each, where their "
+            "units differ.",
+        ),
+    ] = "auto"
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or the fastest there is.")] = "auto"
 
     def estimator(self, callbacks: list[Callback]) -> Autoencoder:
         """The estimator with all these, not fitted yet."""
-        names = ("batch_size", "learning_rate", "patience", "precision", "augmentation", "weight_decay", "device")
+        names = ["batch_size", "learning_rate", "patience", "precision", "augmentation", "weight_decay"]
+        names += ["scaling", "device"]
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         return self.autoencoder(self.latent_dim, callbacks=callbacks, **given)
 

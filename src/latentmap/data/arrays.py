@@ -24,6 +24,7 @@ from latentmap.errors import DatasetError
 _CHUNK_BYTES = 16 * 2**20
 LARGEST = 1e150  # numbers whose squares can still be added up
 _LOOKED_AT = 8192  # vectors, for how far their numbers are from zero
+_MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are no whole numbers
 _MOST_SHIFTED = 1e-4  # of a range, by rounding to float32
 
 
@@ -317,6 +318,11 @@ def number_classes(
         if rows.any() and hidden[rows].all():
             notes.append(f"every label of the {split} split is hidden (-1 or missing): it has none.")
             hidden &= ~rows
+    if len(names) > _MANY_NUMBERS and _are_measured(names):
+        notes.append(
+            f"the labels are {len(names):,} different numbers, and each of these is taken for a class. Leave them out "
+            "where they are measurements; in Python, plot.map and others colour by them on a scale."
+        )
     if hidden.any():
         notes.append(
             f"{hidden.sum():,} of {len(labels):,} samples have no label (-1 or missing): their class is {NO_LABEL!r}."
@@ -324,6 +330,14 @@ def number_classes(
         numbers[hidden] = len(names)
         names = (*names, NO_LABEL)
     return numbers, names
+
+
+def _are_measured(names: Sequence[str]) -> bool:
+    """Whether names of classes are numbers, and not all of them whole."""
+    try:
+        return any(not float(name).is_integer() for name in names)
+    except ValueError:
+        return False
 
 
 def _hidden(

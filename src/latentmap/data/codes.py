@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from latentmap.data.csv_files import has_header, is_number
 from latentmap.data.parquet_and_hub import pyarrow as load_pyarrow
 from latentmap.data.source import explained
-from latentmap.errors import DatasetError, printable
+from latentmap.errors import DatasetError, count, printable
 from latentmap.files import new_file
 
 SUFFIXES = (".npy", ".csv", ".parquet")
@@ -152,8 +152,13 @@ def as_utf8(text: Any) -> Any:
 
 
 def _check_names(names: Sequence[str], latent_dim: int, path: Path) -> None:
-    """Warn where columns that are taken for codes are some of many, and not numbered as `encode` and others do it."""
+    """Refuse codes of another length, as `encode` names them; warn of columns that are not numbered as codes are."""
     last = names[-latent_dim:]
+    n = next((n for n in range(len(names), 0, -1) if list(names[-n:]) == code_names(n)), latent_dim)
+    if n != latent_dim:
+        raise DatasetError(
+            f"{path} must hold codes of {count(latent_dim, 'number')} each, got {n}: {names[-n]} to {last[-1]}."
+        )
     if len(names) > latent_dim and not all(name[-1:].isdigit() for name in last):
         warnings.warn(f"of {path} the last columns are taken for codes: {', '.join(last)}.", stacklevel=4)
 

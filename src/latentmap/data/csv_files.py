@@ -276,10 +276,12 @@ class _Cells:
 
 
 def _as_classes(cells: list[str]) -> NDArray[Any]:
-    """The cells of the column that names the class: whole numbers where all are, None where there is nothing."""
+    """The cells of the column that names the class: whole numbers where all look so, None where there is nothing."""
     found = {cell: cell.strip() for cell in set(cells)}
     texts = [text for text in found.values() if text not in ("", "nan")]
-    as_class: Any = (lambda text: int(float(text))) if all(map(_is_whole, texts)) else str
+    # Codes such as 01234 are names: as numbers some would be the same.
+    whole = all(_is_whole(text) and not re.match(r"[+-]?0\d", text) for text in texts)
+    as_class: Any = (lambda text: int(float(text))) if whole else str
     classes = {cell: as_class(text) if text not in ("", "nan") else None for cell, text in found.items()}
     return np.array([classes[cell] for cell in cells], object)
 

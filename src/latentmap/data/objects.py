@@ -96,14 +96,28 @@ def as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def is_frame(X: Any) -> bool:
-    """Whether something is a data frame."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
+    """Whether something is a data frame, or a table of Arrow."""
+    return hasattr(X, "columns") and (hasattr(X, "dtypes") or hasattr(X, "column_names"))
+
+
+def _names(frame: Any) -> list[Any]:
+    """The names of a frame's columns, of whatever type they are."""
+    return list(getattr(frame, "column_names", frame.columns))
+
+
+def names_of_fit(model: Any) -> list[str] | None:
+    """The columns that a model was fitted on: those of a data frame, or of a table that the command line read."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        reading = (getattr(model, "metadata_", None) or {}).get("reading")
+        names = reading.get("columns") if isinstance(reading, dict) else None
+    return None if names is None else [str(name) for name in names]
 
 
 def _columns(frame: Any) -> dict[str, NDArray[Any]]:
     """The columns of a data frame by their names."""
-    check_names(map(str, frame.columns), "the data frame")
-    return {str(name): np.asarray(frame[name]) for name in frame.columns}
+    check_names(map(str, _names(frame)), "the data frame")
+    return {str(name): np.asarray(frame[name]) for name in _names(frame)}
 
 
 def frame_numbers(frame: Any, names: Sequence[str] | None = None) -> tuple[tuple[str, ...], NDArray[Any]]:
@@ -207,10 +221,8 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
 
     Without `known`, `X` is what the estimator is fitted to, and its numbers and names of features are noted there.
     """
-    X = as_array(X)
-    if isinstance(X, str) or (hasattr(X, "train") and hasattr(X, "test") and not is_frame(X)):
-        read = "Read it by load_dataset, and pass" if isinstance(X, str) else "Pass"
-        raise TypeError(f"X must be an array of samples, got {type(X).__name__}. {read} its train.X.")
+    X = _columns_of_fit(estimator, as_array(X), known)
+    _refuse_sources(X)
     try:
         n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     except ValueError as error:  # NumPy's is of inhomogeneous shapes
@@ -236,6 +248,22 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
     elif known is not None:
         _check_place(samples, known)
     return samples
+
+
+def _refuse_sources(X: Any) -> None:
+    """Say how samples come from what holds them."""
+    source = isinstance(X, str) or is_torch_dataset(X)
+    if source or (hasattr(X, "train") and hasattr(X, "test") and not is_frame(X)):
+        read = "Read it by load_dataset, and pass" if source else "Pass"
+        raise TypeError(f"X must be an array of samples, got {type(X).__name__}. {read} its train.X.")
+
+
+def _columns_of_fit(estimator: BaseEstimator, X: Any, known: Preprocessing | None) -> Any:
+    """Of a data frame the columns by which the command line, which passes arrays, fitted a model."""
+    if known is None or not is_frame(X) or hasattr(estimator, "feature_names_in_"):
+        return X
+    columns = names_of_fit(estimator)
+    return frame_numbers(X, columns)[1] if columns else X
 
 
 def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
@@ -292,7 +320,7 @@ def _name_first_gap(error: Exception, X: Any) -> Exception:
     """Say where samples hold no numbers, where an error of scikit-learn's does not; other errors stay as they are."""
     names = None
     if is_frame(X):
-        columns = {name: np.asarray(X[name]) for name in X.columns}
+        columns = {name: np.asarray(X[name]) for name in _names(X)}
         others = describe_others({str(name): kind_of_values(values) for name, values in columns.items()})
         if others:
             return ValueError(

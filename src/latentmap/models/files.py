@@ -315,7 +315,10 @@ def _build_module(
             with torch.device("meta"):
                 module = MODELS[config["model"]](**arguments).float()  # whatever the default dtype is
     except (TypeError, KeyError, ValueError, RuntimeError, OverflowError) as error:
-        raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({_one_line(error)}).") from error
+        said = _one_line(error).rstrip(".")
+        if own is not None:
+            raise ModelFileError(f"{folder} is of another network than the one given: {said}.") from error
+        raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({said}).") from error
     if module.sample_shape != preprocessing.tensor_shape:
         raise ModelFileError(
             f"{folder / _CONFIG} contradicts itself: image_shape {module.sample_shape} does not fit samples of shape "

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from latentmap.data.arrays import check_finite, missing_cells, number_classes
 from latentmap.data.dataset import Dataset, Split
-from latentmap.data.objects import as_array, frame_numbers, is_frame
+from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
@@ -49,12 +49,12 @@ class Seen:
         if (self.low, self.span) != (0.0, 1.0):
             X = X * self.span + self.low
         rows: Any = X.reshape(len(X), -1) if X.ndim > 2 and self._takes_rows() else X
-        names = getattr(self.model, "feature_names_in_", None)
+        names = names_of_fit(self.model)
         if names is None or self.columns is None:
             return np.asarray(self.model.transform(rows))
-        if lacking := [name for name in names if str(name) not in self.columns]:
+        if lacking := [name for name in names if name not in self.columns]:
             raise ValueError(f"X lacks the column(s) {listed(lacking)}, which fit saw.")
-        rows = rows[:, [self.columns.index(str(name)) for name in names]]
+        rows = rows[:, [self.columns.index(name) for name in names]]
         if self.frame is not None:
             rows = self.frame({name: rows[:, i] for i, name in enumerate(names)})
         with warnings.catch_warnings():  # they are in the order that fit saw
@@ -88,8 +88,8 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
         columns = None if X.reading is None or X.is_images else X.reading.columns
         return {title: Seen(model, X.sample_shape, columns) for title, model in named.items()}, X
     named, samples, columns = _of_last_step(named, X)
-    frame = type(samples) if is_frame(samples) else None
-    if frame:
+    frame = type(samples) if hasattr(samples, "dtypes") else None
+    if is_frame(samples):
         columns, samples = frame_numbers(samples, fitted_columns(named))
     samples = np.asarray(as_array(samples))
     if samples.ndim not in (2, 3, 4) or samples.dtype.kind not in "biuf" or not len(samples):
@@ -123,10 +123,10 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
 
 def fitted_columns(named: Mapping[str, Any]) -> list[str] | None:
     """The columns of a data frame that models saw, if all know theirs: those of any of them."""
-    known: list[Any] = [getattr(model, "feature_names_in_", None) for model in named.values()]
+    known = [names_of_fit(model) for model in named.values()]
     if not known or any(names is None for names in known):
         return None
-    return list(dict.fromkeys(str(name) for names in known for name in names))
+    return list(dict.fromkeys(name for names in known for name in names or ()))
 
 
 def take_one(model: Any, X: Any, y: Any) -> tuple[tuple[str, Any], Dataset]:

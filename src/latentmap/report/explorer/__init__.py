@@ -26,7 +26,7 @@ import latentmap
 from latentmap.analysis import TsneResult
 from latentmap.checks import check_number
 from latentmap.data.dataset import NO_LABEL, Dataset, choose_few
-from latentmap.data.objects import as_array, frame_numbers, is_frame
+from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
 from latentmap.data.tables import listed
 from latentmap.errors import OutputError, printable
 from latentmap.files import new_file
@@ -240,8 +240,8 @@ def _samples(named: Mapping[str, Any], given: Any) -> tuple[NDArray[Any], tuple[
         raise ValueError(f"X must hold at least one image or vector, got shape {X.shape}. Pass what fit saw.")
     if columns is None:
         return X, None
-    known = (getattr(model, "feature_names_in_", None) for model in named.values())
-    wanted = {tuple(map(str, names)) for names in known if names is not None} or {tuple(columns)}
+    known = map(names_of_fit, named.values())
+    wanted = {tuple(names) for names in known if names is not None} or {tuple(columns)}
     if len(wanted) > 1:
         raise ValueError("models must have been fitted on the same columns in the same order. Show them one by one.")
     (names,) = wanted

@@ -22,7 +22,8 @@ from latentmap.training import CodeFilm
 
 _TILE = 64  # pixels across, at most, of an image in a sheet
 _SHEET = 4096  # pixels across, at most, of a sheet: every browser holds these
-_QUALITY = 82  # of colour images, which would take four times the space without loss
+_QUALITY = 82  # of colour images where they are many, which would take four times the space without loss
+_LOSSLESS = 2**22  # numbers of colour images that are kept as they are: some megabytes at most
 _NEIGHBORS = 10
 _DIRECTIONS = 10  # of codes, for sliders and maps
 _FRAMES = 60  # of a film, at most
@@ -58,7 +59,7 @@ def sheets(images: NDArray[np.uint8]) -> dict[str, Any]:
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
     tiles = resize_images(images, height, width)
     across, each = _SHEET // width, (_SHEET // width) * (_SHEET // height)
-    made = []
+    made, exact = [], channels == 1 or tiles.size <= _LOSSLESS
     for start in range(0, len(tiles), each):
         some = tiles[start : start + each]
         columns = min(across, len(some))
@@ -69,7 +70,7 @@ def sheets(images: NDArray[np.uint8]) -> dict[str, Any]:
         sheet = sheet.reshape(rows * height, columns * width, channels)
         buffer = io.BytesIO()
         picture = Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
-        picture.save(buffer, "webp", quality=_QUALITY, lossless=channels == 1)
+        picture.save(buffer, "webp", quality=_QUALITY, lossless=exact)
         made.append(as_text(buffer.getvalue()))
     return {"tile": [height, width], "across": across, "each": each, "sheets": made}
 
@@ -93,7 +94,8 @@ def packed_model(
         if tsne is True and (found := embed_tsne(Z, n_samples=_LAID_OUT)) is not None:
             tsne = replace(found, rows=rows[found.rows])
     fitted = getattr(model, "_fitted", None)
-    unit = None if fitted is None else fitted.error_unit  # of what fit saw, as score has it, and not of these samples
+    # Of vectors what fit saw, as score has it, and not these samples; images have full brightness.
+    unit = None if fitted is None or X.ndim > 2 else fitted.error_unit
     errors = np.asarray(reconstruction_errors(model, X, unit=unit), np.float32)
     odd = None if labels is None else _disagreement(Z, labels)
     return {

@@ -31,6 +31,7 @@ def thumbnail_map(
     images: NDArray[Any] | None = None,
     *,
     medians: CodeMedians | None = None,
+    of_training: bool = False,
     unit: float = 255.0,
     seed: int = 0,
     ax: Axes | None = None,
@@ -45,6 +46,8 @@ def thumbnail_map(
         The samples of these codes; without them there are points only.
     medians : CodeMedians, optional
         Medians to name.
+    of_training : bool, default False
+        Whether these are of other codes, those of the training split, and the picture is to say so.
     unit : float, default 255
         Full brightness.
     seed : int, default 0
@@ -81,7 +84,8 @@ def thumbnail_map(
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
-    detail = " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores]))
+    marks = "named: medians of the training codes" if of_training and medians is not None else ""
+    detail = " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores, marks]))
     title(ax, f"The map: {plain(codes.title, 50)}", detail)
     legend(ax, codes, beside=False)
     named = [] if medians is None else mark_medians(ax, medians, codes.style_of(medians.classes))
@@ -163,19 +167,21 @@ def _draw_images(model: Measured, experiment: Experiment) -> Figure:
     """Its codes, with thumbnails."""
     codes, medians = experiment.code_map(model), experiment.medians[model.name]
     dataset = experiment.dataset
-    return thumbnail_map(codes, dataset.test.X, medians=medians, unit=float(dataset.unit))
+    return thumbnail_map(codes, dataset.test.X, medians=medians, of_training=True, unit=float(dataset.unit))
 
 
 def _draw_vectors(model: Measured, experiment: Experiment) -> Figure:
     """Its codes alone."""
-    return thumbnail_map(experiment.code_map(model), medians=experiment.medians[model.name])
+    return thumbnail_map(experiment.code_map(model), medians=experiment.medians[model.name], of_training=True)
 
 
 def _caption(model: Measured, experiment: Experiment) -> Caption:
     """Its words."""
     pictures = ", with test images at their places wherever there is room for one" * experiment.dataset.is_images
     schedule = ""
-    if OBJECTIVES[model.objective].keeps_neighbors and "epochs" in model.spec.params:
+    if not getattr(model.model, "best_epoch_", True):
+        schedule = f" No epoch was better than its start, which is PCA to {count(model.latent_dim, 'number')}."
+    elif OBJECTIVES[model.objective].keeps_neighbors and "epochs" in model.spec.params:
         schedule = (
             f" It learned to keep neighbours together, in {count(model.history[-1]['epoch'], 'epoch')}: a short "
             f'schedule. Autoencoder(model="residual", objective="{model.objective}") takes more on its own, and gives '

@@ -180,7 +180,10 @@ def vector_reconstructions(
     models = comparison.models
     n_bands = min(-(-len(comparison.X) // _ACROSS), max(1, _MOST_ROWS // len(models)), MOST_CLASSES // _ACROSS)
     chosen = largest(np.ones(len(comparison.X)), n_bands * _ACROSS)
-    names = short_names([comparison.names[i] for i in chosen], 20)
+    names = tuple(comparison.names[i] for i in chosen)
+    if all("\n" in name for name in names):
+        names = tuple(name.replace("\n", " ") for name in column_names(names)[0])
+    names = short_names(names, 20)
     blocks: list[list[tuple[str, list[_Plot]]]] = []  # rows of small plots, each row with its name
     for start in range(0, len(chosen), _ACROSS):
         some = list(zip(chosen, names, strict=True))[start : start + _ACROSS]
