@@ -6,7 +6,7 @@ together: reading stays sequential within a block, and a batch mixes samples fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,8 +16,7 @@ from torch import Tensor
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
-from latentmap.training.batches import Batches, BatchesBase, n_validation
-from latentmap.training.plan import TrainingPlan
+from latentmap.training.batches import BatchesBase, n_validation
 
 _BLOCK_BYTES = 2**20
 _WINDOW_BYTES = 96 * 2**20  # two are held: the one in use, and the next
@@ -145,21 +144,3 @@ class StreamedBatches(BatchesBase):
         """The samples of a block."""
         start = int(self._starts[number])
         return torch.from_numpy(self.region.read(start, start + int(self._sizes[number])))
-
-
-def make_batches(
-    samples: Tensor | FileRegion, preprocessing: Preprocessing, plan: TrainingPlan, *,
-    seed: int, validation_fraction: float, device: torch.device,
-) -> BatchesBase:  # fmt: skip
-    """The batches that a plan asks for, of samples in memory or in a file, as `FittedModel.for_training` has them."""
-    make: Callable[..., BatchesBase] = StreamedBatches if isinstance(samples, FileRegion) else Batches
-    return make(
-        samples,
-        preprocessing,
-        batch_size=plan.batch_size,
-        seed=seed,
-        validation_fraction=validation_fraction,
-        device=device,
-        augmentation=AUGMENTATIONS[plan.augmentation],
-        epochs=plan.epochs,
-    )
