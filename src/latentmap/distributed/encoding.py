@@ -235,19 +235,13 @@ Run = Callable[[Iterable[Part], "Job"], Iterator[Outcome]]
 class Job:
     """What each part is encoded with; it can be sent to where the work is done."""
 
-    model: Mapping[str, bytes]  # the files of its folder
+    autoencoder: Autoencoder
     options: ReadOptions
     output: Storage
 
     def start(self) -> Callable[[Part], Outcome]:
-        """Load the model; what encodes a part."""
-        from latentmap.estimator import Autoencoder
-
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in self.model.items():
-                (Path(folder) / name).write_bytes(content)
-            autoencoder = Autoencoder.load(folder)
-        return lambda part: encode_part(part, autoencoder, self.options, self.output)
+        """What encodes a part."""
+        return lambda part: encode_part(part, self.autoencoder, self.options, self.output)
 
 
 def run_here(parts: Iterable[Part], job: Job) -> Iterator[Outcome]:
@@ -293,11 +287,10 @@ def encode_parts(
     place = Storage(output if is_address(output) else os.path.abspath(output))  # noqa: PTH100
     with tempfile.TemporaryDirectory() as folder:
         autoencoder.save(Path(folder) / "model")
-        model = {path.name: path.read_bytes() for path in (Path(folder) / "model").iterdir()}
-    weights = hashlib.blake2b(model["model.safetensors"], digest_size=16).hexdigest()
+        weights = (Path(folder) / "model" / "model.safetensors").read_bytes()
     facts = {
         "format_version": _FORMAT,
-        "model": weights,
+        "model": hashlib.blake2b(weights, digest_size=16).hexdigest(),
         **({"refine": autoencoder.refine} if autoencoder.refine else {}),
         "source": found.state,
         "rows": found.n,
@@ -309,7 +302,7 @@ def encode_parts(
     n_unreadable = 0
     on_part(n_done, found.n, n_unreadable)
     options = replace(options, skip_bad=True, budget=2**63)
-    job = Job(model, replace(options, pixels=found.pixels(options)) if missing else options, place)
+    job = Job(autoencoder, replace(options, pixels=found.pixels(options)) if missing else options, place)
     sizes = {part.number: part.n for part in missing}
     faults = []
     for outcome in run(missing, job):
