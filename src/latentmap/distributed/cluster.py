@@ -29,7 +29,7 @@ def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
         yield ray
         return
     # Its workers may not wait for each other with a processor each, nor speak into the command's output.
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
         os.environ.setdefault(name, value)
     try:

@@ -246,33 +246,10 @@ def encode_parts(
     output: str,
     *,
     run: Run = run_here,
-    force: bool = False,
+    force: bool = False,  # begin again where codes of another model or source are
     on_part: Callable[[int, int, int], None] = lambda *_: None,  # rows done, all rows, rows that cannot be read
 ) -> tuple[int, int]:
-    """Write the codes of a source to a folder, those that are missing there; how many rows, and how many unreadable.
-
-    Parameters
-    ----------
-    autoencoder : Autoencoder
-        What encodes.
-    options : ReadOptions
-        How to read the source, as the model was fitted on.
-    source : str
-        Images or Parquet files.
-    output : str
-        A folder, or the address of one in object storage.
-    run : callable, optional
-        Who does it; by default this process.
-    force : bool, default False
-        Whether to begin again where the folder holds codes of another model or source.
-    on_part : callable, optional
-        Told of the progress.
-
-    Returns
-    -------
-    (int, int)
-        Rows of the source, and how many of them could not be read.
-    """
+    """Write those codes of a source that a folder lacks; how many rows there are, and how many are unreadable."""
     parts, state = find_parts(source if is_address(source) else os.path.abspath(source))  # noqa: PTH100  # patterns too
     n = sum(part.n for part in parts)
     place = Storage(output if is_address(output) else os.path.abspath(output))  # noqa: PTH100

@@ -49,12 +49,7 @@ def _is_marked(path: Path) -> bool:
 
 
 def export_onnx(path: str | os.PathLike[str], model: FittedModel, metadata: Mapping[str, Any]) -> float:
-    """Write ``encoder.onnx`` and ``decoder.onnx``, checked against PyTorch before they are put in place.
-
-    The encoder takes samples as `fit` saw them (uint8 for uint8 images, else float32), the decoder codes as float32;
-    both take any number of them at once. Returns the largest difference from PyTorch, of codes by their size; above
-    `TOLERANCE`, `ModelFileError` is raised and nothing written.
-    """
+    """Write ``encoder.onnx`` and ``decoder.onnx`` if they agree with PyTorch; the largest difference seen."""
     offset, scale = model.preprocessing.offset, model.preprocessing.scale
     if not model.preprocessing.is_images and (_MOST_ROUNDED * scale < np.finfo(np.float32).eps * np.abs(offset)).any():
         raise ModelFileError(
