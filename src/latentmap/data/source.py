@@ -309,10 +309,6 @@ class Samples(ABC):
         """The bytes of a sample."""
         return prod(self.sample_shape) * np.dtype(self.dtype).itemsize
 
-    def fingerprint(self) -> str | None:
-        """What changes when the content or its reading do; None where that cannot be told, and nothing can be kept."""
-        return f"{self.content} {self.reading} {self.pixels}" if self.content else None
-
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the samples at these ascending rows, piece by piece."""
