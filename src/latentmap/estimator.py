@@ -354,6 +354,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._become(new, problem)
 
     @property
+    def _model(self) -> FittedModel:
+        """The fitted model; scikit-learn's error where there is none."""
+        check_is_fitted(self, "module_")
+        return self._fitted
+
+    @property
     def _n_steps(self) -> int:
         """In how many steps codes are refined."""
         check_number("refine", self.refine, whole=True, least=0)
@@ -361,9 +367,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _recorded(self) -> FittedModel:
         """The fitted model, which then knows `refine` as it was set last."""
-        parameters = {**(self._fitted.info.get("parameters") or {}), "refine": self._n_steps}
-        self._fitted.info = {**self._fitted.info, "parameters": parameters}
-        return self._fitted
+        model = self._model
+        model.info = {**model.info, "parameters": {**(model.info.get("parameters") or {}), "refine": self._n_steps}}
+        return model
 
     def _parameters(self) -> dict[str, Any]:
         """Parameters by name, those too that the constructor of a subclass leaves as they are."""
@@ -428,8 +434,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.transform(X).shape
         (100, 2)
         """
-        check_is_fitted(self, "module_")
-        return self._fitted.encode(check_input(self, X, self.preprocessing_), self._n_steps)
+        return self._model.encode(check_input(self, X, self.preprocessing_), self._n_steps)
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Return the samples that codes stand for.
@@ -457,8 +462,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.inverse_transform([[0.5, -1.0]]).shape
         (1, 8, 8, 1)
         """
-        check_is_fitted(self, "module_")
-        return self._fitted.decode(check_codes(Z, self.latent_dim_))
+        return self._model.decode(check_codes(Z, self.latent_dim_))
 
     def sample(self, n: int = 1, *, random_state: int | np.random.RandomState | None = None) -> NDArray[np.floating]:
         """Return new samples, decoded from codes drawn at random.
@@ -496,9 +500,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.sample(3, random_state=0).shape
         (3, 8, 8, 1)
         """
-        check_is_fitted(self, "module_")
+        model = self._model
         check_number("n", n, whole=True)
-        return self._fitted.sample(int(n), draw_seed(random_state))
+        return model.sample(int(n), draw_seed(random_state))
 
     def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:  # noqa: ARG002
         """Return minus the reconstruction error of each sample: higher is better.
@@ -529,8 +533,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> int(scores.argmin())
         100
         """
-        check_is_fitted(self, "module_")
-        return -self._fitted.errors(check_input(self, X, self.preprocessing_), self._n_steps)
+        return -self._model.errors(check_input(self, X, self.preprocessing_), self._n_steps)
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return minus the mean squared error over samples: higher is better; see `score_samples`.
@@ -579,8 +582,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.get_feature_names_out().tolist()
         ['z1', 'z2']
         """
-        check_is_fitted(self, "module_")
-        return np.asarray([f"z{i}" for i in range(1, self.latent_dim_ + 1)], dtype=object)
+        return np.asarray([f"z{i}" for i in range(1, self._model.latent_dim + 1)], dtype=object)
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
@@ -610,7 +612,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ...     sorted(os.listdir(f"{folder}/model"))
         ['config.json', 'history.jsonl', 'model.safetensors']
         """
-        check_is_fitted(self, "module_")
         self._recorded().save(path, metadata)
 
     @classmethod
@@ -696,10 +697,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ...     ae.export_onnx(f"{folder}/onnx") < 1e-4
         True
         """
-        check_is_fitted(self, "module_")
         if self._n_steps:
             warnings.warn("files of ONNX hold the network alone: their codes are those of refine=0.", stacklevel=2)
-        return self._fitted.export_onnx(path)
+        return self._model.export_onnx(path)
 
     def describe_layers(self) -> Description:
         """Return the network's layers as data, for those who compute them without PyTorch.
@@ -717,8 +717,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> [layer["kind"] for layer in ae.describe_layers().facts["encoder"]]
         ['flatten', 'linear']
         """
-        check_is_fitted(self, "module_")
-        return self._fitted.describe_layers()
+        return self._model.describe_layers()
 
     def describe(self) -> dict[str, Any]:
         """Return what the fitted model is and how it was learned, as one flat table of facts.
@@ -732,7 +731,6 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> facts["model"], facts["n_train"], facts["n_validation"]
         ('dense', 90, 10)
         """
-        check_is_fitted(self, "module_")
         return self._recorded().describe()
 
     def _repr_html_inner(self) -> str:

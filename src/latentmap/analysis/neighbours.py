@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import mode
 from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -341,7 +342,5 @@ def cluster_accuracy(Z: NDArray[Any], labels: IntArray, *, seed: int = 0) -> flo
 
 def majority(votes: IntArray) -> tuple[IntArray, FloatArray]:
     """Return the most frequent value of each row (the smallest of equals) and its share of the row."""
-    counts = np.stack([np.bincount(row, minlength=int(votes.max()) + 1) for row in votes])
-    winners = counts.argmax(axis=1)
-    shares = counts[np.arange(len(votes)), winners] / votes.shape[1]
-    return winners.astype(np.int64), shares.astype(np.float32)
+    winners, counts = mode(votes, axis=1)
+    return winners.astype(np.int64), (counts / votes.shape[1]).astype(np.float32)

@@ -19,10 +19,9 @@ import typer
 
 from latentmap import __version__
 from latentmap.cli import bar, processes
-from latentmap.cli.explore_command import explore
 from latentmap.cli.info_commands import data, info
 from latentmap.cli.model_commands import decode, encode, evaluate, export
-from latentmap.cli.picture_commands import draw, generate, interpolate
+from latentmap.cli.picture_commands import draw, explore, generate, interpolate
 from latentmap.cli.report_command import report
 from latentmap.cli.training_commands import fit, sweep
 from latentmap.errors import LatentmapError, printable

@@ -1,7 +1,8 @@
-"""Commands that draw what models made of data: draw, generate and interpolate."""
+"""Commands that show what models made of data: draw, generate and interpolate write pictures, explore a page."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -81,12 +82,10 @@ def draw(
     starting()
     from latentmap.report.output import check_picture
 
-    *paths, source = sources
-    if not paths:
-        raise ValueError("MODEL... SOURCE must be at least one model folder and the data, got one. Name both.")
+    paths, source = _models_and_source(sources)
     check_picture(output)
     check_output(output, force=force, read=sources)
-    models, dataset = load_models([Path(path) for path in paths], source, limit=limit, data_dir=data_dir)
+    models, dataset = load_models(paths, source, limit=limit, data_dir=data_dir)
     Bar("drawing")
     from latentmap import plot
     from latentmap.analysis import PcaBaseline
@@ -245,3 +244,47 @@ def _name_sample(dataset: Dataset, row: int) -> str:
     known = [f"class {names[test.labels[row]]}"] if test.labels is not None and names else []
     known += [str(test.names[row])] if test.names is not None else [test.called(row)] if test.rows is not None else []
     return f"test sample {row}" + (f" ({', '.join(known)})" if known else "")
+
+
+def explore(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL... SOURCE",
+            help="Model folders, and the data to show: a built-in name, a folder of images, or a file.",
+        ),
+    ],
+    output: Annotated[Path, output_option("The page to write, .html.")],
+    limit: Annotated[
+        int, typer.Option("--limit", help="Show at most so many samples, evenly chosen.", min=2)
+    ] = 10_000,
+    data_dir: DataDir = None,
+    force: Force = False,
+) -> None:
+    """Write one page in which the latent space is touched: the networks run in it, and decode under the cursor.
+
+    It shows the test samples; of several models, it switches between their maps. It makes no request.
+
+    Example: **latentmap explore models/mnist mnist -o explorer.html**
+    """
+    starting()
+    paths, source = _models_and_source(sources)
+    if output.suffix not in (".html", ".htm"):
+        raise ValueError(f"output must end in .html, got {output.name}.")
+    check_output(output, force=force, read=sources)
+    from latentmap.report.explorer import explore as make
+    from latentmap.report.explorer import of_dataset
+
+    models, dataset = load_models(paths, source, data_dir=data_dir)
+    Bar("packing")
+    command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
+    make(models, **of_dataset(dataset), limit=limit, facts={"command": command}).save(output, overwrite=force)
+    answer(output)
+
+
+def _models_and_source(sources: list[str]) -> tuple[list[Path], str]:
+    """The model folders of a command, and the data after them."""
+    *paths, source = sources
+    if not paths:
+        raise ValueError("MODEL... SOURCE must be at least one model folder and the data, got one. Name both.")
+    return [Path(path) for path in paths], source

@@ -215,7 +215,9 @@ def _read_path(path: Path, options: ReadOptions) -> Read:
     """The samples of a file or a folder."""
     try:
         if path.is_dir():
-            return _read_folder(path, options)
+            if idx_images(path, "train") is not None:
+                return read_idx_folder(path, options)
+            return read_files(path, *walk(path), options)
         if not path.exists():
             raise DatasetError(_nothing_there(path))
         if not path.is_file():  # a pipe would be waited for without end
@@ -238,13 +240,6 @@ def _read_path(path: Path, options: ReadOptions) -> Read:
             f"{', '.join(sorted(READERS))}.{image}"
         )
     return read(path, options)
-
-
-def _read_folder(folder: Path, options: ReadOptions) -> Read:
-    """The samples of a folder: of images, unless it holds IDX or Parquet files and no images."""
-    if idx_images(folder, "train") is not None:
-        return read_idx_folder(folder, options)
-    return read_files(folder, *walk(folder), options)
 
 
 def read_files(
@@ -314,11 +309,11 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     parts = choose_rows(info.n, info.labels, info.is_test, options)
     notes = list(info.notes)
     n_bytes = sum(map(len, parts.values())) * samples.row_bytes
-    content = samples.fingerprint()
     # Whoever looks at the first test samples, as people do, sees all classes.
     shuffled = ("test",) if info.is_test is None or info.in_class_order else ()
-    if n_bytes > options.budget and info.reading.is_images and content is not None:
+    if n_bytes > options.budget and info.reading.is_images and samples.content:
         rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())
+        content = f"{samples.content} {samples.reading} {samples.pixels}"
         key = hashlib.blake2b(f"2 {content} {rows}".encode(), digest_size=16).hexdigest()
         notes.append(f"{n_bytes / 2**30:.2g} GiB of samples are more than may be held, and are read from the cache.")
         held, unreadable = store(samples, key, parts, shuffled, notes, options.bar)

@@ -283,7 +283,8 @@ class _ParquetCells:
 
 def _holds_arrays(field: Any) -> bool:
     """Whether a column holds arrays of numbers: lists of them, lists of such lists, or tensors."""
-    of, types = _storage(field.type), pyarrow().types
+    types = pyarrow().types
+    of = getattr(field.type, "storage_type", field.type)  # in which Arrow holds a type that extends it
     if not _is_list(of):
         return False
     while _is_list(of):
@@ -295,11 +296,6 @@ def _is_list(of: Any) -> bool:
     """Whether a type is that of lists."""
     types = pyarrow().types
     return bool(types.is_list(of) or types.is_large_list(of) or types.is_fixed_size_list(of))
-
-
-def _storage(of: Any) -> Any:
-    """The type in which Arrow holds one of its own or of others that extend it."""
-    return getattr(of, "storage_type", of)
 
 
 def _array_column(groups: _RowGroups, field: Any, where: str) -> NDArray[Any]:

@@ -33,44 +33,21 @@ _MIXED_SIZE = 64  # pixels: images of mixed sizes are brought to at most this
 
 @dataclass(frozen=True)
 class Reading:
-    """What was done to raw samples.
+    """What was done to raw samples; None is what does not apply."""
 
-    Parameters
-    ----------
-    height, width : int, optional
-        The size that images were brought to, in pixels; None for vectors.
-    channels : int, optional
-        1 for grey, 3 for colour, 4 for colour with opacity; None for vectors.
-    fit : {"crop", "pad", "stretch"}, default "crop"
-        How images of another shape came to that size: their middle, with black borders, or distorted.
-    low, high : float, optional
-        The pixel values that became black and white; None where they were bytes.
-    dtype : {"uint8", "float32", "float64"}, optional
-        How pixels are held: as bytes, 0 to 255, which None says too, or from 0 to 1 where they have more than 8 bits.
-        Vectors are float32, which None says too, or float64 where their digits are needed.
-    columns : tuple of str, optional
-        The columns of a table that are the features of its vectors, in order, or the one that holds its images, where
-        it was chosen.
-    label : str, optional
-        The column of a table that names the class.
-    missing : {"drop", "mean"}, optional
-        What became of missing numbers: their rows were left out, or the feature's mean was put in; None where such
-        data was refused.
-    means : tuple of float, optional
-        The mean of each feature of the training samples, to be put in.
-    """
-
-    height: int | None = None
+    height: int | None = None  # in pixels, that images were brought to
     width: int | None = None
-    channels: int | None = None
-    fit: Fit = "crop"
-    low: float | None = None
-    high: float | None = None
+    channels: int | None = None  # 1 for grey, 3 for colour, 4 for colour with opacity
+    fit: Fit = "crop"  # how images of another shape came to that size: their middle, with black borders, or distorted
+    low: float | None = None  # the pixel value that became black; None where they were bytes
+    high: float | None = None  # and the one that became white
+    # Pixels are held as bytes, which None says too, or from 0 to 1 where they have more than 8 bits; vectors as
+    # float32, which None says too, or as float64 where their digits are needed.
     dtype: Literal["uint8", "float32", "float64"] | None = None
-    columns: tuple[str, ...] | None = None
-    label: str | None = None
-    missing: Missing | None = None
-    means: tuple[float, ...] | None = None
+    columns: tuple[str, ...] | None = None  # of a table: the features of vectors, or the one chosen that holds images
+    label: str | None = None  # the column of a table that names the class
+    missing: Missing | None = None  # rows with gaps were left out, or had the feature's mean put in; None refused them
+    means: tuple[float, ...] | None = None  # of each feature in the training samples, to be put in
 
     @property
     def is_images(self) -> bool:
@@ -331,10 +308,6 @@ class Samples(ABC):
     def row_bytes(self) -> int:
         """The bytes of a sample."""
         return prod(self.sample_shape) * np.dtype(self.dtype).itemsize
-
-    def fingerprint(self) -> str | None:
-        """What changes when the content or its reading do; None where that cannot be told, and nothing can be kept."""
-        return f"{self.content} {self.reading} {self.pixels}" if self.content else None
 
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:

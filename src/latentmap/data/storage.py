@@ -54,12 +54,8 @@ class StoredFile:
 
     def open(self, mode: str = "rb") -> BinaryIO:  # noqa: ARG002  # as Path has it
         """The whole file, to be read from memory: one request, where seeking would make many."""
-        return io.BytesIO(self.read())
-
-    def read(self) -> bytes:
-        """Its content."""
         with _explained(self.path, DatasetError), self.filesystem.open_input_stream(self.path) as file:
-            return bytes(file.read())
+            return io.BytesIO(file.read())
 
     def seekable(self) -> Any:
         """Opened to be read here and there, as Parquet is."""
@@ -141,16 +137,23 @@ class Storage:
                 file.write(content)
             filesystem.move(temporary, place)
 
-    def read(self, name: str) -> bytes | None:
-        """The content of a file of this folder; None where there is none."""
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name in this folder."""
         from pyarrow import fs
 
         filesystem, path = self._found
         with _explained(f"{self.address}/{name}", DatasetError):
-            if filesystem.get_file_info(f"{path}/{name}").type != fs.FileType.File:
-                return None
-            with filesystem.open_input_stream(f"{path}/{name}") as file:
-                return bytes(file.read())
+            return bool(filesystem.get_file_info(f"{path}/{name}").type == fs.FileType.File)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file of this folder; None where there is none."""
+        if not self.has(name):
+            return None
+        with (
+            _explained(f"{self.address}/{name}", DatasetError),
+            self.filesystem.open_input_stream(f"{self.path}/{name}") as file,
+        ):
+            return bytes(file.read())
 
     def open(self, name: str) -> Any:
         """A file of this folder, to be read here and there."""
@@ -159,24 +162,14 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Remove a file of this folder, where it is there."""
-        if self.read_size(name) is not None:
-            filesystem, path = self._found
+        if self.has(name):
             with _explained(f"{self.address}/{name}", OutputError):
-                filesystem.delete_file(f"{path}/{name}")
+                self.filesystem.delete_file(f"{self.path}/{name}")
 
     def remove_folder(self, name: str) -> None:
         """Remove a folder of this one, where it is there."""
         with suppress(OSError):
             self.filesystem.delete_dir(f"{self.path}/{name}")
-
-    def read_size(self, name: str) -> int | None:
-        """How many bytes a file of this folder has; None where there is none."""
-        from pyarrow import fs
-
-        filesystem, path = self._found
-        with _explained(f"{self.address}/{name}", DatasetError):
-            info = filesystem.get_file_info(f"{path}/{name}")
-        return info.size if info.type == fs.FileType.File else None
 
 
 def cut(pattern: str) -> tuple[str, str]:

@@ -15,27 +15,21 @@ from latentmap.errors import LatentmapError, MissingExtraError
 from latentmap.models.fitted import CHUNK, chunks
 
 
-def load_ray() -> Any:
-    """Return the module ray."""
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError.of("several workers", "Ray", "ray") from error
-    return ray
-
-
 @contextmanager
 def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
     """Ray, connected to the cluster at an address, or to one on this machine that is stopped in the end.
 
     Where the program is connected already, that cluster is used, and left as it is.
     """
-    ray = load_ray()
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError.of("several workers", "Ray", "ray") from error
     if ray.is_initialized():
         yield ray
         return
     # Its workers may not wait for each other with a processor each, nor speak into the command's output.
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
         os.environ.setdefault(name, value)
     try:
@@ -61,16 +55,11 @@ def fit_each(num_workers: int, address: str | None) -> Callable[[Sequence[Any], 
 
     def fit_all(models: Sequence[Any], X: NDArray[Any]) -> Iterator[Any]:
         with cluster(num_workers, address) as ray:
-            task, samples = ray.remote(_fit), ray.put(np.asarray(X))
-            for ref in [task.remote(model, samples) for model in models]:
+            task, samples = ray.remote(_call), ray.put(np.asarray(X))
+            for ref in [task.remote(model, "fit", samples) for model in models]:
                 yield _got(ray, ref)
 
     return fit_all
-
-
-def _fit(model: Any, X: NDArray[Any]) -> Any:
-    """A model, fitted."""
-    return model.fit(X)
 
 
 class Spread:

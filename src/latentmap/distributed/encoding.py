@@ -80,47 +80,37 @@ class Part:
         return [as_utf8(name.as_posix())] * len(rows)
 
 
-@dataclass(frozen=True)
-class Source:
-    """The parts of a source, and what changes when it does."""
+def find_parts(source: str) -> tuple[list[Part], str]:
+    """The parts of images or Parquet files (an address, a pattern, a folder or a file); what changes when they do."""
+    folder, images, shards, _ = find_files(source)
+    if images:
+        cut = [images[i : i + _PART_IMAGES] for i in range(0, len(images), _PART_IMAGES)]
+        return [Part(number, folder, images=some, n=len(some)) for number, some in enumerate(cut)], digest_of(images)
+    parts: list[Part] = []
+    digest = hashlib.blake2b(digest_size=16)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        counts = list(pool.map(_group_sizes, shards))
+    for shard, sizes in zip(shards, counts, strict=True):
+        digest.update(state_of(shard).encode())
+        ends = np.cumsum([0, *sizes])
+        for groups in _cut(sizes):
+            start, stop = int(ends[groups.start]), int(ends[groups.stop])
+            parts.append(Part(len(parts), folder, shard=shard, groups=groups, start=start, n=stop - start))
+    if not parts:
+        raise DatasetError(f"{source} has no rows.")
+    return parts, digest.hexdigest()
 
-    parts: tuple[Part, ...]
-    n: int
-    state: str
 
-    @classmethod
-    def find(cls, source: str) -> Source:
-        """Those of images or Parquet files: an address, a pattern, a folder or a file."""
-        folder, images, shards, _ = find_files(source)
-        if images:
-            cut = [images[i : i + _PART_IMAGES] for i in range(0, len(images), _PART_IMAGES)]
-            parts = [Part(number, folder, images=some, n=len(some)) for number, some in enumerate(cut)]
-            return cls(tuple(parts), len(images), digest_of(images))
-        parts, n, digest = [], 0, hashlib.blake2b(digest_size=16)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            counts = list(pool.map(_group_sizes, shards))
-        for shard, sizes in zip(shards, counts, strict=True):
-            digest.update(state_of(shard).encode())
-            n += sum(sizes)
-            ends = np.cumsum([0, *sizes])
-            for groups in _cut(sizes):
-                start, stop = int(ends[groups.start]), int(ends[groups.stop])
-                parts.append(Part(len(parts), folder, shard=shard, groups=groups, start=start, n=stop - start))
-        if not n:
-            raise DatasetError(f"{source} has no rows.")
-        return cls(tuple(parts), n, digest.hexdigest())
-
-    def pixels(self, options: ReadOptions) -> tuple[float, float]:
-        """Which pixels are black and white, by a few images or files: of each part alone it might differ."""
-        first = self.parts[0]
-        images = [one for part in self.parts for one in part.images]
-        shards = list(dict.fromkeys(part.shard for part in self.parts if part.shard is not None))
-        some = [images[i] for i in _spread(len(images), _IMAGES_LOOKED_AT)]
-        few = [shards[i] for i in _spread(len(shards), _FILES_LOOKED_AT)]
-        try:
-            return read_files(first.folder, some, few, [], options)[0].pixels
-        except DatasetError:  # of damaged ones their parts will say more
-            return (options.reading or Reading()).pixel_range
+def _pixels(parts: Sequence[Part], options: ReadOptions) -> tuple[float, float]:
+    """Which pixels are black and white, by a few images or files: of each part alone it might differ."""
+    images = [one for part in parts for one in part.images]
+    shards = list(dict.fromkeys(part.shard for part in parts if part.shard is not None))
+    some = [images[i] for i in _spread(len(images), _IMAGES_LOOKED_AT)]
+    few = [shards[i] for i in _spread(len(shards), _FILES_LOOKED_AT)]
+    try:
+        return read_files(parts[0].folder, some, few, [], options)[0].pixels
+    except DatasetError:  # of damaged ones their parts will say more
+        return (options.reading or Reading()).pixel_range
 
 
 def _spread(n: int, most: int) -> list[int]:
@@ -235,19 +225,13 @@ Run = Callable[[Iterable[Part], "Job"], Iterator[Outcome]]
 class Job:
     """What each part is encoded with; it can be sent to where the work is done."""
 
-    model: Mapping[str, bytes]  # the files of its folder
+    autoencoder: Autoencoder
     options: ReadOptions
     output: Storage
 
     def start(self) -> Callable[[Part], Outcome]:
-        """Load the model; what encodes a part."""
-        from latentmap.estimator import Autoencoder
-
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in self.model.items():
-                (Path(folder) / name).write_bytes(content)
-            autoencoder = Autoencoder.load(folder)
-        return lambda part: encode_part(part, autoencoder, self.options, self.output)
+        """What encodes a part."""
+        return lambda part: encode_part(part, self.autoencoder, self.options, self.output)
 
 
 def run_here(parts: Iterable[Part], job: Job) -> Iterator[Outcome]:
@@ -262,63 +246,40 @@ def encode_parts(
     output: str,
     *,
     run: Run = run_here,
-    force: bool = False,
+    force: bool = False,  # begin again where codes of another model or source are
     on_part: Callable[[int, int, int], None] = lambda *_: None,  # rows done, all rows, rows that cannot be read
 ) -> tuple[int, int]:
-    """Write the codes of a source to a folder, those that are missing there; how many rows, and how many unreadable.
-
-    Parameters
-    ----------
-    autoencoder : Autoencoder
-        What encodes.
-    options : ReadOptions
-        How to read the source, as the model was fitted on.
-    source : str
-        Images or Parquet files.
-    output : str
-        A folder, or the address of one in object storage.
-    run : callable, optional
-        Who does it; by default this process.
-    force : bool, default False
-        Whether to begin again where the folder holds codes of another model or source.
-    on_part : callable, optional
-        Told of the progress.
-
-    Returns
-    -------
-    (int, int)
-        Rows of the source, and how many of them could not be read.
-    """
-    found = Source.find(source if is_address(source) else os.path.abspath(source))  # noqa: PTH100  # patterns too
+    """Write those codes of a source that a folder lacks; how many rows there are, and how many are unreadable."""
+    parts, state = find_parts(source if is_address(source) else os.path.abspath(source))  # noqa: PTH100  # patterns too
+    n = sum(part.n for part in parts)
     place = Storage(output if is_address(output) else os.path.abspath(output))  # noqa: PTH100
     with tempfile.TemporaryDirectory() as folder:
         autoencoder.save(Path(folder) / "model")
-        model = {path.name: path.read_bytes() for path in (Path(folder) / "model").iterdir()}
-    weights = hashlib.blake2b(model["model.safetensors"], digest_size=16).hexdigest()
+        weights = (Path(folder) / "model" / "model.safetensors").read_bytes()
     facts = {
         "format_version": _FORMAT,
-        "model": weights,
+        "model": hashlib.blake2b(weights, digest_size=16).hexdigest(),
         **({"refine": autoencoder.refine} if autoencoder.refine else {}),
-        "source": found.state,
-        "rows": found.n,
-        "parts": len(found.parts),
+        "source": state,
+        "rows": n,
+        "parts": len(parts),
     }
     there = _begin(place, facts, output, force=force)
-    missing = [part for part in found.parts if part.name not in there]
-    n_done = found.n - sum(part.n for part in missing)
+    missing = [part for part in parts if part.name not in there]
+    n_done = n - sum(part.n for part in missing)
     n_unreadable = 0
-    on_part(n_done, found.n, n_unreadable)
+    on_part(n_done, n, n_unreadable)
     options = replace(options, skip_bad=True, budget=2**63)
-    job = Job(model, replace(options, pixels=found.pixels(options)) if missing else options, place)
+    job = Job(autoencoder, replace(options, pixels=_pixels(parts, options)) if missing else options, place)
     sizes = {part.number: part.n for part in missing}
     faults = []
     for outcome in run(missing, job):
         n_done, n_unreadable = n_done + sizes[outcome.number], n_unreadable + outcome.n_unreadable
-        on_part(n_done, found.n, n_unreadable)
+        on_part(n_done, n, n_unreadable)
         faults += [outcome.fault] if outcome.fault else []
     if faults:
-        raise DatasetError(f"{len(faults)} of {len(found.parts)} parts of {source} cannot be encoded: {faults[0]}")
-    return found.n, _finish(place, found.parts)
+        raise DatasetError(f"{len(faults)} of {len(parts)} parts of {source} cannot be encoded: {faults[0]}")
+    return n, _finish(place, parts)
 
 
 def check_unreadable(n: int, n_unreadable: int, output: str, *, skip_bad: bool) -> str | None:

@@ -137,10 +137,12 @@ def fit_and_tell(
         if options.get("data_dir") is not None:
             options["data_dir"] = os.path.abspath(options["data_dir"])  # noqa: PTH100
         parameters = {**autoencoder.get_params(deep=False), "callbacks": (), "verbose": 0}
-        array = None if _is_named(source) else ray.put(_array_of(source))
-        work = _Work(
-            parameters, _absolute(source) if array is None else "", options, array, place, checkpoint_every, mailbox
-        )
+        if isinstance(source, (str, os.PathLike)):  # each worker reads it by itself
+            name, array = _absolute(source), None
+        else:
+            X = np.ascontiguousarray(source.train.X) if isinstance(source, Dataset) else source
+            name, array = "", ray.put(X)
+        work = _Work(parameters, name, options, array, place, checkpoint_every, mailbox)
         result = _run(ray, work, num_workers, callbacks, tell)
     if "model" not in result:
         raise TrainingError("the workers ended without a model. See Ray's logs (/tmp/ray/session_latest/logs).")
@@ -152,22 +154,12 @@ def fit_and_tell(
     return autoencoder._become(fitted, None), result["facts"]
 
 
-def _is_named(source: Any) -> bool:
-    """Whether a source is something that each worker reads by itself."""
-    return isinstance(source, (str, os.PathLike))
-
-
 def _absolute(source: str | os.PathLike[str]) -> str:
     """A path or pattern as workers find it, who start elsewhere; a name or an address as it is."""
     name = os.fspath(source)
     is_path = is_pattern(name) or (name not in BUILTIN_NAMES and Path(name).exists())
     # Links stay as they are.
     return os.path.abspath(name) if is_path and not is_address(name) else name  # noqa: PTH100
-
-
-def _array_of(source: Any) -> Any:
-    """The samples of a dataset, or an array as it is."""
-    return np.ascontiguousarray(source.train.X) if isinstance(source, Dataset) else source
 
 
 def _run(

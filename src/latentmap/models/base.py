@@ -138,6 +138,8 @@ class AutoencoderModule(nn.Module):
     """What else a network for no more than a few thousand vectors is built with."""
     keeps_components: ClassVar[bool] = True
     """Whether codes stay the principal components plus something, or are left to the encoder once it learns."""
+    begins_at_mean: ClassVar[bool] = False
+    """Whether a network without a linear path begins by drawing the mean sample; else a subclass may see to it."""
     is_foreign: ClassVar[bool] = False
     """Whether it is of the user's own layers, of which nothing is known."""
 
@@ -177,28 +179,40 @@ class AutoencoderModule(nn.Module):
     def start_from(self, start: Components) -> None:
         """Let an untrained network begin as principal component analysis, where it has a linear path.
 
-        A subclass sets its biases besides, so that a network without one begins by drawing the mean sample: training
-        then need not first find out what all samples have in common.
+        Where it `begins_at_mean`, one without begins by drawing the mean sample, or its colours where convolutions
+        draw: training then need not first find out what all samples have in common.
 
         Parameters
         ----------
         start : Components
             Of the training samples, as network input; `n_components` of them.
         """
+        if self.begins_at_mean:
+            first, last = _weighted(self.encoder)[0], _weighted(self.decoder)[-1]
+            mean = start.mean.flatten() if isinstance(last, nn.Linear) else start.mean.mean(dim=(1, 2))
+            last.bias.copy_(output_bias(mean, self.sample_shape))
+            if first.bias is not None:  # what comes in is centred
+                weight = first.weight if isinstance(first, nn.Linear) else first.weight.sum(dim=(2, 3))
+                first.bias.sub_(weight @ mean)
+        self._start_path(start)
+
+    @torch.no_grad()
+    def _start_path(self, start: Components) -> None:
+        """Let the linear path be principal component analysis, and what is beside it give nothing."""
         if self.linear is None:
             return
         analyse(self.linear.into, self.linear.out, start)
         if not self.keeps_components:
-            self._drawn = copy.deepcopy(_last_weighted(self.encoder).state_dict())
+            self._drawn = copy.deepcopy(_weighted(self.encoder)[-1].state_dict())
         for part in (self.encoder, self.decoder):
-            for parameter in _last_weighted(part).parameters():
+            for parameter in _weighted(part)[-1].parameters():
                 parameter.zero_()
 
     @torch.no_grad()
     def leave_start(self) -> None:
         """Leave the codes to the encoder, from random weights, where they end far worse tied to components."""
         if self.linear is not None and not self.keeps_components:
-            _last_weighted(self.encoder).load_state_dict(self._drawn)
+            _weighted(self.encoder)[-1].load_state_dict(self._drawn)
             for parameter in self.linear.into.parameters():
                 parameter.zero_()
 
@@ -212,10 +226,9 @@ class AutoencoderModule(nn.Module):
     def scale_codes(self, factors: Tensor) -> None:
         """Multiply each number of every code by a factor (latent_dim,) of its own; what a code stands for stays."""
         linear = [] if self.linear is None else [(self.linear.into, self.linear.out)]
-        first = next(layer for layer in self.decoder.modules() if isinstance(layer, _WEIGHTED))
-        for into, out in [(_last_weighted(self.encoder), first), *linear]:
-            into.weight.mul_(factors[:, None])  # type: ignore[operator]
-            into.bias.mul_(factors)  # type: ignore[operator]
+        for into, out in [(_weighted(self.encoder)[-1], _weighted(self.decoder)[0]), *linear]:
+            into.weight.mul_(factors[:, None])
+            into.bias.mul_(factors)
             out.weight.div_(factors)
 
     @torch.no_grad()
@@ -278,10 +291,9 @@ _STEP = 0.1  # standard deviations of a number, each way
 _WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
-def _last_weighted(part: nn.Module) -> nn.Module:
-    """The last layer with weights."""
-    *_, last = (layer for layer in part.modules() if isinstance(layer, _WEIGHTED))
-    return last
+def _weighted(part: nn.Module) -> list[Any]:
+    """The layers with weights, in order."""
+    return [layer for layer in part.modules() if isinstance(layer, _WEIGHTED)]
 
 
 class _Drawing(TorchFunctionMode):

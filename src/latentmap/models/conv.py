@@ -11,13 +11,11 @@ from latentmap.models._kernels.cells import reconstruct
 from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import (
     AutoencoderModule,
-    Components,
     Recipe,
     SampleShape,
     check_image_shape,
     check_positive,
     n_values,
-    output_bias,
     output_layers,
     path_config,
 )
@@ -59,6 +57,7 @@ class ConvAutoencoder(AutoencoderModule):
     recipe: ClassVar[Recipe] = Recipe(batch_size=48, learning_rate=0.15, n_steps=2300, one_thread=True)
     images_only: ClassVar[bool] = True
     convolves: ClassVar[bool] = True
+    begins_at_mean: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -127,13 +126,6 @@ class ConvAutoencoder(AutoencoderModule):
             return {}
         known = latent_dim == _BOTTLENECK * n_values(_halvings(sample_shape)[-1])
         return {} if known else path_config(sample_shape, latent_dim)
-
-    @torch.no_grad()
-    def start_from(self, start: Components) -> None:
-        """Draw the mean colour, or be principal component analysis; see the base class."""
-        *_, last = (layer for layer in self.decoder.children() if isinstance(layer, nn.ConvTranspose2d))
-        last.bias.copy_(output_bias(start.mean.mean(dim=(1, 2)), self.sample_shape))  # type: ignore[union-attr]
-        super().start_from(start)
 
 
 def _halvings(sample_shape: SampleShape) -> list[tuple[int, ...]]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import nn
 
 from latentmap.models.base import (
     AutoencoderModule,
-    Components,
     SampleShape,
     check_sizes,
     mlp,
     n_values,
-    output_bias,
     output_layers,
     path_config,
 )
@@ -53,6 +50,8 @@ class DenseAutoencoder(AutoencoderModule):
     (torch.Size([5, 2]), 284226)
     """
 
+    begins_at_mean: ClassVar[bool] = True
+
     def __init__(
         self,
         sample_shape: SampleShape = (1, 32, 32),
@@ -76,14 +75,3 @@ class DenseAutoencoder(AutoencoderModule):
         """Images as 2 numbers are what this network is known for; everything else has a linear path beside it."""
         known = len(sample_shape) == 3 and latent_dim in (None, 2)
         return {} if known else path_config(sample_shape, latent_dim or 2)
-
-    @torch.no_grad()
-    def start_from(self, start: Components) -> None:
-        """Centre the input, and draw the mean sample or be principal component analysis; see the base class."""
-        mean = start.mean.flatten()
-        first, *_, last = (
-            layer for part in (self.encoder, self.decoder) for layer in part.children() if isinstance(layer, nn.Linear)
-        )
-        first.bias.sub_(first.weight @ mean)
-        last.bias.copy_(output_bias(mean, self.sample_shape))
-        super().start_from(start)

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-import latentmap
 from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
 from latentmap.models.base import AutoencoderModule, lay_out
@@ -312,12 +311,7 @@ class FittedModel:
         """Write the network and its preprocessing as ONNX; the largest difference from PyTorch."""
         from latentmap.models.onnx import export_onnx
 
-        metadata = {
-            "latentmap_version": latentmap.__version__,
-            "model": self.name,
-            "classes": self.metadata.get("class_names") or [],
-        }
-        return export_onnx(path, self, metadata)
+        return export_onnx(path, self)
 
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:

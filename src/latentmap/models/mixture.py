@@ -56,7 +56,7 @@ class CodeMixture:
         covariances = mixture.covariances_
         factors = np.linalg.cholesky(covariances) if full else np.stack([np.diag(c**0.5) for c in covariances])
         numbers = (mixture.weights_, mixture.means_ * scale + offset, factors * scale)
-        return cls(*(_as_kept(values) for values in numbers))
+        return cls(*(values.astype(np.float32).astype(np.float64) for values in numbers))  # as a model file has them
 
     def sample(self, n: int, seed: int) -> NDArray[np.float32]:
         """Return n new codes: float32, shape (n, latent_dim)."""
@@ -86,8 +86,3 @@ class CodeMixture:
         if arrays["weights"].min() < 0 or arrays["weights"].sum() <= 0:
             raise ValueError("weights")
         return cls(*(np.asarray(arrays[name], np.float64) for name in shapes))
-
-
-def _as_kept(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Numbers as a model file gives them back: those of float32."""
-    return values.astype(np.float32).astype(np.float64)

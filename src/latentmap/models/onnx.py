@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+import latentmap
 from latentmap.errors import MissingExtraError, ModelFileError
 from latentmap.files import holds_only, new_folder, read_folder
 from latentmap.models.layers import Description, Layer
@@ -48,13 +49,8 @@ def _is_marked(path: Path) -> bool:
         return content.find(_MARK.encode()) >= 0
 
 
-def export_onnx(path: str | os.PathLike[str], model: FittedModel, metadata: Mapping[str, Any]) -> float:
-    """Write ``encoder.onnx`` and ``decoder.onnx``, checked against PyTorch before they are put in place.
-
-    The encoder takes samples as `fit` saw them (uint8 for uint8 images, else float32), the decoder codes as float32;
-    both take any number of them at once. Returns the largest difference from PyTorch, of codes by their size; above
-    `TOLERANCE`, `ModelFileError` is raised and nothing written.
-    """
+def export_onnx(path: str | os.PathLike[str], model: FittedModel) -> float:
+    """Write ``encoder.onnx`` and ``decoder.onnx`` if they agree with PyTorch; the largest difference seen."""
     offset, scale = model.preprocessing.offset, model.preprocessing.scale
     if not model.preprocessing.is_images and (_MOST_ROUNDED * scale < np.finfo(np.float32).eps * np.abs(offset)).any():
         raise ModelFileError(
@@ -62,8 +58,8 @@ def export_onnx(path: str | os.PathLike[str], model: FittedModel, metadata: Mapp
             "them apart. Fit the model on X minus its mean."
         )
     runtime, description = _require_onnx(), model.describe_layers()
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
-    texts = {_MARK: "", **texts}
+    classes = json.dumps(model.metadata.get("class_names") or [])
+    texts = {_MARK: latentmap.__version__, "model": model.name, "classes": classes}
     with new_folder(path, is_ours=is_export_folder) as folder:
         write_graph(folder / ENCODER, Graph(description).encoder(raw=model.preprocessing.is_raw), texts)
         write_graph(folder / DECODER, Graph(description).decoder(), texts)

@@ -17,7 +17,6 @@ from latentmap.models.base import (
     SampleShape,
     check_positive,
     n_values,
-    output_bias,
     output_layers,
     path_config,
 )
@@ -101,6 +100,7 @@ class ResidualAutoencoder(AutoencoderModule):
         few_vectors_exponent=2 / 3,
     )
     convolves: ClassVar[bool] = True
+    begins_at_mean: ClassVar[bool] = True
     config_of_maps: ClassVar[Mapping[str, Any]] = {"width": _WIDTH_OF_MAPS}
     config_of_few_vectors: ClassVar[Mapping[str, Any]] = {"width": _WIDTH_OF_FEW_VECTORS}
 
@@ -147,18 +147,11 @@ class ResidualAutoencoder(AutoencoderModule):
 
     @torch.no_grad()
     def start_from(self, start: Components) -> None:
-        """Centre the input, and draw the mean sample, or its colours where convolutions draw; see the base class."""
-        mean, shape = start.mean, self.sample_shape
+        """Draw exactly the mean to begin with: then data without variation is learned exactly; see the base class."""
         *_, drawing = (
             layer for layer in self.decoder.children() if isinstance(layer, (nn.Linear, nn.ConvTranspose2d))
         )
-        drawing.weight.zero_()  # exactly the mean, to begin with: then data without variation is learned exactly
-        if isinstance(drawing, nn.ConvTranspose2d):
-            drawing.bias.copy_(output_bias(mean.mean(dim=(1, 2)), shape))  # type: ignore[union-attr]
-        else:
-            drawing.bias.copy_(output_bias(mean.flatten(), shape))
-            first = next(layer for layer in self.encoder.children() if isinstance(layer, nn.Linear))
-            first.bias.sub_(first.weight @ mean.flatten())
+        drawing.weight.zero_()
         super().start_from(start)
 
 

@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
-import torch
 from torch import nn
 
 from latentmap.models.base import (
     AutoencoderModule,
-    Components,
     Recipe,
     SampleShape,
     check_image_shape,
     check_sizes,
     n_values,
-    output_bias,
     output_layers,
     path_config,
 )
@@ -61,6 +58,7 @@ class StridedAutoencoder(AutoencoderModule):
     keeps_components: ClassVar[bool] = False
     images_only: ClassVar[bool] = True
     convolves: ClassVar[bool] = True
+    begins_at_mean: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -91,16 +89,6 @@ class StridedAutoencoder(AutoencoderModule):
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """Always a linear path where its matrices are of a sensible size."""
         return path_config(sample_shape, latent_dim or 64)
-
-    @torch.no_grad()
-    def start_from(self, start: Components) -> None:
-        """Draw the mean colour, or be principal component analysis; see the base class."""
-        mean = start.mean.mean(dim=(1, 2))
-        first, *_ = (layer for layer in self.encoder.children() if isinstance(layer, nn.Conv2d))
-        *_, last = (layer for layer in self.decoder.children() if isinstance(layer, nn.ConvTranspose2d))
-        first.bias.sub_(first.weight.sum(dim=(2, 3)) @ mean)  # type: ignore[union-attr]
-        last.bias.copy_(output_bias(mean, self.sample_shape))  # type: ignore[union-attr]
-        super().start_from(start)
 
 
 def _halvings(shape: SampleShape, widths: Sequence[int]) -> list[SampleShape]:

@@ -274,19 +274,16 @@ def write_explorer(
                 explored[model.title] = model
     if not explored:
         return False
+    # Films that began with the first epoch: a model that was kept has none, and one resumed only its end.
+    whole = {name: film for name, film in films.items() if film.epochs[:1] == [0]}
     explore(
         {title: model.model for title, model in explored.items()},
         **of_dataset(experiment.dataset),
-        films={title: films[model.name] for title, model in explored.items() if is_whole(films.get(model.name))},
+        films={title: whole[model.name] for title, model in explored.items() if model.name in whole},
         tsne={title: tsne for title, model in explored.items() if tsne and model.short == tsne.title},
         facts={"command": command} if command else {},
     ).save(path)
     return True
-
-
-def is_whole(film: CodeFilm | None) -> bool:
-    """Whether a film began with the first epoch: a model that was kept has none, and one resumed only its end."""
-    return film is not None and film.epochs[:1] == [0]
 
 
 def make_figures(

@@ -15,9 +15,13 @@ from latentmap.analysis import Evaluation, PcaBaseline
 from latentmap.data.dataset import Dataset
 from latentmap.errors import CheckpointError, ModelFileError, count
 from latentmap.estimator import Autoencoder
+from latentmap.models import MODELS
+from latentmap.models.base import Recipe
 from latentmap.models.files import is_model_folder
 from latentmap.training import OBJECTIVES
 from latentmap.training.checkpoints import check_settings, remove_checkpoint
+from latentmap.training.objectives import make_objective
+from latentmap.training.plan import auto_batch_size, auto_epochs
 
 _CHECKPOINT = ".checkpoint"
 
@@ -61,11 +65,6 @@ _MAP_SHARE, _COLOUR_SHARE = 1 / 2, 1 / 8
 
 def short_schedule(model: str, objective: str, share: float, n_train: int) -> int:
     """Return so large a share of the epochs that an architecture would be given; a map of few samples gets less."""
-    from latentmap.models import MODELS
-    from latentmap.models.base import Recipe
-    from latentmap.training.objectives import make_objective
-    from latentmap.training.plan import auto_batch_size, auto_epochs
-
     recipe = replace(make_objective(objective, None).adapt(MODELS[model].recipe), steps_exponent=Recipe.steps_exponent)
     return max(1, round(share * auto_epochs(recipe, n_train, auto_batch_size(recipe, n_train))))
 

@@ -115,7 +115,7 @@ class Checkpoints:
 def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
     """Return whether a folder holds a checkpoint."""
     if is_address(folder):
-        return Storage(str(folder)).read_size(_NAME) is not None
+        return Storage(str(folder)).has(_NAME)
     return (Path(folder) / _NAME).is_file()
 
 

@@ -12,7 +12,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch import nn
 
 import latentmap
 from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
+from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, choose_model
@@ -30,7 +31,7 @@ from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, streamed
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.training.augmentation import AUGMENTATIONS
-from latentmap.training.batches import BatchesBase
+from latentmap.training.batches import Batches, BatchesBase
 from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
@@ -38,7 +39,7 @@ from latentmap.training.objectives import Objective, make_objective
 from latentmap.training.plan import resolve
 from latentmap.training.ranks import Ranks
 from latentmap.training.runtime import PRECISIONS, choose_device
-from latentmap.training.streamed import make_batches
+from latentmap.training.streamed import StreamedBatches
 
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 16  # samples
@@ -187,13 +188,17 @@ def learn(
         model.recall_some()
     described = {name: parameters[name] for name in ("objective", "objective_params")}
     goes_on = all(model.info.get(name) == value for name, value in described.items())
-    batches = make_batches(
-        model.for_training(samples),
+    data = model.for_training(samples)
+    kind: Callable[..., BatchesBase] = StreamedBatches if isinstance(data, FileRegion) else Batches
+    batches = kind(
+        data,
         model.preprocessing,
-        plan,
+        batch_size=plan.batch_size,
         seed=model.seed + model.n_iter,  # each piece in an order of its own
         validation_fraction=0.0 if piecewise else parameters["validation_fraction"],
         device=device,
+        augmentation=AUGMENTATIONS[plan.augmentation],
+        epochs=plan.epochs,
     )
     speaks = parameters["verbose"] and batches.ranks.is_first
     result = train(

@@ -150,7 +150,7 @@ def train(
             training.run(checkpoints, stops)
             if training.keeps_start and not module.keeps_components and batches.n_validation:
                 # The path alone: a network may not begin from a mean twice.
-                AutoencoderModule.start_from(module, batches.components(module.n_components, of_all=True))
+                module._start_path(batches.components(module.n_components, of_all=True))
                 batches.ranks.align(module)
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # PyTorch's words for a batch of one

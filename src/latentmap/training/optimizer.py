@@ -25,6 +25,9 @@ _POLAR_EXPRESS = (
 # learn as well as the whole. More of them make the step longer along what they have in common: four of 64 rows learn
 # far worse than two of 128, and the whole of 256 hardly better; ``docs/decisions`` has the figures.
 _MOST_WHOLE, _MOST_ROWS = 64, 128  # rows: of a matrix taken whole, and of a block
+_MOMENTUM = 0.9  # the decay of the running mean of the matrices' gradients
+_BETAS = (0.9, 0.99)  # Adam's decays, for the vectors
+_VECTOR_RATIO = 0.1  # the vectors' learning rate over that of the matrices
 _LEAST_SQUARE = 1e-37  # of a row's length, for its squares to be numbers of float32
 # Networks with no more numbers than this in their matrices are held up by the number of operations: see `_Pack`.
 _FEW_NUMBERS = 2**14
@@ -36,8 +39,7 @@ class Muon:
     A parameter of two or more dimensions is read as the matrix (shape[0], everything else). Its Nesterov momentum is
     replaced by (nearly) its polar factor, all singular values of order one, scaled by ``sqrt(rows / columns)``: a step
     changes the layer's output by `lr` whatever the layer's width. Matrices with more than 64 rows are taken in blocks
-    of rows, two or more. Vectors (biases, the weights of normalization layers) take an Adam step of
-    ``vector_ratio * lr``.
+    of rows, two or more. Vectors (biases, the weights of normalization layers) take an Adam step of a tenth of `lr`.
 
     It is no `torch.optim.Optimizer`: making the first one of those imports PyTorch's compiler, which takes seconds.
 
@@ -48,18 +50,9 @@ class Muon:
     D. P. Kingma and J. Ba (2015), "Adam: A method for stochastic optimization", algorithm 1.
     """
 
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float,
-        *,
-        momentum: float = 0.9,  # the decay of the running mean of the matrices' gradients
-        vector_ratio: float = 0.1,  # the vectors' learning rate over `lr`
-        betas: tuple[float, float] = (0.9, 0.99),  # Adam's decays, for the vectors
-        weight_decay: float = 0.0,  # each step first takes `lr * weight_decay` of the matrices away
-    ) -> None:
+    def __init__(self, params: Iterable[Tensor], lr: float, *, weight_decay: float = 0.0) -> None:
         self.lr = lr
-        self.momentum, self.vector_ratio, self.betas, self.weight_decay = momentum, vector_ratio, betas, weight_decay
+        self.weight_decay = weight_decay  # each step first takes `lr * weight_decay` of the matrices away
         params = list(params)
         self._matrices = [p for p in params if p.ndim >= 2]
         self._vectors = [p for p in params if p.ndim < 2]
@@ -101,12 +94,12 @@ class Muon:
         if self._pack is not None and len(used) == len(self._matrices):
             if self.weight_decay:
                 torch._foreach_mul_(self._matrices, 1 - self.lr * self.weight_decay)
-            torch._foreach_add_(self._matrices, self._pack.directions(self.momentum), alpha=-self.lr)
+            torch._foreach_add_(self._matrices, self._pack.directions(), alpha=-self.lr)
             return
         params, means = (list(column) for column in zip(*used, strict=True))
         grads = [p.grad for p in params if p.grad is not None]
-        torch._foreach_lerp_(means, grads, 1 - self.momentum)
-        ahead = torch._foreach_lerp(grads, means, self.momentum)
+        torch._foreach_lerp_(means, grads, 1 - _MOMENTUM)
+        ahead = torch._foreach_lerp(grads, means, _MOMENTUM)
         if self.weight_decay:
             torch._foreach_mul_(params, 1 - self.lr * self.weight_decay)
 
@@ -134,7 +127,7 @@ class Muon:
             return
         params, means, squares = (list(column) for column in zip(*used, strict=True))
         grads = [p.grad for p in params if p.grad is not None]
-        first, second = self.betas
+        first, second = _BETAS
         torch._foreach_lerp_(means, grads, 1 - first)
         torch._foreach_mul_(squares, second)
         torch._foreach_addcmul_(squares, grads, grads, 1 - second)
@@ -142,7 +135,7 @@ class Muon:
         roots = torch._foreach_sqrt(squares)
         torch._foreach_div_(roots, (1 - second**n) ** 0.5)
         torch._foreach_add_(roots, 1e-8)
-        torch._foreach_addcdiv_(params, means, roots, -self.vector_ratio * self.lr / (1 - first**n))
+        torch._foreach_addcdiv_(params, means, roots, -_VECTOR_RATIO * self.lr / (1 - first**n))
 
 
 class _Pack:
@@ -177,11 +170,11 @@ class _Pack:
         """One part for each matrix."""
         return torch.split(flat, self._sizes)
 
-    def directions(self, momentum: float) -> list[Tensor]:
+    def directions(self) -> list[Tensor]:
         """Move the momenta by the present gradients; the scaled polar factors of what comes next, parameter-shaped."""
         grads = torch.cat([p.grad.flatten() for p in self._matrices if p.grad is not None])
-        self._momentum.lerp_(grads, 1 - momentum)
-        torch.lerp(grads, self._momentum, momentum, out=self._ahead[:-1])
+        self._momentum.lerp_(grads, 1 - _MOMENTUM)
+        torch.lerp(grads, self._momentum, _MOMENTUM, out=self._ahead[:-1])
         batch = self._ahead.index_select(0, self._places.flatten()).view(self._places.shape)
         flat = orthogonalize(batch).flatten().index_select(0, self._back).mul_(self._scales)
         return [part.view(p.shape) for part, p in zip(self._split(flat), self._matrices, strict=True)]

@@ -6,7 +6,7 @@ together: reading stays sequential within a block, and a batch mixes samples fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,8 +16,7 @@ from torch import Tensor
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
-from latentmap.training.batches import Batches, BatchesBase, n_validation
-from latentmap.training.plan import TrainingPlan
+from latentmap.training.batches import BatchesBase, n_validation
 
 _BLOCK_BYTES = 2**20
 _WINDOW_BYTES = 96 * 2**20  # two are held: the one in use, and the next
@@ -93,33 +92,26 @@ class StreamedBatches(BatchesBase):
         blocks = self._training[torch.randperm(len(self._training), generator=generator).numpy()]
         windows = [blocks[i : i + self._per_window] for i in range(0, len(blocks), self._per_window)]
         orders = [torch.randperm(int(self._sizes[window].sum()), generator=generator) for window in windows]
-        # Batches as near-equal as those of data in memory.
+        # Batches as near-equal as those of data in memory, each of what comes next in one window's order or more.
         small, n_larger = divmod(self.n_train, self.n_batches)
-        sizes = [small + (number < n_larger) for number in range(self.n_batches)]
-        skipped = sum(sizes[:start])
-        first = 0
-        while first < len(windows) and skipped >= len(orders[first]):
-            skipped -= len(orders[first])
-            first += 1
-        held = self._windows(windows[first:])
-        window = order = numbers = torch.empty(0, dtype=torch.int64)
-        position = 0
-        for size in sizes[start:]:
-            pieces: list[Tensor] = []
-            rows: list[Tensor] = []
-            missing = size
-            while missing:
-                if position == len(order):
-                    window, order, position = next(held), orders[first], skipped
-                    numbers = torch.cat([self._rows(block) for block in windows[first]])
-                    first, skipped = first + 1, 0
-                taken = order[position : position + missing]
-                pieces.append(window.index_select(0, taken))
+        bounds = np.cumsum([0, *(small + (number < n_larger) for number in range(self.n_batches))])
+        position, ends = bounds[start], bounds[start + 1 :]
+        stops = np.cumsum([len(order) for order in orders])
+        first = int(np.searchsorted(stops, position, side="right"))
+        kept = (windows[first:], orders[first:], stops[first:], self._windows(windows[first:]))
+        rows: list[Tensor] = []
+        pieces: list[Tensor] = []
+        for blocks, order, stop, window in zip(*kept, strict=True):
+            numbers = torch.cat([self._rows(block) for block in blocks])
+            cuts = ends[(ends > position) & (ends <= stop)] - position
+            *whole, rest = torch.tensor_split(order[position - stop :], cuts.tolist())
+            for taken in [*whole, rest]:
                 rows.append(numbers.index_select(0, taken))
-                position += len(taken)
-                missing -= len(taken)
-            batch = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-            yield torch.cat(rows), self.preprocessing.to_input(self._own(batch).to(self.device))
+                pieces.append(window.index_select(0, taken))
+                if taken is not rest:
+                    yield torch.cat(rows), self.preprocessing.to_input(self._own(torch.cat(pieces)).to(self.device))
+                    rows, pieces = [], []
+            position = stop
 
     def _windows(self, windows: list[np.ndarray]) -> Iterator[Tensor]:
         """The samples of each window in turn, the next one being read meanwhile; good until the one after is asked."""
@@ -152,21 +144,3 @@ class StreamedBatches(BatchesBase):
         """The samples of a block."""
         start = int(self._starts[number])
         return torch.from_numpy(self.region.read(start, start + int(self._sizes[number])))
-
-
-def make_batches(
-    samples: Tensor | FileRegion, preprocessing: Preprocessing, plan: TrainingPlan, *,
-    seed: int, validation_fraction: float, device: torch.device,
-) -> BatchesBase:  # fmt: skip
-    """The batches that a plan asks for, of samples in memory or in a file, as `FittedModel.for_training` has them."""
-    make: Callable[..., BatchesBase] = StreamedBatches if isinstance(samples, FileRegion) else Batches
-    return make(
-        samples,
-        preprocessing,
-        batch_size=plan.batch_size,
-        seed=seed,
-        validation_fraction=validation_fraction,
-        device=device,
-        augmentation=AUGMENTATIONS[plan.augmentation],
-        epochs=plan.epochs,
-    )
