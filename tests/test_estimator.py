@@ -1357,3 +1357,22 @@ def test_a_first_piece_that_is_too_small_is_said():
     X = np.random.default_rng(0).normal(size=(4, 9))
     with pytest.warns(UserWarning, match="the first piece has 4 samples, from which codes of 6 numbers cannot start"):
         Autoencoder("linear", 6, random_state=0).partial_fit(X)
+
+
+def test_what_is_no_array_of_samples_is_refused_at_once(digits):
+    class Endless(torch.utils.data.Dataset):
+        def __len__(self):
+            return 30
+
+        def __getitem__(self, row):
+            return torch.zeros(1, 8, 8), row % 3
+
+    with pytest.raises(TypeError, match=r"got Endless\. Read it by load_dataset, and pass its train\.X"):
+        Autoencoder(epochs=1).fit(Endless())
+
+
+def test_masks_are_said_to_be_in_other_units_than_bytes():
+    X = np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)
+    ae = Autoencoder(epochs=1, random_state=0).fit(X)
+    with pytest.warns(UserWarning, match="got 0 to 1: these are taken as almost black images. Multiply X by 255"):
+        ae.transform(X > 100)

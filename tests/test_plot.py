@@ -4,9 +4,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_wine
@@ -373,3 +375,17 @@ def test_what_is_strange_is_what_anomaly_score_says(wine):
     scores = ae.anomaly_score(part)
     np.testing.assert_array_equal(shown.rows, np.argsort(-scores, kind="stable")[:5])
     np.testing.assert_allclose(shown.models[0].errors, np.sort(scores)[::-1][:5], rtol=1e-4)
+
+
+def test_arrow_tables_are_taken_by_name(frame):
+    table = pa.Table.from_pandas(frame)
+    model = quick().fit(table)
+    turned = table.select(table.column_names[::-1])
+    np.testing.assert_array_equal(plot.map(model, turned).shown.Z, model.transform(table))
+    assert load_dataset(table).reading.columns == tuple(table.column_names)
+
+
+def test_medians_of_training_codes_are_named_as_such(ae, digits):
+    for given, said in (((digits,), True), ((digits.test.X, digits.test.labels), False)):
+        texts = " ".join(text.get_text() for text in plot.map(ae, *given).findobj(Text))
+        assert ("medians of the training codes" in texts) == said

@@ -40,6 +40,12 @@ def test_pairs_join_different_classes_the_same_way_each_time(n_classes):
     assert (pairs != choose_pairs(labels, 100, seed=1)).any()
 
 
+def test_pairs_of_few_classes_are_different_while_they_can_be():
+    labels = np.arange(60) % 3
+    pairs = [frozenset(labels[pair].tolist()) for pair in choose_pairs(labels, 60, n_pairs=3)]
+    assert len(set(pairs)) == 3
+
+
 @pytest.mark.parametrize("labels", [None, np.zeros(5, dtype=np.int64)])
 def test_pairs_without_classes_join_different_samples(labels):
     pairs = choose_pairs(labels, 5)

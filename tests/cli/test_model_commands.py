@@ -41,7 +41,8 @@ def test_fit_writes_the_model_that_the_estimator_would(latentmap, tmp_path, digi
     np.testing.assert_array_equal(loaded.transform(digits8.test.images), wanted.transform(digits8.test.images))
     assert re.fullmatch(
         f"latentmap: linear with 3 numbers: validation loss {loaded.history_[0]['valid_loss']:.4g} after 2 epochs in "
-        r"\d+ s. Next: latentmap evaluate models/m digits\n",
+        r"\d+ s, that of its start, which is PCA: no epoch was better by more than noise. Next: latentmap evaluate "
+        r"models/m digits\n",
         done.err,
     )
     assert loaded.metadata_ == {

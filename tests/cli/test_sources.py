@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from latentmap import Autoencoder
+from latentmap import Autoencoder, plot
 from tests.report.conftest import blank
 
 from .test_frame import refused
@@ -347,3 +348,23 @@ def test_a_report_of_a_table_holds_everything(latentmap, tmp_path, table, monkey
     assert metrics["dataset"]["name"] == "table"
     assert "image" not in (tmp_path / "r" / "report.html").read_text().split("<main>")[0]
     assert Autoencoder.load(tmp_path / "r" / "models" / "dense").metadata_["dataset"] == "table"
+
+
+def test_columns_are_taken_by_name_between_python_and_the_command_line(latentmap, table):
+    frame = pd.read_csv(table).drop(columns="kind")
+    reversed_, back = frame[list("edcba")], frame[list("abcde")]
+    ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(back)
+    ae.save("from_python")
+    reversed_.assign(more=1).to_csv("reversed.csv", index=False)
+    done = latentmap("encode", "from_python", "reversed.csv", "-o", "codes.npy")
+    assert (done.status, done.err) == (0, "")
+    np.testing.assert_allclose(np.load("codes.npy"), ae.transform(back), rtol=1e-5)
+    assert latentmap("fit", table, "-o", "m", "--label", "kind", "--scaling", "global", *QUICK).status == 0
+    loaded = Autoencoder.load("m")
+    assert loaded.scaling == "global"
+    Z = loaded.transform(back.to_numpy())
+    np.testing.assert_array_equal(loaded.transform(reversed_), Z)
+    np.testing.assert_array_equal(loaded.transform(pa.Table.from_pandas(reversed_)), Z)
+    np.testing.assert_array_equal(plot.map(loaded, reversed_).shown.Z, Z)
+    with pytest.raises(ValueError, match=r"X lacks the column\(s\) 'a', which fit saw"):
+        loaded.transform(frame[list("bcde")])

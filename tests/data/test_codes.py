@@ -186,3 +186,10 @@ def test_a_pipe_holds_no_codes(tmp_path):
     os.mkfifo(tmp_path / "z.npy")
     with pytest.raises(DatasetError, match="is no regular file"):
         read_codes(tmp_path / "z.npy", 2)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_codes_of_more_numbers_are_told_by_their_names(tmp_path, suffix):
+    write_codes(tmp_path / f"codes{suffix}", pieces(), (len(Z), 3))
+    with pytest.raises(DatasetError, match="must hold codes of 2 numbers each, got 3: z1 to z3"):
+        read_codes(tmp_path / f"codes{suffix}", 2)

@@ -122,8 +122,8 @@ def test_damaged_cells_are_one_line(tmp_path, text, message):
 
 @pytest.mark.parametrize(("column", "values", "note"), [
     (["", "2.5", "3.5"], None, None),
-    (["3,5", "4", "-1,25"], [3.5, 4, -1.25], "commas are read as decimal points in 1 columns: 'c'."),
-    (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 columns: 'c'."),
+    (["3,5", "4", "-1,25"], [3.5, 4, -1.25], "commas are read as decimal points in 1 column: 'c'."),
+    (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 column: 'c'."),
     (["", "", "NA"], None, "1 column that holds no values is passed over: 'c'."),
     (["2024-01-31", "2024-02-01", ""], None, "1 column that holds dates is passed over: 'c'. Write them as numbers"),
     (["31.1.2024", "1.2.2024", "2.2.2024"], None, "1 column that holds dates is passed over: 'c'."),
@@ -388,3 +388,20 @@ def test_a_header_is_asked_for_in_csv_files_alone(tmp_path):
 def test_a_wrong_entry_of_a_record_is_named_before_one_that_lacks():
     with pytest.raises(DatasetError, match=r"'channels' must be 1, for samples of shape \(8, 8\), got 3"):
         Reading.from_config({"channels": 3}, (8, 8))
+
+
+def test_labels_that_look_like_numbers_but_are_codes_stay_apart(tmp_path):
+    (tmp_path / "x.csv").write_text(
+        "a,b,zip\n" + "".join(f"{i % 7},{i % 5},{('01234', '1234')[i % 2]}\n" for i in range(40))
+    )
+    assert load_dataset(tmp_path / "x.csv", label="zip").class_names == ("01234", "1234")
+
+
+def test_labels_that_are_measurements_are_said_to_be(tmp_path):
+    frame = pd.DataFrame(VECTORS, columns=list("abc")).assign(price=np.linspace(0, 1, len(VECTORS)))
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    for source in (frame, tmp_path / "x.csv"):
+        (said,) = load_dataset(source, label="price").notes
+        assert said.startswith(
+            f"the labels are {len(VECTORS)} different numbers, and each of these is taken for a class"
+        )

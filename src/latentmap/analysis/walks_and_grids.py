@@ -62,14 +62,17 @@ def choose_pairs(labels: IntArray | None, n: int, *, n_pairs: int = 4, seed: int
     if len(present) == 1:  # one class only: any two samples
         groups, present = np.arange(n), np.arange(n)
     # Whole shuffled decks one after another, so that no class comes again before all the others have; a card that
-    # equals its partner at the seam of two decks is swapped for the next one.
+    # equals its partner at the seam of two decks, or makes a pair that was there, is swapped for the next one.
     deck = np.concatenate([rng.permutation(present) for _ in range(2 * n_pairs // len(present) + 2)])
     pairs: list[list[np.int64]] = []
+    seen: list[set[np.int64]] = []
     position = 0
     while len(pairs) < n_pairs:
         first, second = deck[position], deck[position + 1]
-        if first == second and len(present) > 1:
-            second = present[(np.searchsorted(present, first) + 1) % len(present)]
+        others = np.roll(present, -np.searchsorted(present, first))[1:]
+        choice = [group for group in (second, *others[:n_pairs]) if group != first] or [first]
+        second = next((group for group in choice if {first, group} not in seen), choice[0])
+        seen.append({first, second})
         pairs.append([rng.choice(np.flatnonzero(groups == group)) for group in (first, second)])
         position += 2
     return np.asarray(pairs, dtype=np.int64)

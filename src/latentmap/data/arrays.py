@@ -19,7 +19,7 @@ from latentmap.data.dataset import NO_LABEL, choose_rows
 from latentmap.data.images import bring_images
 from latentmap.data.preprocessing import CHANNELS, find_levels
 from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, count
 
 _CHUNK_BYTES = 16 * 2**20
 LARGEST = 1e150  # numbers whose squares can still be added up
@@ -187,7 +187,10 @@ def _means(
         raise DatasetError(f"{name} holds vectors of {n_features} numbers; the model was fitted on {len(known)}.")
     n_gaps = sum(int(np.isnan(X).sum()) for X in arrays)
     if n_gaps:
-        notes.append(f"{n_gaps:,} missing numbers are filled with the means of the training samples.")
+        notes.append(
+            f"{count(n_gaps, 'missing number')} {'is' if n_gaps == 1 else 'are'} filled with the means of the "
+            "training samples."
+        )
     if known is not None:
         return known
     there = ~np.isnan(arrays[0][train])
@@ -364,12 +367,12 @@ def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: s
     if all(labels is None for labels in parts):
         return None
     found = []
-    for labels, count in zip(parts, counts, strict=True):
+    for labels, n_wanted in zip(parts, counts, strict=True):
         flat = None if labels is None else np.asarray(labels).reshape(-1)
-        if flat is None or len(flat) != count:
+        if flat is None or len(flat) != n_wanted:
             n = "no" if flat is None else f"{len(flat):,}"
             raise DatasetError(
-                f"{name}: samples and labels must be of the same length, got {count:,} samples and {n} labels."
+                f"{name}: samples and labels must be of the same length, got {n_wanted:,} samples and {n} labels."
             )
         found.append(flat)
     return np.concatenate(found)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from latentmap.data.cache import file_state
 from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, count
 
 _DELIMITERS = "\t;,"
 _SAMPLE = 20  # lines, or cells of a column, that decide
@@ -157,7 +157,9 @@ class _Cells:
             for place, name in enumerate(names)
         }
         for what, found in self._read.items():
-            self._notes.append(f"{what} in {len(found):,} columns: {listed([names[place] for place in found])}.")
+            self._notes.append(
+                f"{what} in {count(len(found), 'column')}: {listed([names[place] for place in found])}."
+            )
         places = {name: place for place, name in enumerate(names)}
 
         def numbers(columns: Sequence[str]) -> NDArray[np.float64]:

@@ -171,7 +171,10 @@ def parse_idx(content: bytes, name: str, n_dims: int | None = None) -> np.ndarra
 def _parse_header(content: bytes, name: str, n_dims: int | None) -> tuple[np.dtype, tuple[int, ...], int]:
     """The type and shape that the first bytes of an IDX file state, and how many bytes state them."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES or content[3] == 0:
-        raise DatasetError(f"{name} is not an IDX file: wrong magic number {content[:4].hex(' ') or '(empty file)'}.")
+        way = " What else is compressed must be unpacked first: gunzip -k FILE" if name.endswith(".gz") else ""
+        raise DatasetError(
+            f"{name} is not an IDX file: wrong magic number {content[:4].hex(' ') or '(empty file)'}.{way}"
+        )
     dtype, found_dims = np.dtype(_TYPES[content[2]]), content[3]
     if n_dims is not None and found_dims != n_dims:
         raise DatasetError(f"{name} must have {n_dims} dimension(s), got {found_dims}. Are images and labels swapped?")

@@ -229,7 +229,7 @@ def range_mismatch(known: tuple[float, float], dtype: np.dtype[Any], low: float,
     if dtype == np.uint8 and white > 2 * 255:
         return f"{theirs}, got uint8: these are taken as almost black images."
     most = 1 if dtype.kind == "f" else 2**14  # of ranges that values so small may be in
-    if black >= 0 and 0 < high <= most and high < _LEAST_FILLED * white and (dtype.kind == "f" or white > 255):
+    if black >= 0 and 0 < high <= most and high < _LEAST_FILLED * white and (dtype.kind in "fb" or white > 255):
         return f"{theirs}, got {given}: these are taken as almost black images."
     if known == (-1.0, 1.0) and low >= 0:
         return f"{theirs}, got {given}: these are taken as images without any shadows."

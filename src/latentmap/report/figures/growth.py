@@ -122,7 +122,9 @@ def _of_vectors(result: Growth, features: Features) -> Figure:
                 for place, error in enumerate(result.errors[name]):
                     beside_row(ax, place, error_text(error), fontsize=SMALL - 1)
     name_features(list(axes.flat), list(axes[-1]), features, shown)
-    return finish(figure, list(axes.flat), "As the code grows: a row a size")
+    return finish(
+        figure, list(axes.flat), "As the code grows: a row a size, with the mean squared error of all test samples"
+    )
 
 
 def _compute(experiment: Experiment) -> Growth | None:
