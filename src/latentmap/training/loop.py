@@ -41,6 +41,7 @@ _NOISE = 0.5  # standard errors by which an epoch must be better than the start
 # What a checkpoint says of `Training` beside tensors and history.
 _FACTS: dict[str, type] = {"epoch": int, "batch": int, "best_epoch": int}
 _FACTS |= {"loss_sum": float, "first_loss": float, "rate_scale": float, "last_rate": float}
+_FEW_PARAMETERS = 100_000  # of a network of vectors, whose operations are then too small to share among cores
 _LOOKS = 12  # at the weights, while it learns, at least
 _TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost what they tell of
 
@@ -140,7 +141,8 @@ def train(
     for callback in callbacks:
         callback.on_train_begin(plan)
     try:
-        one_thread = 1 if module.recipe.one_thread else None
+        small = len(module.sample_shape) == 1 and module.n_parameters <= _FEW_PARAMETERS and not module.is_foreign
+        one_thread = 1 if module.recipe.one_thread or small else None
         # Without a checkpoint there is nothing to save, and Ctrl-C stops at once.
         defers = stop_wanted is None and checkpoints is not None
         interrupts = deferred_interrupts() if defers else nullcontext(stop_wanted or (lambda: False))
