@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -203,7 +202,8 @@ class AutoencoderModule(nn.Module):
             return
         analyse(self.linear.into, self.linear.out, start)
         if not self.keeps_components:
-            self._drawn = copy.deepcopy(_weighted(self.encoder)[-1].state_dict())
+            drawn = _weighted(self.encoder)[-1].state_dict()
+            self._drawn = {name: value.cpu().clone() for name, value in drawn.items()}  # no module moves it back later
         for part in (self.encoder, self.decoder):
             for parameter in _weighted(part)[-1].parameters():
                 parameter.zero_()
