@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
@@ -154,8 +155,9 @@ def as_utf8(text: Any) -> Any:
 def _check_names(names: Sequence[str], latent_dim: int, path: Path) -> None:
     """Refuse codes of another length, as `encode` names them; warn of columns that are not numbered as codes are."""
     last = names[-latent_dim:]
-    n = next((n for n in range(len(names), 0, -1) if list(names[-n:]) == code_names(n)), latent_dim)
-    if n != latent_dim:
+    numbered = re.fullmatch(r"z(\d{1,9})", names[-1])
+    n = int(numbered[1]) if numbered else 0
+    if n not in (0, latent_dim) and n <= len(names) and list(names[-n:]) == code_names(n):
         raise DatasetError(
             f"{path} must hold codes of {count(latent_dim, 'number')} each, got {n}: {names[-n]} to {last[-1]}."
         )
