@@ -33,7 +33,7 @@ from latentmap.models.layers import describe
 from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
-from latentmap.report.given import Models, Seen, by_title, take, take_one, take_values
+from latentmap.report.given import Models, Seen, by_title, measured, take, take_one
 from latentmap.training import OBJECTIVES
 
 __all__ = [
@@ -145,7 +145,7 @@ def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = 
     result = analysis.embed_tsne(encode(seen, dataset.test.X), labels, title=title, seed=seed)
     if result is None:
         raise ValueError(f"X must be at least 8 samples of different codes, got {count(len(dataset.test), 'sample')}.")
-    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **take_values(y)), result)
+    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **measured(dataset, y)), result)
 
 
 def compare(models: Models, X: Any, y: Any = None) -> Figure:
@@ -526,7 +526,7 @@ def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
 def _code_map(title: str, seen: Seen, dataset: Dataset, y: Any) -> CodeMap:
     """The codes of the samples to show."""
     Z = _flat(title, encode(seen, dataset.test.X))
-    return CodeMap(title, Z, dataset.known_labels(dataset.test), dataset.class_names, **take_values(y))
+    return CodeMap(title, Z, dataset.known_labels(dataset.test), dataset.class_names, **measured(dataset, y))
 
 
 def _shown(figure: Figure, result: Any) -> Figure:

@@ -8,7 +8,7 @@ import pytest
 
 from latentmap.cli import bar
 from latentmap.cli.bar import Bar, DataBar, note
-from latentmap.cli.progress import TrainingBar, show_stage
+from latentmap.cli.progress import TrainingBar, TrainingBars, show_stage
 from latentmap.training import EpochRecord, TrainingPlan
 
 
@@ -64,9 +64,9 @@ def test_on_a_terminal_lines_stay_once_and_bars_go(terminal):
     data.update(2)
     note("one\n  note")
     data.close()
-    for name in ("fit_dense", "fit_dense", "evaluate", "evaluate"):
+    for name in ("fit", "fit", "evaluate", "evaluate"):
         show_stage(name)
-        if name.startswith("fit"):
+        if name == "fit":
             train()
     bar.clear()
     line = "latentmap: dense: 2 epochs in 3 s, validation loss 0.125 in the last"
@@ -80,6 +80,22 @@ def test_on_a_terminal_the_bar_says_how_far_it_is(terminal):
     line = screen(stream.getvalue())[-1]
     assert line.startswith("encoding [bold] ━━━━━━")
     assert "4 of 8" in line
+
+
+def test_trainings_side_by_side_share_a_bar(terminal):
+    stream, bars = terminal(), TrainingBars(2)
+    (one,), (two,) = bars.one("dense"), bars.one("map")
+    for shown in (one, two):
+        shown.on_train_begin(TrainingPlan("any", 2, 10, 0.1))
+    two.on_epoch_end(EpochRecord(1, 0.5, None, 0.1, 1.0))
+    bar._shown._progress.refresh()
+    assert re.match(r"training 2 models ━+.* dense epoch 1/2; map epoch 2/2", screen(stream.getvalue())[-1])
+    assert bar._shown._progress.tasks[0].completed == 0.25
+    one.on_epoch_end(EpochRecord(1, 0.5, None, 0.1, 1.0))
+    one.on_train_end()  # early, as patience ran out
+    bar._shown._progress.refresh()
+    assert "dense: 1 epoch in 1 s, training loss 0.5 in the last" in screen(stream.getvalue())[-2]
+    assert re.match(r"training 2 models ━+.* map epoch 2/2", screen(stream.getvalue())[-1])
 
 
 def test_elsewhere_a_line_is_written_ever_more_rarely(capsys):
@@ -128,6 +144,9 @@ def test_nothing_is_said_of_training_that_was_broken_off(capsys):
     shown = TrainingBar()
     shown.on_train_begin(TrainingPlan("dense", 5, 10, 0.1))
     shown.on_epoch_end(EpochRecord(1, 0.5, None, 0.1, 1.0))
-    shown.on_train_end()
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        shown.on_train_end()
     bar.clear()
     assert capsys.readouterr() == ("", "")

@@ -39,7 +39,7 @@ def stand_ins(words):
 def place(latentmap, tmp_path, monkeypatch):
     """A folder with what the commands speak of: photographs, a table, a trained model; mnist is a few digits."""
     monkeypatch.setattr("latentmap.training.plan.auto_epochs", lambda *_, **_kind: 1)
-    monkeypatch.setattr(build, "FIGURES", blank([one for one in build.FIGURES if not one.is_slow]))
+    monkeypatch.setattr(build, "FIGURES", blank([one for one in build.FIGURES if not (one.is_slow or one.is_of_data)]))
     one = [ModelSpec("dense", {"model": "dense", "latent_dim": 2, "epochs": 1}, "")]
     monkeypatch.setattr("latentmap.report.default_specs", lambda *_, **__: one)
     small = load_dataset("digits", size=8).limit(60)

@@ -342,7 +342,7 @@ def test_a_report_of_a_table_holds_everything(latentmap, tmp_path, table, monkey
     done = latentmap("report", table, "-o", "r", "--limit", 30, "--label", "kind")
     assert done.status == 0, done.err
     lines = [line.split(": ")[1] for line in done.err.splitlines() if ", validation " in line]
-    assert sorted(lines) == ["dense", "linear", "residual", "residual"]
+    assert sorted(lines) == ["dense", "linear", "map", "residual"]
     assert len(list((tmp_path / "r" / "figures").iterdir())) == 12
     metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
     assert metrics["dataset"]["name"] == "table"

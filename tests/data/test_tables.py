@@ -397,11 +397,36 @@ def test_labels_that_look_like_numbers_but_are_codes_stay_apart(tmp_path):
     assert load_dataset(tmp_path / "x.csv", label="zip").class_names == ("01234", "1234")
 
 
-def test_labels_that_are_measurements_are_said_to_be(tmp_path):
-    frame = pd.DataFrame(VECTORS, columns=list("abc")).assign(price=np.linspace(0, 1, len(VECTORS)))
+def test_labels_that_are_measurements_are_kept_as_such(tmp_path):
+    prices = np.linspace(0, 1, 40)
+    prices[3] = np.nan
+    X = np.random.default_rng(0).random((40, 3))
+    frame = pd.DataFrame(X, columns=list("abc")).assign(price=prices)
     frame.to_csv(tmp_path / "x.csv", index=False)
-    for source in (frame, tmp_path / "x.csv"):
-        (said,) = load_dataset(source, label="price").notes
-        assert said.startswith(
-            f"the labels are {len(VECTORS)} different numbers, and each of these is taken for a class"
-        )
+    np.savez(tmp_path / "x.npz", X=X, y=prices)
+    for source, label in ((frame, "price"), (tmp_path / "x.csv", "price"), (tmp_path / "x.npz", None)):
+        dataset = load_dataset(source, label=label)
+        assert any(said.startswith("the labels are 39 different numbers") for said in dataset.notes)
+        for split in (dataset.train, dataset.test):
+            assert split.labels is None
+            np.testing.assert_allclose(split.values, prices[split.rows])
+        assert dataset.class_names is None
+        assert dataset.measured["values_name"] == (label or "y")
+        few = dataset.limit(5).train
+        np.testing.assert_allclose(few.values, prices[few.rows])
+
+
+@pytest.mark.parametrize(
+    ("labels", "are_classes"),
+    [
+        (np.arange(60) % 30, True),  # whole numbers are classes, however many
+        (np.r_[np.arange(200) % 30, np.nan], True),  # and so they are beside gaps, which make them floats
+        (np.r_[np.arange(200) % 30 + 1.0, np.nan], True),
+        (np.arange(200) % 30 + 17.0, False),  # ages
+        (np.arange(60.0), False),  # of each one
+        (np.arange(60) % 3 / 2, True),  # few kinds
+    ],
+)
+def test_measurements_are_told_from_classes(labels, are_classes):
+    frame = pd.DataFrame(np.random.default_rng(0).random((len(labels), 3)), columns=list("abc")).assign(y=labels)
+    assert (load_dataset(frame, label="y").class_names is not None) == are_classes

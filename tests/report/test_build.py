@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentmap import Autoencoder
+from latentmap import Autoencoder, load_dataset, plot
 from latentmap.errors import DatasetError, OutputError
+from latentmap.report import ModelSpec, build_report, default_specs
 from latentmap.report import build as build_module
-from latentmap.report import build_report, default_specs
 from latentmap.report.build import is_report
 from latentmap.report.figures import FIGURES
 from tests.report.conftest import blank, longer, make_report, quick, small_dataset
@@ -24,7 +24,9 @@ FIELDS = {"latent_dim", "test_mse", "knn_accuracy", "trustworthiness", "fit_seco
 @pytest.fixture
 def plain(monkeypatch):
     """A report of one small model: without the slow figures, and with empty ones, for drawing takes seconds."""
-    monkeypatch.setattr(build_module, "FIGURES", blank([figure for figure in FIGURES if not figure.is_slow]))
+    monkeypatch.setattr(
+        build_module, "FIGURES", blank([figure for figure in FIGURES if not (figure.is_slow or figure.is_of_data)])
+    )
 
     def make(folder, dataset=None, **arguments):
         dataset = dataset or small_dataset("3 classes")
@@ -63,7 +65,9 @@ def test_metrics_keep_their_contract(report):
         "fit_linear",
         "fit_pca-2",
         "fit_pca-6",
-        "evaluate",
+        "fit",
+        "ranks",
+        *(f"evaluate_{name}" for name in metrics["models"]),
         "growth",
         "tsne",
         "figures",
@@ -129,7 +133,7 @@ def test_only_what_is_missing_or_changed_is_fitted_again(tmp_path, plain, monkey
     first, second, third = quick(dataset)[:3]
     changed = replace(second, params={**second.params, "epochs": 1})
     result = plain(tmp_path / "out", specs=[first, changed, third], resume=True)
-    assert fitted[3:] == [6, 2]
+    assert fitted == [2, 2, 6, 6]  # the map first; the second of dense and conv is fitted again
     weights = [result.folder / "models" / name / "model.safetensors" for name in ("dense", "map")]
     assert [path.read_bytes() for path in weights] == [
         (whole.folder / path.relative_to(result.folder)).read_bytes() for path in weights
@@ -183,7 +187,7 @@ def test_an_empty_folder_is_used_and_a_file_is_not(plain, tmp_path):
 def test_stages_are_told_once_as_they_begin(plain, tmp_path):
     told = []
     plain(tmp_path / "out", progress=told.append)
-    assert told == ["fit_dense", "fit_pca-2", "evaluate", "figures", "page"]
+    assert told == ["fit", "figures", "page"]
 
 
 def test_pca_of_very_many_numbers_is_not_fitted(plain, tmp_path, monkeypatch):
@@ -286,3 +290,22 @@ def test_a_new_figure_is_one_module_and_one_entry(tmp_path, monkeypatch):
     assert is_report(report.folder)
     vectors = make_report(small_dataset("vectors"), tmp_path / "vectors", specs=quick(dataset)[:1])
     assert not (vectors.folder / "figures" / "brightness.png").exists()  # it has no renderer of vectors
+
+
+def test_measurements_colour_pictures_and_are_no_classes(tmp_path):
+    X = np.random.default_rng(0).normal(size=(80, 6))
+    table = tmp_path / "sheet.csv"
+    np.savetxt(table, np.c_[X, 3 * X[:, 0]], "%.6f", ",", header="a,b,c,d,e,f,price", comments="")
+    dataset = load_dataset(table, label="price")
+    specs = [ModelSpec("dense", {"model": "dense", "latent_dim": 2, "epochs": 2}, "")]
+    report = make_report(dataset, tmp_path / "out", specs=specs)
+    page = report.page.read_text()
+    assert "none: coloured by price" in page
+    assert "classes: price colours the pictures" in page
+    assert "coloured by price, which the model never saw" in page
+    assert report.metrics["models"]["dense"]["knn_accuracy"] is None
+    explored = (report.folder / "explorer.html").read_text()
+    assert '"values": {"name": "price"' in explored or '"values":{"name":"price"' in explored
+    codes = plot.map(report.experiment.models[0].model, dataset).shown
+    np.testing.assert_allclose(codes.values, dataset.test.values)
+    assert codes.values_name == "price"

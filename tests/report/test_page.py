@@ -46,7 +46,7 @@ def html(report):
 
 def test_what_columns_mean_and_seconds_are_told_with_spaces_between(html):
     assert "; <b>" in html
-    assert not re.search(r";<b>|Seconds by stage:\s+\w+ [\d.]+,\w", html)
+    assert not re.search(r";<b>|may overlap:\s+\w+ [\d.]+,\w", html)
 
 
 def test_nothing_is_asked_of_the_network(html):

@@ -2,9 +2,14 @@ import os
 import signal
 import threading
 
+import numpy as np
 import pytest
+import torch
 
-from latentmap.training.runtime import deferred_interrupts
+from latentmap import Autoencoder
+from latentmap.models.modes import threads
+from latentmap.training import Callback, TrainingInterrupted
+from latentmap.training.runtime import deferred_interrupts, side_by_side
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -57,3 +62,73 @@ def test_a_handler_that_came_from_c_is_left_alone(monkeypatch):
         assert came()
     monkeypatch.undo()
     assert {number: signal.getsignal(number) for number in former} == former
+
+
+def test_two_tasks_are_done_at_a_time_each_with_half_of_the_threads():
+    both = threading.Barrier(2)
+
+    def task(name):
+        both.wait(10)  # for the other one
+        return name, torch.get_num_threads()
+
+    with threads(4):
+        assert side_by_side([lambda name=name: task(name) for name in "abcd"]) == [(name, 2) for name in "abcd"]
+        assert torch.get_num_threads() == 4
+
+
+@pytest.mark.parametrize(("n_threads", "at_a_time"), [(1, 2), (2, 1)])
+def test_with_one_thread_tasks_are_done_in_turn(n_threads, at_a_time):
+    with threads(n_threads):
+        assert side_by_side(2 * [threading.get_ident], at_a_time=at_a_time) == 2 * [threading.get_ident()]
+
+
+class Tells(Callback):
+    """Says when training has begun."""
+
+    def __init__(self):
+        self.begun = threading.Event()
+
+    def on_weights(self, *_):
+        self.begun.set()
+
+
+def endless(tells):
+    return Autoencoder("dense", 2, epochs=10**6, callbacks=[tells])
+
+
+def test_an_error_of_one_stops_the_others_and_is_told():
+    X, tells, left = np.random.default_rng(0).random((100, 5)), Tells(), []
+
+    def fails():
+        tells.begun.wait(10)
+        raise ZeroDivisionError
+
+    with threads(2), pytest.raises(ZeroDivisionError):
+        side_by_side([lambda: endless(tells).fit(X), fails, lambda: left.append(1)])
+    assert not left
+
+
+def test_ctrl_c_stops_all_and_checkpoints_are_saved(tmp_path):
+    X, one, two = np.random.default_rng(0).random((100, 5)), Tells(), Tells()
+
+    def presses():
+        for tells in (one, two):
+            tells.begun.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=presses)
+    thread.start()
+    with threads(2), pytest.raises(KeyboardInterrupt):
+        side_by_side([lambda: endless(one).fit(X, checkpoint=tmp_path / "one"), lambda: endless(two).fit(X)])
+    thread.join()
+    with pytest.raises(TrainingInterrupted):  # where one thread does them all
+        side_by_side([lambda: interrupted(tmp_path / "one", X)])
+
+
+def interrupted(checkpoint, X):
+    class Presses(Callback):
+        def on_step_end(self, step, _):
+            assert step > 1  # it goes on from the checkpoint
+            os.kill(os.getpid(), signal.SIGINT)
+
+    Autoencoder("dense", 2, epochs=10**6, callbacks=[Presses()]).fit(X, checkpoint=checkpoint, resume=True)

@@ -177,6 +177,8 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
             if dataset.class_names is not None:  # of one split they may be hidden, and a table has one width
                 labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
                 described["class"] = ["" if label is None else dataset.class_names[label] for label in labels]
+            if samples.values is not None:
+                described[dataset.measured["values_name"]] = samples.values[rows]
             if errors:
                 described["error"] = reconstruction_errors(autoencoder, samples.X[rows], Z, unit=dataset.unit)
             yield Z, described

@@ -273,12 +273,11 @@ def explore(
         raise ValueError(f"output must end in .html, got {output.name}.")
     check_output(output, force=force, read=sources)
     from latentmap.report.explorer import explore as make
-    from latentmap.report.explorer import of_dataset
 
     models, dataset = load_models(paths, source, data_dir=data_dir)
     Bar("packing")
     command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
-    make(models, **of_dataset(dataset), limit=limit, facts={"command": command}).save(output, overwrite=force)
+    make(models, dataset, limit=limit, facts={"command": command}).save(output, overwrite=force)
     answer(output)
 
 

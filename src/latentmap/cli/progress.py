@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from functools import partial
+
 from latentmap.cli.bar import Bar, note
 from latentmap.errors import count
 from latentmap.training import OBJECTIVES, Callback, EpochRecord, TrainingPlan
@@ -10,36 +14,67 @@ from latentmap.training import OBJECTIVES, Callback, EpochRecord, TrainingPlan
 class TrainingBar(Callback):
     """A bar of steps with epoch, losses, and the time left; in the end a line of what was reached, if that is all."""
 
-    def __init__(self, name: str | None = None, *, ends_with_a_line: bool = True) -> None:
+    def __init__(
+        self, name: str | None = None, *, ends_with_a_line: bool = True, beside: TrainingBars | None = None
+    ) -> None:
         self._name = name
         self._ends_with_a_line = ends_with_a_line
+        self._beside = beside
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Show an empty bar."""
         self._plan = plan
         self._last: EpochRecord | None = None
-        self._bar = Bar(self._name or plan.model, plan.epochs_done / plan.epochs)
-        self._bar.update(None, f"epoch {min(plan.epochs_done + 1, plan.epochs)}/{plan.epochs}")
+        name, share = self._name or plan.model, plan.epochs_done / plan.epochs
+        self._update = Bar(name, share).update if self._beside is None else partial(self._beside.update, name)
+        self._update(share, f"epoch {min(plan.epochs_done + 1, plan.epochs)}/{plan.epochs}")
 
     def on_step_end(self, step: int, n_steps: int) -> None:
         """Move on."""
-        self._bar.update(step / n_steps)
+        self._update(step / n_steps)
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Say what the epoch came to."""
         self._last = record
         epochs = self._plan.epochs
-        words = [f"epoch {min(record.epoch + 1, epochs)}/{epochs}", f"train {record.train_loss:.4g}"]
-        if record.valid_loss is not None:
+        words = [f"epoch {min(record.epoch + 1, epochs)}/{epochs}"]
+        if self._beside is None:  # of several there is no room for more
+            words.append(f"train {record.train_loss:.4g}")
+        if self._beside is None and record.valid_loss is not None:
             words.append(f"validation {record.valid_loss:.4g}")
-        self._bar.update(record.epoch / epochs, "  ".join(words))
+        self._update(record.epoch / epochs, "  ".join(words))
 
     def on_train_end(self) -> None:
-        """Say what the last epoch came to, unless training was broken off; which one is kept is not known here."""
+        """Say what the last epoch came to, unless an error ends training; which one is kept is not known here."""
+        if self._beside is not None:
+            self._update(1.0)
         last = self._last
-        if self._ends_with_a_line and last is not None and last.epoch >= self._plan.epochs:
+        if self._ends_with_a_line and last is not None and sys.exception() is None:
             loss = _loss(self._plan.objective, last)
             note(f"{self._name or self._plan.model}: {_took(last)}, {loss} in the last")
+
+
+class TrainingBars:
+    """One bar of several trainings, which may go on side by side."""
+
+    def __init__(self, n: int) -> None:
+        self._n, self._lock = n, threading.Lock()
+        self._shares: dict[str, float] = {}
+        self._words: dict[str, str] = {}
+        self._bar: Bar | None = None
+
+    def one(self, name: str) -> list[Callback]:
+        """What tells the bar of one of them."""
+        return [TrainingBar(name, beside=self)]
+
+    def update(self, name: str, share: float | None, words: str | None = None) -> None:
+        """Say how far one is, from 0 to 1, and what epoch it is in."""
+        with self._lock:
+            self._bar = self._bar or Bar(f"training {count(self._n, 'model')}", 0.0)
+            self._shares[name] = self._shares.get(name, 0.0) if share is None else share
+            self._words[name] = self._words[name] if words is None else words
+            told = [f"{of} {self._words[of]}" for of, done in self._shares.items() if done < 1]
+            self._bar.update(sum(self._shares.values()) / self._n, "; ".join(told))
 
 
 def reached(objective: str, best: EpochRecord, last: EpochRecord) -> str:
@@ -61,8 +96,8 @@ def _took(last: EpochRecord) -> str:
 
 
 _STAGES = {
+    "fit": "training the models",
     "evaluate": "measuring the models on the test split",
-    "tsne": "projecting the longest codes with t-SNE",
     "figures": "drawing the figures",
     "page": "writing the page",
 }

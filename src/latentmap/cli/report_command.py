@@ -87,9 +87,12 @@ def report(
     seconds = time.perf_counter() - start
     note(f"a report of {repr(dataset).removeprefix('Dataset ')}")
 
-    from latentmap.cli.progress import TrainingBar, show_stage
+    from latentmap.cli.progress import TrainingBars, show_stage
     from latentmap.report import build_report, default_specs
 
+    specs = default_specs(
+        dataset.sample_shape, len(dataset.train), objective=learning.objective, objective_params=params
+    )
     try:
         build_report(
             dataset,
@@ -97,10 +100,8 @@ def report(
             seed=learning.seed,
             command=shlex.join(again(context, folder)),
             load_seconds=seconds,
-            specs=default_specs(
-                dataset.sample_shape, len(dataset.train), objective=learning.objective, objective_params=params
-            ),
-            callbacks=[TrainingBar()],
+            specs=specs,
+            callbacks=TrainingBars(len(specs)).one,
             progress=show_stage,
             resume=resume,
             models=models,

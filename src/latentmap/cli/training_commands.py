@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -32,6 +34,8 @@ from latentmap.cli.options import (
 from latentmap.errors import count
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from latentmap.analysis import Sweep
     from latentmap.estimator import Autoencoder
     from latentmap.training import Callback
@@ -260,7 +264,7 @@ def sweep(
     check_address(workers, address)
     from latentmap import analysis
     from latentmap.checks import check_choice
-    from latentmap.cli.progress import TrainingBar, show_stage
+    from latentmap.cli.progress import TrainingBars, show_stage
     from latentmap.models import MODELS
 
     sizes = read_sizes(latent_dims)
@@ -275,10 +279,10 @@ def sweep(
     name = "autoencoder" if model.model == "auto" else model.model
 
     def make_model(latent_dim: int) -> Any:
-        bar = [TrainingBar(f"{name} with {count(latent_dim, 'number')}")] if workers is None else []
+        bar = bars.one(f"{name} with {count(latent_dim, 'number')}") if workers is None else []
         return model.autoencoder(latent_dim, callbacks=bar)
 
-    fit_all = None
+    fit_all: Callable[[Sequence[Any], NDArray[Any]], Iterable[Any]] = fit_beside_each_other
     if workers is not None:
         from latentmap.distributed.cluster import fit_each
 
@@ -294,6 +298,7 @@ def sweep(
                 f"--latent-dims must be at most the {count(n_values, 'number')} of a sample, got {left_out}."
             )
         note(f"codes of {left_out} numbers are left out: a sample has {count(n_values, 'number')}.")
+    bars = TrainingBars(len(sizes))
     result = analysis.sweep(
         dataset,
         sizes,
@@ -311,6 +316,14 @@ def sweep(
         from latentmap import report
 
         report.write_figure(report.sweep(result), output)
+
+
+def fit_beside_each_other(models: Sequence[Any], X: NDArray[Any]) -> list[Any]:
+    """Fit estimators to the same samples, two at a time but where these are more than memory should hold."""
+    from latentmap.models.fitted import streamed
+    from latentmap.training.runtime import side_by_side
+
+    return side_by_side([partial(one.fit, X) for one in models], at_a_time=1 if streamed(X) else 2)
 
 
 def read_sizes(words: str) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -24,7 +25,8 @@ from latentmap.errors import DatasetError, count
 _CHUNK_BYTES = 16 * 2**20
 LARGEST = 1e150  # numbers whose squares can still be added up
 _LOOKED_AT = 8192  # vectors, for how far their numbers are from zero
-_MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are no whole numbers
+_OF_A_KIND = 5  # samples that a class has at least, on the average
+_MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
 _MOST_SHIFTED = 1e-4  # of a range, by rounding to float32
 
 
@@ -302,8 +304,12 @@ def number_classes(
     *,
     notes: list[str],
     is_test: NDArray[np.bool_] | None = None,
-) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden."""
+    may_measure: bool = True,
+) -> tuple[NDArray[Any] | None, tuple[str, ...] | None]:
+    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
+
+    Where they are measurements and no classes, they come back as they are, in float64, and there are no names.
+    """
     labels = _all_labels(parts[: len(counts)], counts, name)
     if labels is None:
         return None, None
@@ -315,17 +321,21 @@ def number_classes(
     if hidden.all():
         notes.append("every label is hidden (-1 or missing): the samples have none.")
         return None, None
+    floats = _as_floats(values)
+    if class_names is None and may_measure and are_measured(floats):
+        measured = np.full(len(labels), np.nan)
+        measured[~hidden] = floats
+        notes.append(
+            f"the labels are {len(np.unique(floats)):,} different numbers: measurements, which colour pictures on a "
+            "scale. Were they classes, they would have to be written with a letter, as in c7."
+        )
+        return measured, None
     numbers = np.full(len(labels), -1, np.int64)
     numbers[~hidden], names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
     for split, rows in splits.items():
         if rows.any() and hidden[rows].all():
             notes.append(f"every label of the {split} split is hidden (-1 or missing): it has none.")
             hidden &= ~rows
-    if len(names) > _MANY_NUMBERS and _are_measured(names):
-        notes.append(
-            f"the labels are {len(names):,} different numbers, and each of these is taken for a class. Leave them out "
-            "where they are measurements; in Python, plot.map and others colour by them on a scale."
-        )
     if hidden.any():
         notes.append(
             f"{hidden.sum():,} of {len(labels):,} samples have no label (-1 or missing): their class is {NO_LABEL!r}."
@@ -335,12 +345,21 @@ def number_classes(
     return numbers, names
 
 
-def _are_measured(names: Sequence[str]) -> bool:
-    """Whether names of classes are numbers, and not all of them whole."""
-    try:
-        return any(not float(name).is_integer() for name in names)
-    except ValueError:
+def _as_floats(values: NDArray[Any]) -> NDArray[Any]:
+    """Texts as floats where all are numbers and some have a point, as columns of CSV hold them; others as they are."""
+    if values.dtype.kind == "U" and (np.char.find(values, ".") >= 0).any():
+        with suppress(ValueError):
+            return values.astype(np.float64)
+    return values
+
+
+def are_measured(values: NDArray[Any]) -> bool:
+    """Whether labels are floats of many kinds, and no classes beside gaps: counted from 0 or 1, several of each."""
+    if values.dtype.kind != "f" or not np.isfinite(values).all():
         return False
+    kinds = np.unique(values)
+    counted = bool((kinds == np.arange(len(kinds)) + min(kinds[0], 1)).all()) if len(kinds) else True
+    return len(kinds) > _MANY_NUMBERS and not (counted and len(values) >= _OF_A_KIND * len(kinds))
 
 
 def _hidden(

@@ -283,7 +283,7 @@ def _as_classes(cells: list[str]) -> NDArray[Any]:
     texts = [text for text in found.values() if text not in ("", "nan")]
     # Codes such as 01234 are names: as numbers some would be the same.
     whole = all(_is_whole(text) and not re.match(r"[+-]?0\d", text) for text in texts)
-    as_class: Any = (lambda text: int(float(text))) if whole else str
+    as_class: Any = (float if any("." in text for text in texts) else int) if whole else str
     classes = {cell: as_class(text) if text not in ("", "nan") else None for cell, text in found.items()}
     return np.array([classes[cell] for cell in cells], object)
 

@@ -38,6 +38,8 @@ class Split:
         What each sample is called: its file, say.
     rows : ndarray of int64, shape (n,), or None
         Where each sample stands in a source without splits of its own, from 0.
+    values : ndarray of float64, shape (n,), or None
+        In place of labels a measurement of each sample, which colours pictures on a scale; NaN where there is none.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Split:
     labels: NDArray[np.int64] | None = None
     names: tuple[str, ...] | None = None
     rows: NDArray[np.int64] | None = None
+    values: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self.X):
@@ -98,8 +101,9 @@ class Split:
             return self
         chosen = choose_few(len(self), self.labels, n)
         names = None if self.names is None else tuple(self.names[row] for row in chosen)
-        labels, rows = (None if values is None else values[chosen] for values in (self.labels, self.rows))
-        return Split(self.X[chosen], labels, names, rows)
+        known = {name: getattr(self, name) for name in ("labels", "rows", "values")}
+        part = {name: None if values is None else values[chosen] for name, values in known.items()}
+        return Split(self.X[chosen], names=names, **part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +213,14 @@ class Dataset:
         """Whether the samples are images rather than vectors."""
         return self.train.X.ndim == 4
 
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What colours the test samples on a scale, as figures take it; nothing where no measurement is known."""
+        if self.test.values is None:
+            return {}
+        name = self.reading.label if self.reading is not None else None
+        return {"values": self.test.values, "values_name": name or "y"}
+
     def known_labels(self, split: Split) -> NDArray[np.int64] | None:
         """Return the labels by which codes are scored: -1 where a sample's class is that of having none."""
         if split.labels is None or not self.class_names or self.class_names[-1] != NO_LABEL:
@@ -291,9 +303,10 @@ def _thumbnails(split: Split, class_names: tuple[str, ...] | None) -> str:
 
 
 def choose_rows(
-    n: int, labels: NDArray[np.int64] | None, is_test: NDArray[np.bool_] | None, options: ReadOptions
+    n: int, labels: NDArray[Any] | None, is_test: NDArray[np.bool_] | None, options: ReadOptions
 ) -> dict[str, NDArray[np.int64]]:
     """The rows of each split, ascending: those given, or drawn."""
+    labels = None if labels is not None and labels.dtype.kind == "f" else labels  # measurements are no classes
     if is_test is None:
         is_test = np.zeros(n, bool)
         if options.test_fraction:

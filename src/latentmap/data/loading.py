@@ -354,9 +354,10 @@ def _hold(samples: Samples, n: int, parts: Parts, shuffled: Sequence[str]) -> tu
 
 def _split(info: SourceInfo, X: NDArray[Any], rows: NDArray[np.int64]) -> Split:
     """The samples at these rows with what is known of them."""
-    labels = None if info.labels is None else info.labels[rows]
+    measured = info.labels is not None and info.labels.dtype.kind == "f"
+    known = {} if info.labels is None else {"values" if measured else "labels": info.labels[rows]}
     names = None if info.names is None else tuple(info.names[row] for row in rows)
-    return Split(X, labels, names, rows if info.is_test is None and names is None else None)
+    return Split(X, names=names, rows=rows if info.is_test is None and names is None else None, **known)
 
 
 def _judge(info: SourceInfo, unreadable: dict[int, str], n: int, *, skip_bad: bool) -> None:

@@ -262,7 +262,7 @@ class SourceInfo:
     name: str  # what people call the data
     n: int
     reading: Reading  # how the samples are read, to be kept with a model
-    labels: NDArray[np.int64] | None = None  # (n,)
+    labels: NDArray[Any] | None = None  # (n,) int64; float64 where they are measurements
     class_names: tuple[str, ...] | None = None
     is_test: NDArray[np.bool_] | None = None  # (n,), where the source says which samples test
     names: Sequence[str] | None = None  # what each sample is called: its file, say

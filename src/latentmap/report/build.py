@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,17 @@ from latentmap.errors import DatasetError, LayerError
 from latentmap.estimator import Autoencoder
 from latentmap.files import holds_only, new_folder, unfinished_of
 from latentmap.models.files import is_model_folder
+from latentmap.models.fitted import streamed
 from latentmap.models.layers import describe
-from latentmap.report.explorer import explore, of_dataset
+from latentmap.report.explorer import explore
 from latentmap.report.figures import FIGURES
-from latentmap.report.figures.base import Caption, Experiment
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import DPI
 from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load, spec_of
 from latentmap.report.output import PICTURE_SUFFIXES
 from latentmap.report.page import render
 from latentmap.training import OBJECTIVES, Callback, CodeFilm
+from latentmap.training.runtime import side_by_side
 
 PAGE, METRICS, EXPLORER = "report.html", "metrics.json", "explorer.html"
 
@@ -82,6 +85,13 @@ class Stopwatch:
         """Time what happens inside."""
         if self._progress is not None:
             self._progress(name)
+        self.seconds[name] = 0.0  # before its parts
+        with self.part(name):
+            yield
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time what happens inside, beside other parts of a stage."""
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
@@ -100,7 +110,7 @@ def build_report(
     command: str = "",
     load_seconds: float = 0.0,
     specs: Sequence[ModelSpec] | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] | Callable[[str], Sequence[Callback]] = (),
     progress: Callable[[str], None] | None = None,
     resume: bool = False,
     models: Mapping[str, Autoencoder] | None = None,
@@ -127,8 +137,9 @@ def build_report(
         How long reading the data took, for the table of stages.
     specs : sequence of ModelSpec, optional
         The models to fit, by default those that suit the data; PCA is added at each of their sizes.
-    callbacks : sequence of Callback, default=()
-        Told how training goes, for a progress bar.
+    callbacks : sequence of Callback, or callable, default=()
+        Told how training goes, for a progress bar. Models are fitted one after another for a sequence, which hears of
+        them all; else two at a time, and a callable makes the callbacks of each from its name.
     progress : callable, optional
         Called with the name of each stage as it begins.
     resume : bool, default=False
@@ -173,18 +184,20 @@ def build_report(
         if not resume:
             discard(unfinished)
         films: dict[str, CodeFilm] = {}
+        measuring, results = Measuring(dataset, watch), {}
         if models is None:
             specs = specs or default_specs(dataset.sample_shape, len(dataset.train))
             films = {spec.name: CodeFilm(dataset.test.X) for spec in specs if spec.pictured}
-            fitted = fit_models(
-                dataset, specs, unfinished, watch, films=films, seed=seed, callbacks=callbacks, resume=resume
+            results = fit_models(
+                measuring, specs, unfinished, films=films, seed=seed, callbacks=callbacks, resume=resume
             )
         else:
-            fitted = [(spec_of(name, model), model) for name, model in models.items()]
-            watch.seconds |= {f"fit_{name}": fit_seconds(model) for name, model in models.items()}
-        fitted += fit_baselines(dataset, fitted, watch)
-        experiment = Experiment(dataset, measure(dataset, fitted, watch), seed, is_given=models is not None)
-        results, pictures = make_figures(experiment, folder / "figures", watch, image_format, dpi)
+            specs = [spec_of(name, model) for name, model in models.items()]
+            with watch.stage("evaluate"):
+                for spec in specs:
+                    measuring.add(spec, models[spec.name])
+        experiment = Experiment(dataset, measuring.of(specs), seed, is_given=models is not None)
+        pictures = make_figures(experiment, results, folder / "figures", watch, image_format, dpi)
         with watch.stage("page"):
             for model in experiment.models:
                 if isinstance(model.model, Autoencoder):
@@ -210,55 +223,75 @@ def is_report(folder: Path) -> bool:
     return not models.is_dir() or all(is_model_folder(model) for model in models.iterdir() if model.is_dir())
 
 
+class Measuring:
+    """Models as they are measured on the test split, and PCA of each size beside them."""
+
+    def __init__(self, dataset: Dataset, watch: Stopwatch) -> None:
+        self.dataset, self.watch = dataset, watch
+        self._models: dict[str, Measured] = {}
+        self._baselines: dict[int, Measured] = {}
+        with watch.part("ranks"):
+            self._ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
+
+    def add(self, spec: ModelSpec, model: Autoencoder) -> None:
+        """Measure a model, and PCA of its size if that was not yet."""
+        name = f"fit_{spec.name}"  # what training took, all runs together; nothing is known without a history
+        before = float(model.history_[-1]["seconds"]) if model.history_ else 0.0
+        self.watch.seconds[name] = max(self.watch.seconds.get(name, 0.0), before)
+        self._models[spec.name] = self._measured(spec, model)
+        size = min(model.latent_dim_, most_components(self.dataset.train.X))
+        if size not in self._baselines:
+            spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
+            with self.watch.part(f"fit_{spec.name}"):
+                pca = PcaBaseline(size).fit(self.dataset.train.X)
+            self._baselines[size] = self._measured(spec, pca)
+
+    def of(self, specs: Sequence[ModelSpec]) -> tuple[Measured, ...]:
+        """The models in this order, then PCA by size."""
+        return *(self._models[spec.name] for spec in specs), *(one for _, one in sorted(self._baselines.items()))
+
+    def _measured(self, spec: ModelSpec, model: Model) -> Measured:
+        """One of them."""
+        with self.watch.part(f"evaluate_{spec.name}"):
+            evaluation = evaluate(model, self.dataset, ranks=self._ranks)
+        return Measured(spec, model, evaluation, self.watch.seconds[f"fit_{spec.name}"])
+
+
 def fit_models(
-    dataset: Dataset,
+    measuring: Measuring,
     specs: Sequence[ModelSpec],
     unfinished: Path,
-    watch: Stopwatch,
     *,
     films: Mapping[str, CodeFilm],
     seed: int,
-    callbacks: Sequence[Callback],
+    callbacks: Sequence[Callback] | Callable[[str], Sequence[Callback]],
     resume: bool,
-) -> list[tuple[ModelSpec, Model]]:
-    """Fit the models."""
-    fitted: list[tuple[ModelSpec, Model]] = []
-    for spec in specs:
-        stage = f"fit_{spec.name}"
-        with watch.stage(stage):
-            told = [*callbacks, films[spec.name]] if spec.name in films else callbacks
-            untrained = Autoencoder(**spec.params, random_state=seed, callbacks=told)
+) -> dict[str, Any]:
+    """Fit and measure the models, and meanwhile compute the figures that need none of them; returns what they show."""
+    dataset, watch = measuring.dataset, measuring.watch
+    results: dict[str, Any] = {}
+    told = callbacks if callable(callbacks) else lambda _name: callbacks
+
+    def fit(spec: ModelSpec) -> None:
+        with watch.part(f"fit_{spec.name}"):
+            heard = [*told(spec.name), *([films[spec.name]] if spec.name in films else [])]
+            untrained = Autoencoder(**spec.params, random_state=seed, callbacks=heard)
             model = fit_or_load(untrained, dataset, unfinished / spec.name, resume=resume)
-        watch.seconds[stage] = max(watch.seconds[stage], fit_seconds(model))  # with those of earlier runs
-        fitted.append((spec, model))
-    return fitted
+        measuring.add(spec, model)
 
+    def compute(figure: ReportFigure) -> None:
+        with watch.part(figure.name):
+            results[figure.name] = figure.compute(unfitted)
 
-def fit_seconds(model: Autoencoder) -> float:
-    """What training took, all runs together; 0 where a model has no history."""
-    return float(model.history_[-1]["seconds"]) if model.history_ else 0.0
-
-
-def fit_baselines(
-    dataset: Dataset, models: Sequence[tuple[ModelSpec, Model]], watch: Stopwatch
-) -> list[tuple[ModelSpec, Model]]:
-    """Fit PCA at each size of some models."""
-    fitted: list[tuple[ModelSpec, Model]] = []
-    for size in sorted({min(model.latent_dim_, most_components(dataset.train.X)) for _, model in models}):
-        spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
-        with watch.stage(f"fit_{spec.name}"):
-            fitted.append((spec, PcaBaseline(size).fit(dataset.train.X)))
-    return fitted
-
-
-def measure(dataset: Dataset, fitted: Sequence[tuple[ModelSpec, Model]], watch: Stopwatch) -> tuple[Measured, ...]:
-    """Measure the models on the test split."""
-    with watch.stage("evaluate"):
-        ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
-        return tuple(
-            Measured(spec, model, evaluate(model, dataset, ranks=ranks), watch.seconds[f"fit_{spec.name}"])
-            for spec, model in fitted
-        )
+    unfitted = Experiment(dataset, (), seed)
+    # Maps first: they take the longest, and the rest goes on beside them.
+    longest_first = sorted(specs, key=lambda spec: spec.params.get("objective") != "neighbors")
+    tasks = [partial(fit, spec) for spec in longest_first]
+    tasks += [partial(compute, figure) for figure in FIGURES if figure.is_of_data and figure.renderer(unfitted)]
+    one_by_one = not callable(callbacks) and callbacks
+    with watch.stage("fit"):
+        side_by_side(tasks, at_a_time=1 if one_by_one or streamed(dataset.train.X) else 2)
+    return results
 
 
 def write_explorer(
@@ -278,7 +311,7 @@ def write_explorer(
     whole = {name: film for name, film in films.items() if film.epochs[:1] == [0]}
     explore(
         {title: model.model for title, model in explored.items()},
-        **of_dataset(experiment.dataset),
+        experiment.dataset,
         films={title: whole[model.name] for title, model in explored.items() if model.name in whole},
         tsne={title: tsne for title, model in explored.items() if tsne and model.short == tsne.title},
         facts={"command": command} if command else {},
@@ -287,20 +320,24 @@ def write_explorer(
 
 
 def make_figures(
-    experiment: Experiment, folder: Path, watch: Stopwatch, image_format: str, dpi: int
-) -> tuple[dict[str, Any], dict[str, tuple[bytes, Caption]]]:
-    """Compute each figure, draw it and write it as a file; returns the results, and PNG pictures with their words."""
+    experiment: Experiment, results: dict[str, Any], folder: Path, watch: Stopwatch, image_format: str, dpi: int
+) -> dict[str, tuple[bytes, Caption]]:
+    """Compute figures into the results that are there, draw and write each; returns PNG pictures and their words."""
     folder.mkdir()
-    results, pictures = {}, {}
-    for figure in FIGURES:
-        if figure.is_slow and figure.renderer(experiment):
-            with watch.stage(figure.name):
-                results[figure.name] = figure.compute(experiment)
-    with watch.stage("figures"):
-        for figure in FIGURES:
-            if (renderer := figure.renderer(experiment)) is None:
+    shown = {figure: renderer for figure in FIGURES if (renderer := figure.renderer(experiment))}
+    pictures: dict[str, tuple[bytes, Caption]] = {}
+
+    def compute_slow() -> None:
+        for figure in shown:
+            if figure.is_slow:
+                with watch.part(figure.name):
+                    results[figure.name] = figure.compute(experiment)
+
+    def draw(*, slow: bool) -> None:
+        for figure, renderer in shown.items():
+            if figure.is_slow != slow:
                 continue
-            if not figure.is_slow:
+            if figure.name not in results:
                 results[figure.name] = figure.compute(experiment)
             if (result := results[figure.name]) is not None:
                 drawn = renderer.draw(result, experiment)
@@ -311,7 +348,11 @@ def make_figures(
                 else:
                     drawn.savefig(path, dpi=dpi)
                 pictures[figure.name] = (content, renderer.caption(result, experiment))
-    return results, pictures
+
+    with watch.stage("figures"):
+        side_by_side([compute_slow, partial(draw, slow=False)])
+        draw(slow=True)
+    return {figure.name: pictures[figure.name] for figure in shown if figure.name in pictures}
 
 
 def png(figure: Figure, *, few_colours: bool) -> bytes:

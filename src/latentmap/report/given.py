@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from latentmap.data.arrays import check_finite, missing_cells, number_classes
+from latentmap.data.arrays import are_measured, check_finite, missing_cells, number_classes
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
 from latentmap.errors import DatasetError
-from latentmap.report.figures.style import MOST_CLASSES
 
 Models = Any  # a fitted model, a sequence of them, or a mapping of titles to them
 
@@ -147,7 +146,7 @@ def number_labels(y: Any, n: int, name: str = "y") -> tuple[NDArray[np.int64] | 
     values = np.asarray(as_array(y))
     if values.shape != (n,):
         raise ValueError(f"{name} must be one label for each of {n:,} samples, got shape {values.shape}.")
-    return (None, None) if take_values(y) else number_classes([values], [n], name, notes=[])
+    return (None, None) if take_values(y) else number_classes([values], [n], name, notes=[], may_measure=False)
 
 
 def take_values(y: Any) -> dict[str, Any]:
@@ -162,9 +161,14 @@ def take_values(y: Any) -> dict[str, Any]:
         if found.dtype.kind != "f":
             return {}
         values[given] = found
-    if values.dtype.kind != "f" or len(np.unique(values[np.isfinite(values)])) <= MOST_CLASSES:
+    if values.dtype.kind != "f" or not are_measured(values[np.isfinite(values)]):
         return {}
     return {"values": values.astype(np.float64), "values_name": str(getattr(y, "name", None) or "y")}
+
+
+def measured(dataset: Dataset, y: Any) -> dict[str, Any]:
+    """What colours samples on a scale: what was given beside them, or what they came with."""
+    return dataset.measured if y is None else take_values(y)
 
 
 def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, tuple[str, ...] | None]:

@@ -72,12 +72,13 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
         sample = ("Image", f"{height}×{width}, {kind}")
     else:
         sample = ("Sample", count(dataset.sample_shape[0], "feature"))
-    things = f"{experiment.thing}s"
+    things, measured = f"{experiment.thing}s", dataset.measured
+    none = f"none: coloured by {measured['values_name']}" if measured else "no labels"
     return [
         (f"Training {things}", f"{len(dataset.train):,}"),
         (f"Test {things}", f"{len(dataset.test):,}"),
         sample,
-        ("Classes", "no labels" if dataset.train.labels is None else f"{len(dataset.class_names or ())}"),
+        ("Classes", none if dataset.train.labels is None else f"{len(dataset.class_names or ())}"),
         ("Linear directions with 99.9% of the variance", f"{experiment.linear_rank:,}"),
         ("Seed", f"{experiment.seed}"),
     ]

@@ -40,9 +40,13 @@ def remarks(experiment: Experiment, results: Mapping[str, Any]) -> list[str]:
     said += filter(None, [small_classes(experiment.dataset)])
     said += clarity_remarks(experiment, results.get("generated") or ())
     if experiment.dataset.test.labels is None:
+        measured = experiment.dataset.measured
+        coloured = (
+            f"classes: {measured['values_name']} colours the pictures" if measured else "labels: nothing is coloured"
+        )
         said.append(
-            "The data has no labels: nothing is coloured, no classification is scored, and the medians are those of "
-            "k-means clusters of the codes."
+            f"The data has no {coloured}, no classification is scored, and the medians are those of k-means clusters "
+            "of the codes."
         )
     return said
 

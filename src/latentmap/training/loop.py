@@ -29,7 +29,7 @@ from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.optimizer import Muon, linear_decay
 from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
 from latentmap.training.ranks import everywhere, whole_batches
-from latentmap.training.runtime import TrainingInterrupted, deferred_interrupts
+from latentmap.training.runtime import TrainingInterrupted, deferred_interrupts, handles_signals
 
 _LOWER = 1 / 3  # of the learning rate, for the second try of training that diverged
 _LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where each look waits for it
@@ -143,8 +143,8 @@ def train(
     try:
         small = len(module.sample_shape) == 1 and module.n_parameters <= _FEW_PARAMETERS and not module.is_foreign
         one_thread = 1 if module.recipe.one_thread or small else None
-        # Without a checkpoint there is nothing to save, and Ctrl-C stops at once.
-        defers = stop_wanted is None and checkpoints is not None
+        # Without a checkpoint there is nothing to save, and Ctrl-C stops at once, where it comes to this thread.
+        defers = stop_wanted is None and (checkpoints is not None or not handles_signals())
         interrupts = deferred_interrupts() if defers else nullcontext(stop_wanted or (lambda: False))
         with interrupts as stops, threads(one_thread), whole_batches(module, batches.ranks):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
@@ -311,6 +311,8 @@ class Training:
                 self.learned.train()
             if checkpoints is not None and (stop or checkpoints.are_due):
                 checkpoints.save(self.snapshot())
+            if stop and checkpoints is None:
+                raise KeyboardInterrupt
             if stop:
                 raise TrainingInterrupted(self.epoch, self.plan.epochs)
 

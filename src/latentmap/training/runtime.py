@@ -1,17 +1,23 @@
-"""The machine under training: its devices, the arithmetic that is quick on them, and signals that ask to stop."""
+"""The machine under training: its devices, quick arithmetic, trainings side by side, and signals that ask to stop."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from types import FrameType
+from typing import Any
 
 import torch
 
+from latentmap.models.modes import threads
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TOLD_TO_STOP: ContextVar[Callable[[], bool]] = ContextVar("told to stop", default=lambda: False)
 
 
 def choose_device(name: str) -> torch.device:
@@ -74,14 +80,55 @@ class TrainingInterrupted(KeyboardInterrupt):  # it is no error, as KeyboardInte
         self.epochs = epochs
 
 
+def handles_signals() -> bool:
+    """Whether Ctrl-C comes to this thread."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def side_by_side(tasks: Sequence[Callable[[], Any]], *, at_a_time: int = 2) -> list[Any]:
+    """What tasks return, in their order; two are done at a time, each with half of PyTorch's threads, or one.
+
+    Small networks leave cores idle, so that two trainings take less time together than one after the other. With one
+    thread or an accelerator there is nothing to gain. Where one fails, or Ctrl-C comes, the others stop too.
+    """
+    n_threads, failed = torch.get_num_threads(), threading.Event()
+    if min(n_threads, len(tasks), at_a_time) < 2 or choose_device("auto").type != "cpu":
+        return [task() for task in tasks]
+
+    def run(task: Callable[[], Any]) -> Any:
+        if _TOLD_TO_STOP.get()():
+            return None  # there is an error to be told already
+        try:
+            with threads(n_threads // 2):
+                return task()
+        except BaseException:
+            failed.set()
+            raise
+
+    with deferred_interrupts() as came, ThreadPoolExecutor(2) as pool:
+        former = _TOLD_TO_STOP.set(lambda: came() or failed.is_set())
+        futures = [pool.submit(copy_context().run, run, task) for task in tasks]
+        _TOLD_TO_STOP.reset(former)
+        try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+        except BaseException:  # of a task, or from a second Ctrl-C
+            failed.set()
+            raise
+        if came():
+            raise KeyboardInterrupt
+        return [future.result() for future in futures]
+
+
 @contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], bool]]:
     """Note the first SIGINT or SIGTERM instead of acting on it; a second one acts as always.
 
-    Gives what says whether one came; outside the main thread, where signals cannot be handled, it never does.
+    Gives what says whether one came; outside the main thread, where signals cannot be handled, whether
+    `side_by_side` was told to stop.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+    if not handles_signals():
+        yield _TOLD_TO_STOP.get()
         return
     came: list[int] = []
     # A handler that C code installed is None here, and could not be put back.

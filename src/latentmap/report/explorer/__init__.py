@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 import latentmap
 from latentmap.analysis import TsneResult
 from latentmap.checks import check_number
-from latentmap.data.dataset import NO_LABEL, Dataset, choose_few
+from latentmap.data.dataset import NO_LABEL, Dataset, Split, choose_few
 from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
 from latentmap.data.tables import listed
 from latentmap.errors import OutputError, printable
@@ -91,7 +91,7 @@ class Explorer:
 
 def explore(
     models: Any,
-    X: NDArray[Any],
+    X: Any,
     labels: NDArray[Any] | Sequence[Any] | None = None,
     *,
     class_names: Sequence[str] | None = None,
@@ -155,21 +155,19 @@ def explore(
     named = by_title(models)
     if not named:
         raise ValueError("models must hold at least one fitted model, got none.")
+    values: dict[str, Any] = {}
     if isinstance(X, Dataset):
         if labels is not None:
             raise ValueError("labels must be left out where X is a Dataset: it has its own.")
-        own = {name: value for name, value in of_dataset(X).items() if name != "feature_names" and value is not None}
-        asked = {"class_names": class_names, "names": names, "title": title}
-        own |= {name: value for name, value in asked.items() if value is not None}
-        samples, columns = _samples(named, X)
-        own["feature_names"] = columns if feature_names is None else feature_names
-        return explore(models, **{**own, "X": samples}, limit=limit, films=films, tsne=tsne, facts=facts)
+        values, labels, title = X.measured, X.test.labels, title or X.name
+        class_names = X.class_names if class_names is None and labels is not None else class_names
+        names = _names(X.test) if names is None else names
     X, columns = _samples(named, X)
     feature_names = columns if feature_names is None else feature_names
     n = len(X)
     if labels is not None and len(labels) != n:
         raise ValueError(f"labels must be as many as samples, got {len(labels):,} for {n:,}.")
-    values = {} if class_names is not None else take_values(labels)
+    values = values or ({} if class_names is not None else take_values(labels))
     classes, indices = _classes(labels, class_names)
     rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
     indices = None if indices is None else indices[rows]
@@ -213,26 +211,17 @@ def explore(
     return Explorer(_page(data))
 
 
-def of_dataset(dataset: Dataset) -> dict[str, Any]:
-    """What `explore` takes of a dataset: its test samples."""
-    test, reading = dataset.test, dataset.reading
-    names = None if dataset.is_images or reading is None else reading.columns
-    return {
-        "X": test.X,
-        "labels": test.labels,
-        "class_names": dataset.class_names if test.labels is not None else None,
-        "names": test.names if test.names or test.rows is None else [f"row {row:,}" for row in test.rows],
-        "feature_names": names,
-        "title": dataset.name,
-    }
+def _names(test: Split) -> Sequence[str] | None:
+    """What samples are called, where they have names or rows."""
+    return test.names if test.names or test.rows is None else [test.called(row) for row in range(len(test))]
 
 
 def _samples(named: Mapping[str, Any], given: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """Samples as models saw them; of vectors in columns also the names of these, which must be the same for all."""
     columns: tuple[str, ...] | None = None
     if isinstance(given, Dataset):
-        own = of_dataset(given)
-        given, columns = own["X"], own["feature_names"]
+        columns = None if given.is_images or given.reading is None else given.reading.columns
+        given = given.test.X
     elif is_frame(given):
         columns, given = frame_numbers(given, fitted_columns(named))
     X = np.asarray(as_array(given))

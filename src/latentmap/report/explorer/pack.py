@@ -23,6 +23,7 @@ from latentmap.training import CodeFilm
 _TILE = 64  # pixels across, at most, of an image in a sheet
 _SHEET = 4096  # pixels across, at most, of a sheet: every browser holds these
 _QUALITY = 82  # of colour images where they are many, which would take four times the space without loss
+_EFFORT = 50  # of 100: to save a thousandth more of the space takes ten times as long
 _LOSSLESS = 2**22  # numbers of colour images that are kept as they are: some megabytes at most
 _NEIGHBORS = 10
 _DIRECTIONS = 10  # of codes, for sliders and maps
@@ -70,7 +71,7 @@ def sheets(images: NDArray[np.uint8]) -> dict[str, Any]:
         sheet = sheet.reshape(rows * height, columns * width, channels)
         buffer = io.BytesIO()
         picture = Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
-        picture.save(buffer, "webp", quality=_QUALITY, lossless=exact)
+        picture.save(buffer, "webp", quality=_EFFORT if exact else _QUALITY, lossless=exact)
         made.append(as_text(buffer.getvalue()))
     return {"tile": [height, width], "across": across, "each": each, "sheets": made}
 

@@ -94,7 +94,8 @@ class Experiment:
         """The test codes of a model, to be drawn."""
         scores, names = model.evaluation, self.dataset.class_names
         labels = self.dataset.known_labels(self.dataset.test)
-        return CodeMap(model.title, scores.Z_test, labels, names, scores.knn_accuracy, scores.trustworthiness)
+        told = (scores.knn_accuracy, scores.trustworthiness)
+        return CodeMap(model.title, scores.Z_test, labels, names, *told, **self.dataset.measured)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class ReportFigure:
     images: Renderer | None = None  # None: no such figure of images
     vectors: Renderer | None = None
     of_points: bool = False  # lines and points rather than images: 256 colours suffice
-    is_slow: bool = False  # computing is a stage of its own
+    is_slow: bool = False  # computed while others are drawn
+    is_of_data: bool = False  # computed of the dataset alone, while models learn it; not where they are given
 
     def renderer(self, experiment: Experiment) -> Renderer | None:
         """The one for this data."""

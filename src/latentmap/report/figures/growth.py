@@ -127,11 +127,6 @@ def _of_vectors(result: Growth, features: Features) -> Figure:
     )
 
 
-def _compute(experiment: Experiment) -> Growth | None:
-    """Of the network that is quick to fit; None where nothing shall be."""
-    return None if experiment.is_given else grow(experiment.dataset, SIZES, seed=experiment.seed)
-
-
 def _caption(result: Growth, experiment: Experiment) -> Caption:
     """Its words."""
     thing = experiment.thing
@@ -148,8 +143,8 @@ def _caption(result: Growth, experiment: Experiment) -> Caption:
 
 FIGURE = ReportFigure(
     "growth",
-    _compute,
+    lambda experiment: None if experiment.is_given else grow(experiment.dataset, SIZES, seed=experiment.seed),
     images=Renderer(lambda result, _: growth(result), _caption),
     vectors=Renderer(lambda result, experiment: growth(result, experiment.features), _caption),
-    is_slow=True,
+    is_of_data=True,
 )

@@ -128,6 +128,8 @@ class CodeMap:
     @property
     def colouring(self) -> str:
         """What the colours mean, in words."""
+        if self.values is not None:
+            return f"coloured by {self.values_name}, which the model never saw"
         if self.labels is None:
             return "without colours, for there are no labels"
         n_classes, n_named = len(np.unique(self.labels[self.labels >= 0])), sum(i >= 0 for i in self.style_names)

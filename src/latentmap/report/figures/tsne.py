@@ -84,7 +84,7 @@ def _compute(experiment: Experiment) -> TsneResult | None:
 
 def _draw(result: TsneResult, experiment: Experiment) -> Figure:
     """It, with the names of the classes."""
-    return tsne(result, class_names=experiment.dataset.class_names)
+    return tsne(result, class_names=experiment.dataset.class_names, **experiment.dataset.measured)
 
 
 def _caption(result: TsneResult, experiment: Experiment) -> Caption:
