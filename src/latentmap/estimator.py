@@ -518,7 +518,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         -------
         ndarray of float64, shape (n,)
             Minus the mean squared error over a sample's values, in squared units of `X`. Where `fit` saw vectors
-            whose features are in different units (the widest range above ten times the median one), each feature's
+            whose features are in different units (what `scaling="auto"` divides one by one), each feature's
             error counts in its standard deviations there, or the largest numbers would decide alone. Of data near
             that limit the parts of a cross-validation may differ in it: scale `X` in a pipeline then. Errors below
             1e-160 have squares of 0; multiply such `X` first.

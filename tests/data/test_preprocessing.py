@@ -170,9 +170,21 @@ def test_global_scaling_keeps_the_proportions_of_the_features():
 
 def test_auto_scaling_takes_one_scale_for_one_unit_and_many_for_many():
     X = RNG.normal(size=(100, 5))
-    one_unit, many_units = X * [1, 2, 3, 2, 1], X * [1, 1, 1, 1, 1000]
-    assert Preprocessing.fit(one_unit).scale.shape == ()
-    assert Preprocessing.fit(many_units).scale.shape == (5,)
+    assert Preprocessing.fit(X * [1, 2, 3, 2, 1]).scale.shape == ()
+    for factors in ([1, 1, 1, 1, 1000], [60, 1, 25, 70, 200], [100, 1, 0.01, 100, 100]):
+        assert Preprocessing.fit(X * factors).scale.shape == (5,)
+
+
+def test_pixels_answers_and_signals_are_of_one_unit_though_some_hardly_vary(digits):
+    rng = np.random.default_rng(0)
+    pixels = digits.train.images[:, ::4, ::4, 0].reshape(-1, 64).astype(float)
+    pixels[:, 0] = np.arange(len(pixels)) == 5  # lit once, and dimly
+    answers = rng.integers(1, 6, size=(100, 20)).astype(float)
+    answers[:, 3] = 1 + (np.arange(100) == 7) / 4
+    t = np.linspace(0, 1, 100)
+    beats = np.exp(-(((t - 0.5 - 0.02 * rng.normal(size=(50, 1))) / 0.03) ** 2)) + 0.002 * rng.normal(size=(50, 100))
+    for X in (pixels, answers, beats, rng.normal(size=(50, 200)) * 0.97 ** np.arange(200), np.eye(5), np.ones((5, 3))):
+        assert Preprocessing.fit(X).scale.shape == ()
 
 
 @pytest.mark.parametrize("scaling", ["auto", "standard", "global"])

@@ -23,8 +23,10 @@ SCALINGS = ("auto", "standard", "global")
 
 CHANNELS = (1, 3, 4)
 
-# Vectors whose features differ in range by more than this are in different units, and each gets its own scale.
+# Vectors with a feature whose range is more than this from the median are in different units, but for the exceptions.
 _ONE_UNIT = 10.0
+_JUMP, _FEWEST_SMOOTH = 3.0, 16  # from a range to the next: of so many features in any order one jump is larger
+_SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5
 
 COMMON_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 Levels = tuple[float, float, float]
@@ -64,9 +66,8 @@ class Preprocessing:
         # A constant feature has no scale of its own; rounding in the mean leaves a little deviation behind.
         varies = deviation > 10 * np.finfo(np.float64).eps * np.abs(offset)
         if scaling == "auto":
-            ranges = np.ptp(X, axis=0)[varies].astype(np.float64)
-            one_unit = ranges.size == 0 or ranges.max() <= _ONE_UNIT * np.median(ranges)
-            scaling = "global" if one_unit else "standard"
+            low, high = (extreme(X, axis=0)[varies].astype(np.float64) for extreme in (np.min, np.max))
+            scaling = "global" if _one_unit(low, high) else "standard"
         if scaling == "global":
             most = deviation[varies].max(initial=0.0)
             factor = 1.0 if most > _LEAST_SQUARED else most  # squares of less are zeros
@@ -156,6 +157,19 @@ class Preprocessing:
     def n_values(self) -> int:
         """How many numbers a sample has."""
         return prod(self.sample_shape)
+
+
+def _one_unit(low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    """Whether features of these lowest and highest values look like numbers of one kind, which one scale suits."""
+    ranges = high - low
+    median = np.median(ranges) if len(ranges) else 0.0
+    if not len(ranges) or _ONE_UNIT * ranges.min() >= median >= ranges.max() / _ONE_UNIT:
+        return True
+    # Of signals and spectra, and of components by their variance, neighbours vary alike.
+    if len(ranges) >= _FEWEST_SMOOTH and np.abs(np.diff(np.log(ranges))).max() < np.log(_JUMP):
+        return True
+    lowest, highest = (np.unique(ends, return_counts=True)[1].max() / len(ends) for ends in (low, high))
+    return bool(median >= ranges.max() / _ONE_UNIT and lowest >= 2 * _SHARED and highest >= _SHARED)
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:
