@@ -93,7 +93,7 @@ def cache(tmp_path, monkeypatch):
 
 def assert_fit_for_use(dataset):
     assert np.isfinite(dataset.train.X).all()
-    assert dataset.train.X.dtype in (np.uint8, np.float32)
+    assert dataset.train.X.dtype in (np.uint8, np.float32, np.float64)
     assert dataset.train.labels is None or 0 <= dataset.train.labels.min() <= dataset.train.labels.max() < len(
         dataset.class_names
     )

@@ -185,6 +185,16 @@ def test_pixels_answers_and_signals_are_of_one_unit_though_some_hardly_vary(digi
     beats = np.exp(-(((t - 0.5 - 0.02 * rng.normal(size=(50, 1))) / 0.03) ** 2)) + 0.002 * rng.normal(size=(50, 100))
     for X in (pixels, answers, beats, rng.normal(size=(50, 200)) * 0.97 ** np.arange(200), np.eye(5), np.ones((5, 3))):
         assert Preprocessing.fit(X).scale.shape == ()
+    flags = (rng.random((50, 20)) < 0.5).astype(float)
+    assert Preprocessing.fit(np.hstack([flags, rng.random((50, 3)) / 1000])).scale.shape == (23,)  # and rates
+
+
+def test_a_constant_feature_decides_nothing_whatever_rounding_makes_of_its_mean():
+    X = np.random.default_rng(0).normal(size=(2000, 20))
+    for constant in (0.1, 0.7, 3.3):
+        for scaling in ("auto", "standard"):
+            preprocessing = Preprocessing.fit(np.column_stack([X, np.full(len(X), constant)]), scaling)
+            assert np.ndim(preprocessing.scale) == 0 or preprocessing.scale[-1] == 1
 
 
 @pytest.mark.parametrize("scaling", ["auto", "standard", "global"])

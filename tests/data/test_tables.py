@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -430,3 +431,51 @@ def test_labels_that_are_measurements_are_kept_as_such(tmp_path):
 def test_measurements_are_told_from_classes(labels, are_classes):
     frame = pd.DataFrame(np.random.default_rng(0).random((len(labels), 3)), columns=list("abc")).assign(y=labels)
     assert (load_dataset(frame, label="y").class_names is not None) == are_classes
+
+
+def test_cells_of_measurements_are_read_as_numbers_of_features_are(tmp_path):
+    prices = [f"{i / 7:.3f}" for i in range(60)]
+    for cell in ("", "NA", "-1"):
+        prices[5] = cell
+        (tmp_path / "x.csv").write_text(
+            "a,b,price\n" + "".join(f"{i % 7},{i % 5},{p}\n" for i, p in enumerate(prices))
+        )
+        dataset = load_dataset(tmp_path / "x.csv", label="price")
+        values = np.concatenate([dataset.train.values, dataset.test.values])
+        assert len(values) == 60
+        assert np.isnan(values).sum() == 1
+    # Versions are names, for 1.1 and 1.10 are two; so are codes, and texts of other sources.
+    versions = [f"1.{i % 25}" for i in range(60)]
+    frame = pd.DataFrame({"a": np.arange(60) % 7, "b": np.arange(60) % 5, "v": versions})
+    frame.to_csv(tmp_path / "v.csv", index=False)
+    for source in (frame, tmp_path / "v.csv"):
+        assert len(load_dataset(source, label="v").class_names) == 25
+    prices = [Decimal(i) / 8 for i in range(60)]
+    assert load_dataset(frame.assign(price=prices).drop(columns="v"), label="price").train.values is not None
+
+
+def test_many_whole_numbers_are_classes_and_that_is_said(tmp_path):
+    frame = pd.DataFrame({"a": np.arange(60.0) % 7, "b": np.arange(60.0) % 5, "age": np.arange(60)})
+    (said,) = load_dataset(frame, label="age").notes
+    assert said.startswith("the labels are 60 different whole numbers, each of which is taken for a class")
+
+
+def test_measurements_that_a_split_hides_are_none(tmp_path):
+    X = np.random.default_rng(0).random((40, 3))
+    np.savez(tmp_path / "x.npz", X_train=X, y_train=np.linspace(0, 1, 40), X_test=X[:9], y_test=np.full(9, np.nan))
+    dataset = load_dataset(tmp_path / "x.npz")
+    assert dataset.train.values is not None
+    assert dataset.test.values is None
+    assert dataset.measured == {}
+    assert any("every label of the test split is hidden" in note for note in dataset.notes)
+
+
+def test_a_model_remembers_whether_labels_are_measurements(tmp_path):
+    frame = pd.DataFrame({"a": np.arange(60.0) % 7, "b": np.arange(60.0) % 5, "price": np.linspace(0, 1, 60)})
+    reading = load_dataset(frame, label="price").reading
+    assert Reading.from_config(reading.to_config()) == reading
+    few = load_dataset(frame[:15], reading=reading)
+    assert few.class_names is None
+    assert few.test.values is not None or few.train.values is not None
+    classes = load_dataset(frame.assign(price=np.arange(60) % 3), label="price").reading
+    assert load_dataset(frame, reading=classes).class_names is not None

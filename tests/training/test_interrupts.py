@@ -1,15 +1,17 @@
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from latentmap import Autoencoder
 from latentmap.models.modes import threads
 from latentmap.training import Callback, TrainingInterrupted
-from latentmap.training.runtime import deferred_interrupts, side_by_side
+from latentmap.training.runtime import deferred_interrupts, side_by_side, stop_if_told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -132,3 +134,40 @@ def interrupted(checkpoint, X):
             os.kill(os.getpid(), signal.SIGINT)
 
     Autoencoder("dense", 2, epochs=10**6, callbacks=[Presses()]).fit(X, checkpoint=checkpoint, resume=True)
+
+
+def test_ctrl_c_stops_what_is_no_training_where_it_may_and_a_second_one_waits_for_nothing():
+    left, goes_on = [], threading.Event()
+
+    def polls():
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            stop_if_told()
+            time.sleep(0.01)
+        left.append("polled in vain")
+
+    with threads(2), pytest.raises(KeyboardInterrupt):
+        side_by_side([polls, lambda: goes_on.wait(0.1), lambda: left.append("begun")])
+
+    def presses_twice():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+        goes_on.wait(20)
+
+    start = time.perf_counter()
+    with threads(2), pytest.raises(KeyboardInterrupt):
+        side_by_side([presses_twice, lambda: goes_on.wait(20)])
+    assert time.perf_counter() - start < 10
+    goes_on.set()
+    assert not left
+
+
+def test_other_libraries_share_the_threads_too():
+    def of_blas():
+        return max((one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"), default=1)
+
+    before = of_blas()
+    with threads(2):
+        assert side_by_side([of_blas, of_blas]) == [1, 1]
+    assert of_blas() == before

@@ -23,7 +23,7 @@ class TrainingBar(Callback):
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Show an empty bar."""
-        self._plan = plan
+        self._plan, self._before = plan, sys.exception()
         self._last: EpochRecord | None = None
         name, share = self._name or plan.model, plan.epochs_done / plan.epochs
         self._update = Bar(name, share).update if self._beside is None else partial(self._beside.update, name)
@@ -49,7 +49,7 @@ class TrainingBar(Callback):
         if self._beside is not None:
             self._update(1.0)
         last = self._last
-        if self._ends_with_a_line and last is not None and sys.exception() is None:
+        if self._ends_with_a_line and last is not None and sys.exception() is self._before:
             loss = _loss(self._plan.objective, last)
             note(f"{self._name or self._plan.model}: {_took(last)}, {loss} in the last")
 

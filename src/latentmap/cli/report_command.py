@@ -64,6 +64,7 @@ def report(
     starting()
     from latentmap.data.loading import name_of
     from latentmap.files import check_folder, unfinished_of
+    from latentmap.models.files import is_model_folder
     from latentmap.report.build import is_report
 
     params = learning.params
@@ -101,7 +102,7 @@ def report(
             command=shlex.join(again(context, folder)),
             load_seconds=seconds,
             specs=specs,
-            callbacks=TrainingBars(len(specs)).one,
+            callbacks=TrainingBars(sum(not is_model_folder(unfinished / spec.name) for spec in specs)).one,
             progress=show_stage,
             resume=resume,
             models=models,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, cast
 
 import numpy as np
@@ -26,7 +26,7 @@ _CHUNK_BYTES = 16 * 2**20
 LARGEST = 1e150  # numbers whose squares can still be added up
 _LOOKED_AT = 8192  # vectors, for how far their numbers are from zero
 _OF_A_KIND = 5  # samples that a class has at least, on the average
-_MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
+MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
 _MOST_SHIFTED = 1e-4  # of a range, by rounding to float32
 
 
@@ -127,11 +127,14 @@ def read_arrays(
     counts = [len(X) for X in arrays]
     is_test = is_test if len(counts) == 1 else np.repeat([False, True], counts)
     classes = [y for _, y in sides]
-    labels, class_names = number_classes(classes, counts, name, class_names, notes=told, is_test=is_test)
+    labels, class_names = number_classes(
+        classes, counts, name, class_names, notes=told, is_test=is_test, measure=options.measured
+    )
     pixels = (0.0, 255.0)
     if arrays[0].ndim == 2:
         kept = any(map(_needs_float64, arrays)) if options.reading is None else options.reading.dtype == "float64"
-        reading = Reading(columns=columns, label=label, missing=missing, dtype="float64" if kept else None)
+        dtype: Any = "float64" if kept else None
+        reading = Reading(columns=columns, label=label, measured=options.measured, missing=missing, dtype=dtype)
         if options.reading is not None and options.reading.is_images:
             raise DatasetError(f"{name} holds vectors of {arrays[0].shape[1]} numbers; images were wanted.")
         if missing == "mean":
@@ -304,11 +307,12 @@ def number_classes(
     *,
     notes: list[str],
     is_test: NDArray[np.bool_] | None = None,
-    may_measure: bool = True,
+    measure: bool | None = None,
 ) -> tuple[NDArray[Any] | None, tuple[str, ...] | None]:
     """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
 
-    Where they are measurements and no classes, they come back as they are, in float64, and there are no names.
+    Where they are measurements and no classes, which `measure` says or they themselves, they come back in float64, and
+    there are no names.
     """
     labels = _all_labels(parts[: len(counts)], counts, name)
     if labels is None:
@@ -321,21 +325,30 @@ def number_classes(
     if hidden.all():
         notes.append("every label is hidden (-1 or missing): the samples have none.")
         return None, None
-    floats = _as_floats(values)
-    if class_names is None and may_measure and are_measured(floats):
+    if values.dtype.kind == "O" and all(isinstance(value, Decimal) for value in values):
+        values = values.astype(np.float64)
+    absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
+    notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
+    kinds = len(np.unique(values)) if values.dtype.kind in "iuf" else 0
+    if class_names is None and kinds and (are_measured(values) if measure is None else measure):
         measured = np.full(len(labels), np.nan)
-        measured[~hidden] = floats
-        notes.append(
-            f"the labels are {len(np.unique(floats)):,} different numbers: measurements, which colour pictures on a "
-            "scale. Were they classes, they would have to be written with a letter, as in c7."
-        )
+        measured[~hidden] = values
+        if measure is None:
+            notes.append(
+                f"the labels are {kinds:,} different numbers: measurements, which colour pictures on a scale. Were "
+                "they classes, they would have to be written with a letter, as in c7."
+            )
         return measured, None
+    many = kinds > max(MANY_NUMBERS, len(values) // _OF_A_KIND)
+    if class_names is None and values.dtype.kind in "iu" and many:
+        notes.append(
+            f"the labels are {kinds:,} different whole numbers, each of which is taken for a class. Write them with a "
+            "point, as in 7.0, if they are measurements."
+        )
     numbers = np.full(len(labels), -1, np.int64)
     numbers[~hidden], names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
-    for split, rows in splits.items():
-        if rows.any() and hidden[rows].all():
-            notes.append(f"every label of the {split} split is hidden (-1 or missing): it has none.")
-            hidden &= ~rows
+    for split in absent:
+        hidden &= ~splits[split]
     if hidden.any():
         notes.append(
             f"{hidden.sum():,} of {len(labels):,} samples have no label (-1 or missing): their class is {NO_LABEL!r}."
@@ -345,21 +358,13 @@ def number_classes(
     return numbers, names
 
 
-def _as_floats(values: NDArray[Any]) -> NDArray[Any]:
-    """Texts as floats where all are numbers and some have a point, as columns of CSV hold them; others as they are."""
-    if values.dtype.kind == "U" and (np.char.find(values, ".") >= 0).any():
-        with suppress(ValueError):
-            return values.astype(np.float64)
-    return values
-
-
 def are_measured(values: NDArray[Any]) -> bool:
     """Whether labels are floats of many kinds, and no classes beside gaps: counted from 0 or 1, several of each."""
     if values.dtype.kind != "f" or not np.isfinite(values).all():
         return False
     kinds = np.unique(values)
     counted = bool((kinds == np.arange(len(kinds)) + min(kinds[0], 1)).all()) if len(kinds) else True
-    return len(kinds) > _MANY_NUMBERS and not (counted and len(values) >= _OF_A_KIND * len(kinds))
+    return len(kinds) > MANY_NUMBERS and not (counted and len(values) >= _OF_A_KIND * len(kinds))
 
 
 def _hidden(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.arrays import MANY_NUMBERS
 from latentmap.data.cache import file_state
 from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
@@ -278,13 +279,18 @@ class _Cells:
 
 
 def _as_classes(cells: list[str]) -> NDArray[Any]:
-    """The cells of the column that names the class: whole numbers where all look so, None where there is nothing."""
+    """The cells of a column of labels: numbers where all are whole, or of many kinds; None where there is nothing."""
     found = {cell: cell.strip() for cell in set(cells)}
-    texts = [text for text in found.values() if text not in ("", "nan")]
-    # Codes such as 01234 are names: as numbers some would be the same.
-    whole = all(_is_whole(text) and not re.match(r"[+-]?0\d", text) for text in texts)
-    as_class: Any = (float if any("." in text for text in texts) else int) if whole else str
-    classes = {cell: as_class(text) if text not in ("", "nan") else None for cell, text in found.items()}
+    texts = {text for text in found.values() if text.lower() not in _MISSING}
+    # Codes such as 01234 or 1.10 are names: as numbers some would be the same.
+    numbers = all(is_number(text) and not re.match(r"[+-]?0\d", text) for text in texts)
+    as_class: Any = str
+    if numbers and all(map(_is_whole, texts)):
+        as_class = float if any("." in text for text in texts) else int
+    elif numbers and len(set(map(float, texts))) == len(texts) > MANY_NUMBERS:
+        as_class = float
+    missing = {"", "nan"} if as_class is str else _MISSING
+    classes = {cell: None if text.lower() in missing else as_class(text) for cell, text in found.items()}
     return np.array([classes[cell] for cell in cells], object)
 
 

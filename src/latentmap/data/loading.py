@@ -327,7 +327,9 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     origin = f"random, {options.test_fraction:g} for testing" if options.test_fraction else "none"
     if info.is_test is not None:
         origin = "given"
-    return Dataset(info.name, train, test, info.class_names, info.reading, tuple(notes), origin)
+    measured = None if info.labels is None else info.labels.dtype.kind == "f"
+    reading = replace(info.reading, measured=measured)
+    return Dataset(info.name, train, test, info.class_names, reading, tuple(notes), origin)
 
 
 def _hold(samples: Samples, n: int, parts: Parts, shuffled: Sequence[str]) -> tuple[dict[str, Held], dict[int, str]]:
@@ -354,10 +356,12 @@ def _hold(samples: Samples, n: int, parts: Parts, shuffled: Sequence[str]) -> tu
 
 def _split(info: SourceInfo, X: NDArray[Any], rows: NDArray[np.int64]) -> Split:
     """The samples at these rows with what is known of them."""
-    measured = info.labels is not None and info.labels.dtype.kind == "f"
-    known = {} if info.labels is None else {"values" if measured else "labels": info.labels[rows]}
+    labels = None if info.labels is None else info.labels[rows]
+    values = labels if labels is not None and labels.dtype.kind == "f" else None
+    if values is not None:
+        labels, values = None, None if np.isnan(values).all() else values
     names = None if info.names is None else tuple(info.names[row] for row in rows)
-    return Split(X, names=names, rows=rows if info.is_test is None and names is None else None, **known)
+    return Split(X, labels, names, rows if info.is_test is None and names is None else None, values)
 
 
 def _judge(info: SourceInfo, unreadable: dict[int, str], n: int, *, skip_bad: bool) -> None:

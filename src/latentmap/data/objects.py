@@ -175,7 +175,8 @@ def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
     if isinstance(first, Image.Image):
         images, info = read_encoded(name, n, fetch, options)  # which asks for each item, and so for its label
         notes += info.notes
-        numbers, names = number_classes([_labels(labels, notes)], [n], name, class_names, notes=notes)
+        given = [_labels(labels, notes)]
+        numbers, names = number_classes(given, [n], name, class_names, notes=notes, measure=options.measured)
         return images, replace(info, labels=numbers, class_names=names, notes=tuple(notes))
     samples = [first, *map(fetch, range(1, n))]
     arrays = [x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x) for x in samples]

@@ -63,7 +63,9 @@ def _read(
     if images and asked is None:
         numbered: Any = (None, None)
         if classes is not None:
-            numbered = number_classes([classes], [n], table.name, named, notes=notes, is_test=table.is_test)
+            numbered = number_classes(
+                [classes], [n], table.name, named, notes=notes, is_test=table.is_test, measure=options.measured
+            )
         return read_encoded(
             table.name, n, fetch(images[0]), options, label=label, classes=numbered, is_test=table.is_test,
             looked_at=looked_at, content=table.content, notes=notes,

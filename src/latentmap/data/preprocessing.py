@@ -25,7 +25,8 @@ CHANNELS = (1, 3, 4)
 
 # Vectors with a feature whose range is more than this from the median are in different units, but for the exceptions.
 _ONE_UNIT = 10.0
-_JUMP, _FEWEST_SMOOTH = 3.0, 16  # from a range to the next: of so many features in any order one jump is larger
+_JUMP, _FEWEST_SMOOTH = 5.0, 16  # from a range to the next: of so many features in any order one jump is larger
+_DIMMEST = 300.0  # times a range the median may be: pixels that come to 1 beside others that come to 255
 _SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5
 
 COMMON_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
@@ -64,10 +65,10 @@ class Preprocessing:
         if not np.isfinite(deviation).all():
             raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
         # A constant feature has no scale of its own; rounding in the mean leaves a little deviation behind.
-        varies = deviation > 10 * np.finfo(np.float64).eps * np.abs(offset)
+        low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+        varies = (deviation > 10 * np.finfo(np.float64).eps * np.abs(offset)) & (low < high)
         if scaling == "auto":
-            low, high = (extreme(X, axis=0)[varies].astype(np.float64) for extreme in (np.min, np.max))
-            scaling = "global" if _one_unit(low, high) else "standard"
+            scaling = "global" if _one_unit(low[varies], high[varies]) else "standard"
         if scaling == "global":
             most = deviation[varies].max(initial=0.0)
             factor = 1.0 if most > _LEAST_SQUARED else most  # squares of less are zeros
@@ -169,7 +170,8 @@ def _one_unit(low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
     if len(ranges) >= _FEWEST_SMOOTH and np.abs(np.diff(np.log(ranges))).max() < np.log(_JUMP):
         return True
     lowest, highest = (np.unique(ends, return_counts=True)[1].max() / len(ends) for ends in (low, high))
-    return bool(median >= ranges.max() / _ONE_UNIT and lowest >= 2 * _SHARED and highest >= _SHARED)
+    alike = ranges.max() / _ONE_UNIT <= median <= _DIMMEST * ranges.min()
+    return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:

@@ -46,6 +46,7 @@ class Reading:
     dtype: Literal["uint8", "float32", "float64"] | None = None
     columns: tuple[str, ...] | None = None  # of a table: the features of vectors, or the one chosen that holds images
     label: str | None = None  # the column of a table that names the class
+    measured: bool | None = None  # whether labels were measurements; None where there were none
     missing: Missing | None = None  # rows with gaps were left out, or had the feature's mean put in; None refused them
     means: tuple[float, ...] | None = None  # of each feature in the training samples, to be put in
 
@@ -140,6 +141,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {  # what each entry of a
     "dtype": ("uint8, float32 or float64", ("uint8", "float32", "float64").__contains__),
     "columns": ("a list of names", _are(lambda value: isinstance(value, str))),
     "label": ("a name", lambda value: isinstance(value, str)),
+    "measured": ("true or false", lambda value: isinstance(value, bool)),
     "missing": (f"one of {', '.join(MISSING)}", MISSING.__contains__),
     "means": ("a list of numbers", _are(_is_number)),
 }
@@ -186,6 +188,11 @@ class ReadOptions:
                 f"size must be a whole number from {MIN_SIZE} to {MAX_SIZE} or None, got {self.size!r}. "
                 "Two numbers are height and width."
             )
+
+    @property
+    def measured(self) -> bool | None:
+        """Whether labels are measurements, as they were where the model was fitted; None to decide by themselves."""
+        return None if self.reading is None else self.reading.measured
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:

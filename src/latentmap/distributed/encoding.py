@@ -173,12 +173,16 @@ def _codes(
     # Rows that lack a number are left out where the model was fitted so: names are the numbers of the others.
     kept = np.arange(part.n) if part.shard is None or info.names is None else np.array(info.names, np.int64)
     found |= dict.fromkeys(np.setdiff1d(np.arange(part.n), kept).tolist(), "a number is missing")
+    measured = "value" if info.reading.label in (None, "file", "row") else info.reading.label
     for there, X in _batches(samples, np.arange(info.n), found):
         known: dict[str, Any] = {"file": part.names_of(there)}
         if part.shard is not None:
             known["row"] = part.start + kept[there]
             if info.reading.label is not None:  # of images in files, folders say the class
-                known["class"] = [""] * len(there) if classes is None else classes[info.labels[there]]  # type: ignore[index]
+                if info.reading.measured:
+                    known[measured] = np.full(len(there), np.nan) if info.labels is None else info.labels[there]
+                else:
+                    known["class"] = [""] * len(there) if classes is None else classes[info.labels[there]]  # type: ignore[index]
         few = max(FEW - len(X), 0)  # codes are those of one machine, which encodes more at once
         Z = autoencoder.transform(np.concatenate([X, X[-1:].repeat(few, axis=0)]))[: len(X)]
         tables.append(pyarrow().table({**known, **dict(zip(code_names(Z.shape[1]), Z.T, strict=True))}))
@@ -186,7 +190,8 @@ def _codes(
         schema: dict[str, Any] = {"file": [""]}
         if part.shard is not None:
             schema["row"] = np.zeros(1, np.int64)
-            schema |= {} if info.reading.label is None else {"class": [""]}
+            label = {measured: np.zeros(1)} if info.reading.measured else {"class": [""]}
+            schema |= {} if info.reading.label is None else label
         codes = dict.fromkeys(code_names(autoencoder.latent_dim_), np.zeros(1, np.float32))
         tables = [pyarrow().table({**schema, **codes})[:0]]
     names = part.names_of(sorted(found))

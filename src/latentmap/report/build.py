@@ -32,7 +32,7 @@ from latentmap.report.models import Measured, Model, ModelSpec, default_specs, d
 from latentmap.report.output import PICTURE_SUFFIXES
 from latentmap.report.page import render
 from latentmap.training import OBJECTIVES, Callback, CodeFilm
-from latentmap.training.runtime import side_by_side
+from latentmap.training.runtime import side_by_side, stop_if_told
 
 PAGE, METRICS, EXPLORER = "report.html", "metrics.json", "explorer.html"
 
@@ -240,7 +240,8 @@ class Measuring:
         self.watch.seconds[name] = max(self.watch.seconds.get(name, 0.0), before)
         self._models[spec.name] = self._measured(spec, model)
         size = min(model.latent_dim_, most_components(self.dataset.train.X))
-        if size not in self._baselines:
+        if size not in self._baselines:  # two at a time may both find it missing, and fit the same
+            stop_if_told()
             spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
             with self.watch.part(f"fit_{spec.name}"):
                 pca = PcaBaseline(size).fit(self.dataset.train.X)
@@ -252,6 +253,7 @@ class Measuring:
 
     def _measured(self, spec: ModelSpec, model: Model) -> Measured:
         """One of them."""
+        stop_if_told()
         with self.watch.part(f"evaluate_{spec.name}"):
             evaluation = evaluate(model, self.dataset, ranks=self._ranks)
         return Measured(spec, model, evaluation, self.watch.seconds[f"fit_{spec.name}"])
@@ -337,6 +339,7 @@ def make_figures(
         for figure, renderer in shown.items():
             if figure.is_slow != slow:
                 continue
+            stop_if_told()
             if figure.name not in results:
                 results[figure.name] = figure.compute(experiment)
             if (result := results[figure.name]) is not None:

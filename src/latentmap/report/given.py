@@ -146,7 +146,7 @@ def number_labels(y: Any, n: int, name: str = "y") -> tuple[NDArray[np.int64] | 
     values = np.asarray(as_array(y))
     if values.shape != (n,):
         raise ValueError(f"{name} must be one label for each of {n:,} samples, got shape {values.shape}.")
-    return (None, None) if take_values(y) else number_classes([values], [n], name, notes=[], may_measure=False)
+    return (None, None) if take_values(y) else number_classes([values], [n], name, notes=[], measure=False)
 
 
 def take_values(y: Any) -> dict[str, Any]:

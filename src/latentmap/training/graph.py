@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from latentmap.errors import MissingExtraError
+from latentmap.training.runtime import stop_if_told
 
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
@@ -110,6 +111,7 @@ def _nearest(points: Tensor, trained: Tensor, k: int) -> Tensor:
     within = torch.arange(_GROUP)
     found = []
     for rows in torch.split(torch.arange(len(points)), block):
+        stop_if_told()
         part = distances[: len(rows)]
         torch.addmm(offsets, points[rows], across, alpha=-2, out=part)
         itself = own[rows]
@@ -154,6 +156,7 @@ def _nearest_by_tangents(
     start = 0
     for x in batches.everything():
         for piece in torch.split(x, 1024):
+            stop_if_told()
             rows = torch.arange(start, start + len(piece))
             start += len(piece)
             difference = points[candidates[rows]] - points[rows][:, None]  # (n, candidates, 50)

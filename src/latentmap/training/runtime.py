@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from latentmap.models.modes import threads
 
@@ -86,38 +87,53 @@ def handles_signals() -> bool:
 
 
 def side_by_side(tasks: Sequence[Callable[[], Any]], *, at_a_time: int = 2) -> list[Any]:
-    """What tasks return, in their order; two are done at a time, each with half of PyTorch's threads, or one.
+    """What tasks return, in their order; two are done at a time, each with half of the threads, or one.
 
     Small networks leave cores idle, so that two trainings take less time together than one after the other. With one
-    thread or an accelerator there is nothing to gain. Where one fails, or Ctrl-C comes, the others stop too.
+    thread or an accelerator there is nothing to gain. Where one fails, or Ctrl-C comes, trainings stop after their
+    step, and others at their next `stop_if_told`; a second Ctrl-C waits for none.
     """
     n_threads, failed = torch.get_num_threads(), threading.Event()
     if min(n_threads, len(tasks), at_a_time) < 2 or choose_device("auto").type != "cpu":
         return [task() for task in tasks]
+    waiting: SimpleQueue[tuple[int, Callable[[], Any]]] = SimpleQueue()
+    for numbered in enumerate(tasks):
+        waiting.put(numbered)
+    done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
 
-    def run(task: Callable[[], Any]) -> Any:
-        if _TOLD_TO_STOP.get()():
-            return None  # there is an error to be told already
-        try:
-            with threads(n_threads // 2):
-                return task()
-        except BaseException:
-            failed.set()
-            raise
+    def work() -> None:
+        with suppress(Empty), threads(n_threads // 2):
+            while True:
+                i, task = waiting.get_nowait()
+                try:
+                    stop_if_told()
+                    done.put((i, task(), None))
+                except BaseException as error:
+                    failed.set()
+                    done.put((i, None, error))
 
-    with deferred_interrupts() as came, ThreadPoolExecutor(2) as pool:
+    # NumPy's threads too: where two tasks have as many as there are cores, they wait for each other without end.
+    with deferred_interrupts() as came, threadpool_limits(n_threads // 2, "blas"):
         former = _TOLD_TO_STOP.set(lambda: came() or failed.is_set())
-        futures = [pool.submit(copy_context().run, run, task) for task in tasks]
+        for _ in range(2):
+            threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()
         _TOLD_TO_STOP.reset(former)
         try:
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-        except BaseException:  # of a task, or from a second Ctrl-C
+            found = [done.get() for _ in tasks]
+        except KeyboardInterrupt:  # a second one
             failed.set()
             raise
-        if came():
-            raise KeyboardInterrupt
-        return [future.result() for future in futures]
+    error = next((error for *_, error in found if error is not None), KeyboardInterrupt() if came() else None)
+    if error is not None:
+        raise error
+    results = {i: result for i, result, _ in found}
+    return [results[i] for i in range(len(tasks))]
+
+
+def stop_if_told() -> None:
+    """Raise KeyboardInterrupt where a task of `side_by_side` is to stop."""
+    if _TOLD_TO_STOP.get()():
+        raise KeyboardInterrupt
 
 
 @contextmanager
