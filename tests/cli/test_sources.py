@@ -174,7 +174,15 @@ def test_files_that_cannot_be_data_say_what_can(latentmap, tmp_path, photos):
     assert refused(latentmap("fit", "bad.npy", "-o", "m"), 1, "bad.npy cannot be read as NumPy's")
     assert refused(latentmap("fit", "bad.npz", "-o", "m"), 1, "bad.npz cannot be read as NumPy's")
     assert refused(latentmap("fit", "bad-ubyte", "-o", "m"), 1, "bad-ubyte is truncated")
-    assert refused(latentmap("fit", "photos/cat/1.png", "-o", "m"), 1, "For a single image, name the folder it is in")
+    assert refused(latentmap("fit", "photos/cat/1.png", "-o", "m"), 1, "must have at least 3 samples, 2 to learn from")
+
+
+def test_one_image_is_encoded_as_in_its_folder(latentmap, tmp_path, photos):
+    assert latentmap("fit", photos, "-o", "m", "--latent-dim", 2, "--epochs", 1).status == 0
+    assert latentmap("encode", "m", photos, "-o", "all.csv").status == 0
+    assert latentmap("encode", "m", "photos/cat/1.png", "-o", "one.csv").status == 0
+    every, one = (pd.read_csv(tmp_path / name).set_index("file")[["z1", "z2"]] for name in ("all.csv", "one.csv"))
+    np.testing.assert_allclose(one.loc["1.png"], every.loc["cat/1.png"], rtol=1e-5)
 
 
 def test_a_file_without_permission_says_so(latentmap, tmp_path, monkeypatch):

@@ -230,16 +230,21 @@ def _read_path(path: Path, options: ReadOptions) -> Read:
         raise DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if is_empty:
         raise DatasetError(f"{path} is empty.")
-    read = READERS.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    read = READERS.get(suffix, _read_image if suffix in SUFFIXES else None)
     if read is None and "-ubyte" in path.name:
         read = read_idx_file
     if read is None:
-        image = " For a single image, name the folder it is in." if path.suffix.lower() in SUFFIXES else ""
         raise DatasetError(
-            f"{path} is of no kind that can be read: a folder of images, or a file ending in "
-            f"{', '.join(sorted(READERS))}.{image}"
+            f"{path} is of no kind that can be read: an image, a folder of images, or a file ending in "
+            f"{', '.join(sorted(READERS))}."
         )
     return read(path, options)
+
+
+def _read_image(path: Path, options: ReadOptions) -> Read:
+    """The one sample of an image file."""
+    return read_files(path.parent, [(Path(path.name), path.stat())], [], [], options)
 
 
 def read_files(
