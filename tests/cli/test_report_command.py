@@ -15,7 +15,7 @@ from tests.cli.conftest import Run
 
 CHOSEN = (
     "--size 8x8 --fit pad --gray --label kind --limit 20 --objective neighbors --objective-param weight=2 "
-    "--objective-param n_neighbors=5 --memory 1GB --skip-bad --seed 3"
+    "--objective-param n_neighbors=5 --memory 1GB --skip-bad --seed 3 --epochs 4"
 )
 
 

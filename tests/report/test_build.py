@@ -235,6 +235,13 @@ def test_the_models_suit_the_data(shape, named):
     assert {spec.name: spec.params.get("latent_dim") for spec in default_specs(shape, 100)} == named
 
 
+@pytest.mark.parametrize("shape", [(32, 32, 3), (12,)])
+def test_epochs_that_are_asked_for_are_those_of_all_models(shape):
+    specs = default_specs(shape, 100, epochs=70)
+    assert {spec.params["epochs"] for spec in specs} == {70}
+    assert not any("short schedule" in spec.about for spec in specs)
+
+
 def test_trained_models_are_shown_as_they_are(tmp_path, monkeypatch):
     dataset = small_dataset("3 classes")
     models = {

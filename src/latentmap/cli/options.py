@@ -221,6 +221,10 @@ class ObjectiveOptions:
         return params or None
 
 
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, help="Passes over the training samples.", show_default="by how many there are"),
+]
 MODEL_HELP = "auto, dense, strided, residual, conv or linear."
 
 
@@ -229,10 +233,7 @@ class ModelOptions(ObjectiveOptions):
     """A model to be trained."""
 
     model: Annotated[str, typer.Option("--model", help=MODEL_HELP)] = "auto"
-    epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", help="Passes over the training samples.", show_default="by how many there are"),
-    ] = None
+    epochs: Epochs = None
 
     def autoencoder(self, latent_dim: int | None, **more: Any) -> Autoencoder:
         """The estimator, not fitted yet."""

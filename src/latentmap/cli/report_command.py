@@ -14,6 +14,7 @@ from latentmap.cli.bar import answer, note, starting
 from latentmap.cli.options import (
     DataOptions,
     Dpi,
+    Epochs,
     InterruptedCommand,
     ObjectiveOptions,
     Source,
@@ -41,6 +42,7 @@ def report(
             show_default="trains four",
         ),
     ] = None,
+    epochs: Epochs = None,
     image_format: Annotated[
         Literal["png", "svg", "pdf"], typer.Option("--format", help="Of the files in figures/.")
     ] = "png",
@@ -82,6 +84,8 @@ def report(
     if model:
         if learning.objective != ObjectiveOptions.objective or learning.objective_param:
             raise ValueError("--objective must be left out with --model: nothing is trained.")
+        if epochs is not None:
+            raise ValueError("--epochs must be left out with --model: nothing is trained.")
         models, dataset = load_models(model, source, **only_how_much(data))
     else:
         dataset = data.read(source)
@@ -91,9 +95,8 @@ def report(
     from latentmap.cli.progress import TrainingBars, show_stage
     from latentmap.report import build_report, default_specs
 
-    specs = default_specs(
-        dataset.sample_shape, len(dataset.train), objective=learning.objective, objective_params=params
-    )
+    shape, n_train = dataset.sample_shape, len(dataset.train)
+    specs = default_specs(shape, n_train, objective=learning.objective, objective_params=params, epochs=epochs)
     try:
         build_report(
             dataset,

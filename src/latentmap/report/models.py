@@ -75,6 +75,7 @@ def default_specs(
     *,
     objective: str = "reconstruction",
     objective_params: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
 ) -> tuple[ModelSpec, ...]:
     """Return the models to compare on data of a shape: convolutions take images only.
 
@@ -86,6 +87,8 @@ def default_specs(
         How many samples are learned from.
     objective, objective_params
         Of the first two models, see `latentmap.Autoencoder`; the others are there for comparison.
+    epochs : int, optional
+        Of all models; by default as many as `latentmap.Autoencoder` takes, or less where that would be minutes.
 
     Returns
     -------
@@ -101,9 +104,9 @@ def default_specs(
     flat = 2 if is_image else min(2, n_features)
     specs = [ModelSpec("dense", {"model": "dense", "latent_dim": flat}, "layers of fully connected units")]
     if is_image and sample_shape[-1] > 1:  # of a photograph, 2 numbers leave a smear of its mean colours
-        epochs = short_schedule("strided", objective, _COLOUR_SHARE, n_train)
-        params = {"model": "strided", "latent_dim": _COLOUR_CODE, "epochs": epochs}
-        about = f"convolutions beside PCA, on a short schedule ({count(epochs, 'epoch')})"
+        short = short_schedule("strided", objective, _COLOUR_SHARE, n_train)
+        params = {"model": "strided", "latent_dim": _COLOUR_CODE, "epochs": short}
+        about = f"convolutions beside PCA, {_schedule(short, epochs)}"
         specs = [ModelSpec("strided", params, about)]
     if is_image:
         specs.append(ModelSpec("conv", {"model": "conv"}, "convolutions that keep the place of things"))
@@ -113,15 +116,21 @@ def default_specs(
     if objective != "reconstruction":
         chosen = {"objective": objective, "objective_params": dict(objective_params) if objective_params else None}
         specs = [replace(spec, params={**spec.params, **chosen}, about=f"{spec.about}, {objective}") for spec in specs]
-    epochs = short_schedule("residual", "neighbors", _MAP_SHARE, n_train)
-    params = {"model": "residual", "latent_dim": flat, "objective": "neighbors", "epochs": epochs}
-    about = f"residual blocks that keep neighbours together, on a short schedule ({count(epochs, 'epoch')})"
+    short = short_schedule("residual", "neighbors", _MAP_SHARE, n_train)
+    params = {"model": "residual", "latent_dim": flat, "objective": "neighbors", "epochs": short}
+    about = f"residual blocks that keep neighbours together, {_schedule(short, epochs)}"
     linear = {"model": "linear", "latent_dim": flat}
-    return (
-        *specs,
+    specs += [
         ModelSpec("map", params, about),
         ModelSpec("linear", linear, "one matrix each way, which starts as PCA", pictured=False),
-    )
+    ]
+    own = {} if epochs is None else {"epochs": epochs}
+    return tuple(replace(spec, params={**spec.params, **own}) for spec in specs)
+
+
+def _schedule(short: int, asked: int | None) -> str:
+    """How long a model learns that learns less than by default, unless it was asked for."""
+    return f"on a short schedule ({count(short, 'epoch')})" if asked is None else f"in {count(asked, 'epoch')}"
 
 
 def spec_of(name: str, model: Autoencoder) -> ModelSpec:
