@@ -61,6 +61,8 @@ def test_a_column_of_text_or_numbers_names_the_class(tmp_path):
     ("x,y,kind\n5.1,3.5,setosa\n6.3,2.5,virginica\n", "x,y", 2),
     ("x,2,kind\n5.1,3.5,setosa\n6.3,2.5,virginica\n", "x,2", 2),
     ("country,1990,2000,2010\nA,1.5,2.5,3\nB,2.5,1.5,4\n", "1990,2000,2010", 2),  # numbers as names: years
+    ("country,1990,1991\nA,12,15\nB,20,18\n", "1990,1991", 2),
+    ("A,12,13\nB,100,90\nC,7,8\n", "column 1,column 2", 3),
     ("0,1,2,3,4\n7,1,0,2,9\n3,3,9,0,1\n", "0,1,2,3,4", 2),  # pixels
     (",0,1\n5,0.5,1.25\n8,1.5,3.75\n", "column 0,0,1", 2),  # as pandas writes an array
     ("1,2,3\n7,1,0\n3,3,9\n", "column 0,column 1,column 2", 3),  # too few to tell: data

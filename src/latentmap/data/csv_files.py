@@ -99,7 +99,10 @@ def has_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[bo
         header = differ > 0 or not repeats or "number" not in kinds
         return header, header
     counted = [i for i, kind in enumerate(above) if kind == "number"]
-    if _counts_up([first[i] for i in counted], [[row[i] for i in counted if i < len(row)] for row in below]):
+    text = [i for i, kind in enumerate(above) if kind == "text"]
+    named = bool(text) and not any(row[i] == first[i] for row in below for i in text if i < len(row))
+    rows = [[row[i] for i in counted if i < len(row)] for row in below]
+    if _counts_up([first[i] for i in counted], rows, beside_text=named):
         return True, False
     return differ >= alike, False
 
@@ -111,8 +114,11 @@ def _kind_below(cells: Sequence[str]) -> str:
     return counts.most_common(1)[0][0] if counts else "missing"
 
 
-def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether whole numbers rise by equal steps as no row below does: many of them, or a few above fractions."""
+def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]], *, beside_text: bool) -> bool:
+    """Whether whole numbers rise by equal steps as no row below does: many, or a few above fractions or beside a text.
+
+    Two are enough above fractions, and of years beside a text, such as a country's.
+    """
 
     def steps(row: Sequence[str]) -> set[int]:
         values = [int(cell) if re.fullmatch(r"\s*\d{1,9}\s*", cell) else None for cell in row]
@@ -124,7 +130,8 @@ def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     if len(cells) < 2 or len(rise) != 1 or min(rise) < 1 or any(steps(row) == rise for row in below):
         return False
     fractions = any(re.search(r"\d[.,]\d*[1-9]", cell) for row in below for cell in row)
-    return len(cells) >= (2 if fractions else 5)
+    years = all(1500 <= int(cell) <= 2200 for cell in cells)
+    return len(cells) >= (2 if fractions or (beside_text and years) else 3 if beside_text else 5)
 
 
 # ---- the cells -----------------------------------------------------------------------------------------------------
