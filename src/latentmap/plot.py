@@ -33,7 +33,7 @@ from latentmap.models.layers import describe
 from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
-from latentmap.report.given import Models, Seen, by_title, measured, take, take_one
+from latentmap.report.given import Models, Seen, by_title, held_out, measured, take, take_one
 from latentmap.training import OBJECTIVES
 
 __all__ = [
@@ -454,7 +454,7 @@ def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32,
     Parameters
     ----------
     X : array, shape (n, *sample_shape), data frame or Dataset
-        Samples; of a `Dataset` those of the training split are learned from, those of the test split shown.
+        Samples, of which every fifth is shown and not learned from; of a `Dataset` the test split is.
     y : array-like, shape (n,), optional
         Their classes: one of each of the first four is shown.
     sizes : sequence of int, default=(1, 2, 4, 8, 16, 32, 64)
@@ -474,6 +474,7 @@ def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32,
     (2, 4, 32, 32, 1)
     """
     _, dataset = take({}, X, y)
+    dataset = dataset if isinstance(X, Dataset) else held_out(dataset)
     result = figures.growth.grow(dataset, sizes, seed=seed)
     features = None if dataset.is_images else Features.of_dataset(dataset)
     return _shown(figures.growth.growth(result, features), result)

@@ -61,7 +61,7 @@ def test_what_is_far_from_zero_is_measured_as_near_it(offset):
 
 
 def test_of_very_many_samples_evenly_spaced_ones_are_taken(monkeypatch):
-    X = np.random.default_rng(0).normal(size=(1000, 5)) @ np.diag([5, 4, 1, 0.1, 0.1]) + 3
+    X = np.random.default_rng(0).normal(size=(1000, 5)) @ np.diag([5, 4, 1, 1, 1]) + 3
     whole = PcaBaseline(2).fit(X)
     monkeypatch.setattr("latentmap.analysis.baselines._MOST_BYTES", 4 * 5 * 250)
     some = PcaBaseline(2).fit(X)

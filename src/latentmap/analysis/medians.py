@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode, named
+from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
@@ -104,7 +104,7 @@ def class_medians(
     else:
         clusters = labels
         present = np.unique(labels[labels >= 0])
-        names = named(np.arange(len(present)), present, class_names)
+        names = tuple(class_names[label] if class_names else str(label) for label in present)
     row_of = np.full(int(present.max()) + 2, -1)
     row_of[present] = np.arange(len(present))
     groups = row_of[np.maximum(clusters, -1)]  # the last is nobody's
@@ -151,8 +151,8 @@ class Generated(Brief):
         The names of the classes that `clarity` speaks of.
     unit : float or ndarray, shape (n_features,)
         `measuring_unit` of the samples: what full brightness is in the units of images.
-    nearest : ndarray of int64, shape (n_groups,), or None
-        The training sample nearest to each decoded vector; None of images.
+    nearest : tuple of str, length n_groups, or None
+        What the training sample nearest to each decoded vector is called; None of images.
 
     Examples
     --------
@@ -172,7 +172,7 @@ class Generated(Brief):
     clarity: Clarity | None
     class_names: tuple[str, ...] | None
     unit: Unit
-    nearest: IntArray | None = None
+    nearest: tuple[str, ...] | None = None
 
 
 def generate(title: str, transformer: Transformer, medians: CodeMedians, dataset: Dataset) -> Generated:
@@ -210,5 +210,6 @@ def generate(title: str, transformer: Transformer, medians: CodeMedians, dataset
     if dataset.train.labels is not None and medians.classes is not None:
         measure = clarity(pictures, dataset)
     if not dataset.is_images:
-        nearest = nearest_samples(pictures, dataset.train.X, 1, dataset.unit)[:, 0]
+        rows = nearest_samples(pictures, dataset.train.X, 1, dataset.unit)[:, 0]
+        nearest = tuple(map(dataset.train.called, rows))
     return Generated(title, pictures, medians, measure, dataset.class_names, dataset.unit, nearest)

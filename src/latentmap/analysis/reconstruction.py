@@ -180,4 +180,6 @@ def compare_reconstructions(
                 extremes_errors=all_errors[extremes],
             )
         )
-    return Comparison(X[chosen], named(chosen, labels, dataset.class_names), tuple(results), len(X), unit, chosen)
+    return Comparison(
+        X[chosen], named(chosen, dataset.test, dataset.class_names), tuple(results), len(X), unit, chosen
+    )

@@ -219,6 +219,8 @@ def recommend(
     reason = f"Take {count(ours.latent_dim, 'number')}: on validation {here}{beside}"
     if len(scores) == 1:
         reason += "; no other size was tried."
+    elif chosen == len(scores) - 1 and 1 - ours.held < _WORTH:
+        reason += ", so that more could add hardly anything."
     elif chosen == len(scores) - 1:
         reason += (
             f", the most that were tried, and the last doubling still added {gain * 100:.1f} points: larger codes may "

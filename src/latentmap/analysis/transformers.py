@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.dataset import Split
 from latentmap.data.preprocessing import Unit
 
 FloatArray = NDArray[np.float32]
@@ -80,11 +81,11 @@ def drawn_rows(n: int, most: int) -> IntArray:
     return np.sort(np.random.default_rng(0).permutation(n)[:most]) if n > most else np.arange(n)
 
 
-def named(rows: IntArray, labels: IntArray | None, class_names: Sequence[str] | None) -> tuple[str, ...]:
-    """What to call those samples: by their classes, or where there are none by their numbers in the split."""
-    if labels is None:
-        return tuple(f"no. {row:,}" for row in rows)
-    return tuple(class_names[label] if class_names else str(label) for label in labels[rows])
+def named(rows: IntArray, split: Split, class_names: Sequence[str] | None) -> tuple[str, ...]:
+    """What to call those samples: by their classes, or where there are none by their rows of the source."""
+    if split.labels is None:
+        return tuple(map(split.called, rows))
+    return tuple(class_names[label] if class_names else str(label) for label in split.labels[rows])
 
 
 def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:

@@ -126,14 +126,14 @@ def interpolate(
     """
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2, got {n_steps}. The two ends count as steps.")
-    X, labels, class_names = dataset.test.X, dataset.test.labels, dataset.class_names
+    X, class_names = dataset.test.X, dataset.class_names
     starts, ends = X[pairs[:, 0]], X[pairs[:, 1]]
     walks = {}
     for title, model in models.items():
         path = straight_walk(encode(model, starts), encode(model, ends), n_steps)
         decoded = decode(model, path.reshape(-1, path.shape[-1]))
         walks[title] = decoded.reshape(len(pairs), n_steps, *decoded.shape[1:])
-    names = zip(*(named(side, labels, class_names) for side in pairs.T), strict=True)
+    names = zip(*(named(side, dataset.test, class_names) for side in pairs.T), strict=True)
     blend = straight_walk(starts, ends, n_steps)
     nearest = None
     if not dataset.is_images:
@@ -146,7 +146,7 @@ def _nearest(points: FloatArray, dataset: Dataset) -> tuple[tuple[str, ...], ...
     n_pairs, n_steps = points.shape[:2]
     train = dataset.train
     rows = nearest_samples(points.reshape(n_pairs * n_steps, -1), train.X, 1, dataset.unit)[:, 0]
-    names = named(rows, train.labels, dataset.class_names)
+    names = named(rows, train, dataset.class_names)
     return tuple(names[i * n_steps : (i + 1) * n_steps] for i in range(n_pairs))
 
 

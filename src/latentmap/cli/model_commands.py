@@ -178,8 +178,8 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
                 labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
                 described["class"] = ["" if label is None else dataset.class_names[label] for label in labels]
             if samples.values is not None:
-                label = dataset.measured["values_name"]
-                described["value" if label in {*described, "error"} else label] = samples.values[rows]
+                taken = dataset.values_name in {*described, "error"}
+                described["value" if taken else dataset.values_name] = samples.values[rows]
             if errors:
                 described["error"] = reconstruction_errors(autoencoder, samples.X[rows], Z, unit=dataset.unit)
             yield Z, described

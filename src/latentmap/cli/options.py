@@ -223,7 +223,7 @@ class ObjectiveOptions:
 
 Epochs = Annotated[
     int | None,
-    typer.Option("--epochs", min=1, help="Passes over the training samples.", show_default="by how many there are"),
+    typer.Option("--epochs", help="Passes over the training samples.", show_default="by how many there are"),
 ]
 MODEL_HELP = "auto, dense, strided, residual, conv or linear."
 

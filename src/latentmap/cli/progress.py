@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterable
 from functools import partial
 
 from latentmap.cli.bar import Bar, note
@@ -57,9 +58,9 @@ class TrainingBar(Callback):
 class TrainingBars:
     """One bar of several trainings, which may go on side by side."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, *, done: Iterable[str] = ()) -> None:
         self._n, self._lock = n, threading.Lock()
-        self._shares: dict[str, float] = {}
+        self._shares: dict[str, float] = dict.fromkeys(done, 1.0)
         self._words: dict[str, str] = {}
         self._bar: Bar | None = None
 

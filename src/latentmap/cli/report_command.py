@@ -97,6 +97,7 @@ def report(
 
     shape, n_train = dataset.sample_shape, len(dataset.train)
     specs = default_specs(shape, n_train, objective=learning.objective, objective_params=params, epochs=epochs)
+    kept = [spec.name for spec in specs if is_model_folder(unfinished / spec.name)] if resume else []
     try:
         build_report(
             dataset,
@@ -105,7 +106,7 @@ def report(
             command=shlex.join(again(context, folder)),
             load_seconds=seconds,
             specs=specs,
-            callbacks=TrainingBars(sum(not is_model_folder(unfinished / spec.name) for spec in specs)).one,
+            callbacks=TrainingBars(len(specs), done=kept).one,
             progress=show_stage,
             resume=resume,
             models=models,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
@@ -325,8 +326,9 @@ def number_classes(
     if hidden.all():
         notes.append("every label is hidden (-1 or missing): the samples have none.")
         return None, None
-    if values.dtype.kind == "O" and all(isinstance(value, Decimal) for value in values):
-        values = values.astype(np.float64)
+    if measure or (values.dtype.kind == "O" and all(isinstance(value, Decimal) for value in values)):
+        with suppress(ValueError):  # texts where there were numbers
+            values = values.astype(np.float64)
     absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
     notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
     kinds = len(np.unique(values)) if values.dtype.kind in "iuf" else 0
@@ -363,7 +365,7 @@ def are_measured(values: NDArray[Any]) -> bool:
     if values.dtype.kind != "f" or not np.isfinite(values).all():
         return False
     kinds = np.unique(values)
-    counted = bool((kinds == np.arange(len(kinds)) + min(kinds[0], 1)).all()) if len(kinds) else True
+    counted = not len(kinds) or (kinds[0] in (0, 1) and bool((np.diff(kinds) == 1).all()))
     return len(kinds) > MANY_NUMBERS and not (counted and len(values) >= _OF_A_KIND * len(kinds))
 
 

@@ -73,7 +73,8 @@ class Split:
         return len(self.X)
 
     def __repr__(self) -> str:
-        return f"Split: {len(self):,} {_shaped(self.X)}, {'un' if self.labels is None else ''}labelled"
+        known = "measured" if self.values is not None else "unlabelled" if self.labels is None else "labelled"
+        return f"Split: {len(self):,} {_shaped(self.X)}, {known}"
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -214,12 +215,14 @@ class Dataset:
         return self.train.X.ndim == 4
 
     @property
+    def values_name(self) -> str:
+        """What measurements are called."""
+        return (self.reading.label if self.reading is not None else None) or "y"
+
+    @property
     def measured(self) -> dict[str, Any]:
         """What colours the test samples on a scale, as figures take it; nothing where no measurement is known."""
-        if self.test.values is None:
-            return {}
-        name = self.reading.label if self.reading is not None else None
-        return {"values": self.test.values, "values_name": name or "y"}
+        return {} if self.test.values is None else {"values": self.test.values, "values_name": self.values_name}
 
     def known_labels(self, split: Split) -> NDArray[np.int64] | None:
         """Return the labels by which codes are scored: -1 where a sample's class is that of having none."""

@@ -332,8 +332,8 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     origin = f"random, {options.test_fraction:g} for testing" if options.test_fraction else "none"
     if info.is_test is not None:
         origin = "given"
-    measured = None if info.labels is None else info.labels.dtype.kind == "f"
-    reading = replace(info.reading, measured=measured)
+    measured = info.labels is not None and info.labels.dtype.kind == "f"
+    reading = replace(info.reading, measured=measured or None)
     return Dataset(info.name, train, test, info.class_names, reading, tuple(notes), origin)
 
 

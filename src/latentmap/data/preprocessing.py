@@ -24,8 +24,9 @@ SCALINGS = ("auto", "standard", "global")
 CHANNELS = (1, 3, 4)
 
 # Vectors with a feature whose range is more than this from the median are in different units, but for the exceptions.
-_ONE_UNIT = 10.0
-_JUMP, _FEWEST_SMOOTH = 5.0, 16  # from a range to the next: of so many features in any order one jump is larger
+_ONE_UNIT, _ONE_UNIT_OF_FEW = 10.0, 6.0  # times; few are mostly a table's, and many mixtures of the same
+_JUMP, _MANY = 5.0, 16  # from a range to the next: of so many features in any order one jump is larger
+_SPREAD = 1000.0  # from the smallest range of a signal to the largest; of columns in order of size it may be more
 _DIMMEST = 300.0  # times a range the median may be: pixels that come to 1 beside others that come to 255
 _SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5
 
@@ -68,7 +69,7 @@ class Preprocessing:
         low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
         varies = (deviation > 10 * np.finfo(np.float64).eps * np.abs(offset)) & (low < high)
         if scaling == "auto":
-            scaling = "global" if _one_unit(low[varies], high[varies]) else "standard"
+            scaling = "global" if _one_unit(X[:, varies], low[varies], high[varies]) else "standard"
         if scaling == "global":
             most = deviation[varies].max(initial=0.0)
             factor = 1.0 if most > _LEAST_SQUARED else most  # squares of less are zeros
@@ -160,17 +161,22 @@ class Preprocessing:
         return prod(self.sample_shape)
 
 
-def _one_unit(low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
-    """Whether features of these lowest and highest values look like numbers of one kind, which one scale suits."""
+def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    """Whether features with these lowest and highest values look like numbers of one kind, which one scale suits."""
     ranges = high - low
     median = np.median(ranges) if len(ranges) else 0.0
-    if not len(ranges) or _ONE_UNIT * ranges.min() >= median >= ranges.max() / _ONE_UNIT:
+    apart = _ONE_UNIT if len(ranges) >= _MANY else _ONE_UNIT_OF_FEW
+    if not len(ranges) or apart * ranges.min() >= median >= ranges.max() / apart:
         return True
     # Of signals and spectra, and of components by their variance, neighbours vary alike.
-    if len(ranges) >= _FEWEST_SMOOTH and np.abs(np.diff(np.log(ranges))).max() < np.log(_JUMP):
+    jumps = np.abs(np.diff(np.log(ranges)))
+    if len(ranges) >= _MANY and jumps.max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
         return True
-    lowest, highest = (np.unique(ends, return_counts=True)[1].max() / len(ends) for ends in (low, high))
-    alike = ranges.max() / _ONE_UNIT <= median <= _DIMMEST * ranges.min()
+    graded = ~((low == X) | (high == X)).all(axis=0)  # flags share their bounds with flags, whatever is beside them
+    if not graded.any():
+        return False
+    lowest, highest = (np.unique(ends[graded], return_counts=True)[1].max() / graded.sum() for ends in (low, high))
+    alike = ranges.max() / apart <= median <= _DIMMEST * ranges.min()
     return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
 
 

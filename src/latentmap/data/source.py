@@ -46,7 +46,7 @@ class Reading:
     dtype: Literal["uint8", "float32", "float64"] | None = None
     columns: tuple[str, ...] | None = None  # of a table: the features of vectors, or the one chosen that holds images
     label: str | None = None  # the column of a table that names the class
-    measured: bool | None = None  # whether labels were measurements; None where there were none
+    measured: bool | None = None  # labels were measurements; None where they were classes, or there were none
     missing: Missing | None = None  # rows with gaps were left out, or had the feature's mean put in; None refused them
     means: tuple[float, ...] | None = None  # of each feature in the training samples, to be put in
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -191,6 +191,16 @@ def _are_numbers(X: Any) -> bool:
         samples = frame_numbers(X)[1] if is_frame(X) else np.asarray(as_array(X))
         return samples.dtype.kind in "biu" or (samples.dtype.kind == "f" and bool(np.isfinite(samples).all()))
     return False
+
+
+def held_out(dataset: Dataset) -> Dataset:
+    """Samples that are learned from and shown at once, in two parts: every fifth is kept to be shown."""
+    every = np.arange(len(dataset.test)) % 5 == 4
+    parts = []
+    for rows in (~every, every):
+        labels = None if dataset.test.labels is None else dataset.test.labels[rows]
+        parts.append(Split(dataset.test.X[rows], labels))
+    return replace(dataset, train=parts[0], test=parts[1])
 
 
 def by_title(models: Models) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,7 +163,8 @@ def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: boo
             check_settings(kept, former.settings_ or {}, model.settings(X))
             return former
         model.fit(X, checkpoint=checkpoint, resume=resume)
-    except (CheckpointError, ModelFileError):  # of other settings, or damaged
+    except (CheckpointError, ModelFileError) as error:  # of other settings, or damaged
+        warnings.warn(f"{kept.name} is trained again: {error}", stacklevel=2)
         remove_checkpoint(checkpoint)
         model.fit(X, checkpoint=checkpoint)
     model.save(kept, metadata=dataset.facts)

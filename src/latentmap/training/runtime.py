@@ -115,11 +115,14 @@ def side_by_side(tasks: Sequence[Callable[[], Any]], *, at_a_time: int = 2) -> l
     # NumPy's threads too: where two tasks have as many as there are cores, they wait for each other without end.
     with deferred_interrupts() as came, threadpool_limits(n_threads // 2, "blas"):
         former = _TOLD_TO_STOP.set(lambda: came() or failed.is_set())
-        for _ in range(2):
-            threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()
+        workers = [threading.Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(2)]
         _TOLD_TO_STOP.reset(former)
         try:
+            for worker in workers:
+                worker.start()
             found = [done.get() for _ in tasks]
+            for worker in workers:
+                worker.join()
         except KeyboardInterrupt:  # a second one
             failed.set()
             raise

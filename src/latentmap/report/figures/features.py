@@ -1,7 +1,7 @@
 """What pictures of vectors share: features in standard deviations, tables of coloured cells.
 
 Values are drawn in standard deviations from the training mean: each feature's own where they are in different units,
-one for all of them where they are in one.
+one for all of them where they are in one, which the axis says.
 """
 
 from __future__ import annotations
@@ -71,6 +71,12 @@ class Features:
         """Return samples in standard deviations from the mean."""
         return np.asarray((X - self.mean) / self.deviation)
 
+    @property
+    def axis(self) -> str:
+        """What values are drawn in, for an axis."""
+        own = len(self.deviation) == 1 or bool((self.deviation != self.deviation[0]).any())
+        return f"standard deviations {'' if own else 'of all features together, '}from the mean"
+
     def most_varied(self, X: NDArray[Any], most: int) -> NDArray[np.int64]:
         """Return which features differ most among some samples, in their own order."""
         spread = self.standardize(X).reshape(-1, len(self.names)).std(axis=0)
@@ -111,11 +117,11 @@ def beside_row(ax: Axes, row: int, text: str, **style: Any) -> None:
     write(ax, text, (1, row), (4, 0), xycoords=("axes fraction", "data"), va="center", **style)
 
 
-def finish(figure: Figure, axes: Iterable[Axes], heading: str) -> Figure:
+def finish(figure: Figure, axes: Iterable[Axes], heading: str, features: Features) -> Figure:
     """Add the title and the bar of colours."""
     figure.suptitle(heading, x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
     bar = figure.colorbar(COLOURS, ax=list(axes), location="top", shrink=0.35, aspect=30, pad=0.01)
     bar.ax.tick_params(labelsize=SMALL - 1, length=2)
-    bar.set_label("standard deviations from the mean", fontsize=SMALL, color=FAINT)
+    bar.set_label(features.axis, fontsize=SMALL, color=FAINT)
     bar.outline.set_visible(False)
     return figure

@@ -130,12 +130,12 @@ def vector_table(results: Sequence[Generated], features: Features) -> Figure:
             text, colour = _verdict(result, int(group))
             beside_row(ax, row, text, fontsize=SMALL, color=colour)
     name_features(axes, axes[-1:], features, shown)
-    return finish(figure, axes, f"The median code of {_each(results[0].medians)}, decoded")
+    return finish(figure, axes, f"The median code of {_each(results[0].medians)}, decoded", features)
 
 
 def _verdict(result: Generated, row: int) -> tuple[str, str]:
     """What a decoded median looks like, and the sample nearest to it."""
-    near = "" if result.nearest is None else f"nearest no. {result.nearest[row]:,}"
+    near = "" if result.nearest is None else f"nearest {result.nearest[row]}"
     if result.clarity is None or result.medians.classes is None:
         return f"{near} (n = {result.medians.counts[row]:,})", FAINT
     looks_like = int(result.clarity.looks_like[row])

@@ -66,7 +66,7 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
     return Growth(
         sizes,
         X,
-        named(rows, dataset.test.labels, dataset.class_names),
+        named(rows, dataset.test, dataset.class_names),
         {
             "dense": np.stack([decode(network, encode(network, X)) for network in networks]),
             "PCA": np.stack([decode(pca, Z * some) for some in first]),
@@ -122,9 +122,8 @@ def _of_vectors(result: Growth, features: Features) -> Figure:
                 for place, error in enumerate(result.errors[name]):
                     beside_row(ax, place, error_text(error), fontsize=SMALL - 1)
     name_features(list(axes.flat), list(axes[-1]), features, shown)
-    return finish(
-        figure, list(axes.flat), "As the code grows: a row a size, with the mean squared error of all test samples"
-    )
+    heading = "As the code grows: a row a size, with the mean squared error over test samples"
+    return finish(figure, list(axes.flat), heading, features)
 
 
 def _caption(result: Growth, experiment: Experiment) -> Caption:

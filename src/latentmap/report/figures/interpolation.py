@@ -111,7 +111,7 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
             for step, text in enumerate(nearest):
                 beside_row(ax, step, plain(text, 12), fontsize=SMALL - 1, color=FAINT)
     name_features(list(axes.flat), list(axes[-1]), features, shown)
-    return finish(figure, list(axes.flat), "From one sample to another")
+    return finish(figure, list(axes.flat), "From one sample to another", features)
 
 
 def _compute(experiment: Experiment) -> Interpolation:

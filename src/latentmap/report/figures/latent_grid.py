@@ -132,9 +132,8 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
         ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
     n = len(features.names)
     what = "Features" if len(shown) == n else f"The {len(shown)} of {n:,} features that vary most,"
-    finish(
-        figure, list(axes.flat), " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)]))
-    )
+    heading = " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)]))
+    finish(figure, list(axes.flat), heading, features)
     figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)
     figure.supylabel("z2, at quantiles of the codes", fontsize=TEXT)
     return figure

@@ -30,7 +30,7 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
     Those that are too long are written without the words that all have, or the numbers that begin them; but not where
     several numbers alone would be left, if names that are cut differ too.
     """
-    written = [_letters(name) for name in names]
+    written = _rounded([_letters(name) for name in names], most)
     room = most * lines
     different = len(set(written))
     if different > 1 and max(map(len, written)) > most:
@@ -56,6 +56,19 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
             numbered = f"{_cut(start, room - 3 - len(str(i)))}~{i}"
             told_apart[name] = _fit(numbered, most, lines) if len(set(group)) > 1 else fitted
     return tuple(told_apart[name].replace("$", r"\$") for name in names)
+
+
+def _rounded(names: list[str], most: int) -> list[str]:
+    """Names that are all numbers with as few digits as tell them apart, where one has too many."""
+    if max(map(len, names), default=0) <= most or not all(
+        re.fullmatch(r"-?\d*\.?\d+(e-?\d+)?", name) for name in names
+    ):
+        return names
+    for digits in range(3, most):
+        short = [f"{float(name):.{digits}g}" for name in names]
+        if len(set(short)) == len(set(names)):
+            return short
+    return names
 
 
 def _fit(text: str, most: int, lines: int) -> str:

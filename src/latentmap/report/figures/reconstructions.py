@@ -93,7 +93,7 @@ def _kind(comparison: Comparison, n_shown: int) -> str:
     """How the samples of a comparison were chosen."""
     if n_shown < len(comparison.X):
         return f"one of each of {n_shown} of {len(comparison.X):,} classes"
-    if comparison.names[0].startswith("no. "):
+    if comparison.names[0].startswith(("no. ", "row ")):
         return "evenly spaced"
     return f"{'one' if len(set(comparison.names)) == len(comparison.names) else 'some'} of each class"
 
@@ -233,7 +233,7 @@ def _small_plots(
     height = 0.5 + sum(0.2 + row_height * len(block) + below for block in blocks)
     figure = new_figure(height, constrained=False)
     figure.text(0.012, 1 - 0.08 / height, heading, fontsize=TITLE, fontweight="bold", color=INK, va="top")
-    figure.text(0.02, 0.5, "standard deviations from the mean", rotation=90, fontsize=TEXT, color=FAINT, va="center")
+    figure.text(0.02, 0.5, features.axis, rotation=90, fontsize=TEXT, color=FAINT, va="center")
     left, width, top, axes = 1.0, (WIDTH - 1.0) / _ACROSS, height - 0.5, []
     for block in blocks:
         top -= 0.2
@@ -293,7 +293,7 @@ def _vectors_caption(comparison: Comparison, experiment: Experiment) -> Caption:
     """Their words."""
     return Caption(
         "What comes back",
-        "Samples of the test split as grey lines over their features, in standard deviations from the mean, with what "
+        f"Samples of the test split as grey lines over their features, in {experiment.features.axis}, with what "
         f"each model makes of them after squeezing them into a few numbers, and the mean squared error, "
         f"{experiment.errors_in}. Below, the best, the median and the worst of all "
         f"{len(experiment.dataset.test):,} test samples for each model.",

@@ -45,13 +45,16 @@ def _compute(experiment: Experiment) -> Comparison:
 def _caption(found: Comparison, experiment: Experiment) -> Caption:
     """Its words."""
     thing, title = experiment.thing, found.models[0].title
+    where = "above the image, below what comes back"
+    if not experiment.dataset.is_images:
+        where = "grey the sample, in colour what comes back"
     return Caption(
         f"The strangest {thing}s",
-        f"The {len(found.X)} test {thing}s that {title} draws worst, the worst first: above the {thing}, below what "
-        f"comes back, with its mean squared error, {experiment.errors_in}. What is unlike all that was learned from "
+        f"The {len(found.X)} test {thing}s that {title} draws worst, the worst first: {where}, with its mean squared "
+        f"error, {experiment.errors_in}. What is unlike all that was learned from "
         "comes back badly, so an error that stands out may be a fault in the data, a rare kind, or a wrong label. "
         "From Python it is anomaly_score.",
-        f"The {len(found.X)} test {thing}s with the largest errors under {title}, above their reconstructions.",
+        f"The {len(found.X)} test {thing}s with the largest errors under {title}, and their reconstructions.",
     )
 
 
