@@ -389,3 +389,35 @@ def test_medians_of_training_codes_are_named_as_such(ae, digits):
     for given, said in (((digits,), True), ((digits.test.X, digits.test.labels), False)):
         texts = " ".join(text.get_text() for text in plot.map(ae, *given).findobj(Text))
         assert ("medians of the training codes" in texts) == said
+
+
+def test_a_pipeline_that_cannot_go_back_is_drawn_by_its_last_step(frame):
+    first = make_column_transformer((StandardScaler(), list(frame.columns[:2])), remainder="passthrough")
+    model = make_pipeline(first, quick()).fit(frame)
+    for draw in (plot.medians, plot.strangest, plot.latent_grid, plot.reconstructions, plot.map):
+        draw(model, frame).draw_without_rendering()
+
+
+def test_growth_of_an_array_keeps_a_part_to_measure_by():
+    X = np.random.default_rng(0).normal(size=(60, 10))
+    shown = plot.growth(X, sizes=[8]).shown
+    assert shown.n_train == 48
+    assert all((X[4::5] == x).all(axis=1).any() for x in shown.X)
+    assert shown.errors["PCA"][0] > 0.1  # of what it has learned from it would be less
+
+
+def test_rows_of_a_table_are_called_so_in_all_pictures():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    table = load_dataset(X)
+    model = quick().fit(table.train.X)
+    for figure in (plot.reconstructions(model, table), plot.medians(model, table), plot.growth(table, sizes=[2])):
+        assert "row " in written(figure)
+        assert "no. " not in written(figure)
+    assert plot.interpolation(model, table, pairs=[(0, 1)]).shown.names[0][0] == f"row {table.test.rows[0]}"
+
+
+def test_where_all_features_have_one_scale_the_axis_says_so(frame):
+    one, each = quick().fit(frame), np.array([1, 100])
+    assert "standard deviations of all features together" in written(plot.medians(one, frame))
+    X = np.random.default_rng(0).normal(size=(60, 2)) * each
+    assert "standard deviations from the mean" in written(plot.medians(quick().fit(X), X))

@@ -376,3 +376,25 @@ def test_columns_are_taken_by_name_between_python_and_the_command_line(latentmap
     np.testing.assert_array_equal(plot.map(loaded, reversed_).shown.Z, Z)
     with pytest.raises(ValueError, match=r"X lacks the column\(s\) 'a', which fit saw"):
         loaded.transform(frame[list("bcde")])
+
+
+def test_measurements_stand_beside_codes_of_every_kind(latentmap, tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).random((60, 3)), columns=list("abc")).assign(
+        error=np.linspace(0, 1, 60)
+    )
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    assert latentmap("fit", "x.csv", "--label", "error", "-o", "m", *QUICK).status == 0
+    for split in ("all", "test"):
+        done = latentmap("encode", "m", "x.csv", "-o", f"{split}.csv", "--split", split, "--errors")
+        assert done.status == 0, done.err
+        codes = pd.read_csv(tmp_path / f"{split}.csv")
+        rows = codes.row if split == "test" else slice(None)
+        np.testing.assert_allclose(codes.value, frame.error[rows])
+        assert not np.allclose(codes.error, codes.value)
+    (tmp_path / "parts").mkdir()
+    frame.rename(columns={"error": "price"}).to_parquet(tmp_path / "parts" / "a.parquet")
+    frame.rename(columns={"error": "price"})[:9].to_parquet(tmp_path / "parts" / "b.parquet")
+    assert latentmap("fit", "parts", "--label", "price", "-o", "p", *QUICK).status == 0
+    assert latentmap("encode", "p", "parts", "-o", "codes").status == 0
+    codes = pd.concat(map(pd.read_parquet, sorted((tmp_path / "codes").glob("part*.parquet"))))
+    np.testing.assert_allclose(codes.price, [*frame.error, *frame.error[:9]])

@@ -427,6 +427,8 @@ def test_labels_that_are_measurements_are_kept_as_such(tmp_path):
         (np.r_[np.arange(200) % 30 + 1.0, np.nan], True),
         (np.arange(200) % 30 + 17.0, False),  # ages
         (np.arange(60.0), False),  # of each one
+        (np.arange(200) % 41 - 10.0, False),  # degrees
+        (np.arange(200) % 30 + 0.5, False),
         (np.arange(60) % 3 / 2, True),  # few kinds
     ],
 )

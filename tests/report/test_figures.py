@@ -20,7 +20,7 @@ from latentmap.analysis import (
 from latentmap.data import Dataset, Split
 from latentmap.report import build
 from latentmap.report.figures import FIGURES
-from latentmap.report.figures.canvas import to_rgb
+from latentmap.report.figures.canvas import log_scale, to_rgb
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, WARNING, class_style, largest
@@ -600,3 +600,21 @@ def test_figures_show_themselves_in_a_notebook(monkeypatch):
     assert len(drawn) == len(inline) == 1
     assert set(drawn[0]["data"]) == set(inline[0]["data"]) == {"text/plain", "image/png"}
     assert drawn[0]["metadata"]["image/png"]["width"] == 800
+
+
+def test_names_that_are_numbers_are_rounded_and_not_cut():
+    sevenths = [str(i / 7) for i in range(1, 6)]
+    assert short_names(sevenths, 8) == ("0.143", "0.286", "0.429", "0.571", "0.714")
+    assert short_names(["0.1234567", "0.12345"], 8) == ("0.12346", "0.12345")
+    assert short_names(["3.5", "12"], 8) == ("3.5", "12")
+
+
+def test_a_log_scale_has_ticks_however_far_it_goes():
+    for lowest in (1e-14, 1e-3, 0.4):
+        ax = Figure().subplots()
+        ax.plot([1, 2], [0.5, lowest])
+        log_scale(ax)
+        ax.figure.draw_without_rendering()
+        low, high = ax.get_ylim()
+        seen = [t.get_text() for t, at in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True) if low <= at <= high]
+        assert len([text for text in seen if text]) >= 2 or lowest == 0.4

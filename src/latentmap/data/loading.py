@@ -157,6 +157,8 @@ def load_dataset(
         raise DatasetError(f"data_dir must be an existing folder, got {data_dir}. Create it, or leave it out.")
     if isinstance(source, str) and source in ("", _HUB):
         raise ValueError(f"source must be a name or a path, got {source!r}. Write . for the present folder.")
+    if labels is not None and label is not None:
+        raise ValueError("label must be left out where labels are given. Use one of both.")
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
     if isinstance(source, str) and source in BUILTIN_NAMES:

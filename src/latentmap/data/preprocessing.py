@@ -173,9 +173,8 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
     if len(ranges) >= _MANY and jumps.max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
         return True
     graded = ~((low == X) | (high == X)).all(axis=0)  # flags share their bounds with flags, whatever is beside them
-    if not graded.any():
-        return False
-    lowest, highest = (np.unique(ends[graded], return_counts=True)[1].max() / graded.sum() for ends in (low, high))
+    n = max(int(graded.sum()), 8)  # of few features two are alike by chance
+    lowest, highest = (np.unique(ends[graded], return_counts=True)[1].max(initial=0) / n for ends in (low, high))
     alike = ranges.max() / apart <= median <= _DIMMEST * ranges.min()
     return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
 

@@ -172,9 +172,12 @@ def measured(dataset: Dataset, y: Any) -> dict[str, Any]:
 
 
 def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, tuple[str, ...] | None]:
-    """Of a pipeline that takes no numbers (but text, gaps) the last step, what it sees, and the names of features."""
+    """Of a pipeline that takes no numbers, or can't go back, the last step, what it sees, and the features' names."""
     model: Any = next(iter(named.values()), None)
-    if len(named) > 1 or len(getattr(model, "steps", ())) < 2 or _are_numbers(X):
+    if len(named) > 1 or len(getattr(model, "steps", ())) < 2:
+        return named, X, None
+    goes_back = hasattr(model, "inverse_transform") or not hasattr(model[-1], "inverse_transform")
+    if goes_back and _are_numbers(X):
         return named, X, None
     first, names = model[:-1], None
     samples = first.transform(X)

@@ -163,14 +163,14 @@ function showCode(code, near, isNear) {
     paint(byId("decoded"), values, shape, low, high);
     samples.show(near, byId("nearest"));
   } else {
-    showFeatures(byId("bars"), values, samples.values(near));
+    showFeatures(byId("bars"), values, samples.values(near), "nearest sample");
   }
   byId("nearest-caption").textContent = `nearest: ${samples.title(near)}`;
 }
 
 /** Features as bars, and lines for what they are compared with. */
-function showFeatures(host, values, others) {
-  showBars(host, data.features, values, others, featureLows, featureHighs);
+function showFeatures(host, values, others, whose) {
+  showBars(host, data.features, values, others, featureLows, featureHighs, whose);
 }
 
 let featureLows = [], featureHighs = [];

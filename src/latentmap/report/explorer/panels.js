@@ -45,9 +45,10 @@ function pixels(canvas, [height, width, channels = 1], low, high) {
   return out;
 }
 
-/** Features as bars: a filled one for `values`, a line for what they are compared with. */
-function showBars(host, names, values, others, lows, highs) {
-  host.replaceChildren(...names.map((name, i) => {
+/** Features as bars: a filled one for `values`, a line for what they are compared with, and the numbers of both. */
+function showBars(host, names, values, others, lows, highs, whose) {
+  const heads = ["bar: decoded", `line: ${whose}`].map((text) => element("span", { text }));
+  host.replaceChildren(element("div", { className: "bar-heads" }, ...heads), ...names.map((name, i) => {
     const canvas = element("canvas", { width: 240, height: 24 }), context = canvas.getContext("2d");
     const at = (value) => (240 * (value - lows[i])) / (highs[i] - lows[i] || 1);
     const style = getComputedStyle(document.documentElement);
@@ -57,7 +58,7 @@ function showBars(host, names, values, others, lows, highs) {
     context.fillRect(0, 4, Math.max(1, at(values[i])), 16);
     context.fillStyle = style.getPropertyValue("--ink");
     context.fillRect(Math.min(237, Math.max(0, at(others[i]) - 1)), 0, 3, 24);
-    return element("div", { className: "bar" }, element("span", { text: name, title: name }), canvas, element("span", { text: digits(values[i]) }));
+    return element("div", { className: "bar" }, element("span", { text: name, title: name }), canvas, element("span", { text: digits(values[i]) }), element("span", { text: digits(others[i]) }));
   }));
 }
 

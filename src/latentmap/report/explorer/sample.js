@@ -22,7 +22,7 @@ function select(i, { seek = true, arrives = true } = {}) {
     const original = pixels(byId("original"), shape, low, high), span = high - low;
     paint(byId("difference"), original.map((value, j) => low + span / 2 + (values[j] - value) / 2), shape, low, high);
   }
-  else showFeatures(byId("sample-bars"), values, samples.values(i));
+  else showFeatures(byId("sample-bars"), values, samples.values(i), "the sample");
   const rank = model.rank(model.errors[i]), near = Math.min(10, samples.n - 1);
   byId("sample-facts").textContent = `error ${digits(model.errors[i])}, larger than that of ${Math.round(100 * rank)}% of the samples`
     + (model.odd && near ? `; ${Math.round(near * model.odd[i])} of the ${near} nearest codes are of other classes` : "")
@@ -79,10 +79,12 @@ function step(dx, dy) {
 
 /** Choose the next sample of a class, or the one of a name or a number. */
 function find(text) {
-  const wanted = text.trim().toLowerCase(), number = wanted.replace(/^(#|no\. ?)/, "").replaceAll(",", "");
+  const wanted = text.trim().toLowerCase(), number = wanted.replace(/^(#|no\. ?|row )/, "").replaceAll(",", "");
   if (!wanted) return;
   const isClass = (i) => samples.className(i)?.toLowerCase() === wanted && !hidden(i);
-  const isIt = (i) => samples.name(i).toLowerCase() === wanted || String(samples.rows[i]) === number;
+  const byRow = samples.data.names !== null && samples.name(0).startsWith("row ");  // of a table, whose rows are meant then
+  const numbered = (i) => (byRow ? samples.name(i).replace("row ", "").replaceAll(",", "") : String(samples.rows[i])) === number;
+  const isIt = (i) => samples.name(i).toLowerCase() === wanted || numbered(i);
   const isLike = (i) => samples.name(i).toLowerCase().includes(wanted);
   for (const rule of [isClass, isIt, isLike]) {
     for (let i = 1; i <= samples.n; i++) {

@@ -79,12 +79,18 @@ def rule(ax: Axes, *, grid: bool = True) -> None:
         ax.grid(axis="y", which="major", color="#e3e6ea", lw=0.8)
 
 
+_MOST_WITH_STEPS = 1e4  # from the least to the most; more has ticks at powers of ten alone
+
+
 def log_scale(ax: Axes) -> None:
-    """Give axes a log scale with plain numbers at 1, 2, 5, 10, ...; not where nothing on them is above 0."""
-    if not any((np.asarray(line.get_ydata(), float) > 0).any() for line in ax.lines):
+    """Give axes a log scale with plain numbers at 1, 2, 5, 10, ... or powers; not where nothing on them is above 0."""
+    values = np.concatenate([np.ravel(np.asarray(line.get_ydata(), float)) for line in ax.lines] or [np.zeros(1)])
+    values = values[values > 0]
+    if not len(values):
         return
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    few = values.max() < _MOST_WITH_STEPS * values.min()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 

@@ -21,6 +21,9 @@ COLUMNS = 10
 LONGEST_NAME = 8  # characters of a class name below a picture
 
 
+_SHORT = 3  # letters of a class whose verdict has one line
+
+
 def generated(results: Sequence[Generated]) -> Figure:
     """Draw the picture each model decodes from the median code of each class, and say how clear it is.
 
@@ -60,7 +63,7 @@ def generated(results: Sequence[Generated]) -> Figure:
         cells = np.full((len(rows), len(band), *rows[0].shape[1:]), np.nan, dtype=np.float32)
         for row, pictures in enumerate(rows):
             cells[row, : len(pictures)] = pictures
-        panels.append(Panel(cells, lines=3 if long else 1, head=0.34 if long else 0.22))
+        panels.append(Panel(cells, lines=_lines(results, band, classes), head=0.34 if long else 0.22))
     detail = "below: the commonest class among the 10 nearest training samples, and how many have it"
     if not by_class:
         detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
@@ -74,6 +77,18 @@ def generated(results: Sequence[Generated]) -> Figure:
     return figure
 
 
+def _lines(results: Sequence[Generated], band: NDArray[np.int64], classes: Sequence[str]) -> int:
+    """How many lines the longest verdict below a row of pictures takes."""
+    lines = 1
+    for result in results:
+        if result.clarity is not None and result.medians.classes is not None:
+            own = band[band < len(result.pictures)]
+            wrong = result.clarity.looks_like[own][result.clarity.looks_like[own] != result.medians.classes[own]]
+            names = [classes[label] if classes else str(label) for label in wrong]
+            lines = max([lines, *(2 + name.count("\n") for name in names if len(name) > _SHORT)])
+    return lines
+
+
 def _write_clarity(panel: Tiles, row: int, column: int, result: Generated, group: int, classes: Sequence[str]) -> None:
     """Write under one picture what it looks like, or how large its group is."""
     if result.clarity is None or result.medians.classes is None:
@@ -85,7 +100,7 @@ def _write_clarity(panel: Tiles, row: int, column: int, result: Generated, group
         panel.write(row, column, f"✓ {votes}")
         return
     name = classes[looks_like] if classes else str(looks_like)
-    panel.write(row, column, f"✗ {name}: {votes}" if len(name) <= 3 else f"✗ {name}\n{votes}", color=WARNING)
+    panel.write(row, column, f"✗ {name}: {votes}" if len(name) <= _SHORT else f"✗ {name}\n{votes}", color=WARNING)
 
 
 def vector_table(results: Sequence[Generated], features: Features) -> Figure:

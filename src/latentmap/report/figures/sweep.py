@@ -57,6 +57,6 @@ def sweep(result: Sweep) -> Figure:
         title(ax, heading, what)
     log_scale(axes[0])
     if scored:
-        axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes[1].yaxis.set_major_formatter(PercentFormatter(1))
     axes[0].legend(axes[0].lines[: len(named)], [plain(name, 24) for name in named], frameon=False, fontsize=TEXT)
     return figure
