@@ -588,6 +588,28 @@ def test_vectors_are_bars_and_numbers_colour_on_a_scale(browser, tmp_path):
     page.close()
 
 
+def test_rows_of_tables_are_found_by_their_number_in_the_file(browser, tmp_path):
+    X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    dataset = latentmap.load_dataset(X)
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(dataset.train.X)
+    page = open_alone(browser, None)
+    page.goto(explore(ae, dataset).save(tmp_path / "rows.html").as_uri())
+    page.evaluate("latentmap.ready")
+    row = int(dataset.test.rows[3])
+    for text in (f"{row}", f"#{row}", f"row {row}"):
+        page.evaluate("latentmap.select(0)")
+        page.locator("#find").fill(text)
+        page.keyboard.press("Enter")
+        assert page.locator("#sample-title").inner_text() == f"row {row}"
+    absent = next(i for i in range(300) if i not in dataset.test.rows)
+    page.locator("#find").fill(str(absent))
+    page.keyboard.press("Enter")
+    assert page.locator("#sample-title").inner_text() == f"row {row}"
+    assert page.locator("#sample-bars .bar-heads").inner_text().split("\n") == ["bar: decoded", "line: the sample"]
+    assert not page.wrong
+    page.close()
+
+
 def open_alone(browser, path):
     """A page of its own, and what went wrong in it."""
     page = browser.new_page(viewport={"width": 1000, "height": 700}, reduced_motion="reduce")

@@ -85,7 +85,7 @@ function find(text) {
   const byRow = samples.data.names !== null && samples.name(0).startsWith("row ");  // of a table, whose rows are meant then
   const numbered = (i) => (byRow ? samples.name(i).replace("row ", "").replaceAll(",", "") : String(samples.rows[i])) === number;
   const isIt = (i) => samples.name(i).toLowerCase() === wanted || numbered(i);
-  const isLike = (i) => samples.name(i).toLowerCase().includes(wanted);
+  const isLike = (i) => !byRow && samples.name(i).toLowerCase().includes(wanted);
   for (const rule of [isClass, isIt, isLike]) {
     for (let i = 1; i <= samples.n; i++) {
       const j = (state.sample + i + samples.n) % samples.n;

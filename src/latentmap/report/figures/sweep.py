@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from latentmap.analysis import Sweep
 from latentmap.report.figures.canvas import log_scale, new_figure, rule, title, write
@@ -57,6 +57,6 @@ def sweep(result: Sweep) -> Figure:
         title(ax, heading, what)
     log_scale(axes[0])
     if scored:
-        axes[1].yaxis.set_major_formatter(PercentFormatter(1))
+        axes[1].yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 2):g}%"))
     axes[0].legend(axes[0].lines[: len(named)], [plain(name, 24) for name in named], frameon=False, fontsize=TEXT)
     return figure
