@@ -96,7 +96,7 @@ def columns(experiment: Experiment) -> list[tuple[str, str]]:
         ("test MSE", f"mean squared error per {per}; lower is better"),
         ("kNN accuracy", "test codes whose class their 10 nearest training codes tell rightly; higher is better"),
         ("trustworthiness", f"how far neighbours among the codes were neighbours among the {things}; 1 is perfect"),
-        ("fit seconds", "how long learning took"),
+        ("fit seconds", "how long learning took, where another model may have learned beside it"),
         ("parameters", "how many numbers were learned"),
     ]
     return [column for column in named if experiment.labelled or column[0] != "kNN accuracy"]

@@ -23,7 +23,7 @@ from latentmap.training import CodeFilm
 _TILE = 64  # pixels across, at most, of an image in a sheet
 _SHEET = 4096  # pixels across, at most, of a sheet: every browser holds these
 _QUALITY = 82  # of colour images where they are many, which would take four times the space without loss
-_EFFORT = 50  # of 100: to save a thousandth more of the space takes ten times as long
+_EFFORT = 50  # of 100, which would save 0.2% of the space in ten times as long
 _LOSSLESS = 2**22  # numbers of colour images that are kept as they are: some megabytes at most
 _NEIGHBORS = 10
 _DIRECTIONS = 10  # of codes, for sliders and maps

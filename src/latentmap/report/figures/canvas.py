@@ -200,7 +200,7 @@ class Tiles:
     ) -> None:
         """Write below (or above) one image: centred, or from its left or its right edge."""
         x = column + self.width * {"left": 0, "center": 0.5, "right": 1}[side]
-        y, shift, va = (row, 2, "bottom") if above else (row + self.height, -2, "top")
+        y, shift, va = (row, 4, "baseline") if above else (row + self.height, -2, "top")
         write(self.ax, text, (x, y), (0, shift), ha=side, va=va, **{"linespacing": 1.05, **style})
 
     def name_row(self, row: int, text: str) -> None:
