@@ -225,9 +225,9 @@ def _vectors_caption(results: Sequence[Generated], experiment: Experiment) -> Ca
     """Their words."""
     judged = (
         "A tick means that its class is the commonest among the 10 training samples nearest to it; then comes how "
-        "many of the 10 have the class, and the number of the nearest."
+        "many of the 10 have the class, and which sample is the nearest."
         if experiment.labelled
-        else "Beside it, the number of the nearest training sample; n is how many codes the group has."
+        else "Beside it, the nearest training sample; n is how many codes the group has."
     )
     return Caption(
         f"A sample of each {'class' if experiment.labelled else 'group'}",
