@@ -421,3 +421,54 @@ def test_where_all_features_have_one_scale_the_axis_says_so(frame):
     assert "standard deviations of all features together" in written(plot.medians(one, frame))
     X = np.random.default_rng(0).normal(size=(60, 2)) * each
     assert "standard deviations from the mean" in written(plot.medians(quick().fit(X), X))
+
+
+def test_new_rows_are_drawn_in_the_scale_of_fit(frame):
+    model = quick().fit(frame)
+    strange = frame[:20].copy()
+    strange.loc[0, "b"] += 50 * frame["b"].std()
+    known = model.preprocessing_
+    for figure in (plot.strangest(model, strange, n=1), plot.reconstructions(model, strange[:1])):
+        lines = [line.get_ydata() for ax in figure.axes for line in ax.lines if len(line.get_ydata()) == 4]
+        wanted = ((strange[:1].to_numpy() - known.offset) / known.scale)[0]
+        assert any(np.allclose(line, wanted, atol=1e-4) for line in lines)
+
+
+def test_labels_in_an_order_of_their_own_keep_it(frame):
+    sizes = pd.Categorical(["small", "large", "huge"] * 20, ["none", "small", "large", "huge"], ordered=True)
+    model = quick().fit(frame)
+    for y in (sizes, pd.Series(sizes)):
+        shown = plot.map(model, frame, y).shown
+        assert shown.class_names == ("small", "large", "huge")
+        assert shown.labels[:3].tolist() == [0, 1, 2]
+    dataset = load_dataset(frame.assign(size=sizes), label="size", test_fraction=0)
+    assert dataset.class_names == ("small", "large", "huge")
+    months = plot.map(model, frame, [str(i % 12 + 1) for i in range(60)]).shown
+    assert months.class_names == tuple(map(str, range(1, 13)))
+
+
+def test_many_dates_colour_on_a_scale_and_few_are_days(frame):
+    model, days = quick().fit(frame), pd.Series(pd.date_range("2021-01-01", periods=60, freq="D"))
+    shown = plot.map(model, frame, days).shown
+    np.testing.assert_allclose(shown.values[[0, 59]], [2021, 2021 + 59 / 365.2425], atol=0.01)
+    few = plot.map(model, frame, days.where(days.dt.day < 3, days[0]).dt.normalize()).shown
+    assert few.class_names[:2] == ("2021-01-01", "2021-01-02")
+    measured = load_dataset(frame.assign(day=days), label="day")
+    assert measured.measured["values_name"] == "day"
+
+
+def test_a_legend_stays_within_axes_that_are_not_ours(frame):
+    figure = mpl.figure.Figure()
+    ax = figure.subplots(1, 2)[0]
+    plot.map(quick().fit(frame), frame, ["a long name of a class", "another"] * 30, ax=ax)
+    figure.draw_without_rendering()
+    inside = ax.get_window_extent()
+    legend = ax.get_legend().get_window_extent()
+    assert inside.x0 <= legend.x0
+    assert legend.x1 <= inside.x1
+
+
+def test_codes_of_very_different_ranges_are_not_drawn_as_a_line(frame):
+    wide = frame.assign(a=1e5 * frame["a"])
+    assert plot.compare(PCA(2).fit(wide), wide).axes[0].get_aspect() == "auto"
+    assert plot.map(PCA(2).fit(frame), frame).axes[0].get_aspect() == 1.0

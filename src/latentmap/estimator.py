@@ -157,7 +157,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     module_: AutoencoderModule = _of_model("module")
     preprocessing_: Preprocessing = _of_model("preprocessing")
     latent_dim_: int = _of_model("latent_dim")
-    n_parameters_: int = _of_model("n_parameters")
+    n_parameters_: int = _of_model("module.n_parameters")
     n_iter_: int = _of_model("n_iter")
     history_: list[dict[str, Any]] = _of_model("history")
     best_epoch_: int = _of_model("best_epoch")

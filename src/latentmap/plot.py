@@ -13,7 +13,7 @@ What is returned is a matplotlib figure that shows itself in a notebook; its `sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +23,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from latentmap import analysis
-from latentmap.analysis.neighbours import knn_accuracy, knn_accuracy_within
+from latentmap.analysis.neighbours import knn_accuracy, knn_accuracy_within, knn_r2, knn_r2_within
 from latentmap.analysis.transformers import encode
 from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset
+from latentmap.data.objects import names_of_fit
 from latentmap.errors import count
 from latentmap.models.layers import describe
 from latentmap.report import figures
@@ -95,9 +96,9 @@ def map(  # noqa: A001  # what it draws
     (title, seen), dataset = take_one(model, X, y)
     codes = _code_map(title, seen, dataset, y)
     of_training = isinstance(X, Dataset)
-    Z = encode(seen, dataset.train.X) if of_training else codes.Z
     marks = None
     if (labels := dataset.known_labels(dataset.train)) is not None and (labels >= 0).any():
+        Z = encode(seen, dataset.train.X) if of_training else codes.Z
         marks = analysis.class_medians(Z, labels, class_names=dataset.class_names)
     images = dataset.test.X if thumbnails and dataset.is_images else None
     unit = float(dataset.unit) if dataset.is_images else 1.0
@@ -163,8 +164,8 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     Returns
     -------
     Figure
-        Its `shown` is a list of `CodeMap`, each with its `knn_accuracy` (of a `Dataset`'s test split, from the
-        training codes; else by cross-validation among `X`) and `trustworthiness`.
+        Its `shown` is a list of `CodeMap`, each with its `knn_accuracy`, or `knn_r2` of numbers (of a `Dataset`'s
+        test split, from the training codes; else by cross-validation among `X`), and its `trustworthiness`.
 
     Raises
     ------
@@ -189,10 +190,13 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     for title, seen in named.items():
         codes = _code_map(title, seen, dataset, y)
         if seen.is_ready or not isinstance(X, Dataset):
-            accuracy = knn_accuracy_within(codes.Z, known)
+            accuracy, r2 = knn_accuracy_within(codes.Z, known), knn_r2_within(codes.Z, codes.values)
         else:
-            accuracy = knn_accuracy(encode(seen, train.X), dataset.known_labels(train), codes.Z, known)
-        found.append(replace(codes, knn_accuracy=accuracy, trustworthiness=ranks.trustworthiness(codes.Z)))
+            Z = encode(seen, train.X)
+            accuracy = knn_accuracy(Z, dataset.known_labels(train), codes.Z, known)
+            r2 = knn_r2(Z, train.values, codes.Z, test.values)
+        trust = ranks.trustworthiness(codes.Z)
+        found.append(replace(codes, knn_accuracy=accuracy, knn_r2=r2, trustworthiness=trust))
     return _shown(figures.points.side_by_side(found), found)
 
 
@@ -225,7 +229,7 @@ def reconstructions(models: Models, X: Any, y: Any = None) -> Figure:
     result = analysis.compare_reconstructions(named, dataset)
     if dataset.is_images:
         return _shown(figures.reconstructions.reconstructions(result), result)
-    return _shown(figures.reconstructions.vector_reconstructions(result, Features.of_dataset(dataset)), result)
+    return _shown(figures.reconstructions.vector_reconstructions(result, _features(named, dataset)), result)
 
 
 def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
@@ -260,7 +264,7 @@ def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
     (title, seen), dataset = take_one(model, X, y)
     errors = analysis.reconstruction_errors(seen, dataset.test.X, unit=dataset.unit)
     result = figures.strangest.find(title, seen, dataset, errors, n)
-    features = None if dataset.is_images else Features.of_dataset(dataset)
+    features = None if dataset.is_images else _features({title: seen}, dataset)
     return _shown(figures.strangest.strangest(result, features), result)
 
 
@@ -303,7 +307,7 @@ def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None
     grid = analysis.latent_grid(seen, Z, n_cells=n_cells, unit=dataset.unit)
     if dataset.is_images:
         return _shown(figures.latent_grid.latent_grid([grid], names=[title], ax=ax), grid)
-    return _shown(figures.latent_grid.feature_maps(grid, Features.of_dataset(dataset), name=title), grid)
+    return _shown(figures.latent_grid.feature_maps(grid, _features({title: seen}, dataset), name=title), grid)
 
 
 def interpolation(
@@ -352,13 +356,13 @@ def interpolation(
     """
     named, dataset = take(models, X, y)
     n = len(dataset.test)
-    rows = choose_pairs(dataset.test.labels, n, seed=seed) if pairs is None else np.asarray(pairs)
-    if rows.ndim != 2 or rows.shape[1] != 2 or not ((rows >= 0) & (rows < n)).all():
+    rows = choose_pairs(dataset.known_labels(dataset.test), n, seed=seed) if pairs is None else np.asarray(pairs)
+    if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype.kind not in "iu" or not ((rows >= 0) & (rows < n)).all():
         raise ValueError(f"pairs must be pairs of rows from 0 to {n - 1}, got {pairs}.")
     walks = analysis.interpolate(named, dataset, rows, n_steps=n_steps)
     if dataset.is_images:
         return _shown(figures.interpolation.interpolation(walks), walks)
-    return _shown(figures.interpolation.vector_walks(walks, Features.of_dataset(dataset)), walks)
+    return _shown(figures.interpolation.vector_walks(walks, _features(named, dataset)), walks)
 
 
 def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
@@ -396,7 +400,7 @@ def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
         results.append(analysis.generate(title, seen, groups, dataset))
     if dataset.is_images:
         return _shown(figures.generated.generated(results), results)
-    return _shown(figures.generated.vector_table(results, Features.of_dataset(dataset)), results)
+    return _shown(figures.generated.vector_table(results, _features(named, dataset)), results)
 
 
 def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = None) -> Figure:  # noqa: ARG001
@@ -534,3 +538,14 @@ def _shown(figure: Figure, result: Any) -> Figure:
     """A figure that carries what it shows."""
     figure.shown = result  # type: ignore[attr-defined]
     return figure
+
+
+def _features(named: Mapping[str, Any], dataset: Dataset) -> Features:
+    """What vectors are drawn in: the scale of what a model was fitted on, of others that of the samples given."""
+    features = Features.of_dataset(dataset)
+    for seen in named.values():
+        known = getattr(seen.model, "preprocessing_", None)
+        own = names_of_fit(seen.model) in (None, list(features.names))
+        if own and known is not None and known.sample_shape == dataset.sample_shape and seen.model.scaling == "auto":
+            return replace(features, mean=known.offset, deviation=np.broadcast_to(known.scale, known.offset.shape))
+    return features

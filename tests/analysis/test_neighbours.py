@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness as reference_trustworthiness
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
 from latentmap.analysis import (
     OriginalRanks,
     cluster_accuracy,
     continuity,
     knn_accuracy,
+    knn_r2,
     nearest_samples,
     trustworthiness,
 )
@@ -131,3 +132,22 @@ def test_majority_breaks_ties_towards_the_smaller_class():
     winners, shares = majority(np.array([[2, 2, 1, 1], [3, 3, 3, 0]]))
     assert winners.tolist() == [1, 3]
     assert shares.tolist() == [0.5, 0.75]
+
+
+def test_measurements_are_told_by_scikit_learns_regression():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(300, 2)).astype(np.float32)
+    values = Z[:, 0] + rng.normal(0, 0.1, 300)
+    nearest = KNeighborsRegressor(10).fit(Z[:200], values[:200])
+    found = knn_r2(Z[:200], values[:200], Z[200:], values[200:])
+    assert found == pytest.approx(nearest.score(Z[200:], values[200:]))
+    assert 0.9 < found < 1
+    holes = values.copy()
+    holes[[3, 250]] = np.nan
+    kept = np.isfinite(holes)
+    train, test = kept[:200], kept[200:]
+    assert knn_r2(Z[:200], holes[:200], Z[200:], holes[200:]) == pytest.approx(
+        knn_r2(Z[:200][train], values[:200][train], Z[200:][test], values[200:][test])
+    )
+    assert knn_r2(Z[:200], values[:200], Z[200:], np.ones(100)) is None
+    assert knn_r2(Z, None, Z, values) is None

@@ -9,6 +9,7 @@ from latentmap.analysis import (
     reconstruction_errors,
 )
 from latentmap.analysis.reconstruction import best_median_worst, some_of_each_class
+from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.data import Dataset, Split
 
 
@@ -76,3 +77,12 @@ def test_comparison_names_samples_without_class_names(labels):
     dataset = Dataset("some", Split(X), Split(X, labels))
     names = compare_reconstructions({"pca": PcaBaseline(1).fit(X)}, dataset).names
     assert names == (("no. 0", "no. 1", "no. 2") if labels is None else ("0", "0", "1"))
+
+
+def test_samples_without_a_label_are_no_class_to_show(vectors):
+    labels = np.array([0, 1, 2, -1] * 10)
+    dataset = Dataset("x", Split(vectors[:40], labels), Split(vectors[40:80], labels), ("a", "b", "c"))
+    pca = PcaBaseline(2).fit(dataset.train.X)
+    assert set(compare_reconstructions({"PCA": pca}, dataset).names) == {"a", "b", "c"}
+    pairs = choose_pairs(dataset.known_labels(dataset.test), 40, n_pairs=12)
+    assert (labels[pairs] >= 0).all()

@@ -8,7 +8,7 @@ import pytest
 
 from latentmap.cli import bar
 from latentmap.cli.bar import Bar, DataBar, note
-from latentmap.cli.progress import TrainingBar, TrainingBars, show_stage
+from latentmap.cli.progress import TrainingBars, show_stage
 from latentmap.training import EpochRecord, TrainingPlan
 
 
@@ -49,7 +49,7 @@ def terminal(monkeypatch):
 
 def train(epochs=2, name=None, objective="reconstruction"):
     """What a callback is told of a training."""
-    shown = TrainingBar(name)
+    (shown,) = TrainingBars(1).one(name or "dense")
     shown.on_train_begin(TrainingPlan("dense", epochs, 10, 0.1, objective=objective))
     for epoch in range(1, epochs + 1):
         shown.on_step_end(5 * epoch, 5 * epochs)
@@ -141,7 +141,7 @@ def test_a_table_is_aligned_and_plain_and_as_wide_as_it_must_be(capsys):
 
 
 def test_nothing_is_said_of_training_that_was_broken_off(capsys):
-    shown = TrainingBar()
+    (shown,) = TrainingBars(1).one("dense")
     shown.on_train_begin(TrainingPlan("dense", 5, 10, 0.1))
     shown.on_epoch_end(EpochRecord(1, 0.5, None, 0.1, 1.0))
     try:

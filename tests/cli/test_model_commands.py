@@ -452,7 +452,7 @@ def test_a_class_needs_its_data_and_vectors_are_no_picture(latentmap, tmp_path, 
     assert refused(latentmap("generate", model, "-o", "x.png"), 2, "SOURCE must be given, or --samples")
     Autoencoder("linear", 2, epochs=1, random_state=0).fit(vectors).save("v")
     refusal = latentmap("generate", "v", "--samples", 3, "-o", "x.png")
-    assert refused(refusal, 2, "output must end in .npy, for samples of this model are vectors, got x.png")
+    assert refused(refusal, 2, "output must end in .npy, .csv, .parquet, for this model draws vectors; got x.png")
     assert latentmap("generate", "v", "--samples", 3, "-o", "x.npy").status == 0
     assert np.load("x.npy").shape == (3, 6)
 
@@ -497,7 +497,8 @@ def test_a_sweep_prints_a_table_and_a_recommendation_and_draws(latentmap, tmp_pa
     with Image.open(tmp_path / "sweep.png") as picture:
         assert min(picture.size) > 100
     found = json.loads(latentmap(*words, "--latent-dims", "2", "--json").out)
-    assert found["recommended"] == 2  # a linear model is PCA
+    assert found["recommended"] is None  # a linear model is PCA
+    assert found["reason"].startswith("Take PCA with 2 numbers")
     assert set(found["model"][0]) == {"latent_dim", "test_mse", "knn_accuracy", "held", "held_accuracy"}
 
 
@@ -611,11 +612,11 @@ def test_a_sweep_leaves_out_codes_longer_than_samples(latentmap, tmp_path):
     np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(80, 4)))
     words = ("sweep", "X.npy", "--model", "linear", "--epochs", "1", "--json", "--latent-dims")
     found = latentmap(*words, "2,4,8,16")
-    assert [one["latent_dim"] for one in json.loads(found.out)["model"]] == [2, 4]
-    assert "codes of 8, 16 numbers are left out: a sample has 4 numbers" in found.err
+    assert [one["latent_dim"] for one in json.loads(found.out)["model"]] == [2]
+    assert "codes of 4, 8, 16 numbers are left out: a sample has 4 numbers" in found.err
     refused = latentmap(*words, "8")
     assert refused.status == 2
-    assert "--latent-dims must be at most the 4 numbers of a sample, got 8" in refused.err
+    assert "--latent-dims must be fewer than the 4 numbers of a sample, got 8" in refused.err
 
 
 @pytest.mark.parametrize(
@@ -642,3 +643,28 @@ def test_fit_tells_the_error_that_evaluate_counts(latentmap, tmp_path):
     loss, error = map(float, re.search(r"loss ([\d.]+) .* error of ([\d.]+) as evaluate counts it", words).groups())
     assert error == pytest.approx(49 * loss, rel=0.1)
     assert "as evaluate counts it" not in latentmap("fit", "digits", "-o", "n", "--limit", "60", "--epochs", "1").err
+
+
+def test_models_of_one_name_are_told_apart(latentmap, tmp_path):
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(40, 4)))
+    for place in ("x/a", "x/a-2", "y/a"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        assert latentmap("fit", "X.npy", "-o", place, "--epochs", 1, "--model", "linear").status == 0
+    done = latentmap("draw", "x/a", "x/a-2", "y/a", "X.npy", "-o", "maps.svg")
+    assert done.status == 0, done.err
+    assert all(f"<!-- {name} (2) -->" in (tmp_path / "maps.svg").read_text() for name in ("a", "a-2", "a-3"))
+
+
+def test_samples_of_vectors_are_rows_of_a_table(latentmap, tmp_path):
+    (tmp_path / "x.csv").write_text("length,width\n" + "".join(f"{i % 7},{i % 5}.5\n" for i in range(40)))
+    assert latentmap("fit", "x.csv", "-o", "m", "--epochs", 1, "--latent-dim", 1).status == 0
+    done = latentmap("generate", "m", "--samples", 5, "-o", "new.csv")
+    assert done.status == 0, done.err
+    header, *rows = (tmp_path / "new.csv").read_text().splitlines()
+    assert (header, len(rows)) == ("length,width", 5)
+
+
+def test_data_fetches_built_in_data_and_describes_no_other(latentmap, tmp_path):
+    (tmp_path / "photos").mkdir()
+    refusal = latentmap("data", "photos")
+    assert refused(refusal, 2, "name must be one of digits, mnist, fashion_mnist, kmnist, got photos, which is here")

@@ -102,7 +102,7 @@ def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
     assert latentmap("generate", "m", table, "-o", "medians.png").status == 0
     assert latentmap("interpolate", "m", table, "--from", 0, "--to", 1, "-o", "walk.png").status == 0
     assert latentmap("evaluate", "m", table).status == 0
-    assert refused(latentmap("decode", "m", "codes.csv", "-o", "images"), 2, "for this model decodes vectors")
+    assert refused(latentmap("decode", "m", "codes.csv", "-o", "images"), 2, "for this model draws vectors")
 
 
 @pytest.mark.parametrize("missing", ["mean", "drop"])

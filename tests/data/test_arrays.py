@@ -352,6 +352,8 @@ def test_a_dataset_of_tensors():
     np.testing.assert_allclose(dataset.train.images, tensors.permute(0, 2, 3, 1) * 255, atol=0.51)
     assert dataset.class_names == ("0", "1", "2")
     assert load_dataset(Items(list(torch.rand(20, 5)))).sample_shape == (5,)
+    rough = [x.bfloat16() for x in torch.rand(20, 5)]
+    np.testing.assert_array_equal(load_dataset(Items(rough), test_fraction=0).train.X[3], rough[3].float().numpy())
 
 
 def test_datasets_that_are_not_fit_for_use_say_so():

@@ -140,7 +140,7 @@ def test_deep_images_come_to_size_channels_and_bytes_where_a_model_wants_them(tm
         new = load_dataset(tmp_path, reading=Reading(8, 16, channels, fit), test_fraction=0)
         assert (new.train.X.dtype, new.sample_shape) == (np.uint8, (8, 16, channels))
         assert "from 0 to 65,535 are taken as black to white, as 0 to 255 were" in new.notes[0]
-    alone = decode(tmp_path / "0.png", Reading(12, 12, 1))
+    alone = decode(tmp_path / "0.png", Reading(12, 12, 1), (0, 65535))
     np.testing.assert_allclose(alone[..., 0], images[0] / 257, atol=0.51)
     padded = decode(tmp_path / "0.png", Reading(12, 24, 1, "pad", -1000, 3000, "float32"), (-1000, 3000))
     assert (padded[:, [0, -1]] == 0).all()

@@ -174,3 +174,25 @@ class TestObjectStorage:
     def test_what_cannot_be_read_is_one_line(self, bucket, source, message):
         with pytest.raises(DatasetError, match=message):
             load_dataset(source.format(bucket=bucket.name))
+
+
+def test_an_image_that_changed_is_read_anew(tmp_path):
+    folder, address = tmp_path / "photos", f"file://{tmp_path}/photos"
+    folder.mkdir()
+    for i, image in enumerate(IMAGES[:6]):
+        (folder / f"{i}.png").write_bytes(png(image))
+    before = load_dataset(address, memory=1000, test_fraction=0).train.X.copy()
+    (folder / "3.png").write_bytes(png(IMAGES[50]) + b" ")
+    after = load_dataset(address, memory=1000, test_fraction=0).train.X
+    assert [bool((a != b).any()) for a, b in zip(before, after, strict=True)] == [i == 3 for i in range(6)]
+
+
+def test_lists_with_gaps_in_files_of_two_splits(tmp_path):
+    X = RNG.normal(size=(40, 3))
+    for name, rows, gap in (("train", range(30), 4), ("test", range(30, 40), 35)):
+        some = X[list(rows)].copy()
+        some[gap - rows[0], 1] = np.nan
+        pq.write_table(pa.table({"x": pa.array(some.tolist(), pa.list_(pa.float64()))}), tmp_path / f"{name}.parquet")
+    dataset = load_dataset(tmp_path, missing="drop")
+    assert (len(dataset.train), len(dataset.test)) == (29, 9)
+    np.testing.assert_allclose(dataset.test.X, X[[*range(30, 35), *range(36, 40)]], rtol=1e-6)

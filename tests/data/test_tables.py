@@ -422,7 +422,8 @@ def test_labels_that_are_measurements_are_kept_as_such(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "are_classes"),
     [
-        (np.arange(60) % 30, True),  # whole numbers are classes, however many
+        (np.arange(60) % 30, True),  # whole numbers that are counted are classes, however many
+        (np.arange(200) % 30 + 17, False),  # ages, which gaps would make floats
         (np.r_[np.arange(200) % 30, np.nan], True),  # and so they are beside gaps, which make them floats
         (np.r_[np.arange(200) % 30 + 1.0, np.nan], True),
         (np.arange(200) % 30 + 17.0, False),  # ages

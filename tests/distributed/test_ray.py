@@ -4,6 +4,7 @@ import json
 import os
 import random
 import time
+from functools import partial
 
 import numpy as np
 import psutil
@@ -140,7 +141,7 @@ def test_codes_are_those_of_one_process_though_a_worker_is_killed(tmp_path, monk
 
     how = ReadOptions(reading=dataset.reading, test_fraction=0)
     output = tmp_path / "codes"
-    run = map_over(2, None)
+    run = partial(map_over, 2, None)
     assert encode_parts(ae, how, str(tmp_path), str(output), run=run, on_part=watch) == (len(X), 0)
     codes = pa.concat_tables([pq.read_table(part) for part in sorted(output.glob("part-*"))])
     Z = np.column_stack([codes[f"z{i + 1}"].to_numpy() for i in range(3)])

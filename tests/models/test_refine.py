@@ -8,7 +8,7 @@ from torch import nn
 
 from latentmap import Autoencoder, load_dataset
 from latentmap.data.source import ReadOptions
-from latentmap.distributed.encoding import encode_parts, run_here
+from latentmap.distributed.encoding import encode_parts
 from latentmap.errors import OutputError
 from latentmap.models.refine import refine
 
@@ -157,7 +157,7 @@ def test_parts_of_other_steps_are_not_mixed(small, tmp_path):
     ae = Autoencoder("dense", 3, epochs=1, random_state=0).fit(dataset.train.images)
     how = ReadOptions(reading=dataset.reading, test_fraction=0)
     given = how, str(tmp_path / "in"), str(tmp_path / "codes")
-    encode_parts(ae, *given, run=run_here)
-    encode_parts(ae, *given, run=run_here)
+    encode_parts(ae, *given)
+    encode_parts(ae, *given)
     with pytest.raises(OutputError, match="codes made otherwise: by another model"):
-        encode_parts(ae.set_params(refine=1), *given, run=run_here)
+        encode_parts(ae.set_params(refine=1), *given)

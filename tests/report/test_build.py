@@ -310,9 +310,15 @@ def test_measurements_colour_pictures_and_are_no_classes(tmp_path):
     assert "none: coloured by price" in page
     assert "classes: price colours the pictures" in page
     assert "coloured by price, which the model never saw" in page
-    assert report.metrics["models"]["dense"]["knn_accuracy"] is None
+    scores = report.metrics["models"]["dense"]
+    assert scores["knn_accuracy"] is None
+    assert 0.1 < scores["knn_r2"] < 1
+    assert f"kNN R² {scores['knn_r2']:.2f}" in report.experiment.code_map(report.experiment.models[0]).scores
+    assert "how much of price the mean of the 10 nearest" in page
     explored = (report.folder / "explorer.html").read_text()
     assert '"values": {"name": "price"' in explored or '"values":{"name":"price"' in explored
     codes = plot.map(report.experiment.models[0].model, dataset).shown
     np.testing.assert_allclose(codes.values, dataset.test.values)
     assert codes.values_name == "price"
+    (compared,) = plot.compare(report.experiment.models[0].model, dataset).shown
+    assert compared.knn_r2 == pytest.approx(scores["knn_r2"])

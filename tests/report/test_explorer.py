@@ -133,6 +133,22 @@ def test_what_is_under_the_cursor_is_decoded_and_far_from_all_data_veiled(page):
     assert page.locator("#veil").is_visible()
 
 
+def test_another_model_decodes_what_is_under_the_cursor_at_once(page):
+    page.mouse.move(*middle(page))
+    frames(page)
+    before = ink(page, "decoded")
+    page.locator("#layout").select_option("2")
+    frames(page)
+    frames(page)
+    after = ink(page, "decoded")
+    assert after != before
+    page.mouse.move(middle(page)[0] + 40, middle(page)[1])
+    frames(page)
+    page.mouse.move(*middle(page))
+    frames(page)
+    assert ink(page, "decoded") == after
+
+
 def test_a_click_chooses_a_sample_and_arrows_go_on_from_it(page, digits):
     page.mouse.click(*middle(page))
     frames(page)

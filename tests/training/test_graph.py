@@ -1,6 +1,4 @@
-"""Neighbours of the training data: exact, never a sample's own, never of the validation part."""
-
-import os
+"""Neighbours of the training data: of few samples exact, never a sample's own, never of the validation part."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,6 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.errors import MissingExtraError
 from latentmap.training import Batches, graph
 from latentmap.training.graph import neighbour_graph
 
@@ -85,39 +82,21 @@ def test_large_images_and_colour_are_taken():
     assert found.shape == (25, 5)
 
 
-class Exactly:
-    """What is used of pynndescent's index, by comparing all pairs: compiling the real one takes a minute."""
-
-    def __init__(self, X, n_neighbors, random_state):  # noqa: ARG002
-        self._found = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
-        self.neighbor_graph = self._found.kneighbors(X)[::-1]
-
-    def query(self, X, k):
-        return self._found.kneighbors(X, k)[::-1]
-
-
-@pytest.mark.parametrize("stands_in", [True, False])
-def test_beyond_a_number_of_samples_neighbours_are_nearly_those(vectors, monkeypatch, stands_in):
-    pynndescent = pytest.importorskip("pynndescent")
-    if stands_in:
-        monkeypatch.setattr(pynndescent, "NNDescent", Exactly)
-    elif "LATENTMAP_SLOW" not in os.environ:
-        pytest.skip("compiles for a minute: set LATENTMAP_SLOW=1, as make soak does")
-    exact = neighbour_graph(batches_of(vectors), 7)
-    monkeypatch.setattr(graph, "_EXACT", 500)
-    near = neighbour_graph(batches_of(vectors), 7)
-    assert (near != torch.arange(700)[:, None]).all()
+@pytest.mark.parametrize("in_space", [False, True])
+def test_of_many_samples_nearly_all_neighbours_are_found(monkeypatch, in_space):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 2 if not in_space else 20)) @ rng.normal(size=(2 if not in_space else 20, 20))
+    exact = neighbour_graph(batches_of(X), 7)
+    monkeypatch.setattr(graph, "_ALL", 500)
+    compared = []
+    product = torch.mm
+    monkeypatch.setattr(torch, "mm", lambda a, b, **out: compared.append(len(a) * b.shape[1]) or product(a, b, **out))
+    near = neighbour_graph(batches_of(X), 7)
+    assert (near != torch.arange(3000)[:, None]).all()
+    assert not set(near.flatten().tolist()) & set(batches_of(X).validation_rows.tolist())
     overlap = [len(set(a) & set(b)) / 7 for a, b in zip(exact.tolist(), near.tolist(), strict=True)]
-    assert np.mean(overlap) > 0.9
-
-
-def test_without_the_extra_many_samples_are_refused_by_its_name(vectors, monkeypatch):
-    import sys
-
-    monkeypatch.setattr(graph, "_EXACT", 500)
-    monkeypatch.setitem(sys.modules, "pynndescent", None)
-    with pytest.raises(MissingExtraError, match=r"more than 500 samples needs pynndescent.*latentmap\[neighbors\]"):
-        neighbour_graph(batches_of(vectors), 7)
+    assert np.mean(overlap) > 0.95
+    assert (sum(compared) < 0.5 * 3000 * 2700) == (not in_space)  # cells do not help where data fills its space
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 7), (1, 7, 1), (1, 1, 1), (3, 2, 5)])

@@ -11,6 +11,7 @@ from latentmap.analysis.neighbours import (
     cluster_accuracy,
     continuity,
     knn_accuracy,
+    knn_r2,
     nearest_samples,
     trustworthiness,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "generate",
     "interpolate",
     "knn_accuracy",
+    "knn_r2",
     "latent_grid",
     "measuring_unit",
     "nearest_samples",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.neighbours import OriginalRanks, knn_hits
+from latentmap.analysis.neighbours import OriginalRanks, knn_explained, knn_hits
 from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Brief, FloatArray, Transformer, drawn_rows, encode
 from latentmap.data.dataset import Dataset
@@ -29,14 +29,18 @@ class Evaluation(Brief):
         images.
     knn_accuracy : float or None
         10 nearest neighbours among the training codes, scored on the test split; None without labels.
+    knn_r2 : float or None
+        How much of measurements the mean of the 10 nearest training codes' explains; None where classes are known
+        instead, or nothing.
     trustworthiness : float or None
         12 neighbours, 5,000 test samples drawn once; None for fewer than 3.
     train_mse : float
         The same of 5,000 training samples drawn once.
     errors : ndarray of float32, shape (n_test,)
         Reconstruction error of each test sample.
-    hits : ndarray of bool, shape (n_test,), or None
-        Whether each test sample is classified rightly; their mean is `knn_accuracy`.
+    hits : ndarray of bool or float, or None
+        Whether each test sample is classified rightly, or how much of its measurement is explained; their mean is
+        `knn_accuracy`, or `knn_r2`.
     trusted : ndarray of float, or None
         What each of the samples compared adds to `trustworthiness`; their mean it is.
     Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
@@ -55,10 +59,11 @@ class Evaluation(Brief):
     latent_dim: int
     test_mse: float
     knn_accuracy: float | None
+    knn_r2: float | None
     trustworthiness: float | None
     train_mse: float
     errors: FloatArray
-    hits: NDArray[np.bool_] | None
+    hits: NDArray[np.bool_] | NDArray[np.float64] | None
     trusted: NDArray[np.float64] | None
     Z_train: FloatArray
     Z_test: FloatArray
@@ -66,7 +71,10 @@ class Evaluation(Brief):
     @property
     def scores(self) -> dict[str, float | int | None]:
         """The numbers by which models are compared, by their names."""
-        return {name: getattr(self, name) for name in ("latent_dim", "test_mse", "knn_accuracy", "trustworthiness")}
+        names = ["latent_dim", "test_mse", "knn_accuracy", "knn_r2", "trustworthiness"]
+        if self.knn_r2 is None:
+            names.remove("knn_r2")
+        return {name: getattr(self, name) for name in names}
 
 
 def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks | None = None) -> Evaluation:
@@ -102,15 +110,17 @@ def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks
     some = drawn_rows(len(train), TRAIN_SAMPLES)
     train_errors = reconstruction_errors(transformer, train.X[some], Z_train[some], unit=unit)
     hits = knn_hits(Z_train, dataset.known_labels(train), Z_test, dataset.known_labels(test))
+    explained = knn_explained(Z_train, train.values, Z_test, test.values)
     trusted = (ranks or OriginalRanks(test.X, unit=unit)).trusted(Z_test)
     return Evaluation(
         latent_dim=Z_test.shape[1],
         test_mse=float(errors.mean(dtype="float64")),
         knn_accuracy=None if hits is None else float(hits.mean()),
+        knn_r2=None if explained is None else float(explained.mean()),
         trustworthiness=None if trusted is None else float(trusted.mean()),
         train_mse=float(train_errors.mean(dtype="float64")),
         errors=errors,
-        hits=hits,
+        hits=hits if explained is None else explained,
         trusted=trusted,
         Z_train=Z_train,
         Z_test=Z_test,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mode
 from sklearn.metrics import euclidean_distances
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
 from latentmap.analysis.transformers import FloatArray, IntArray, chunks, drawn_rows, flat, middle
 from latentmap.data.dataset import Dataset
@@ -93,6 +93,73 @@ def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int =
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     classifier = KNeighborsClassifier(KNN_NEIGHBOURS)
     return float(cross_val_score(classifier, Z[enough], labels[enough], cv=folds).mean())
+
+
+def knn_r2(
+    Z_train: NDArray[Any],
+    values_train: NDArray[np.floating] | None,
+    Z_test: NDArray[Any],
+    values_test: NDArray[np.floating] | None,
+    *,
+    n_neighbors: int = KNN_NEIGHBOURS,
+) -> float | None:
+    """Tell measurements of test codes by the mean of their nearest training codes', and say how much that explains.
+
+    Parameters
+    ----------
+    Z_train, Z_test : ndarray, shape (n, latent_dim)
+        Codes of the two splits.
+    values_train, values_test : ndarray of float, shape (n,), or None
+        What was measured of each; NaN where nothing was: these neither vote nor count.
+    n_neighbors : int, default=10
+        How many neighbours are averaged; all of them where there are fewer training codes.
+
+    Returns
+    -------
+    float or None
+        R squared: 1 is everything, 0 no more than the mean of all; None without measurements that differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Z = np.random.default_rng(0).normal(size=(500, 2))
+    >>> from latentmap.analysis import knn_r2
+    >>> round(knn_r2(Z[:400], Z[:400, 0], Z[400:], Z[400:, 0]), 1)
+    0.9
+    """
+    explained = knn_explained(Z_train, values_train, Z_test, values_test, n_neighbors=n_neighbors)
+    return None if explained is None else float(explained.mean())
+
+
+def knn_explained(
+    Z_train: NDArray[Any],
+    values_train: NDArray[np.floating] | None,
+    Z_test: NDArray[Any],
+    values_test: NDArray[np.floating] | None,
+    *,
+    n_neighbors: int = KNN_NEIGHBOURS,
+) -> NDArray[np.float64] | None:
+    """Return what each test code with a measurement adds to `knn_r2`; their mean it is."""
+    if values_train is None or values_test is None:
+        return None
+    known, measured = np.isfinite(values_train), np.isfinite(values_test)
+    Z_train, values_train = Z_train[known], values_train[known].astype(np.float64)
+    Z_test, values_test = Z_test[measured], values_test[measured].astype(np.float64)
+    if not len(values_train) or not len(values_test) or (variance := values_test.var()) == 0:
+        return None
+    told = KNeighborsRegressor(min(n_neighbors, len(Z_train))).fit(Z_train, values_train).predict(Z_test)
+    return np.asarray(1 - (told - values_test) ** 2 / variance)
+
+
+def knn_r2_within(Z: NDArray[Any], values: NDArray[np.floating] | None, *, seed: int = 0) -> float | None:
+    """Score codes by cross-validation among themselves, as `knn_accuracy_within` does of classes."""
+    if values is None:
+        return None
+    Z, values = Z[np.isfinite(values)], values[np.isfinite(values)]
+    if len(values) - -(-len(values) // _FOLDS) < KNN_NEIGHBOURS:
+        return None
+    folds = KFold(_FOLDS, shuffle=True, random_state=seed)
+    return float(cross_val_score(KNeighborsRegressor(KNN_NEIGHBOURS), Z, values, cv=folds, scoring="r2").mean())
 
 
 def small_classes(dataset: Dataset) -> str | None:

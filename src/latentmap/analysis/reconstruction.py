@@ -115,7 +115,7 @@ def some_of_each_class(labels: IntArray | None, n: int, n_wanted: int = 10) -> I
     """Choose samples to show, in the order of the classes: the first of each, or evenly spaced ones without labels."""
     if labels is None:
         return np.unique(np.linspace(0, n - 1, min(n, n_wanted)).astype(np.int64))
-    present = np.unique(labels)
+    present = np.unique(labels[labels >= 0])
     each = max(1, n_wanted // len(present))
     return np.concatenate([np.flatnonzero(labels == label)[:each] for label in present]).astype(np.int64)
 
@@ -160,7 +160,7 @@ def compare_reconstructions(
     >>> compare_reconstructions({"PCA": pca}, digits).names
     ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
     """
-    X, labels, unit = dataset.test.X, dataset.test.labels, dataset.unit
+    X, labels, unit = dataset.test.X, dataset.known_labels(dataset.test), dataset.unit
     chosen = some_of_each_class(labels, len(X)) if rows is None else rows
     results = []
     for title, model in models.items():
@@ -174,7 +174,7 @@ def compare_reconstructions(
                 X_hat=X_hat[: len(chosen)],
                 errors=all_errors[chosen],
                 extremes=extremes,
-                extremes_names=tuple(map(dataset.test.called, extremes)),
+                extremes_names=tuple(map(dataset.test.source, extremes)),
                 extremes_X=X[extremes],
                 extremes_X_hat=X_hat[len(chosen) :],
                 extremes_errors=all_errors[extremes],

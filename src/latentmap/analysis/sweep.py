@@ -28,6 +28,7 @@ _SOMETHING = 0.1  # of the variance: with less, a size that gains little is no p
 _AS_GOOD = 0.005  # of accuracy
 _MOST_KEPT, _MOST_KEPT_BYTES = 5000, 2**28
 _KEPT = 0.1  # of the training split
+_SAME = 1e-6  # of the variance: such a difference is one of rounding
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def recommend(
     for one in pca:
         if one.latent_dim == ours.latent_dim:
             beside = f" (PCA {one.held:z.1%})"
-            if one.held >= ours.held and (one.held_accuracy or 0) >= (ours.held_accuracy or 0):
+            if one.held >= ours.held - _SAME and (one.held_accuracy or 0) >= (ours.held_accuracy or 0):
                 return None, _take_pca(scores, pca, name)
         doublings = np.log2(one.latent_dim / ours.latent_dim)
         if doublings >= 0 and one.held - ours.held >= _WORTH * max(1.0, doublings):

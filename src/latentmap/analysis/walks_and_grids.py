@@ -58,8 +58,8 @@ def choose_pairs(labels: IntArray | None, n: int, *, n_pairs: int = 4, seed: int
     """Choose pairs of samples of different classes, (n_pairs, 2), every class as seldom as can be."""
     rng = np.random.default_rng(seed)
     groups = np.arange(n) if labels is None else labels
-    present = np.unique(groups)
-    if len(present) == 1:  # one class only: any two samples
+    present = np.unique(groups[groups >= 0])
+    if len(present) <= 1:  # one class only: any two samples
         groups, present = np.arange(n), np.arange(n)
     # Whole shuffled decks one after another, so that no class comes again before all the others have; a card that
     # equals its partner at the seam of two decks, or makes a pair that was there, is swapped for the next one.

@@ -121,7 +121,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     words = str(error) or type(error).__name__
     # The command-line library's own errors know how to say what was used wrongly, and their exit status.
     if hasattr(error, "format_message"):
-        return error.format_message(), getattr(error, "exit_code", 2)
+        return error.format_message().replace("Value error, ", ""), getattr(error, "exit_code", 2)
     if isinstance(error, LatentmapError):
         return words, getattr(error, "exit_status", 1)
     if known := _known(error, words):

@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -55,18 +54,6 @@ class Bar:
         self._stopped.set()
         if self._progress is not None:
             self._progress.stop()
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Make room for a line."""
-        if self._progress is None:
-            yield
-            return
-        self._progress.stop()
-        try:
-            yield
-        finally:
-            self._progress.start()
 
     def line(self) -> str:
         """The bar as a line of text."""
@@ -157,11 +144,14 @@ def clear() -> None:
 
 
 def note(text: str) -> None:
-    """Write one line to standard error."""
+    """Write one line to standard error, above the bar if there is one."""
+    line = f"latentmap: {printable(text)}"
     if _silent:
         return
-    with _shown.paused() if _shown is not None else nullcontext():
-        sys.stderr.write(f"latentmap: {printable(text)}\n")
+    if _shown is not None and _shown._progress is not None:
+        _shown._progress.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    else:
+        sys.stderr.write(f"{line}\n")
 
 
 def answer(text: object) -> None:

@@ -122,9 +122,11 @@ def data(
 
 def _fetch(name: str, data_dir: Path | None) -> None:
     """Load a dataset once, which finds, fetches and checks it, and say what it holds."""
-    from latentmap.data import load_dataset
+    from latentmap.data import BUILTIN_NAMES, load_dataset
     from latentmap.data.builtin import IDX_DATASETS, find_folder
 
+    if name not in BUILTIN_NAMES and Path(name).exists():
+        raise ValueError(f"name must be one of {', '.join(BUILTIN_NAMES)}, got {name}, which is here already.")
     dataset = load_dataset(name, size=None, data_dir=data_dir, progress=DataBar(name))
     folder = find_folder(name, data_dir) if name in IDX_DATASETS else "scikit-learn"
     shape = "x".join(str(size) for size in dataset.sample_shape)

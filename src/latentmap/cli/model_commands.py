@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,6 +32,8 @@ from latentmap.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from latentmap.data import Dataset
     from latentmap.data.codes import Piece
     from latentmap.estimator import Autoencoder
@@ -95,6 +98,8 @@ def encode(
             "--spreadsheet": spreadsheet,
             "--limit": limit is not None,
             "--errors": errors,
+            "--memory": memory is not None,
+            "--data-dir": data_dir is not None,
         }
         if wrong := [name for name, is_given in given.items() if is_given]:
             raise ValueError(f"{wrong[0]} goes with a file of codes, and {output} is a folder. Leave it out.")
@@ -134,7 +139,7 @@ def _encode_parts(
     """Write the codes of images or Parquet files part by part, by several workers where they are asked for."""
     starting()
     from latentmap.data.builtin import BUILTIN_NAMES
-    from latentmap.data.source import Reading, ReadOptions
+    from latentmap.data.source import ReadOptions
     from latentmap.distributed import cluster, encoding
 
     if source in BUILTIN_NAMES or source.startswith("hf://"):
@@ -143,14 +148,14 @@ def _encode_parts(
         )
     autoencoder, reading = load_model(model)
     autoencoder = with_refine(autoencoder, refine)
-    options = ReadOptions(reading=Reading.from_config(reading), test_fraction=0)
+    options = ReadOptions(reading=reading, test_fraction=0)
     bar = Bar("encoding", 0.0)
 
     def show(done: int, n: int, n_unreadable: int) -> None:
         bad = f", {n_unreadable:,} unreadable" if n_unreadable else ""
         bar.update(done / n, f"{done:,} of {n:,}{bad}")
 
-    run = encoding.run_here if workers is None else cluster.map_over(workers, address)
+    run: encoding.Run = map if workers is None else partial(cluster.map_over, workers, address)
     n, n_unreadable = encoding.encode_parts(autoencoder, options, source, output, run=run, force=force, on_part=show)
     if said := encoding.check_unreadable(n, n_unreadable, output, skip_bad=skip_bad):
         note(f"warning: {said}")
@@ -200,33 +205,47 @@ def decode(
 
     Example: **latentmap decode models/mnist codes.npy -o images**
     """
-    import numpy as np
-
-    from latentmap.data.codes import SUFFIXES, read_codes, write_codes
-    from latentmap.data.objects import names_of_fit
+    from latentmap.data.codes import read_codes
     from latentmap.estimator import Autoencoder
-    from latentmap.files import new_file
 
     check_output(output, force=force, read=[codes])
     autoencoder = Autoencoder.load(model)
     is_images = autoencoder.preprocessing_.is_images
-    if not is_images and output.suffix not in SUFFIXES:
-        raise ValueError(
-            f"output must end in {', '.join(SUFFIXES)}, for this model decodes vectors; got {output.name}."
-        )
+    if not is_images:
+        check_of_vectors(output)
     Bar("decoding")
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))
-    if not is_images and output.suffix != ".npy":
-        names = names_of_fit(autoencoder) or [f"x{i}" for i in range(X_hat.shape[1])]
-        write_codes(output, [(X_hat, {})], X_hat.shape, names=names)
-    elif output.suffix == ".npy":
-        with new_file(output) as temporary:
-            np.save(temporary, X_hat)
+    if not is_images or output.suffix == ".npy":
+        write_samples(output, X_hat, autoencoder)
     else:
         from latentmap import report
 
         report.write_images(output, X_hat, autoencoder.preprocessing_)
     answer(output)
+
+
+def check_of_vectors(output: Path) -> None:
+    """Refuse a name that vectors cannot be written to."""
+    from latentmap.data.codes import SUFFIXES
+
+    if output.suffix not in SUFFIXES:
+        raise ValueError(f"output must end in {', '.join(SUFFIXES)}, for this model draws vectors; got {output.name}.")
+
+
+def write_samples(output: Path, X: NDArray[Any], autoencoder: Autoencoder) -> None:
+    """Write samples as an array; vectors also as a table with the names of its columns."""
+    import numpy as np
+
+    from latentmap.data.codes import write_codes
+    from latentmap.data.objects import names_of_fit
+    from latentmap.files import new_file
+
+    if output.suffix == ".npy":
+        with new_file(output) as temporary:
+            np.save(temporary, X)
+    else:
+        names = names_of_fit(autoencoder) or [f"x{i}" for i in range(X.shape[1])]
+        write_codes(output, [(X, {})], X.shape, names=names)
 
 
 def evaluate(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import inspect
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -17,6 +18,7 @@ from latentmap.errors import CheckpointError, DatasetError, LatentmapError, Outp
 
 if TYPE_CHECKING:
     from latentmap.data import Dataset
+    from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder
 
 
@@ -268,50 +270,49 @@ def with_refine(autoencoder: Autoencoder, refine: int | None) -> Autoencoder:
 def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dict[str, Autoencoder], Dataset]:
     """Models by the names of their folders, and a dataset read as the one that the first was fitted on."""
     starting()
+    loaded = [load_model(path) for path in paths]
+    first, reading = loaded[0]
+    shape = first.preprocessing_.sample_shape
     models: dict[str, Autoencoder] = {}
-    kinds = []
-    for path in paths:
-        autoencoder, reading = load_model(path)
-        kinds.append((autoencoder.preprocessing_.sample_shape, reading.get("dtype")))
-        if kinds[-1] != kinds[0]:
+    for path, (autoencoder, own) in zip(paths, loaded, strict=True):
+        if (autoencoder.preprocessing_.sample_shape, own.dtype) != (shape, reading.dtype):
             raise DatasetError(f"{path} takes samples of another shape or kind than {paths[0]}. Take it by itself.")
-        name = base = path.resolve().name
-        while name in models:
-            name = f"{base}-{sum(one.startswith(base) for one in models) + 1}"
-        models[name] = autoencoder
-    dataset = read_source(source, reading=load_model(paths[0])[1], **options)
-    (shape, _), *_ = kinds
+        base = path.resolve().name
+        names = (f"{base}-{number}" if number > 1 else base for number in itertools.count(1))
+        models[next(name for name in names if name not in models)] = autoencoder
+    dataset = read_source(source, reading=reading, **options)
     if not dataset.is_images:
         if dataset.sample_shape != tuple(shape):
             raise DatasetError(
                 f"{source} has {count(dataset.sample_shape[0], 'feature')}, and {paths[0]} was fitted on {shape[0]:,}."
             )
-        dataset = dataset.in_unit(next(iter(models.values()))._fitted.error_unit)
+        dataset = dataset.in_unit(first._fitted.error_unit)
     return models, dataset
 
 
-def load_model(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
+def load_model(path: Path) -> tuple[Autoencoder, Reading]:
     """A model that takes samples as a dataset has them, and how that is to be read."""
     from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder
 
     autoencoder = Autoencoder.load(path)
-    reading = autoencoder.metadata_.get("reading")
+    kept = autoencoder.metadata_.get("reading")
     preprocessing = autoencoder.preprocessing_
-    held = None if preprocessing.is_raw else "float32"
-    if isinstance(reading, dict):
-        known = None if reading.get("dtype") == "uint8" else reading.get("dtype")
+    held: Literal["float32"] | None = None if preprocessing.is_raw else "float32"
+    if isinstance(kept, dict):
+        reading = Reading.from_config(kept)
+        known = None if reading.dtype == "uint8" else reading.dtype
         changed = known != held or len(preprocessing.sample_shape) == 2  # in Python, before it was fitted
     elif preprocessing.is_images:  # fitted in Python
         channels, height, width = preprocessing.tensor_shape
         low, high = (None, None) if preprocessing.is_raw else preprocessing.pixel_range
-        reading, changed = Reading(height, width, channels, low=low, high=high).to_config(), True
+        reading, changed = Reading(height, width, channels, low=low, high=high), True
     else:
         names = autoencoder.__dict__.pop("feature_names_in_", None)  # from here on it is given columns of these
         columns = None if names is None else tuple(map(str, names))
-        reading, changed = Reading(columns=columns).to_config(), False
+        reading, changed = Reading(columns=columns), False
     if preprocessing.is_images and changed:  # from here on the data, and so the model, is as a dataset has it
-        reading, autoencoder.preprocessing_ = {**reading, "dtype": held}, preprocessing.of_dataset()
+        reading, autoencoder.preprocessing_ = replace(reading, dtype=held), preprocessing.of_dataset()
     return autoencoder, reading
 
 

@@ -111,7 +111,9 @@ def generate(
     *,
     output: Annotated[
         Path,
-        output_option("The picture to write: .png, .svg or .pdf; with --samples also .npy."),
+        output_option(
+            "The picture to write: .png, .svg or .pdf; with --samples also .npy, and of vectors .csv or .parquet."
+        ),
     ],
     samples: Annotated[
         int | None, typer.Option("--samples", help="Draw so many new samples instead, from random codes.", min=1)
@@ -151,11 +153,9 @@ def generate(
 
 def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
     """Write new samples, as a picture or as numbers."""
-    import numpy as np
-
     from latentmap import report
+    from latentmap.cli.model_commands import check_of_vectors, write_samples
     from latentmap.estimator import Autoencoder
-    from latentmap.files import new_file
 
     autoencoder = Autoencoder.load(model)
     preprocessing = autoencoder.preprocessing_
@@ -164,12 +164,11 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
             f"codes of {autoencoder.latent_dim_} numbers are more than a mixture of normal distributions describes "
             "well: samples may resemble nothing. Those of fit --objective variational --latent-dim 8 are better."
         )
-    if output.suffix != ".npy" and not preprocessing.is_images:
-        raise ValueError(f"output must end in .npy, for samples of this model are vectors, got {output.name}.")
+    if not preprocessing.is_images:
+        check_of_vectors(output)
     drawn = autoencoder.sample(n, random_state=seed)
-    if output.suffix == ".npy":
-        with new_file(output) as temporary:
-            np.save(temporary, drawn)
+    if not preprocessing.is_images or output.suffix == ".npy":
+        write_samples(output, drawn, autoencoder)
         return
     images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
     source = "the prior" if autoencoder.prior_is_normal_ else "a Gaussian mixture of codes"

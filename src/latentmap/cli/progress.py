@@ -13,14 +13,10 @@ from latentmap.training import OBJECTIVES, Callback, EpochRecord, TrainingPlan
 
 
 class TrainingBar(Callback):
-    """A bar of steps with epoch, losses, and the time left; in the end a line of what was reached, if that is all."""
+    """A bar of steps with epoch, losses, and the time left; or one of several that share a bar and end with a line."""
 
-    def __init__(
-        self, name: str | None = None, *, ends_with_a_line: bool = True, beside: TrainingBars | None = None
-    ) -> None:
-        self._name = name
-        self._ends_with_a_line = ends_with_a_line
-        self._beside = beside
+    def __init__(self, name: str | None = None, *, beside: TrainingBars | None = None) -> None:
+        self._name, self._beside = name, beside
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Show an empty bar."""
@@ -47,10 +43,11 @@ class TrainingBar(Callback):
 
     def on_train_end(self) -> None:
         """Say what the last epoch came to, unless an error ends training; which one is kept is not known here."""
-        if self._beside is not None:
-            self._update(1.0)
+        if self._beside is None:
+            return  # the command says it
+        self._update(1.0)
         last = self._last
-        if self._ends_with_a_line and last is not None and sys.exception() is self._before:
+        if last is not None and sys.exception() is self._before:
             loss = _loss(self._plan.objective, last)
             note(f"{self._name or self._plan.model}: {_took(last)}, {loss} in the last")
 
@@ -68,11 +65,11 @@ class TrainingBars:
         """What tells the bar of one of them."""
         return [TrainingBar(name, beside=self)]
 
-    def update(self, name: str, share: float | None, words: str | None = None) -> None:
+    def update(self, name: str, share: float, words: str | None = None) -> None:
         """Say how far one is, from 0 to 1, and what epoch it is in."""
         with self._lock:
             self._bar = self._bar or Bar(f"training {count(self._n, 'model')}", 0.0)
-            self._shares[name] = self._shares.get(name, 0.0) if share is None else share
+            self._shares[name] = share
             self._words[name] = self._words[name] if words is None else words
             told = [f"{of} {self._words[of]}" for of, done in self._shares.items() if done < 1]
             self._bar.update(sum(self._shares.values()) / self._n, "; ".join(told))

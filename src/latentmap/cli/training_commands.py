@@ -152,7 +152,7 @@ def fit(
         check_resume(unfinished, there=has_checkpoint(unfinished), resume=resume, force=force)
         if not resume:
             remove_checkpoint(unfinished)
-        callbacks = [TrainingBar(ends_with_a_line=False), *([TensorBoard(tensorboard)] if tensorboard else [])]
+        callbacks = [TrainingBar(), *([TensorBoard(tensorboard)] if tensorboard else [])]
     autoencoder = model.estimator(callbacks)  # which refuses settings of the objective before anything is read
     dataset = None if workers else ranks.in_turn(lambda: data.read(source))  # the first fills the cache for the others
     X = None if dataset is None else dataset.train.X
@@ -286,16 +286,17 @@ def sweep(
     if workers is not None:
         from latentmap.distributed.cluster import fit_each
 
-        fit_all = fit_each(workers, address)
+        fit_all = partial(fit_each, workers, address)
 
     dataset = data.read(source)
     n_values = math.prod(dataset.sample_shape)
-    if beyond := [size for size in sizes if size > n_values]:
-        sizes = [size for size in sizes if size <= n_values]
+    most = max(1, n_values - 1)  # with as many numbers as a sample has nothing is compressed
+    if beyond := [size for size in sizes if size > most]:
+        sizes = [size for size in sizes if size <= most]
         left_out = ", ".join(map(str, beyond))
         if not sizes:
             raise ValueError(
-                f"--latent-dims must be at most the {count(n_values, 'number')} of a sample, got {left_out}."
+                f"--latent-dims must be fewer than the {count(n_values, 'number')} of a sample, got {left_out}."
             )
         note(f"codes of {left_out} numbers are left out: a sample has {count(n_values, 'number')}.")
     bars = TrainingBars(len(sizes))

@@ -6,7 +6,6 @@ units, or to float64 where that would round away what tells them apart.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.cache import file_region
 from latentmap.data.dataset import NO_LABEL, choose_rows
+from latentmap.data.folder import natural_order
 from latentmap.data.images import bring_images
 from latentmap.data.preprocessing import CHANNELS, find_levels
 from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
@@ -28,26 +28,8 @@ LARGEST = 1e150  # numbers whose squares can still be added up
 _LOOKED_AT = 8192  # vectors, for how far their numbers are from zero
 _OF_A_KIND = 5  # samples that a class has at least, on the average
 MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
+_DAYS = 365.2425  # of a year
 _MOST_SHIFTED = 1e-4  # of a range, by rounding to float32
-
-
-class StoredArray(ABC):
-    """What readers need of an array that is too large to hold: it is read where it lies, when rows are asked for."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @abstractmethod
-    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """The samples at ascending rows."""
 
 
 Side = tuple[NDArray[Any], NDArray[Any] | None]
@@ -68,7 +50,7 @@ class ArraySamples(Samples):
     def whole(self) -> NDArray[Any] | None:
         """All samples where they are one array of bytes to which nothing needs to be done."""
         X: object = self.arrays[0]
-        if isinstance(X, StoredArray):
+        if not isinstance(X, np.ndarray):  # it is read where it lies, when rows are asked for
             return None
         X = _with_channels(self.arrays[0])
         as_it_is = X.dtype == self.dtype == np.uint8 and X.shape[1:] == self.sample_shape
@@ -121,6 +103,7 @@ def read_arrays(
     names = None
     if missing == "drop":
         sides, names = _without_gaps(sides, name, told)
+        is_test = is_test if is_test is None or names is None else is_test[np.array(names, np.int64)]
     arrays = [check_samples(X, name) for X, _ in sides]
     shapes = {X.shape[1:] for X in arrays}
     if len(shapes) > 1:
@@ -129,7 +112,14 @@ def read_arrays(
     is_test = is_test if len(counts) == 1 else np.repeat([False, True], counts)
     classes = [y for _, y in sides]
     labels, class_names = number_classes(
-        classes, counts, name, class_names, notes=told, is_test=is_test, measure=options.measured
+        classes,
+        counts,
+        name,
+        class_names,
+        notes=told,
+        is_test=is_test,
+        measure=options.measured,
+        of_table=label is not None,
     )
     pixels = (0.0, 255.0)
     if arrays[0].ndim == 2:
@@ -227,7 +217,7 @@ def _pieces(X: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[
 
 def check_samples(X: Any, name: str) -> NDArray[Any]:
     """Return an array of numbers with the shape of vectors or images, or say what is wrong with it."""
-    array = cast("NDArray[Any]", X if isinstance(X, (np.ndarray, StoredArray)) else np.asarray(X))
+    array = cast("NDArray[Any]", X if hasattr(X, "dtype") else np.asarray(X))
     if array.dtype.kind not in "buif":
         raise DatasetError(f"{name} must hold numbers, got an array of {array.dtype}. Convert it first.")
     if array.ndim not in (2, 3, 4):
@@ -309,6 +299,7 @@ def number_classes(
     notes: list[str],
     is_test: NDArray[np.bool_] | None = None,
     measure: bool | None = None,
+    of_table: bool = False,  # whole numbers of a table may be measurements too, as an age is; others are classes
 ) -> tuple[NDArray[Any] | None, tuple[str, ...] | None]:
     """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
 
@@ -318,6 +309,7 @@ def number_classes(
     labels = _all_labels(parts[: len(counts)], counts, name)
     if labels is None:
         return None, None
+    labels = of_dates(labels)
     if is_test is None:
         is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
     splits = {"training": ~is_test, "test": is_test}
@@ -332,7 +324,7 @@ def number_classes(
     absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
     notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
     kinds = len(np.unique(values)) if values.dtype.kind in "iuf" else 0
-    if class_names is None and kinds and (are_measured(values) if measure is None else measure):
+    if class_names is None and kinds and (are_measured(values, whole=of_table) if measure is None else measure):
         measured = np.full(len(labels), np.nan)
         measured[~hidden] = values
         if measure is None:
@@ -360,13 +352,26 @@ def number_classes(
     return numbers, names
 
 
-def are_measured(values: NDArray[Any]) -> bool:
-    """Whether labels are floats of many kinds, and no classes beside gaps: counted from 0 or 1, several of each."""
-    if values.dtype.kind != "f" or not np.isfinite(values).all():
+def of_dates(labels: NDArray[Any]) -> NDArray[Any]:
+    """Days, where labels are dates of few kinds; years with what is gone of them, a measurement, where of many."""
+    if labels.dtype.kind != "M":
+        return labels
+    days, missing = labels.astype("datetime64[D]"), np.isnat(labels)
+    if len(np.unique(days[~missing])) <= MANY_NUMBERS:
+        return np.where(missing, "", days.astype(str))
+    since = (labels - np.datetime64(0, "D")) / np.timedelta64(1, "D")
+    return np.where(missing, np.nan, 1970 + since / _DAYS)
+
+
+def are_measured(values: NDArray[Any], *, whole: bool = False) -> bool:
+    """Whether labels are numbers of many kinds, and no classes: counted from 0 or 1, beside gaps several of each."""
+    if values.dtype.kind not in ("fiu" if whole else "f") or not np.isfinite(values).all():
         return False
     kinds = np.unique(values)
     counted = not len(kinds) or (kinds[0] in (0, 1) and bool((np.diff(kinds) == 1).all()))
-    return len(kinds) > MANY_NUMBERS and not (counted and len(values) >= _OF_A_KIND * len(kinds))
+    return len(kinds) > MANY_NUMBERS and not (
+        counted and (values.dtype.kind != "f" or len(values) >= _OF_A_KIND * len(kinds))
+    )
 
 
 def _hidden(
@@ -430,6 +435,9 @@ def _numbered(
     if values.dtype.kind == "f":
         check_finite(values[:, None], f"{name}: the labels", rows)
     found, numbers = np.unique(values.astype(str) if values.dtype.kind == "O" else values, return_inverse=True)
+    if found.dtype.kind == "U":  # 2 before 10, as folders are
+        order = sorted(range(len(found)), key=lambda i: natural_order(str(found[i])))
+        found, numbers = found[order], np.argsort(order)[numbers]
     if values.dtype.kind == "f" and (found == found.round()).all():
         found = found.astype(np.int64)
     return numbers.astype(np.int64), tuple(str(value) for value in found)

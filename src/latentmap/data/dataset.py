@@ -89,6 +89,10 @@ class Split:
         """Return how pictures call a sample that has no name: by its row of the source, or its number in the split."""
         return f"no. {row:,}" if self.rows is None else f"row {self.rows[row]:,}"
 
+    def source(self, row: int) -> str:
+        """Return where a sample is to be found: in which file, else as it is `called`."""
+        return self.called(row) if self.names is None or self.X.ndim == 2 else self.names[row]
+
     def few(self, n: int) -> Split:
         """Return at most `n` samples in their order: evenly spaced, of each class its share and at least one.
 
@@ -224,11 +228,17 @@ class Dataset:
         """What colours the test samples on a scale, as figures take it; nothing where no measurement is known."""
         return {} if self.test.values is None else {"values": self.test.values, "values_name": self.values_name}
 
+    @property
+    def known_names(self) -> tuple[str, ...] | None:
+        """The names of the classes, without that of samples that have none."""
+        names = self.class_names
+        return names[:-1] if names and names[-1] == NO_LABEL else names
+
     def known_labels(self, split: Split) -> NDArray[np.int64] | None:
         """Return the labels by which codes are scored: -1 where a sample's class is that of having none."""
-        if split.labels is None or not self.class_names or self.class_names[-1] != NO_LABEL:
+        if split.labels is None or self.known_names == self.class_names:
             return split.labels
-        return np.where(split.labels == len(self.class_names) - 1, -1, split.labels)
+        return np.where(split.labels == len(self.known_names or ()), -1, split.labels)
 
     def limit(self, n: int) -> Dataset:
         """Return the data with at most `n` samples of each split: for a quick look, not for figures to quote.
@@ -280,7 +290,7 @@ def _check_labels(labels: NDArray[np.int64], class_names: tuple[str, ...] | None
 
 def _shaped(X: NDArray[Any]) -> str:
     """What samples are and their shape, in words."""
-    return f"images {'x'.join(map(str, X.shape[1:]))}" if X.ndim == 4 else f"vectors of {X.shape[1]:,} numbers"
+    return f"images {'x'.join(map(str, X.shape[1:]))}" if X.ndim == 4 else f"vectors of {count(X.shape[1], 'number')}"
 
 
 def _thumbnails(split: Split, class_names: tuple[str, ...] | None) -> str:

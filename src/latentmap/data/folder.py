@@ -85,6 +85,7 @@ def digest_of(images: Sequence[Found]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path, state in images:
         words = f"{state.st_size}\0{state.st_mtime_ns}" if isinstance(state, os.stat_result) else state
+        words = state.state if isinstance(state, StoredFile) else words
         digest.update(f"{path}\0{words}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 

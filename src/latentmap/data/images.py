@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from latentmap.data.preprocessing import Levels, find_levels, pixel_range
+from latentmap.data.preprocessing import Levels, find_levels
 from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.data.storage import StoredFile
 from latentmap.errors import DatasetError, LatentmapError, printable
@@ -62,11 +62,17 @@ def probe(encoded: Encoded) -> tuple[tuple[int, int], bool, Literal["8 bits", "d
 def levels_of(encoded: Encoded) -> tuple[np.dtype[Any], Levels]:
     """Return the type of the pixels of a deep image, and what `find_levels` says of them."""
     with _explained(), _open(encoded) as image, _alone(image):
-        return _levels(image)
+        width, height = image.size
+        step = max(1, _STRIP // width)  # in strips: the whole would be held twice
+        strips = (np.asarray(image.crop((0, top, width, min(top + step, height)))) for top in range(0, height, step))
+        return np.dtype({"F": np.float32, "I": np.int32}.get(image.mode, np.uint16)), find_levels(strips)
 
 
-def decode(encoded: Encoded, reading: Reading, pixels: tuple[float, float] | None = None) -> NDArray[Any]:
-    """Return an image as its reading wants it: turned upright, without transparency, in size and channels."""
+def decode(encoded: Encoded, reading: Reading, pixels: tuple[float, float] = (0.0, 255.0)) -> NDArray[Any]:
+    """Return an image as its reading wants it: turned upright, without transparency, in size and channels.
+
+    Of more than 8 bits, it is black and white at `pixels`.
+    """
     height, width, channels = reading.shape
     with _explained(), _open(encoded) as image:
         if image is not encoded:  # one that is open belongs to the user
@@ -81,20 +87,9 @@ def decode(encoded: Encoded, reading: Reading, pixels: tuple[float, float] | Non
     return found if reading.pixel_type is np.uint8 else found / np.float32(255)
 
 
-def _levels(image: Image.Image) -> tuple[np.dtype[Any], Levels]:
-    """The type of a deep image's pixels and their levels, in strips: the whole would be held twice."""
-    width, height = image.size
-    step = max(1, _STRIP // width)
-    strips = (np.asarray(image.crop((0, top, width, min(top + step, height)))) for top in range(0, height, step))
-    return np.dtype({"F": np.float32, "I": np.int32}.get(image.mode, np.uint16)), find_levels(strips)
-
-
-def _decode_deep(image: Image.Image, reading: Reading, pixels: tuple[float, float] | None) -> NDArray[Any]:
+def _decode_deep(image: Image.Image, reading: Reading, pixels: tuple[float, float]) -> NDArray[Any]:
     """A grey image of more than 8 bits, made small before it is scaled."""
     height, width, channels = reading.shape
-    if pixels is None:
-        dtype, (low, high, _) = _levels(image)
-        pixels = pixel_range(dtype, low, high)
     black, white = pixels
     if image.mode != "F":
         image = (image if image.mode in ("I", "I;16") else image.convert("I")).convert("F")
@@ -326,15 +321,9 @@ def _in_parallel(
 ) -> Iterator[tuple[int, Any]]:
     """The work's result for each row, or the error of one that could not be read."""
 
-    def encoded(row: int) -> Encoded | UnreadableImageError:
+    def attempt(do: Callable[[Any], Any], item: Any) -> Any:
         try:
-            return fetch(row)
-        except UnreadableImageError as error:
-            return error
-
-    def attempt(item: Encoded | UnreadableImageError) -> Any:
-        try:
-            return item if isinstance(item, UnreadableImageError) else work(item)
+            return item if isinstance(item, UnreadableImageError) else do(item)
         except UnreadableImageError as error:
             return error
 
@@ -342,8 +331,8 @@ def _in_parallel(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(rows), _DECODED_AT_ONCE):
             piece = rows[start : start + _DECODED_AT_ONCE].tolist()
-            items = [encoded(row) for row in piece]
+            items = [attempt(fetch, row) for row in piece]
             # Several at once: handing over a small image takes a thread longer than its work.
             batches = [items[i : i + _BATCH] for i in range(0, len(items), _BATCH)]
-            done = pool.map(lambda batch: list(map(attempt, batch)), batches)
+            done = pool.map(lambda batch: [attempt(work, item) for item in batch], batches)
             yield from zip(piece, itertools.chain.from_iterable(done), strict=True)

@@ -22,6 +22,7 @@ from sklearn.utils.validation import validate_data
 
 from latentmap.data.arrays import LARGEST, missing_cells, number_classes, read_arrays
 from latentmap.data.cache import file_region, file_state
+from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
 from latentmap.data.source import Read, ReadOptions
@@ -38,10 +39,7 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
     y = None if labels is None else np.asarray(labels)
     if is_frame(source):
         return _read_frame(source, y, options)
-    if hasattr(source, "detach"):
-        source = tensor_to_array(source)
-    if isinstance(source, np.ma.MaskedArray):
-        source = _unmasked(source)
+    source = as_array(source)
     if hasattr(source, "toarray"):
         raise DatasetError("the data is sparse, which networks can't take. Pass source.toarray().")
     try:
@@ -51,11 +49,6 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
     return read_arrays("the data", [(X, y)], options, content=content)
-
-
-def _unmasked(X: Any) -> NDArray[Any]:
-    """A masked array with NaN where NumPy would take what lies behind the mask."""
-    return X.astype(np.float64).filled(np.nan) if X.mask.any() else X.data  # type: ignore[no-any-return]
 
 
 def tensor_to_array(X: Any) -> NDArray[Any]:
@@ -72,8 +65,22 @@ def _read_frame(frame: Any, y: Any, options: ReadOptions) -> Read:
     def take(wanted: Sequence[str]) -> NDArray[np.float64]:
         return np.column_stack([np.empty((len(frame), 0)), *(as_numbers(columns[name]) for name in wanted)])
 
+    def classes(name: str) -> NDArray[Any]:
+        numbers, _ = ranks_of(frame[name])
+        return columns[name] if numbers is None else numbers
+
     kinds = {name: kind_of_values(values) for name, values in columns.items()}
-    return read_table(Table("the data", "the data frame", kinds, take, columns.__getitem__), options, y)
+    table = Table("the data", "the data frame", kinds, take, classes, lambda name: ranks_of(frame[name])[1])
+    return read_table(table, options, y)
+
+
+def ranks_of(column: Any) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """The places of an ordered Categorical's values in its order, -1 for none, and its names; else nothing."""
+    if not getattr(getattr(column, "dtype", None), "ordered", False):
+        return None, None
+    ordered = getattr(column, "cat", column).remove_unused_categories()
+    ordered = getattr(ordered, "cat", ordered)
+    return np.asarray(ordered.codes, np.int64), tuple(map(str, ordered.categories))
 
 
 def kind_of_values(values: NDArray[Any]) -> Kind:
@@ -179,7 +186,7 @@ def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
         numbers, names = number_classes(given, [n], name, class_names, notes=notes, measure=options.measured)
         return images, replace(info, labels=numbers, class_names=names, notes=tuple(notes))
     samples = [first, *map(fetch, range(1, n))]
-    arrays = [x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x) for x in samples]
+    arrays = [np.asarray(as_array(x)) for x in samples]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise DatasetError(f"{name} must give samples of one shape, got {sorted(shapes)[:3]}. Resize them.")
@@ -254,9 +261,11 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
 def _refuse_sources(X: Any) -> None:
     """Say how samples come from what holds them."""
     source = isinstance(X, str) or is_torch_dataset(X)
-    if source or (hasattr(X, "train") and hasattr(X, "test") and not is_frame(X)):
+    is_dataset = hasattr(X, "train") and hasattr(X, "test") and not is_frame(X)
+    if source or is_dataset or isinstance(X, Split):
         read = "Read it by load_dataset, and pass" if source else "Pass"
-        raise TypeError(f"X must be an array of samples, got {type(X).__name__}. {read} its train.X.")
+        its = "X" if isinstance(X, Split) else "train.X"
+        raise TypeError(f"X must be an array of samples, got {type(X).__name__}. {read} its {its}.")
 
 
 def _columns_of_fit(estimator: BaseEstimator, X: Any, known: Preprocessing | None) -> Any:
@@ -271,21 +280,22 @@ def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
     """Return the `Z` of an estimator as an array, or say what is wrong."""
     try:
         # PyTorch takes neither flipped nor (without a warning) read-only memory.
-        codes = check_array(as_array(Z), dtype=np.float32, order="C", force_writeable=True, input_name="Z")
+        codes: NDArray[np.float32] = check_array(
+            as_array(Z), dtype=np.float32, order="C", force_writeable=True, input_name="Z"
+        )
     except (ValueError, TypeError) as error:
         raise _in_one_line(error) from error
     if codes.shape[1] != latent_dim:
         raise ValueError(f"Z must have {latent_dim} columns (latent_dim), got {codes.shape[1]}.")
-    return codes  # type: ignore[no-any-return]
+    return codes
 
 
 def as_array(X: Any) -> Any:
     """A tensor of PyTorch as an array, whose images have their channels last; what is masked as NaN."""
-    import torch
-
     if isinstance(X, np.ma.MaskedArray):
-        return _unmasked(X)
-    return tensor_to_array(X) if isinstance(X, torch.Tensor) else X
+        return np.ma.filled(X.astype(np.float64), np.nan) if X.mask.any() else X.data
+    torch = sys.modules.get("torch")  # without it nobody has made a tensor
+    return tensor_to_array(X) if torch is not None and isinstance(X, torch.Tensor) else X
 
 
 def _check_images(images: NDArray[Any], known: Preprocessing | None) -> NDArray[Any]:
@@ -311,7 +321,7 @@ def _check_images(images: NDArray[Any], known: Preprocessing | None) -> NDArray[
         raise ValueError(f"X must be vectors of {known.n_values} features, as in fit, got shape {images.shape}.")
     wanted = known.sample_shape
     if images.shape[1:] != wanted:
-        if _written_out(images.shape[1:]) != _written_out(wanted):
+        if (*images.shape[1:], 1)[:3] != (*wanted, 1)[:3]:  # grey images may lack the axis of channels
             raise ValueError(f"X must be samples of shape {wanted}, as in fit, got {images.shape[1:]}.")
         images = images.reshape(-1, *wanted)
     return images
@@ -396,8 +406,3 @@ def _in_one_line(error: Exception) -> Exception:
     """An error that says the same in one line."""
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(" ".join(str(error).split()))
-
-
-def _written_out(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """An image's shape with its channel axis written out."""
-    return (*shape, 1) if len(shape) == 2 else shape

@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import StoredArray, number_classes, read_arrays
+from latentmap.data.arrays import number_classes, read_arrays
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
 from latentmap.data.source import Read, ReadOptions, explained, words_of
@@ -137,8 +137,8 @@ def read_parquet(
         if file.schema_arrow.names != schema.names:
             raise DatasetError(f"{shard} has other columns than {shards[0]}. Keep one dataset in a folder.")
     groups = _RowGroups(files, some, are_remote=isinstance(path, Storage))
-    counts = [groups.n_rows(file) for file in files]
-    if not sum(counts):
+    n, counts = groups.n, [file.metadata.num_rows for file in files]
+    if not n:
         raise DatasetError(f"{path} has no rows.")
     with explained(f"{path} cannot be read as Parquet"):
         whole = path.resolve() if isinstance(path, Path) else path
@@ -154,7 +154,7 @@ def read_parquet(
         )
         return _read(
             table,
-            sum(counts),
+            n,
             options,
             images=[field.name for field in schema if _holds_images(field.type)],
             fetch=lambda column: _ParquetCells(groups, column).fetch,
@@ -230,10 +230,7 @@ class _RowGroups:
         self._groups = [(file, i) for file, i in groups if file.metadata.row_group(i).num_rows]
         counts = [file.metadata.row_group(i).num_rows for file, i in self._groups]
         self.ends = list(itertools.accumulate(counts))
-
-    def n_rows(self, of: Any) -> int:
-        """How many rows are of a file."""
-        return sum(file.metadata.row_group(i).num_rows for file, i in self._groups if file is of)
+        self.n: int = sum(counts)
 
     def tables(self, columns: list[str]) -> Iterator[Any]:
         """Some columns of each file."""
@@ -306,7 +303,7 @@ def _array_column(groups: _RowGroups, field: Any, where: str) -> NDArray[Any]:
     return cast("NDArray[Any]", column) if column.ndim > 2 else column[np.arange(len(column))]
 
 
-class _ParquetArrays(StoredArray):
+class _ParquetArrays:
     """A column of arrays of one shape, as one array that is read from its files, a row group held at a time."""
 
     def __init__(self, groups: _RowGroups, field: Any, where: str) -> None:
@@ -317,7 +314,11 @@ class _ParquetArrays(StoredArray):
             raise DatasetError(f"{where}, column {field.name!r}: nothing in place of an array.")
         self._shape = _declared_shape(field) or _shape_of(first[0].as_py())
         self.dtype = self._values(first[:1]).dtype
-        self.shape = (groups.ends[-1], *self._shape)
+        self.shape = (groups.n, *self._shape)
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self._groups.n
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """The arrays at some ascending rows."""

@@ -119,11 +119,6 @@ class Reading:
                 )
 
 
-def _is_count(value: object) -> bool:
-    """Whether a value is a whole number of at least 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
 def _is_number(value: object) -> bool:
     """Whether a value is a number that floats hold."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
@@ -135,7 +130,10 @@ def _are(holds: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {  # what each entry of a record must be, unless it is None
-    **dict.fromkeys(("height", "width", "channels"), ("a whole number of at least 1", _is_count)),
+    **dict.fromkeys(
+        ("height", "width", "channels"),
+        ("a whole number of at least 1", lambda value: type(value) is int and value >= 1),
+    ),
     "fit": (f"one of {', '.join(FITS)}", FITS.__contains__),
     **dict.fromkeys(("low", "high"), ("a number", _is_number)),
     "dtype": ("uint8, float32 or float64", ("uint8", "float32", "float64").__contains__),

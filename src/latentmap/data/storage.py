@@ -11,7 +11,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath, PurePosixPath
@@ -165,11 +165,6 @@ class Storage:
         if self.has(name):
             with _explained(f"{self.address}/{name}", OutputError):
                 self.filesystem.delete_file(f"{self.path}/{name}")
-
-    def remove_folder(self, name: str) -> None:
-        """Remove a folder of this one, where it is there."""
-        with suppress(OSError):
-            self.filesystem.delete_dir(f"{self.path}/{name}")
 
 
 def cut(pattern: str) -> tuple[str, str]:

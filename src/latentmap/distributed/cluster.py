@@ -50,16 +50,12 @@ def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def fit_each(num_workers: int, address: str | None) -> Callable[[Sequence[Any], NDArray[Any]], Iterator[Any]]:
-    """What fits several estimators to the same samples, so many at a time, and gives them back in their order."""
-
-    def fit_all(models: Sequence[Any], X: NDArray[Any]) -> Iterator[Any]:
-        with cluster(num_workers, address) as ray:
-            task, samples = ray.remote(_call), ray.put(np.asarray(X))
-            for ref in [task.remote(model, "fit", samples) for model in models]:
-                yield _got(ray, ref)
-
-    return fit_all
+def fit_each(num_workers: int, address: str | None, models: Sequence[Any], X: NDArray[Any]) -> Iterator[Any]:
+    """Fit several estimators to the same samples, so many at a time, and give them back in their order."""
+    with cluster(num_workers, address) as ray:
+        task, samples = ray.remote(_call), ray.put(np.asarray(X))
+        for ref in [task.remote(model, "fit", samples) for model in models]:
+            yield _got(ray, ref)
 
 
 class Spread:
@@ -103,48 +99,43 @@ def _got(ray: Any, ref: Any) -> Any:
 
 def _own_error(error: Any) -> Exception:
     """What went wrong in a task, without Ray's account of where."""
-    cause: Exception = error
+    cause = error
     while isinstance(getattr(cause, "cause", None), Exception):
-        cause = cause.cause  # type: ignore[attr-defined]
+        cause = cause.cause
     return cause if isinstance(cause, (LatentmapError, ValueError, TypeError)) else LatentmapError(str(cause)[:300])
 
 
 class _Worker:
-    """An actor of Ray Data: it starts a job once, and does the items of one batch after another."""
+    """An actor of Ray Data: it is given what to do once, and does the items of one batch after another."""
 
-    def __init__(self, job: Any) -> None:
-        self._do = job.start()
+    def __init__(self, do: Callable[[Any], Any]) -> None:
+        self._do = do
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         return {"item": [self._do(item) for item in batch["item"]]}
 
 
-def map_over(num_workers: int, address: str | None) -> Callable[[Iterable[Any], Any], Iterator[Any]]:
-    """What does the items of a job by so many workers; each is done again by another where its worker is lost."""
+def map_over(num_workers: int, address: str | None, do: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """Do something with each item by so many workers; it is done again by another where its worker is lost."""
+    todo = list(items)
+    if not todo:
+        return
+    with cluster(num_workers, address) as ray:
+        from ray import data
 
-    def run(items: Iterable[Any], job: Any) -> Iterator[Any]:
-        todo = list(items)
-        if not todo:
-            return
-        with cluster(num_workers, address) as ray:
-            from ray import data
-
-            context = data.DataContext.get_current()
-            context.enable_progress_bars = context.print_on_execution_start = False
-            logging.getLogger("ray.data").setLevel(logging.ERROR)
-            n = min(num_workers, len(todo))
-            dataset = data.from_items([{"item": item} for item in todo], override_num_blocks=len(todo))
-            done = dataset.map_batches(
-                _Worker,
-                fn_constructor_args=(job,),
-                batch_size=1,
-                num_cpus=1,
-                compute=data.ActorPoolStrategy(size=n, max_tasks_in_flight_per_actor=2),
-            )
-            try:
-                for row in done.iter_rows():
-                    yield row["item"]
-            except ray.exceptions.RayTaskError as error:
-                raise _own_error(error) from error
-
-    return run
+        context = data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        dataset = data.from_items([{"item": item} for item in todo], override_num_blocks=len(todo))
+        done = dataset.map_batches(
+            _Worker,
+            fn_constructor_args=(do,),
+            batch_size=1,
+            num_cpus=1,
+            compute=data.ActorPoolStrategy(size=min(num_workers, len(todo)), max_tasks_in_flight_per_actor=2),
+        )
+        try:
+            for row in done.iter_rows():
+                yield row["item"]
+        except ray.exceptions.RayTaskError as error:
+            raise _own_error(error) from error

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -174,31 +175,27 @@ def _codes(
     kept = np.arange(part.n) if part.shard is None or info.names is None else np.array(info.names, np.int64)
     found |= dict.fromkeys(np.setdiff1d(np.arange(part.n), kept).tolist(), "a number is missing")
     measured = "value" if info.reading.label in (None, "file", "row") else info.reading.label
-    for there, X in _batches(samples, np.arange(info.n), found):
-        known: dict[str, Any] = {"file": part.names_of(there)}
+
+    def table(there: NDArray[np.int64], Z: NDArray[np.float32]) -> Any:
+        known: dict[str, Any] = {"file": np.array(part.names_of(there), str)}
+        labels = None if info.labels is None else info.labels[there]
         if part.shard is not None:
             known["row"] = part.start + kept[there]
-            if info.reading.label is not None:  # of images in files, folders say the class
-                if info.reading.measured:
-                    known[measured] = np.full(len(there), np.nan) if info.labels is None else info.labels[there]
-                else:
-                    known["class"] = [""] * len(there) if classes is None else classes[info.labels[there]]  # type: ignore[index]
+        if part.shard is not None and info.reading.label is not None:  # of images in files, folders say the class
+            if info.reading.measured:
+                known[measured] = np.full(len(there), np.nan) if labels is None else labels
+            else:
+                known["class"] = np.full(len(there), "") if classes is None or labels is None else classes[labels]
+        return pyarrow().table({**known, **dict(zip(code_names(Z.shape[1]), Z.T, strict=True))})
+
+    for there, X in _batches(samples, np.arange(info.n), found):
         few = max(FEW - len(X), 0)  # codes are those of one machine, which encodes more at once
-        Z = autoencoder.transform(np.concatenate([X, X[-1:].repeat(few, axis=0)]))[: len(X)]
-        tables.append(pyarrow().table({**known, **dict(zip(code_names(Z.shape[1]), Z.T, strict=True))}))
+        tables.append(table(there, autoencoder.transform(np.concatenate([X, X[-1:].repeat(few, axis=0)]))[: len(X)]))
     if not tables:
-        schema: dict[str, Any] = {"file": [""]}
-        if part.shard is not None:
-            schema["row"] = np.zeros(1, np.int64)
-            label = {measured: np.zeros(1)} if info.reading.measured else {"class": [""]}
-            schema |= {} if info.reading.label is None else label
-        codes = dict.fromkeys(code_names(autoencoder.latent_dim_), np.zeros(1, np.float32))
-        tables = [pyarrow().table({**schema, **codes})[:0]]
-    names = part.names_of(sorted(found))
-    found = {row + part.start: why for row, why in found.items()}
-    return pyarrow().concat_tables(tables), [
-        (name, row, found[row]) for name, row in zip(names, sorted(found), strict=True)
-    ]
+        tables = [table(np.empty(0, np.int64), np.empty((0, autoencoder.latent_dim_), np.float32))]
+    rows = sorted(found)
+    unread = [(name, part.start + row, found[row]) for name, row in zip(part.names_of(rows), rows, strict=True)]
+    return pyarrow().concat_tables(tables), unread
 
 
 def _batches(
@@ -222,26 +219,8 @@ def _batches(
 
 # ---- all parts ---------------------------------------------------------------------------------------------------
 
-Run = Callable[[Iterable[Part], "Job"], Iterator[Outcome]]
-"""Encodes parts, in any order, and says of each what became of it."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What each part is encoded with; it can be sent to where the work is done."""
-
-    autoencoder: Autoencoder
-    options: ReadOptions
-    output: Storage
-
-    def start(self) -> Callable[[Part], Outcome]:
-        """What encodes a part."""
-        return lambda part: encode_part(part, self.autoencoder, self.options, self.output)
-
-
-def run_here(parts: Iterable[Part], job: Job) -> Iterator[Outcome]:
-    """Encode parts one after another in this process."""
-    yield from map(job.start(), parts)
+Run = Callable[[Callable[[Part], Outcome], Iterable[Part]], Iterable[Outcome]]
+"""Maps what encodes a part over parts, in any order and wherever that may be done."""
 
 
 def encode_parts(
@@ -250,7 +229,7 @@ def encode_parts(
     source: str,
     output: str,
     *,
-    run: Run = run_here,
+    run: Run = map,
     force: bool = False,  # begin again where codes of another model or source are
     on_part: Callable[[int, int, int], None] = lambda *_: None,  # rows done, all rows, rows that cannot be read
 ) -> tuple[int, int]:
@@ -275,10 +254,11 @@ def encode_parts(
     n_unreadable = 0
     on_part(n_done, n, n_unreadable)
     options = replace(options, skip_bad=True, budget=2**63)
-    job = Job(autoencoder, replace(options, pixels=_pixels(parts, options)) if missing else options, place)
+    options = replace(options, pixels=_pixels(parts, options)) if missing else options
+    encode = partial(encode_part, autoencoder=autoencoder, options=options, output=place)
     sizes = {part.number: part.n for part in missing}
     faults = []
-    for outcome in run(missing, job):
+    for outcome in run(encode, missing):
         n_done, n_unreadable = n_done + sizes[outcome.number], n_unreadable + outcome.n_unreadable
         on_part(n_done, n, n_unreadable)
         faults += [outcome.fault] if outcome.fault else []

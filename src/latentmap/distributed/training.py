@@ -175,8 +175,8 @@ def _run(
     if (there := ray.cluster_resources().get("CPU", 0)) < num_workers:
         tell(f"the cluster has {there:g} processors for {num_workers} workers: they wait until there are more.")
     use_gpu = ray.cluster_resources().get("GPU", 0) >= num_workers
-    found = Storage(work.storage)
-    runs, filesystem, own = found.path, found.filesystem, f".ray-{uuid.uuid4().hex}"
+    storage, own = Storage(work.storage), f".ray-{uuid.uuid4().hex}"
+    runs, filesystem = storage.path, storage.filesystem
     trainer = TorchTrainer(
         _learn,
         train_loop_config={"work": work},
@@ -212,7 +212,8 @@ def _run(
         ray.get(work.mailbox.put.remote("error", TrainingError("training was broken off.")))
         raise
     finally:
-        found.remove_folder(own)
+        with contextlib.suppress(OSError):
+            filesystem.delete_dir(f"{runs}/{own}")
     if "error" in result:
         raise result["error"]
     if failures and "model" not in result:

@@ -189,7 +189,8 @@ class AutoencoderModule(nn.Module):
         if self.begins_at_mean:
             first, last = _weighted(self.encoder)[0], _weighted(self.decoder)[-1]
             mean = start.mean.flatten() if isinstance(last, nn.Linear) else start.mean.mean(dim=(1, 2))
-            last.bias.copy_(output_bias(mean, self.sample_shape))
+            is_image = len(self.sample_shape) == 3  # which `output_layers` make by a sigmoid
+            last.bias.copy_(torch.logit(mean.clamp(1 / 255, 1 - 1 / 255)) if is_image else mean)
             if first.bias is not None:  # what comes in is centred
                 weight = first.weight if isinstance(first, nn.Linear) else first.weight.sum(dim=(2, 3))
                 first.bias.sub_(weight @ mean)
@@ -382,11 +383,6 @@ def check_sizes(name: str, values: Sequence[int]) -> tuple[int, ...]:
 def output_layers(sample_shape: SampleShape, linear_path: bool = False) -> list[nn.Module]:
     """The decoder's last step: images are in [0, 1], so a sigmoid; what is added to a linear path has no bounds."""
     return [nn.Sigmoid()] if len(sample_shape) == 3 and not linear_path else []
-
-
-def output_bias(mean: Tensor, sample_shape: SampleShape) -> Tensor:
-    """What the last layer must give for `output_layers` to give `mean`."""
-    return torch.logit(mean.clamp(1 / 255, 1 - 1 / 255)) if len(sample_shape) == 3 else mean
 
 
 def mlp(widths: list[int]) -> list[nn.Module]:

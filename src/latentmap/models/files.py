@@ -64,8 +64,8 @@ def save_model(path: str | os.PathLike[str], model: FittedModel, metadata: Mappi
     tensors[_OFFSET] = torch.tensor(model.preprocessing.offset, dtype=torch.float64)
     tensors[_SCALE] = torch.tensor(model.preprocessing.scale, dtype=torch.float64)
     if model.mixture is not None:
-        arrays = model.mixture.to_arrays()
-        tensors |= {_MIXTURE + name: torch.tensor(value, dtype=torch.float32) for name, value in arrays.items()}
+        fields = vars(model.mixture).items()
+        tensors |= {_MIXTURE + name: torch.tensor(value, dtype=torch.float32) for name, value in fields}
     architecture = dict(model.module.config)
     config = {
         "format_version": FORMAT_VERSION,

@@ -63,11 +63,6 @@ class FittedModel:
         return self.module.latent_dim
 
     @property
-    def n_parameters(self) -> int:
-        """How many numbers training adjusted."""
-        return self.module.n_parameters
-
-    @property
     def seed(self) -> int:
         """What `random_state` came to."""
         return self.info.get("seed", 0)  # type: ignore[no-any-return]  # an int, where the file is whole
@@ -114,7 +109,7 @@ class FittedModel:
             "sample_shape": list(preprocessing.sample_shape),
             "dtype": preprocessing.dtype,
             **({"pixel_range": list(preprocessing.pixel_range)} if preprocessing.is_images else {}),
-            "parameters": self.n_parameters,
+            "parameters": self.module.n_parameters,
             "objective": self.info.get("objective"),
             **(self.info.get("objective_params") or {}),
             "seed": self.seed,

@@ -70,13 +70,9 @@ class CodeMixture:
                 piece[rows] = self.means[component] + noise[rows] @ self.factors[component].T
         return codes
 
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Return the numbers by name."""
-        return {"weights": self.weights, "means": self.means, "factors": self.factors}
-
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], latent_dim: int) -> CodeMixture:
-        """Return the mixture that `to_arrays` took apart; `ValueError` with the name of what does not fit."""
+        """Return the mixture of these fields; `ValueError` with the name of what does not fit."""
         k = np.size(arrays.get("weights", ()))
         shapes = {"weights": (k,), "means": (k, latent_dim), "factors": (k, latent_dim, latent_dim)}
         for name, shape in shapes.items():

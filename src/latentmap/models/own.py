@@ -71,5 +71,7 @@ def digest(pair: Pair) -> str:
     for part in pair:
         found.update(repr(part).encode())
         for name, value in part.state_dict().items():
-            found.update(name.encode() + value.detach().cpu().numpy().tobytes())
+            found.update(
+                name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+            )
     return f"{OWN} {found.hexdigest()}"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from latentmap.data.arrays import are_measured, check_finite, missing_cells, number_classes
+from latentmap.data.arrays import are_measured, check_finite, missing_cells, number_classes, of_dates
 from latentmap.data.dataset import Dataset, Split
-from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
+from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit, ranks_of
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
@@ -146,7 +146,10 @@ def number_labels(y: Any, n: int, name: str = "y") -> tuple[NDArray[np.int64] | 
     values = np.asarray(as_array(y))
     if values.shape != (n,):
         raise ValueError(f"{name} must be one label for each of {n:,} samples, got shape {values.shape}.")
-    return (None, None) if take_values(y) else number_classes([values], [n], name, notes=[], measure=False)
+    if take_values(y):
+        return None, None
+    numbers, names = ranks_of(y)
+    return number_classes([values if numbers is None else numbers], [n], name, names, notes=[], measure=False)
 
 
 def take_values(y: Any) -> dict[str, Any]:
@@ -161,6 +164,7 @@ def take_values(y: Any) -> dict[str, Any]:
         if found.dtype.kind != "f":
             return {}
         values[given] = found
+    values = of_dates(values)
     if values.dtype.kind != "f" or not are_measured(values[np.isfinite(values)]):
         return {}
     return {"values": values.astype(np.float64), "values_name": str(getattr(y, "name", None) or "y")}

@@ -177,7 +177,7 @@ def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: boo
 
 def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:
     """Whether values of the same samples differ by more than noise: twice the standard error of the difference."""
-    if ours is None or theirs is None:
+    if ours is None or theirs is None or len(ours) < 2:
         return False
     difference = ours.astype(np.float64) - theirs.astype(np.float64)
     return bool(abs(difference.mean()) > 2 * difference.std(ddof=1) / np.sqrt(len(difference)))

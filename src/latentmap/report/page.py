@@ -78,7 +78,7 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
         (f"Training {things}", f"{len(dataset.train):,}"),
         (f"Test {things}", f"{len(dataset.test):,}"),
         sample,
-        ("Classes", none if dataset.train.labels is None else f"{len(dataset.class_names or ())}"),
+        ("Classes", none if dataset.train.labels is None else f"{len(dataset.known_names or ())}"),
         ("Linear directions with 99.9% of the variance", f"{experiment.linear_rank:,}"),
         ("Seed", f"{experiment.seed}"),
     ]
@@ -87,6 +87,7 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
 def columns(experiment: Experiment) -> list[tuple[str, str]]:
     """Return the headings of the summary table's numbers, each with what it means."""
     per, things = "pixel of the test images, with pixels from 0 to 1", f"{experiment.thing}s"
+    measured = experiment.dataset.values_name
     if not experiment.dataset.is_images:
         scaled = (
             "each feature in its standard deviations" if np.ndim(experiment.dataset.unit) else "in their squared units"
@@ -95,11 +96,12 @@ def columns(experiment: Experiment) -> list[tuple[str, str]]:
     named = [
         ("test MSE", f"mean squared error per {per}; lower is better"),
         ("kNN accuracy", "test codes whose class their 10 nearest training codes tell rightly; higher is better"),
+        ("kNN R²", f"how much of {measured} the mean of the 10 nearest training codes' tells: 1 is all, 0 nothing"),
         ("trustworthiness", f"how far neighbours among the codes were neighbours among the {things}; 1 is perfect"),
         ("fit seconds", "how long learning took, where another model may have learned beside it"),
         ("parameters", "how many numbers were learned"),
     ]
-    return [column for column in named if experiment.labelled or column[0] != "kNN accuracy"]
+    return [column for column in named if not column[0].startswith("kNN") or column[0] == experiment.knn_score]
 
 
 def groups(experiment: Experiment) -> list[dict[str, Any]]:
@@ -107,7 +109,7 @@ def groups(experiment: Experiment) -> list[dict[str, Any]]:
     found = []
     for size in sorted({model.latent_dim for model in experiment.models}):
         models = [model for model in experiment.models if model.latent_dim == size]
-        table = [values(model, labelled=experiment.labelled) for model in models]
+        table = [values(model, knn=experiment.knn_score is not None) for model in models]
         winners = [best_texts(column) for column in zip(*table, strict=True)]
         rows = [
             {
@@ -131,13 +133,15 @@ def best_texts(column: Sequence[Value]) -> set[str]:
     return found if any(value.text not in found for value in rated) else set()
 
 
-def values(model: Measured, *, labelled: bool) -> list[Value]:
+def values(model: Measured, *, knn: bool) -> list[Value]:
     """Return the numbers of one model, in the order of `columns`."""
     scores = model.evaluation
     trust = scores.trustworthiness
+    told = "–" if scores.knn_accuracy is None else f"{scores.knn_accuracy:.1%}"
+    told = told if scores.knn_r2 is None else f"{scores.knn_r2:.2f}"
     return [
         Value(error_text(scores.test_mse), -1, scores.errors),
-        *([Value("–" if scores.hits is None else f"{scores.knn_accuracy:.1%}", 1, scores.hits)] if labelled else []),
+        *([Value(told, 1, scores.hits)] if knn else []),
         Value("–" if trust is None else f"{trust:.3f}", 1, scores.trusted),
         Value(f"{model.fit_seconds:.1f}"),
         Value(f"{model.model.n_parameters_:,}"),

@@ -12,9 +12,11 @@ from latentmap.analysis.baselines import most_components
 from latentmap.analysis.neighbours import small_classes
 from latentmap.analysis.transformers import drawn_rows
 from latentmap.errors import count
+from latentmap.estimator import Autoencoder
 from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text
 from latentmap.report.models import Measured, apart
+from latentmap.training import OBJECTIVES
 
 ALL_VARIANCE = 0.999  # the share of variance from which PCA is said to hold all of it
 _WIDE_GAP = 0.1  # by which test error exceeds training error where more data can be expected to help
@@ -55,20 +57,26 @@ def against_pca(model: Measured, pca: Measured, experiment: Experiment) -> str:
     """Compare one model's error with that of PCA at the same size, and say why PCA wins where that can be known."""
     ours, theirs = model.evaluation.test_mse, pca.evaluation.test_mse
     size = count(model.latent_dim, "number")
-    if not model.spec.pictured:
+    if model.spec.params.get("model") == "linear":
         return (
             f"The {model.short} model's test error is {percent_apart(ours, theirs)} PCA's with {size}: it starts as "
             "PCA, and no linear map can do better on the data it learned from."
         )
-    if 0.995 * theirs <= ours <= 1.005 * theirs:
+    both = f"{error_text(ours)} and {error_text(theirs)}"
+    equal = 0.995 * theirs <= ours <= 1.005 * theirs
+    if equal or not apart(model.evaluation.errors, pca.evaluation.errors):
+        n = f"{len(experiment.dataset.test):,} test {experiment.thing}s"
         return (
-            f"With {size}, {model.short} and PCA reconstruct equally well: {error_text(ours)} and "
-            f"{error_text(theirs)}."
+            f"With {size}, {model.short} and PCA reconstruct equally well: {both}."
+            if equal
+            else f"With {size}, {n} cannot tell {model.short} and PCA apart: {both} differ by less than twice the "
+            "standard error."
         )
-    if not apart(model.evaluation.errors, pca.evaluation.errors):
+    is_start = isinstance(model.model, Autoencoder) and model.model.best_epoch_ == 0
+    if ours < theirs and experiment.dataset.is_images and is_start:
         return (
-            f"With {size}, {len(experiment.dataset.test):,} test {experiment.thing}s cannot tell {model.short} and "
-            f"PCA apart: {error_text(ours)} and {error_text(theirs)} differ by less than twice the standard error."
+            f"With {size}, {model.short} is PCA, for no epoch was better than its start by more than noise. Its test "
+            f"error is {percent_apart(ours, theirs)} PCA's: it draws nothing beyond black and white."
         )
     if ours < theirs:
         return (
@@ -95,6 +103,11 @@ def why_pca_wins(model: Measured, pca: Measured, experiment: Experiment) -> str:
             f"{holds(n, 'linear direction')} {ALL_VARIANCE:.1%} of the variance of the training images, and "
             f"{holds(pca.latent_dim, 'component')} {share}. That is so where images were enlarged from smaller ones, "
             "or are very smooth."
+        )
+    if OBJECTIVES[model.objective].keeps_neighbors:
+        return (
+            f"That is what {model.short} pays for keeping neighbours together, which its objective rewards besides "
+            "drawing well; its weight, in objective_params, shifts the balance."
         )
     ours, theirs = model.evaluation.train_mse, pca.evaluation.train_mse
     if ours > 1.005 * theirs:
@@ -133,7 +146,7 @@ def outlier_remarks(experiment: Experiment) -> list[str]:
     if first is None:
         return []
     worst = int(first.evaluation.errors.argmax())
-    which = experiment.dataset.test.called(worst)
+    which = experiment.dataset.test.source(worst)
     if not experiment.dataset.is_images:
         x = experiment.dataset.test.X[worst : worst + 1]
         x_hat = first.model.inverse_transform(first.evaluation.Z_test[worst : worst + 1])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,18 +50,24 @@ class BatchesBase(ABC):
 
     def __init__(
         self,
+        samples: Any,
         preprocessing: Preprocessing,
+        *,
+        batch_size: int,
         seed: int,
+        validation_fraction: float,
         device: torch.device,
-        augmentation: Augmentation,  # of the batches that are learned from
-        epochs: int,  # in all
+        augmentation: Augmentation = AUGMENTATIONS["none"],
+        epochs: int = 0,
     ) -> None:
-        self.preprocessing = preprocessing
-        self.seed = seed
-        self.device = device
-        self.augmentation = augmentation
-        self.epochs = epochs
-        self.ranks = Ranks.here()
+        self.preprocessing, self.seed, self.device = preprocessing, seed, device
+        self.augmentation, self.epochs, self.ranks = augmentation, epochs, Ranks.here()
+        self._split(samples, validation_fraction)
+        self.n_batches = max(1, round(self.n_train / batch_size))
+
+    @abstractmethod
+    def _split(self, samples: Any, validation_fraction: float) -> None:
+        """Take the samples over, and say which of them are learned from: `train_rows`, `n_train`, `n_validation`."""
 
     @abstractmethod
     def some(self) -> Tensor:
@@ -207,22 +214,11 @@ class Batches(BatchesBase):
     ([30, 30, 30], 10)
     """
 
-    def __init__(
-        self,
-        samples: Tensor,
-        preprocessing: Preprocessing,
-        *,
-        batch_size: int,
-        seed: int,
-        validation_fraction: float,
-        device: torch.device,
-        augmentation: Augmentation = AUGMENTATIONS["none"],
-        epochs: int = 0,
-    ) -> None:
+    def _split(self, samples: Tensor, validation_fraction: float) -> None:
+        """Hold the samples; see the base class."""
         n = len(samples)
-        super().__init__(preprocessing, seed, device, augmentation, epochs)
         # Moved once: a batch is then a gather on the device. Bytes are a quarter of what float32 would take.
-        self.samples = samples.to(device)
+        self.samples = samples.to(self.device)
         order = self._permutation(n, epoch=0)
         # Sorted, so that reading them is sequential; each epoch has its own order anyway.
         self.validation_rows = order[: n_validation(n, validation_fraction)].sort().values
@@ -230,7 +226,6 @@ class Batches(BatchesBase):
         trained[self.validation_rows] = False
         self.train_rows = trained.nonzero().flatten()
         self.n_train, self.n_validation = len(self.train_rows), len(self.validation_rows)
-        self.n_batches = max(1, round(self.n_train / batch_size))
 
     def some(self) -> Tensor:
         """Return at most 8,192 training samples, drawn by the seed, as network input; see the base class."""
@@ -265,6 +260,8 @@ class Batches(BatchesBase):
 
 def _covariance(pieces: Iterator[Tensor], near: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of rows, and their covariance matrix in float64; `near` is near the mean, so that rounding is small."""
+    if near.device.type == "mps":  # which has no float64
+        near, pieces = near.cpu(), (piece.cpu() for piece in pieces)
     n, total, products = 0, torch.zeros_like(near, dtype=torch.float64), None
     for piece in pieces:
         rows = piece - near

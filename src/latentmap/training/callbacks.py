@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from latentmap.checks import check_number
 from latentmap.data.objects import as_array
 from latentmap.errors import MissingExtraError
 from latentmap.training.plan import EpochRecord, TrainingPlan
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 
 class Callback:
@@ -187,9 +184,8 @@ class TensorBoard(Callback):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingExtraError.of("TensorBoard", "the package tensorboard", "tensorboard") from error
-        self._make_writer = SummaryWriter
-        self.folder = folder
-        self._writer: SummaryWriter | None = None
+        self._make_writer, self.folder = SummaryWriter, folder
+        self._writer: Any = None  # while there is training
 
     def on_train_begin(self, plan: TrainingPlan) -> None:
         """Begin a file of events, with the plan as text."""
@@ -199,18 +195,13 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Write the epoch's numbers."""
-        if self._writer is not None:
-            for tag, value in (
-                ("loss/train", record.train_loss),
-                ("loss/validation", record.valid_loss),
-                ("learning_rate", record.learning_rate),
-            ):
-                if value is not None:
-                    self._writer.add_scalar(tag, value, record.epoch)
-            self._writer.flush()
+        losses = {"loss/train": record.train_loss, "loss/validation": record.valid_loss}
+        for tag, value in {**losses, "learning_rate": record.learning_rate}.items():
+            if value is not None:
+                self._writer.add_scalar(tag, value, record.epoch)
+        self._writer.flush()
 
     def on_train_end(self) -> None:
         """Close the file."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._writer.close()
+        self._writer = None

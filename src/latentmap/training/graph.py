@@ -8,6 +8,9 @@ What belongs here: finding neighbours before anything is learned. How well codes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,19 +18,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from latentmap.errors import MissingExtraError
 from latentmap.training.runtime import stop_if_told
 
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
 
 _COMPONENTS = 50
-_EXACT = 200_000  # samples up to which all pairs are compared
+_ALL = 10_000  # samples up to which all pairs are compared
+_FOUND = 0.97  # of the neighbours of some samples, where there are more
+_SOME = 512  # samples
+_ROUNDS = 2  # of k-means
 _GROUP = 64  # columns searched together
-_BLOCK_NUMBERS = 2**26  # of distances held at once
+_DISTANCES = 2**26  # held at once
+_BLOCK = 1024  # samples compared at a time
 _CANDIDATES = 4  # times as many neighbours are looked at again, with tangents
 _MOST_VALUES = 4096  # larger images are made smaller first
-_PCA_NUMBERS = 2**25  # in the samples that components are computed from
+_PCA_NUMBERS = 2**23  # in the samples that components are computed from
+_MOST_EXACT = 2048  # numbers a sample whose components are exact
+_PIXELS = 256  # moved at a time
 _RIDGE = 1e-3  # of a tangent's length: what is moved far is no longer the same
 
 
@@ -39,13 +47,13 @@ def neighbour_graph(batches: BatchesBase, n_neighbors: int, *, affine: bool = Fa
     P. Simard, Y. LeCun and J. Denker (1993), "Efficient pattern recognition using a new transformation distance":
     the one-sided tangent distance.
     """
-    reduce = _Reduction(batches)
-    # Filled piece by piece: what is streamed from a file is never held.
-    first = torch.cat([reduce(x) for x in batches.everything()])
     trained = batches.train_rows
     k = min(n_neighbors, len(trained) - 1)
     if k < 1:
         raise ValueError(f"objective='neighbors' needs at least 2 training samples, got {len(trained)}.")
+    reduce = _Reduction(batches)
+    # Filled piece by piece: what is streamed from a file is never held.
+    first = torch.cat([reduce(x) for x in batches.everything()])
     affine = affine and reduce.is_images
     wanted = min(_CANDIDATES * k, len(trained) - 1) if affine else k
     candidates = _nearest(first, trained, wanted)
@@ -64,25 +72,35 @@ class _Reduction:
         if self.is_images:
             while some[0, :, :: self._factor, :: self._factor].numel() > _MOST_VALUES:
                 self._factor += 1
-        rows = self.flat(some)
+        self._shape = self._smaller(some[:1]).shape[1:]
+        rows = self._smaller(some).flatten(1)
         rows = rows[: max(_COMPONENTS, _PCA_NUMBERS // rows.shape[1])]
         n_components = min(_COMPONENTS, *rows.shape)
+        solver = "covariance_eigh" if rows.shape[1] <= _MOST_EXACT else "auto"
         # The seed matters for wide data only, where components are approximated.
         with np.errstate(divide="ignore", invalid="ignore"):  # scikit-learn divides by the variance, which may be none
-            pca = PCA(n_components, random_state=0).fit(rows.numpy())
+            pca = PCA(n_components, svd_solver=solver, random_state=0).fit(rows.numpy())
         self._mean, self._components = (torch.from_numpy(a.astype(np.float32)) for a in (pca.mean_, pca.components_.T))
 
-    def flat(self, x: Tensor) -> Tensor:
-        """Samples as rows, images made smaller where they are large."""
-        x = x.cpu()
-        return (functional.avg_pool2d(x, self._factor, ceil_mode=True) if self._factor > 1 else x).flatten(1)
+    def _smaller(self, x: Tensor) -> Tensor:
+        """Samples where they are compared, images made smaller where they are large."""
+        return functional.avg_pool2d(x.cpu(), self._factor, ceil_mode=True) if self._factor > 1 else x.cpu()
 
     def __call__(self, x: Tensor) -> Tensor:
-        return (self.flat(x) - self._mean) @ self._components
+        return (self._smaller(x).flatten(1) - self._mean) @ self._components
 
     def tangents(self, x: Tensor) -> Tensor:
         """What a little shifting, turning, stretching and shearing changes: (n, c, h, w) -> (n, 6, 50)."""
-        x = x.cpu()
+        return (self._smaller(x).flatten(1) @ self._changes).view(len(x), 6, -1)
+
+    @cached_property
+    def _changes(self) -> Tensor:
+        """The same as a matrix, (c h w, 300): of images with a single bright pixel, for it is linear."""
+        pixels = torch.eye(self._shape.numel(), dtype=torch.float32).view(-1, *self._shape)
+        return torch.cat([self._changes_of(part).flatten(1) for part in torch.split(pixels, _PIXELS)])
+
+    def _changes_of(self, x: Tensor) -> Tensor:
+        """What moving changes, by finite differences: (n, c, h, w) -> (n, 6, 50)."""
         _, _, height, width = x.shape
         soft = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)  # a pixel's neighbours say where it moves
         down, across = torch.zeros_like(soft), torch.zeros_like(soft)  # at the edge, and where there is but one row
@@ -91,61 +109,93 @@ class _Reduction:
         y, z = (torch.linspace(-1, 1, n, dtype=torch.float32) for n in (height, width))
         y = y[:, None]
         changes = torch.stack([across, down, z * across, y * down, z * down, y * across], dim=1)
-        flat = self.flat(changes.flatten(0, 1))
-        return torch.mm(flat, self._components).view(len(x), 6, -1)
+        return changes.flatten(2) @ self._components
 
 
 def _nearest(points: Tensor, trained: Tensor, k: int) -> Tensor:
-    """The k nearest trained points of each point, itself left out: int64, (n, k)."""
-    if len(points) > _EXACT:
-        return _nearest_approximately(points, trained, k)
-    targets = points[trained]
-    n = len(targets)
-    padding = -n % _GROUP
-    offsets = functional.pad(targets.square().sum(dim=1), (0, padding), value=torch.inf)
-    across = functional.pad(targets, (0, 0, 0, padding)).T.contiguous()
-    own = torch.full((len(points),), -1)
-    own[trained] = torch.arange(n)
-    block = max(1, min(1024, _BLOCK_NUMBERS // (n + padding)))
-    distances = torch.empty(block, n + padding, dtype=torch.float32)
-    within = torch.arange(_GROUP)
-    found = []
-    for rows in torch.split(torch.arange(len(points)), block):
-        stop_if_told()
-        part = distances[: len(rows)]
-        torch.addmm(offsets, points[rows], across, alpha=-2, out=part)
-        itself = own[rows]
-        known = itself >= 0
-        part[known.nonzero().flatten(), itself[known]] = torch.inf
-        # The k nearest lie in the k groups with the nearest members: far fewer numbers need sorting.
-        nearest = part.view(len(rows), -1, _GROUP).amin(dim=2)
-        groups = nearest.topk(min(k, nearest.shape[1]), largest=False, sorted=False).indices
-        columns = (groups[:, :, None] * _GROUP + within).flatten(1)
-        order = part.gather(1, columns).topk(k, largest=False).indices
-        found.append(trained[columns.gather(1, order)])
-    return torch.cat(found)
+    """The k nearest trained points of each point, itself left out: int64, (n, k), the nearest first.
 
-
-def _nearest_approximately(points: Tensor, trained: Tensor, k: int) -> Tensor:
-    """The same by nearest-neighbour descent, nearly."""
-    try:
-        from pynndescent import NNDescent
-    except ImportError as error:
-        raise MissingExtraError.of(
-            f"objective='neighbors' with more than {_EXACT:,} samples", "pynndescent", "neighbors"
-        ) from error
-    index = NNDescent(points[trained].numpy(), n_neighbors=k + 1, random_state=0)
+    Of many points those in cells around a point's own are compared, as many as hold `_FOUND` of the neighbours that a
+    comparison of all finds for some: few where data lies on a thin sheet, all where it fills its space.
+    """
+    rows, every = torch.arange(len(points)), _Targets(trained, points[trained])
+    if len(trained) <= _ALL:
+        return every.nearest(rows, points, k)
+    generator = torch.Generator().manual_seed(0)
+    centres = _centres(every.points, generator)
+    home = _nearest_centre(points, centres)
+    sizes = home[trained].bincount(minlength=len(centres))
+    near = torch.cdist(centres, centres).fill_diagonal_(-1).argsort(dim=1)  # of each cell the others, itself first
+    reached = sizes[near].cumsum(dim=1)  # points in so many of them
+    some = torch.randperm(len(points), generator=generator)[:_SOME]
+    homes = home[every.nearest(some, points[some], k)]
+    until = reached.gather(1, near.argsort(dim=1))[home[some][:, None], homes]
+    enough = int(until.float().quantile(_FOUND))
+    if enough > len(trained) // 2:
+        return every.nearest(rows, points, k)
+    members = torch.split(trained[home[trained].argsort(stable=True)], sizes.tolist())
+    cells = [_Targets(there, points[there]) for there in members]
     found = torch.empty(len(points), k, dtype=torch.int64)
-    near = torch.from_numpy(np.asarray(index.neighbor_graph[0], dtype=np.int64))
-    itself = near == torch.arange(len(trained))[:, None]
-    itself[~itself.any(dim=1), -1] = True  # among more than k equals a point may not find itself
-    found[trained] = trained[near[~itself].view(-1, k)]
-    others = torch.ones(len(points), dtype=torch.bool)
-    others[trained] = False
-    if others.any():
-        queried = np.asarray(index.query(points[others].numpy(), k=k)[0], dtype=np.int64)
-        found[others] = trained[torch.from_numpy(queried)]
+    by_cell = torch.split(home.argsort(stable=True), home.bincount(minlength=len(cells)).tolist())
+    for cell, mine in enumerate(by_cell):
+        around = near[cell, : int((reached[cell] < max(enough, k + 1)).sum()) + 1]
+        found[mine] = _Targets.together([cells[other] for other in around]).nearest(mine, points[mine], k)
     return found
+
+
+def _centres(points: Tensor, generator: torch.Generator) -> Tensor:
+    """Points around which others lie, a square root of their number: by a little k-means."""
+    n = round(len(points) ** 0.5)
+    centres = points[torch.randperm(len(points), generator=generator)[:n]]
+    for _ in range(_ROUNDS):
+        home = _nearest_centre(points, centres)
+        sums = torch.zeros_like(centres).index_add_(0, home, points)
+        sizes = home.bincount(minlength=n)[:, None]
+        centres = torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
+    return centres
+
+
+def _nearest_centre(points: Tensor, centres: Tensor) -> Tensor:
+    """Of each point the number of the centre next to it: int64, (n,)."""
+    return torch.cat([torch.cdist(part, centres).argmin(dim=1) for part in torch.split(points, _BLOCK)])
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Points among which the nearest are looked for."""
+
+    rows: Tensor  # (n,)
+    points: Tensor  # (n, 50)
+
+    @classmethod
+    def together(cls, parts: Sequence[_Targets]) -> _Targets:
+        """All of several."""
+        return cls(torch.cat([part.rows for part in parts]), torch.cat([part.points for part in parts]))
+
+    def nearest(self, rows: Tensor, points: Tensor, k: int) -> Tensor:
+        """The rows (m, k) of those nearest to some points, whose own rows are left out."""
+        n, padding = len(self.rows), -len(self.rows) % _GROUP
+        # Squared distances less the points' own squares: the products of (1, point) and (target's square, -2 target).
+        squares = functional.pad(self.points.square().sum(dim=1), (0, padding), value=torch.inf)
+        across = torch.cat([squares[None], functional.pad(-2 * self.points, (0, 0, 0, padding)).T])
+        points = functional.pad(points, (1, 0), value=1)
+        place = torch.full((int(max(self.rows.max(), rows.max())) + 1,), -1)
+        place[self.rows] = torch.arange(n)
+        within, found = torch.arange(_GROUP), []
+        parts = torch.split(torch.arange(len(rows)), max(1, min(_BLOCK, _DISTANCES // (n + padding))))
+        held = torch.empty(len(parts[0]), n + padding, dtype=torch.float32)
+        for part in parts:
+            stop_if_told()
+            distances = torch.mm(points[part], across, out=held[: len(part)])
+            own = place[rows[part]]
+            distances[own >= 0, own[own >= 0]] = torch.inf
+            # The k nearest lie in the k groups with the nearest members: far fewer numbers need sorting.
+            least = distances.view(len(part), -1, _GROUP).amin(dim=2)
+            groups = least.topk(min(k, least.shape[1]), largest=False, sorted=False).indices
+            columns = (groups[:, :, None] * _GROUP + within).flatten(1)
+            order = distances.gather(1, columns).topk(k, largest=False).indices
+            found.append(self.rows[columns.gather(1, order)])
+        return torch.cat(found)
 
 
 def _nearest_by_tangents(

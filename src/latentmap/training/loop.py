@@ -211,7 +211,7 @@ class Training:
                 try:
                     self.run_epoch(checkpoints, stop_wanted)
                 except _DivergedError as error:
-                    self.recover(error)
+                    self.recover(*error.args)
                     continue
                 self.end_epoch()
                 for callback in self._callbacks:
@@ -388,10 +388,10 @@ class Training:
         noise = gains.std() / len(gains) ** 0.5 if len(gains) > 1 else 0.0  # of one sample nothing is known
         return bool(gains.mean() > _NOISE * noise)
 
-    def recover(self, error: _DivergedError) -> None:
+    def recover(self, loss: float) -> None:
         """Begin the present epoch again from the last good weights, at a lower rate; a second time, give up."""
         rate, n = self.plan.learning_rate, self.best_epoch
-        what = f"training diverged in epoch {self.epoch}: the loss is {error.loss:g}"
+        what = f"training diverged in epoch {self.epoch}: the loss is {loss:g}"
         if self.rate_scale < 1:
             self.problem = (
                 f"{what}, at a third of the learning rate too. {f'The weights of epoch {n} are kept. ' if n else ''}"
@@ -452,17 +452,13 @@ class Training:
 
 
 class _DivergedError(Exception):
-    """The loss is not a number, or has exploded."""
-
-    def __init__(self, loss: float) -> None:
-        super().__init__(loss)
-        self.loss = loss
+    """The loss, its only argument, is not a number or has exploded."""
 
 
 @contextmanager
 def _own_numbers(batch: Batch) -> Iterator[None]:
     """Let layers such as dropout draw PyTorch's random numbers by the batch's seed, and the caller's go on after."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([batch.x.device] if batch.x.is_cuda else []):
         torch.manual_seed(batch.generator.initial_seed())
         yield
 
@@ -477,6 +473,6 @@ def validate(module: AutoencoderModule, batches: BatchesBase, objective: Objecti
     """Return the losses of the validation part's samples (n,) in float64, or None where there is none."""
     module.eval()
     objective.eval()
-    losses = [objective.each(module, batch).double() for batch in batches.validation(objective)]
+    losses = [objective.each(module, batch).cpu().double() for batch in batches.validation(objective)]
     # Every process measures the same; all go by what the first one found.
     return batches.ranks.same(torch.cat(losses)) if losses else None

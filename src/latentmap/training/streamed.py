@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 
 from latentmap.data.cache import FileRegion
-from latentmap.data.preprocessing import Preprocessing
-from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
 from latentmap.training.batches import BatchesBase, n_validation
 
 _BLOCK_BYTES = 2**20
@@ -26,18 +24,8 @@ _SOME_BLOCKS = 16
 class StreamedBatches(BatchesBase):
     """A training set in a file, taken batch by batch, in a new order each epoch."""
 
-    def __init__(
-        self,
-        region: FileRegion,
-        preprocessing: Preprocessing,
-        *,
-        batch_size: int,
-        seed: int,
-        validation_fraction: float,
-        device: torch.device,
-        augmentation: Augmentation = AUGMENTATIONS["none"],
-        epochs: int = 0,
-    ) -> None:
+    def _split(self, region: FileRegion, validation_fraction: float) -> None:
+        """Cut the file into blocks; see the base class."""
         n = len(region)
         step = max(1, _BLOCK_BYTES // region.row_bytes)
         starts = np.arange(0, n, step)
@@ -48,7 +36,6 @@ class StreamedBatches(BatchesBase):
         self._starts = starts
         self._per_window = max(1, _WINDOW_BYTES // (step * region.row_bytes))
         self.region = region
-        super().__init__(preprocessing, seed, device, augmentation, epochs)
         order = self._permutation(len(starts), epoch=0).numpy()
         wanted = n_validation(n, validation_fraction)
         n_blocks = int(np.searchsorted(np.cumsum(self._sizes[order]), wanted, side="left")) + 1 if wanted else 0
@@ -56,7 +43,6 @@ class StreamedBatches(BatchesBase):
         self._validation, self._training = np.sort(order[:n_blocks]), np.sort(order[n_blocks:])
         self.n_train = int(self._sizes[self._training].sum())
         self.n_validation = int(self._sizes[self._validation].sum())
-        self.n_batches = max(1, round(self.n_train / batch_size))
 
     @property
     def train_rows(self) -> Tensor:  # type: ignore[override]

@@ -263,8 +263,11 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
         return None, None
     labels = np.asarray(labels)
     if class_names is not None:
-        if labels.dtype.kind not in "biu" or labels.max() >= len(class_names):
-            found = labels.max() if labels.dtype.kind in "biuf" else labels.dtype
+        wrong = labels if labels.dtype.kind == "f" else labels[:0]
+        if labels.dtype.kind in "biu":
+            wrong = labels[(labels < -1) | (labels >= len(class_names))]
+        if len(wrong) or labels.dtype.kind not in "biu":
+            found = wrong[np.abs(wrong).argmax()] if len(wrong) else labels.dtype
             raise ValueError(
                 f"labels must be numbers from 0 to {len(class_names) - 1}, or -1 for none, got {found}. "
                 "Leave class_names out where labels are names."
@@ -290,7 +293,7 @@ def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[floa
     if X.dtype == np.uint8:
         return images, [0.0, 255.0]
     preprocessing = getattr(model, "preprocessing_", None)
-    low, high = (X.min(), X.max()) if preprocessing is None else preprocessing.pixel_range
+    low, high = (float(X.min()), float(X.max())) if preprocessing is None else preprocessing.pixel_range
     scaled = (images - low) / max(high - low, 1e-12)
     return np.asarray(np.clip(np.round(scaled * 255), 0, 255), np.uint8), [float(low), float(high)]
 

@@ -31,11 +31,6 @@ function land(canvas) {
   redraw();
 }
 
-/** The same image under another model. */
-function landAgain() {
-  if (state.landed) land(state.landed);
-}
-
 function leaveDrawing() {
   Object.assign(state, { drawn: null, landed: null });
   byId("landed").hidden = true;

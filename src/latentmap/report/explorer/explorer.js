@@ -136,6 +136,7 @@ function goThere({ moving = true } = {}) {
   if (still || !moving || from.length !== to.length) {
     scatter.setPoints(to);
     redraw();
+    lookAgain();
     return;
   }
   const begun = performance.now(), moved = new Float32Array(to.length), turn = state.moved;
@@ -147,6 +148,7 @@ function goThere({ moving = true } = {}) {
     scatter.setPoints(share < 1 ? moved : to);
     redraw({ moving: share < 1 });
     if (share < 1) requestAnimationFrame(step);
+    else lookAgain();
   };
   requestAnimationFrame(step);
 }
@@ -163,14 +165,9 @@ function showCode(code, near, isNear) {
     paint(byId("decoded"), values, shape, low, high);
     samples.show(near, byId("nearest"));
   } else {
-    showFeatures(byId("bars"), values, samples.values(near), "nearest sample");
+    showBars(byId("bars"), values, samples.values(near), "nearest sample");
   }
   byId("nearest-caption").textContent = `nearest: ${samples.title(near)}`;
-}
-
-/** Features as bars, and lines for what they are compared with. */
-function showFeatures(host, values, others, whose) {
-  showBars(host, data.features, values, others, featureLows, featureHighs, whose);
 }
 
 let featureLows = [], featureHighs = [];
@@ -184,15 +181,22 @@ function measureFeatures() {
   }
 }
 
-let pointed = null, rested = 0;
+let pointed = null, looked = null, rested = 0;
 function point(left, top) {
   if (!pointed) requestAnimationFrame(lookUnder);
   pointed = [left, top];
 }
 
+/** What is under the cursor now that the map is another: until it moves, or the first sample where it never did. */
+function lookAgain() {
+  if (looked) point(...looked);
+  else if (state.sample < 0) showCode(Float32Array.from(state.model.code(0)), 0, true);
+}
+
 function lookUnder(now) {
   if (now < rested) return requestAnimationFrame(lookUnder);
   const [x, y] = scatter.toPlace(...pointed), [near, distance] = state.places.nearest(x, y, hidden);
+  looked = pointed;
   pointed = null;
   if (near < 0) return;
   showCode(state.model.moved(state.model.code(near), [x, y], near), near, distance <= state.places.near);
@@ -239,7 +243,7 @@ function useModel(model, { moving = true } = {}) {
   const merits = Object.fromEntries(Object.entries(model.merits).map(([name, value]) => [name, digits(value)]));
   showFacts(byId("made"), { ...data.made, model: model.name, "numbers a code": model.k, ...merits, "samples shown": samples.n });
   if (state.sample >= 0) select(state.sample, { seek: false });
-  landAgain();
+  if (state.landed) land(state.landed); // the same image under another model
 }
 
 /** Those drawn worst or, where neighbours are looked at, those whose class is that of the fewest of theirs. */
@@ -314,8 +318,6 @@ async function begin() {
   listen();
   preparePad();
   recall();
-  const first = state.sample >= 0 ? state.sample : 0;
-  showCode(Float32Array.from(state.model.code(first)), first, true);
   const touched = matchMedia("(hover: none)").matches;
   const hints = [touched ? "Draw a finger over the map: the network decodes what is there. Two fingers move and zoom it." : "Move over the map: the network decodes what is there.", "Click a point to see its sample; scroll to come nearer; choose Select to draw around some, Walk to draw a way through the codes.", ...(samples.isImages ? ["Draw an image of your own, or drop a file, and see where it lands."] : data.classes ? ["Click a class below to hide it."] : [])];
   const hint = byId("hint");

@@ -97,7 +97,7 @@ def packed_model(
     fitted = getattr(model, "_fitted", None)
     # Of vectors what fit saw, as score has it, and not these samples; images have full brightness.
     unit = None if fitted is None or X.ndim > 2 else fitted.error_unit
-    errors = np.asarray(reconstruction_errors(model, X, unit=unit), np.float32)
+    errors = np.asarray(reconstruction_errors(model, X, Z, unit=unit), np.float32)
     odd = None if labels is None else _disagreement(Z, labels)
     return {
         "name": name,

@@ -46,11 +46,11 @@ function pixels(canvas, [height, width, channels = 1], low, high) {
 }
 
 /** Features as bars: a filled one for `values`, a line for what they are compared with, and the numbers of both. */
-function showBars(host, names, values, others, lows, highs, whose) {
+function showBars(host, values, others, whose) {
   const heads = ["bar: decoded", `line: ${whose}`].map((text) => element("span", { text }));
-  host.replaceChildren(element("div", { className: "bar-heads" }, ...heads), ...names.map((name, i) => {
+  host.replaceChildren(element("div", { className: "bar-heads" }, ...heads), ...data.features.map((name, i) => {
     const canvas = element("canvas", { width: 240, height: 24 }), context = canvas.getContext("2d");
-    const at = (value) => (240 * (value - lows[i])) / (highs[i] - lows[i] || 1);
+    const at = (value) => (240 * (value - featureLows[i])) / (featureHighs[i] - featureLows[i] || 1);
     const style = getComputedStyle(document.documentElement);
     context.fillStyle = style.getPropertyValue("--line");
     context.fillRect(0, 10, 240, 4);

@@ -22,7 +22,7 @@ function select(i, { seek = true, arrives = true } = {}) {
     const original = pixels(byId("original"), shape, low, high), span = high - low;
     paint(byId("difference"), original.map((value, j) => low + span / 2 + (values[j] - value) / 2), shape, low, high);
   }
-  else showFeatures(byId("sample-bars"), values, samples.values(i), "the sample");
+  else showBars(byId("sample-bars"), values, samples.values(i), "the sample");
   const rank = model.rank(model.errors[i]), near = Math.min(10, samples.n - 1);
   byId("sample-facts").textContent = `error ${digits(model.errors[i])}, larger than that of ${Math.round(100 * rank)}% of the samples`
     + (model.odd && near ? `; ${Math.round(near * model.odd[i])} of the ${near} nearest codes are of other classes` : "")

@@ -69,7 +69,7 @@ function showSelection(line) {
     };
     paint(byId("mean"), meanOf(some, original), shape, low, high);
     paint(byId("median"), model.network.decode(medianCode(model, chosen)), shape, low, high);
-  } else showFeatures(byId("selection-bars"), model.network.decode(medianCode(model, chosen)), meanOf(chosen, (i) => samples.values(i)), "their mean");
+  } else showBars(byId("selection-bars"), model.network.decode(medianCode(model, chosen)), meanOf(chosen, (i) => samples.values(i)), "their mean");
   const error = chosen.reduce((sum, i) => sum + model.errors[i], 0) / chosen.length;
   const most = chosen.reduce((soFar, i) => Math.max(soFar, model.errors[i]), 0), counts = samples.labels ? counted(samples, chosen) : [];
   const classes = counts.slice(0, 5).map(([name, n]) => `${n} × ${name}`).join(", ") + (counts.length > 5 ? ` and ${counts.length - 5} classes more` : "");

@@ -34,6 +34,13 @@ class Experiment:
         return "image" if self.dataset.is_images else "sample"
 
     @property
+    def knn_score(self) -> str | None:
+        """What neighbours among the codes are scored by; None where nothing is known of the samples."""
+        if self.labelled:
+            return "kNN accuracy"
+        return "kNN R²" if self.dataset.measured else None
+
+    @property
     def labelled(self) -> bool:
         """Whether test samples have classes."""
         return self.dataset.test.labels is not None
@@ -95,7 +102,7 @@ class Experiment:
         scores, names = model.evaluation, self.dataset.class_names
         labels = self.dataset.known_labels(self.dataset.test)
         told = (scores.knn_accuracy, scores.trustworthiness)
-        return CodeMap(model.title, scores.Z_test, labels, names, *told, **self.dataset.measured)
+        return CodeMap(model.title, scores.Z_test, labels, names, *told, knn_r2=scores.knn_r2, **self.dataset.measured)
 
 
 @dataclass(frozen=True)

@@ -107,12 +107,13 @@ def name_columns(panel: Tiles, names: Sequence[str], *, small: bool) -> None:
 
 def column_names(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """Return names to write above columns, and whether they need small letters and two lines."""
-    if all("\n" in name for name in names):  # a class, and which sample of it
+    if all("\n" in name for name in names):  # a class, and which sample of it: its file or its number
         above, below = zip(*(name.split("\n") for name in names), strict=True)
         unlike = dict(
             zip(dict.fromkeys(above), short_names(list(dict.fromkeys(above)), LONGEST_NAME + 2), strict=True)
         )
-        return tuple(f"{unlike[name]}\n{number}" for name, number in zip(above, below, strict=True)), True
+        below = short_names(below, LONGEST_NAME + 2)
+        return tuple(f"{unlike[name]}\n{which}" for name, which in zip(above, below, strict=True)), True
     short = short_names(names, LONGEST_NAME + 2, lines=2)
     return short, any("\n" in name or len(name) > LONGEST_NAME for name in short)
 

@@ -109,7 +109,7 @@ def name_features(axes: Iterable[Axes], last: Iterable[Axes], features: Features
         if len(shown) <= MOST_NAMED:
             ax.set_xticks(range(len(shown)), features.short(shown, 18), rotation=90, fontsize=SMALL)
         else:
-            ax.set_xlabel(f"features {fewer}".strip(), fontsize=SMALL, color=FAINT)
+            ax.set_xlabel(f"features: {fewer}" if fewer else "features", fontsize=SMALL, color=FAINT)
 
 
 def beside_row(ax: Axes, row: int, text: str, **style: Any) -> None:

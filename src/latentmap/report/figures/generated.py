@@ -206,41 +206,28 @@ def _compute(experiment: Experiment) -> list[Generated]:
     return [generate(model.title, model.model, medians[model.name], dataset) for model in experiment.drawn]
 
 
-def _images_caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
-    """Their words."""
-    measure = (
-        "A tick means that its class is the commonest among the 10 training images nearest to the picture; the number "
-        "says how many of the 10 have the class named."
-        if experiment.labelled
-        else "There are no labels, so each model's codes are grouped by k-means; n is how many codes a group has."
-    )
-    return Caption(
-        f"A picture of each {'class' if experiment.labelled else 'group'}",
-        f"{_medians(results, experiment)}. No such image is in the data. {measure}",
-        f"Rows of pictures decoded from median codes by {' and '.join(result.title for result in results)}.",
-    )
-
-
-def _vectors_caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
-    """Their words."""
+def _caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
+    """Its words."""
+    n, titles = len(experiment.dataset.train), " and ".join(result.title for result in results)
+    medians = f"The median of the {n:,} training codes, number by number, for {_each(results[0].medians)}, decoded"
+    group = "class" if experiment.labelled else "group"
+    if experiment.dataset.is_images:
+        measure = (
+            "A tick means that its class is the commonest among the 10 training images nearest to the picture; the "
+            "number says how many of the 10 have the class named."
+            if experiment.labelled
+            else "There are no labels, so each model's codes are grouped by k-means; n is how many codes a group has."
+        )
+        text = f"{medians}. No such image is in the data. {measure}"
+        return Caption(f"A picture of each {group}", text, f"Rows of pictures decoded from median codes by {titles}.")
     judged = (
         "A tick means that its class is the commonest among the 10 training samples nearest to it; then comes how "
         "many of the 10 have the class, and which sample is the nearest."
         if experiment.labelled
         else "Beside it, the nearest training sample; n is how many codes the group has."
     )
-    return Caption(
-        f"A sample of each {'class' if experiment.labelled else 'group'}",
-        f"{_medians(results, experiment)}: a row of features, blue below the mean and red above. No such sample is in "
-        f"the data. {judged}",
-        f"Tables of samples decoded from median codes by {' and '.join(result.title for result in results)}.",
-    )
-
-
-def _medians(results: Sequence[Generated], experiment: Experiment) -> str:
-    """What is decoded, in the words of both captions."""
-    n, each = len(experiment.dataset.train), _each(results[0].medians)
-    return f"The median of the {n:,} training codes, number by number, for {each}, decoded"
+    text = f"{medians}: a row of features, blue below the mean and red above. No such sample is in the data. {judged}"
+    return Caption(f"A sample of each {group}", text, f"Tables of samples decoded from median codes by {titles}.")
 
 
 def _each(medians: CodeMedians) -> str:
@@ -252,6 +239,6 @@ def _each(medians: CodeMedians) -> str:
 FIGURE = ReportFigure(
     "generated",
     _compute,
-    images=Renderer(lambda results, _: generated(results), _images_caption),
-    vectors=Renderer(lambda results, experiment: vector_table(results, experiment.features), _vectors_caption),
+    images=Renderer(lambda results, _: generated(results), _caption),
+    vectors=Renderer(lambda results, experiment: vector_table(results, experiment.features), _caption),
 )

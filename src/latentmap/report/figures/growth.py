@@ -53,7 +53,7 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
         raise ValueError(
             f"sizes must hold one of at most {most} (what samples and features allow), got {list(asked)}."
         )
-    rows = some_of_each_class(dataset.test.labels, len(dataset.test), n)[:n]
+    rows = some_of_each_class(dataset.known_labels(dataset.test), len(dataset.test), n)[:n]
     X = dataset.test.X[rows]
     networks = [Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train) for size in sizes]
     pca = PcaBaseline(max(sizes)).fit(train)
@@ -133,8 +133,8 @@ def _caption(result: Growth, experiment: Experiment) -> Caption:
         "As the code grows",
         f"Test {thing}s as they come back from codes of {result.sizes[0]} to {result.sizes[-1]} numbers: of a small "
         f"network (dense), and of PCA with as many components. These networks were fitted to {result.n_train:,} "
-        f"{thing}s in {result.epochs} passes each, to show what more numbers are good for; the table above has the "
-        "models that learned in earnest. The figures are mean squared errors over test samples, "
+        f"{thing}s in {result.epochs} passes each, only to show what more numbers are good for; the models of the "
+        "table above are others. The figures are mean squared errors over test samples, "
         f"{experiment.errors_in}.",
         f"Test {thing}s reconstructed from {', '.join(map(str, result.sizes))} numbers by a dense network and by PCA.",
     )

@@ -119,43 +119,34 @@ def _compute(experiment: Experiment) -> Interpolation:
     dataset, models = experiment.dataset, experiment.drawn
     if dataset.is_images and dataset.sample_shape[-1] >= 3:  # of a photograph 2 numbers leave a grey smear
         models = [model for model in models if model.latent_dim > 2] or models
-    pairs = choose_pairs(dataset.test.labels, len(dataset.test), seed=experiment.seed)
+    pairs = choose_pairs(dataset.known_labels(dataset.test), len(dataset.test), seed=experiment.seed)
     return interpolate({model.title: model.model for model in models}, dataset, pairs)
 
 
-def _pairs(experiment: Experiment) -> str:
-    """Which samples are walked between."""
+def _caption(walks: Interpolation, experiment: Experiment) -> Caption:
+    """Its words."""
     chosen = "of different classes" if experiment.labelled else "chosen at random"
-    return f"Pairs of test {experiment.thing}s {chosen}: the straight walk between their codes, decoded"
-
-
-def _images_caption(walks: Interpolation, experiment: Experiment) -> Caption:
-    """Their words."""
-    return Caption(
-        "From one image to another",
-        f"{_pairs(experiment)}, and below it the plain blend of their pixels. A good walk passes through images that "
-        "could be real; a blend shows two at once. The boxed ends of a walk are reconstructions, those of a blend the "
-        "images themselves.",
-        f"Rows of images changing from one test image into another, for {' and '.join(walks.walks)} and as a pixel "
-        "blend.",
-    )
-
-
-def _vectors_caption(walks: Interpolation, experiment: Experiment) -> Caption:
-    """Their words."""
+    pairs = f"Pairs of test {experiment.thing}s {chosen}: the straight walk between their codes, decoded"
+    titles = " and ".join(walks.walks)
+    if experiment.dataset.is_images:
+        return Caption(
+            "From one image to another",
+            f"{pairs}, and below it the plain blend of their pixels. A good walk passes through images that could be "
+            "real; a blend shows two at once. The boxed ends of a walk are reconstructions, those of a blend the "
+            "images themselves.",
+            f"Rows of images changing from one test image into another, for {titles} and as a pixel blend.",
+        )
     return Caption(
         "From one sample to another",
-        f"{_pairs(experiment)}, from the top row to the bottom row, and on the right the plain blend of their "
-        f"features. Beside each step stands the {'class' if experiment.labelled else 'number'} of the training sample "
-        "nearest to it.",
-        f"Tables of samples changing from one test sample into another, for {' and '.join(walks.walks)} and as a "
-        "plain blend.",
+        f"{pairs}, from the top row to the bottom row, and on the right the plain blend of their features. Beside "
+        f"each step stands the {'class' if experiment.labelled else 'number'} of the training sample nearest to it.",
+        f"Tables of samples changing from one test sample into another, for {titles} and as a plain blend.",
     )
 
 
 FIGURE = ReportFigure(
     "interpolation",
     _compute,
-    images=Renderer(lambda walks, _: interpolation(walks), _images_caption),
-    vectors=Renderer(lambda walks, experiment: vector_walks(walks, experiment.features), _vectors_caption),
+    images=Renderer(lambda walks, _: interpolation(walks), _caption),
+    vectors=Renderer(lambda walks, experiment: vector_walks(walks, experiment.features), _caption),
 )

@@ -158,42 +158,27 @@ def _vectors(grids: dict[str, LatentGrid], experiment: Experiment) -> Figure:
     return feature_maps(grid, experiment.features, name=name)
 
 
-def _caption(experiment: Experiment, what: str, faded: str, alt: str) -> Caption:
-    """Words that both have."""
+def _caption(grids: dict[str, LatentGrid], experiment: Experiment) -> Caption:
+    """Its words."""
+    if experiment.dataset.is_images:
+        models, cell, drawn, of_each, maps = experiment.flat, "cell", "picture", "", "Grids of images"
+    else:
+        models, cell, drawn = experiment.flat[-1:], "map", "colour"
+        of_each, maps = ", feature by feature", "Maps of features"
+    names = " and ".join(model.short for model in models)
     return Caption(
         "All over the latent space",
-        f"{what}. The grid is laid over the quantiles of the {len(experiment.dataset.train):,} training codes, so "
-        f"that it is finest where they crowd. Where a {faded} is a guess.",
-        alt,
-    )
-
-
-def _images_caption(_: dict[str, LatentGrid], experiment: Experiment) -> Caption:
-    """Their words."""
-    names = " and ".join(model.short for model in experiment.flat)
-    return _caption(
-        experiment,
-        f"What {names} {'decode' if experiment.flat[1:] else 'decodes'} from a grid of codes, z1 to the right and z2 "
-        "upward",
-        "cell is faded no training image was encoded nearby, and the picture",
-        f"Grids of images decoded by {names} from regularly spaced codes.",
-    )
-
-
-def _vectors_caption(_: dict[str, LatentGrid], experiment: Experiment) -> Caption:
-    """Their words."""
-    name = experiment.flat[-1].short
-    return _caption(
-        experiment,
-        f"What {name} decodes from a grid of codes, z1 to the right and z2 upward, feature by feature",
-        "map is faded no training sample was encoded nearby, and the colour",
-        f"Maps of features decoded by {name} from regularly spaced codes.",
+        f"What {names} {'decode' if len(grids) > 1 else 'decodes'} from a grid of codes, z1 to the right and z2 upward"
+        f"{of_each}. The grid is laid over the quantiles of the {len(experiment.dataset.train):,} training codes, "
+        f"so that it is finest where they crowd. Where a {cell} is faded no training {experiment.thing} was encoded "
+        f"nearby, and the {drawn} is a guess.",
+        f"{maps} decoded by {names} from regularly spaced codes.",
     )
 
 
 FIGURE = ReportFigure(
     "latent_grid",
     _compute,
-    images=Renderer(lambda grids, _: latent_grid(list(grids.values()), names=tuple(grids)), _images_caption),
-    vectors=Renderer(_vectors, _vectors_caption),
+    images=Renderer(lambda grids, _: latent_grid(list(grids.values()), names=tuple(grids)), _caption),
+    vectors=Renderer(_vectors, _caption),
 )

@@ -38,8 +38,10 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
         shared = {word for word in set.intersection(*map(set, words)) if word.isalnum()}
         told = written
         if shared:
-            marked = ("".join("…" if word in shared else word for word in line) for line in words)
+            marked = ["".join("…" if word in shared else word for word in line) for line in words]
             told = [re.sub(r"[\W_]*…[\W_…]*", "…", name).strip("…") for name in marked]
+            inner = [_without_ends(line, shared) for line in words]  # "A day 1" says more than "A…1"
+            told = inner if max(map(len, inner)) <= most else told
             several_numbers = any("…" in name for name in told) and not any(map(str.isalpha, "".join(told)))
             if several_numbers and len({_fit(name, most, lines) for name in written}) == different:
                 told = written
@@ -56,6 +58,12 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
             numbered = f"{_cut(start, room - 3 - len(str(i)))}~{i}"
             told_apart[name] = _fit(numbered, most, lines) if len(set(group)) > 1 else fitted
     return tuple(told_apart[name].replace("$", r"\$") for name in names)
+
+
+def _without_ends(words: Sequence[str], shared: set[str]) -> str:
+    """A name from the first of its words that not all names have to the last."""
+    own = [i for i, word in enumerate(words) if word.isalnum() and word not in shared]
+    return "".join(words[own[0] : own[-1] + 1]) if own else ""
 
 
 def _rounded(names: list[str], most: int) -> list[str]:

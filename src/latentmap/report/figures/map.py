@@ -163,16 +163,11 @@ def _compute(experiment: Experiment) -> Measured | None:
     return experiment.flat[-1] if experiment.flat else None
 
 
-def _draw_images(model: Measured, experiment: Experiment) -> Figure:
-    """Its codes, with thumbnails."""
-    codes, medians = experiment.code_map(model), experiment.medians[model.name]
-    dataset = experiment.dataset
-    return thumbnail_map(codes, dataset.test.X, medians=medians, of_training=True, unit=float(dataset.unit))
-
-
-def _draw_vectors(model: Measured, experiment: Experiment) -> Figure:
-    """Its codes alone."""
-    return thumbnail_map(experiment.code_map(model), medians=experiment.medians[model.name], of_training=True)
+def _draw(model: Measured, experiment: Experiment) -> Figure:
+    """Its codes, with thumbnails where samples are images."""
+    codes, medians, dataset = experiment.code_map(model), experiment.medians[model.name], experiment.dataset
+    images, unit = (dataset.test.X, float(dataset.unit)) if dataset.is_images else (None, 1.0)
+    return thumbnail_map(codes, images, medians=medians, of_training=True, unit=unit)
 
 
 def _caption(model: Measured, experiment: Experiment) -> Caption:
@@ -195,4 +190,5 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     )
 
 
-FIGURE = ReportFigure("map", _compute, Renderer(_draw_images, _caption), Renderer(_draw_vectors, _caption))
+_BOTH = Renderer(_draw, _caption)
+FIGURE = ReportFigure("map", _compute, images=_BOTH, vectors=_BOTH)

@@ -62,7 +62,9 @@ def blocks(layers: Sequence[Mapping[str, Any]], shape: tuple[int, ...], weights:
             if any(not path for path in paths):  # the input itself is added to it
                 inside = [block.what.split("\n")[0] for block in longest]
                 what = f"residual\n{len(inside)} {inside[0]}" if inside else "residual"
-                found.append(Block(what, longest[-1].shape, sum(block.n_parameters for block in longest)))
+                found.append(
+                    Block(what, longest[-1].shape if longest else shape, sum(b.n_parameters for b in longest))
+                )
             else:
                 found += longest
                 found[-1].n_parameters += n_beside
@@ -92,7 +94,7 @@ def _draw_network(ax: Axes, name: str, description: Description, n_parameters: i
     entering = tuple(facts["tensor_shape"])
     encoder = blocks(facts["encoder"], entering, weights)
     decoder = blocks(facts["decoder"], (facts["latent_dim"],), weights)
-    drawn: list[Block | None] = [Block("in", entering, 0), *_fewer(encoder), *_fewer(decoder)]
+    drawn = [Block("in", entering, 0), *_fewer(encoder), *_fewer(decoder)]
     code = len(_fewer(encoder))  # its place: what the encoder ends with
     most = np.log2(1 + max(prod(block.shape) for block in drawn if block))
     for x, block in enumerate(drawn):
@@ -107,10 +109,7 @@ def _draw_network(ax: Axes, name: str, description: Description, n_parameters: i
         ax.add_patch(box)
         shape = "x".join(map(str, (*block.shape[1:], block.shape[0]) if len(block.shape) == 3 else block.shape))
         style: dict[str, Any] = {"ha": "center", "fontsize": SMALL - 0.5, "linespacing": 1.1}
-        words = [block.what, *([", ".join(dict.fromkeys(block.then))] if block.then else [])]
-        ax.text(
-            x, 0.54, "\n".join(word for word in words if word).replace(", ", "\n"), va="bottom", color=INK, **style
-        )
+        ax.text(x, 0.54, "\n".join([block.what, *dict.fromkeys(block.then)]), va="bottom", color=INK, **style)
         size = f"\n{_short(block.n_parameters)}" if block.n_parameters else ""
         ax.text(x, -0.54, f"{shape}{size}", va="top", color=FAINT, **style)
     ax.plot([-0.3, len(drawn) - 0.7], [0, 0], color=FAINT, lw=0.8, zorder=0)

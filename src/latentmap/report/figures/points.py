@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
+from matplotlib.ticker import ScalarFormatter
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
@@ -43,6 +44,7 @@ from latentmap.report.figures.style import (
 # Points from a mark to its name; of many names only those that fit in the first ring are written.
 RINGS = (6, 14, 24, 36, 50, 66)
 DIRECTIONS = ((1, 0), (-1, 0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7), (0, 1), (0, -1))
+_THIN = 20  # times as wide as high, or as high as wide
 ONE_LETTER = 13.0  # points: names of one or two characters can be larger than words
 FAR = 12  # points: a name farther than this from its mark needs a line to it
 MOST_BESIDE = 3  # panels in a row
@@ -63,7 +65,7 @@ class CodeMap:
         The class of each, for its colour; below 0 where there is none.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
-    knn_accuracy, trustworthiness : float, optional
+    knn_accuracy, trustworthiness, knn_r2 : float, optional
         Scores to write above the points.
     values : ndarray of float, shape (n,), optional
         In place of classes a number of each, for its colour on a scale; NaN where there is none.
@@ -90,6 +92,7 @@ class CodeMap:
     trustworthiness: float | None = None
     values: NDArray[np.floating] | None = None
     values_name: str = "y"
+    knn_r2: float | None = None
 
     @cached_property
     def scale(self) -> ScalarMappable:
@@ -114,6 +117,8 @@ class CodeMap:
         parts = []
         if self.knn_accuracy is not None:
             parts.append(f"kNN accuracy {self.knn_accuracy:.1%}")
+        if self.knn_r2 is not None:
+            parts.append(f"kNN R² {self.knn_r2:.2f}")
         if self.trustworthiness is not None:
             parts.append(f"trustworthiness {self.trustworthiness:.3f}")
         return " · ".join(parts)
@@ -227,8 +232,10 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
                 chosen = (markers == marker) & ((index >= 0) == named)
                 if chosen.any():
                     ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
-    ax.set_aspect("equal")
-    if len(codes.Z):  # as much room beside a flat map as above it: shares of its height would cut points
+    ax.set_aspect("auto" if _is_thin(codes.Z) else "equal")
+    if len(codes.Z) and not _is_thin(
+        codes.Z
+    ):  # as much room beside a flat map as above it: shares of its height would cut points
         low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
         room = 0.03 * float((high - low).max())
         ax.update_datalim(np.stack([low - room, high + room]))
@@ -236,6 +243,12 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
         ax.autoscale_view()
     ax.tick_params(labelsize=SMALL, colors=INK)
     ax.spines[:].set_color("#c5cad0")
+
+
+def _is_thin(Z: NDArray[Any]) -> bool:
+    """Whether one number of codes goes so much further than the other that nothing could be seen at one scale."""
+    spans = np.ptp(Z, axis=0) if len(Z) else np.ones(2)
+    return bool(spans.max() > _THIN * spans.min() > 0)
 
 
 def scatter_beside(ax: Axes, codes: CodeMap, n_panels: int) -> None:
@@ -274,8 +287,9 @@ def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
     }
     if isinstance(figure, Picture):
         figure.legend(handles, labels, loc="outside right upper" if beside else "outside lower center", **style)
-    else:  # the rest of the figure is not ours
-        ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), **{**style, "ncols": 1})
+    else:  # the rest of the figure is not ours: beside the axes it would lie under others, or be cut
+        within = {"ncols": 1, "fontsize": SMALL, "frameon": True, "framealpha": 0.7, "edgecolor": "none"}
+        ax.legend(handles, labels, loc="best", labelspacing=0.2, borderpad=0.2, **{**style, **within})
 
 
 def _colour_bar(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
@@ -286,6 +300,8 @@ def _colour_bar(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
     style: dict[str, Any] = {"shrink": 0.6, "pad": 0.02, "aspect": 30, "extend": "both", "extendfrac": 0.03}
     bar = figure.colorbar(codes.scale, ax=axes, location="right" if beside else "bottom", panchor=False, **style)
     bar.outline.set_visible(False)
+    if isinstance(bar.formatter, ScalarFormatter):
+        bar.formatter.set_useOffset(False)  # 2021.5 is a date, and 0.5 is none
     bar.ax.tick_params(labelsize=SMALL, colors=INK)
     bar.set_label(plain(codes.values_name, 40), fontsize=TEXT, color=INK)
 
@@ -293,7 +309,7 @@ def _colour_bar(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
 def panel_height(Z: NDArray[Any], width: float) -> float:
     """Return the height of a figure whose points fill a panel of `width` inches at equal aspect, within reason."""
     spans = np.ptp(Z, axis=0)
-    ratio = spans[1] / spans[0] if spans[0] > 0 else 1.0
+    ratio = spans[1] / spans[0] if spans[0] > 0 and not _is_thin(Z) else 1.0
     return float(np.clip(width * ratio, 3.2, 7.4)) + 0.9
 
 
@@ -326,23 +342,24 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
     frame = Bbox(ax.get_window_extent().get_points() / point)
     taken = [] if many else [around[row] for row in shown]
     names = short_names(medians.names, 12 if many else 16)
+    size = SMALL if many else ONE_LETTER if max(map(len, names), default=0) <= 2 else TEXT  # one for all
     n_named = 0
     chance = np.random.default_rng(0).random(len(shown))  # among equals: the first ones are often of one kind
     for row in shown[np.lexsort((chance, -medians.counts[shown]))]:
         if n_named == MOST_CLASSES or (many and any(around[row].overlaps(other) for other in taken)):
             continue
-        text = _name(ax, names[row], medians.Z[row], small=many)
+        text = _name(ax, names[row], medians.Z[row], size)
         extent = Text.get_window_extent(text)
-        size = (extent.width / point, extent.height / point)
-        offset = free_place(places[row], size, taken, frame, RINGS[:1] if many else RINGS)
+        room = (extent.width / point, extent.height / point)
+        offset = free_place(places[row], room, taken, frame, RINGS[:1] if many else RINGS)
         if offset is None:
             text.remove()
             continue
         text.xyann = offset
-        far = not Bbox.from_bounds(-FAR, -FAR, 2 * FAR, 2 * FAR).overlaps(Bbox.from_bounds(*offset, *size))
+        far = not Bbox.from_bounds(-FAR, -FAR, 2 * FAR, 2 * FAR).overlaps(Bbox.from_bounds(*offset, *room))
         if not far:
             text.arrowprops = text.arrow_patch = None
-        taken.append(Bbox.from_bounds(places[row][0] + offset[0], places[row][1] + offset[1], *size))
+        taken.append(Bbox.from_bounds(places[row][0] + offset[0], places[row][1] + offset[1], *room))
         n_named += 1
         if many:
             taken.append(around[row])
@@ -350,14 +367,14 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
     return taken
 
 
-def _name(ax: Axes, name: str, z: NDArray[Any], *, small: bool) -> Annotation:
+def _name(ax: Axes, name: str, z: NDArray[Any], size: float) -> Annotation:
     """Write a name at its mark, to be moved, with a line to it."""
     text = ax.annotate(
         name,
         (float(z[0]), float(z[1])),
         xytext=(0, 0),
         textcoords="offset points",
-        fontsize=SMALL if small else ONE_LETTER if len(name) <= 2 else TEXT,
+        fontsize=size,
         fontweight="bold",
         color=INK,
         va="bottom",

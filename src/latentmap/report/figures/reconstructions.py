@@ -129,7 +129,7 @@ def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, h
         write(panel.ax, plain(model.title, 24), (middle, 0), (0, 3), ha="center", va="bottom", fontsize=TEXT)
         for row, error in enumerate(model.extremes_errors):
             panel.write(row, 2 * number + 1, error_text(error))
-            panel.write(row, 2 * number, model.extremes_names[row], color=FAINT, fontsize=SMALL - 0.5)
+            panel.write(row, 2 * number, plain(model.extremes_names[row], 20), color=FAINT, fontsize=SMALL - 0.5)
     if heading:
         text = f"Best, median and worst of {comparison.n:,} samples, for each model"
         write(panel.ax, text, (0, 0), (0, 22), fontsize=TITLE - 1, fontweight="bold")
@@ -215,7 +215,7 @@ class _Plot(NamedTuple):
 
 def _extreme(model: Reconstructions, row: int) -> _Plot:
     """The best, the median or the worst sample of a model, in the first row with its name."""
-    above = f"{model.extremes_names[row]}: {error_text(model.extremes_errors[row])}"
+    above = f"{plain(model.extremes_names[row], 16)}: {error_text(model.extremes_errors[row])}"
     above = above if row else f"{plain(model.title, 20)}\n{above}"
     return _Plot(model.title, model.extremes_X[row], model.extremes_X_hat[row], above)
 
@@ -233,7 +233,8 @@ def _small_plots(
     height = 0.5 + sum(0.2 + row_height * len(block) + below for block in blocks)
     figure = new_figure(height, constrained=False)
     figure.text(0.012, 1 - 0.08 / height, heading, fontsize=TITLE, fontweight="bold", color=INK, va="top")
-    figure.text(0.02, 0.5, features.axis, rotation=90, fontsize=TEXT, color=FAINT, va="center")
+    along: dict[str, Any] = {"rotation": 90, "fontsize": TEXT, "color": FAINT, "va": "center", "ha": "center"}
+    figure.text(0.03, 0.5 - 0.25 / height, two_lines(features.axis, 34) if height < 4 else features.axis, **along)
     left, width, top, axes = 1.0, (WIDTH - 1.0) / _ACROSS, height - 0.5, []
     for block in blocks:
         top -= 0.2
@@ -277,39 +278,35 @@ def _compute(experiment: Experiment) -> Comparison:
     return compare_reconstructions({model.title: model.model for model in pictured}, experiment.dataset, errors=errors)
 
 
-def _images_caption(comparison: Comparison, experiment: Experiment) -> Caption:
-    """Their words."""
+def _caption(comparison: Comparison, experiment: Experiment) -> Caption:
+    """Its words."""
+    n, titles = f"{len(experiment.dataset.test):,}", ", ".join(model.title for model in comparison.models)
+    if experiment.dataset.is_images:
+        return Caption(
+            "What comes back",
+            "Images of the test split and what each model makes of them after squeezing them into a few numbers, with "
+            f"the error under each. Below, the best, the median and the worst of all {n} test images for each model: "
+            "original on the left, reconstruction on the right.",
+            f"Grid of {len(comparison.X)} test images above their reconstructions by {titles}, then each model's "
+            "best, median and worst.",
+        )
     return Caption(
         "What comes back",
-        "Images of the test split and what each model makes of them after squeezing them into a few numbers, with the "
-        f"error under each. Below, the best, the median and the worst of all {len(experiment.dataset.test):,} test "
-        "images for each model: original on the left, reconstruction on the right.",
-        f"Grid of {len(comparison.X)} test images above their reconstructions by "
-        f"{', '.join(model.title for model in comparison.models)}, then each model's best, median and worst.",
-    )
-
-
-def _vectors_caption(comparison: Comparison, experiment: Experiment) -> Caption:
-    """Their words."""
-    return Caption(
-        "What comes back",
-        f"Samples of the test split as grey lines over their features, in {experiment.features.axis}, with what "
-        f"each model makes of them after squeezing them into a few numbers, and the mean squared error, "
-        f"{experiment.errors_in}. Below, the best, the median and the worst of all "
-        f"{len(experiment.dataset.test):,} test samples for each model.",
-        f"Small line plots of {len(comparison.X)} test samples with their reconstructions by "
-        f"{', '.join(model.title for model in comparison.models)}.",
+        f"Samples of the test split as grey lines over their features, in {experiment.features.axis}, with what each "
+        f"model makes of them after squeezing them into a few numbers, and the mean squared error, "
+        f"{experiment.errors_in}. Below, the best, the median and the worst of all {n} test samples for each model.",
+        f"Small line plots of {len(comparison.X)} test samples with their reconstructions by {titles}.",
     )
 
 
 FIGURE = ReportFigure(
     "reconstructions",
     _compute,
-    images=Renderer(lambda comparison, _: reconstructions(comparison), _images_caption),
+    images=Renderer(lambda comparison, _: reconstructions(comparison), _caption),
     vectors=Renderer(
         lambda comparison, experiment: vector_reconstructions(
             comparison, experiment.features, colours=experiment.colours
         ),
-        _vectors_caption,
+        _caption,
     ),
 )

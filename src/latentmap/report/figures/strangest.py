@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from latentmap.analysis import Comparison, compare_reconstructions
 from latentmap.analysis.transformers import Transformer
 from latentmap.data.dataset import Dataset
+from latentmap.errors import count
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.reconstructions import reconstructions, vector_reconstructions
@@ -22,7 +23,7 @@ def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.fl
     """The test samples of largest error, the largest first, each named by its class and row."""
     rows = np.argsort(-errors, kind="stable")[:n].astype(np.int64)
     found = compare_reconstructions({title: model}, dataset, errors={title: errors}, rows=rows)
-    names = [dataset.test.called(row) for row in rows]
+    names = [dataset.test.source(row) for row in rows]
     if dataset.test.labels is not None:
         names = [f"{own}\n{name}" for own, name in zip(found.names, names, strict=True)]
     return replace(found, names=tuple(names))
@@ -30,7 +31,7 @@ def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.fl
 
 def strangest(found: Comparison, features: Features | None = None) -> Figure:
     """Draw the samples of largest error above what a model makes of them; vectors with their features."""
-    heading = f"The strangest of {found.n:,} samples to {found.models[0].title}"
+    heading = f"The strangest of {count(found.n, 'sample')} to {found.models[0].title}"
     if found.X.ndim == 4 or features is None:
         return reconstructions(found, heading=heading, kind="the largest errors, the largest first", extremes=False)
     return vector_reconstructions(found, features, heading=heading, extremes=False)

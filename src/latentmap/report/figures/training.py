@@ -130,7 +130,9 @@ def _write_at_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     low, high = ax.get_ylim()
     lowest_free = -np.inf
     for y, note, colour in sorted(ends):
-        place = np.log(y / low) / np.log(high / low) if ax.get_yscale() == "log" else (y - low) / (high - low)
+        place = (
+            np.log(max(y, low) / low) / np.log(high / low) if ax.get_yscale() == "log" else (y - low) / (high - low)
+        )
         height = max(place, lowest_free)
         lowest_free = height + 0.11
         _write_beside(ax, height, note, colour)
