@@ -147,7 +147,7 @@ class _Umap(Method):
     def fit(self, X: np.ndarray) -> None:
         self.umap.fit(X)
 
-    def codes_of_training(self, X: np.ndarray) -> np.ndarray:  # noqa: ARG002  # known from fitting
+    def codes_of_training(self, X: np.ndarray) -> np.ndarray:  # known from fitting
         return np.asarray(self.umap.embedding_)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -171,7 +171,7 @@ class _OpenTsne(Method):
     def fit(self, X: np.ndarray) -> None:
         self.embedding = self.tsne.fit(X)
 
-    def codes_of_training(self, X: np.ndarray) -> np.ndarray:  # noqa: ARG002  # known from fitting
+    def codes_of_training(self, X: np.ndarray) -> np.ndarray:  # known from fitting
         return np.asarray(self.embedding)
 
     def transform(self, X: np.ndarray) -> np.ndarray:

@@ -231,7 +231,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(
         self,
         X: ArrayLike,
-        y: object = None,  # noqa: ARG002  # scikit-learn passes y
+        y: object = None,
         *,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -301,7 +301,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._become(new, problem)
 
     @own_modes()
-    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes y
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn from one more piece of the data, in one pass over it.
 
         The first piece decides the preprocessing, so it should be like the rest. The learning rate is constant, a
@@ -504,7 +504,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_number("n", n, whole=True)
         return model.sample(int(n), draw_seed(random_state))
 
-    def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:  # noqa: ARG002
+    def score_samples(self, X: ArrayLike, y: object = None) -> NDArray[np.float64]:
         """Return minus the reconstruction error of each sample: higher is better.
 
         Parameters
@@ -562,7 +562,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         return -self.score_samples(X)
 
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of a code's numbers, as figures have them: z1, z2, ...
 
         Parameters

@@ -403,7 +403,7 @@ def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
     return _shown(figures.generated.vector_table(results, _features(named, dataset)), results)
 
 
-def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = None) -> Figure:  # noqa: ARG001
+def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = None) -> Figure:
     """Draw the loss of autoencoders, epoch by epoch.
 
     Parameters
@@ -484,7 +484,7 @@ def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32,
     return _shown(figures.growth.growth(result, features), result)
 
 
-def network(models: Models, X: Any = None, y: Any = None) -> Figure:  # noqa: ARG001  # every picture can be given data
+def network(models: Models, X: Any = None, y: Any = None) -> Figure:
     """Draw what networks are: their layers, the shapes that leave them, the bottleneck, and the parameters.
 
     Parameters

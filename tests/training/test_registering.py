@@ -34,7 +34,7 @@ class Absolute(Objective):
         self.weight = weight
         self.offset = nn.Parameter(torch.zeros(1))
 
-    def forward(self, module, batch, progress=1.0) -> Tensor:  # noqa: ARG002
+    def forward(self, module, batch, progress=1.0) -> Tensor:
         loss: Tensor = self.weight * functional.l1_loss(module(batch.x) + self.offset, batch.x)
         return loss
 

@@ -63,7 +63,7 @@ class PcaBaseline:
         self.latent_dim = latent_dim
         self.random_state = random_state
 
-    def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:  # noqa: ARG002  # scikit-learn passes y
+    def fit(self, X: NDArray[Any], y: object = None) -> PcaBaseline:
         """Find the components of `X`, shape (n, ...), in any units; `y` is ignored.
 
         Of more samples than 2 GiB of float32 hold, evenly spaced ones are taken.

@@ -125,7 +125,7 @@ def knn_r2(
     >>> Z = np.random.default_rng(0).normal(size=(500, 2))
     >>> from latentmap.analysis import knn_r2
     >>> round(knn_r2(Z[:400], Z[:400, 0], Z[400:], Z[400:, 0]), 1)
-    0.9
+    1.0
     """
     explained = knn_explained(Z_train, values_train, Z_test, values_test, n_neighbors=n_neighbors)
     return None if explained is None else float(explained.mean())

@@ -111,8 +111,8 @@ def _command() -> Any:
     """The whole command line; what it says of completion by shells is left to the README."""
     whole = typer.main.get_command(app)
     for option in whole.params:
-        if option.name in {"install_completion", "show_completion"}:
-            option.hidden = True  # type: ignore[attr-defined]
+        if isinstance(option, typer.core.TyperOption) and option.name in {"install_completion", "show_completion"}:
+            option.hidden = True
     return whole
 
 

@@ -46,7 +46,7 @@ def _stated(folder: Path) -> dict[str, Any]:
         raise ValueError(config["format_version"])
     preprocessing = config["preprocessing"]
     with safe_open(folder / "model.safetensors", framework="numpy") as tensors:
-        names = [name for name in tensors.keys() if not any(part in name for part in _NO_PARAMETERS)]  # noqa: SIM118
+        names = [name for name in sorted(tensors.keys()) if not any(part in name for part in _NO_PARAMETERS)]
         n_parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
         low, scale = (tensors.get_tensor(f"preprocessing.{name}") for name in ("offset", "scale"))
     is_images = len(preprocessing["sample_shape"]) > 1

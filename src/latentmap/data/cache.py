@@ -13,8 +13,9 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase, FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,7 +195,7 @@ def file_state(path: Path) -> str:
     ).hexdigest()
 
 
-def unpack(source: BinaryIO, n_bytes: int, key: str) -> tuple[Path, int]:
+def unpack(source: IO[bytes] | BufferedIOBase, n_bytes: int, key: str) -> tuple[Path, int]:
     """Write what a compressed file holds to the cache; the file, and its bytes: kept only if they are so many."""
     path = cache_dir() / f"{key}.unpacked"
     if path.is_file() and path.stat().st_size == n_bytes:
@@ -272,16 +273,16 @@ class FileRegion:
         )
         return flat.reshape(-1, *self.shape[1:])
 
-    def open(self) -> BinaryIO:
+    def open(self) -> FileIO:
         """Open the file for `read_into`."""
         return Path(self.path).open("rb", buffering=0)
 
-    def read_into(self, file: BinaryIO, start: int, out: NDArray[Any]) -> None:
+    def read_into(self, file: FileIO, start: int, out: NDArray[Any]) -> None:
         """Fill an unbroken array with the rows from `start` on."""
         file.seek(self.offset + start * self.row_bytes)
         view = memoryview(out.data).cast("B")
         while len(view):
-            n = file.readinto(view)  # type: ignore[attr-defined]  # raw files have it
+            n = file.readinto(view)
             if not n:
                 raise OSError(f"{self.path} is shorter than it was")
             view = view[n:]

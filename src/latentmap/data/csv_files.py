@@ -121,10 +121,9 @@ def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]], *, beside_t
     """
 
     def steps(row: Sequence[str]) -> set[int]:
-        values = [int(cell) if re.fullmatch(r"\s*\d{1,9}\s*", cell) else None for cell in row]
-        if None in values:
+        if not all(re.fullmatch(r"\s*\d{1,9}\s*", cell) for cell in row):
             return {0}
-        return {after - before for before, after in pairwise(values)}  # type: ignore[operator]
+        return {after - before for before, after in pairwise(map(int, row))}
 
     rise = steps(cells)
     if len(cells) < 2 or len(rise) != 1 or min(rise) < 1 or any(steps(row) == rise for row in below):

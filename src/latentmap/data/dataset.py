@@ -7,7 +7,7 @@ import html
 import io
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,9 +81,8 @@ class Split:
         """The samples as images, shape (n, height, width, channels), uint8 0..255; deeper ones are rounded."""
         if self.X.ndim != 4:
             raise DatasetError("this data holds vectors, not images. Use .X for the array of vectors.")
-        if self.X.dtype == np.uint8:
-            return self.X  # type: ignore[return-value]
-        return cast("NDArray[np.uint8]", np.clip(np.round(self.X * 255), 0, 255).astype(np.uint8))
+        X: NDArray[Any] = self.X
+        return X if X.dtype == np.uint8 else np.clip(np.round(X * 255), 0, 255).astype(np.uint8)
 
     def called(self, row: int) -> str:
         """Return how pictures call a sample that has no name: by its row of the source, or its number in the split."""

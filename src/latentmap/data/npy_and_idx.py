@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 from zipfile import ZipFile
 
 import numpy as np
@@ -129,7 +129,7 @@ def _unpacked(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[A
     n_bytes, key = zipped.getinfo(f"{name}.npy").file_size, f"{file_state(path)}-{archive.files.index(name)}"
     with explained(f"{path} cannot be read as NumPy's"):
         with zipped.open(f"{name}.npy") as file:
-            unpacked, found = unpack(cast("BinaryIO", file), n_bytes, key)
+            unpacked, found = unpack(file, n_bytes, key)
         if found != n_bytes:
             raise ValueError(f"{name} is of another size than is said")
         return cast("NDArray[Any]", np.load(unpacked, mmap_mode="r", allow_pickle=False))
@@ -210,7 +210,7 @@ def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -
         n_bytes = n_header + prod(shape) * dtype.itemsize
         if budget is not None and n_bytes - n_header > budget:
             _check_held(path, shape, n_bytes - n_header, budget)
-            unpacked, found = unpack(file, n_bytes, file_state(path))  # type: ignore[arg-type]  # it reads bytes
+            unpacked, found = unpack(file, n_bytes, file_state(path))
             _check_length(found, n_header, dtype, shape, str(path))
             return np.memmap(unpacked, dtype, "r", n_header, shape)
         file.seek(n_header)

@@ -25,6 +25,11 @@ _ADDRESS = re.compile(r"(s3|gs|gcs|abfs|abfss|hdfs|file)://", re.IGNORECASE)
 _PATTERN = re.compile(r"[*[]|\?(?!\w+=)")  # ?region=... asks something of the file system
 
 
+def absolute(path: str) -> str:
+    """A path or pattern from the root, as another process finds it, its links as they are; an address as it is."""
+    return path if is_address(path) else os.path.abspath(path)  # noqa: PTH100  # `resolve` would follow links
+
+
 def is_address(source: object) -> bool:
     """Whether a source is the address of a file system's file or folder."""
     return isinstance(source, str) and _ADDRESS.match(source) is not None
@@ -52,7 +57,7 @@ class StoredFile:
         """What changes when the file does."""
         return f"{self.path}\0{self.size}\0{self.changed}"
 
-    def open(self, mode: str = "rb") -> BinaryIO:  # noqa: ARG002  # as Path has it
+    def open(self, _mode: str = "rb") -> BinaryIO:
         """The whole file, to be read from memory: one request, where seeking would make many."""
         with _explained(self.path, DatasetError), self.filesystem.open_input_stream(self.path) as file:
             return io.BytesIO(file.read())
@@ -95,7 +100,7 @@ class Storage:
             raise MissingExtraError.of("object storage", "pyarrow", "parquet") from error
         with _explained(self.address, DatasetError):
             if not is_address(self.address):
-                return fs.LocalFileSystem(), os.path.abspath(self.address)  # noqa: PTH100  # links stay as they are
+                return fs.LocalFileSystem(), absolute(self.address)
             address = re.sub(r"^gcs://", "gs://", self.address, flags=re.IGNORECASE)
             if not re.match(r"\w+://[^/]|file:///", address):
                 raise DatasetError(f"{self.address} names no bucket. Write it after the two slashes.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from latentmap.data.folder import digest_of, read_folder
 from latentmap.data.loading import find_files, read_files
 from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
 from latentmap.data.source import Reading, ReadOptions, Samples, SourceInfo, explained
-from latentmap.data.storage import Storage, is_address
+from latentmap.data.storage import Storage, absolute
 from latentmap.errors import DatasetError, LatentmapError, OutputError
 from latentmap.models.fitted import FEW
 
@@ -234,9 +233,9 @@ def encode_parts(
     on_part: Callable[[int, int, int], None] = lambda *_: None,  # rows done, all rows, rows that cannot be read
 ) -> tuple[int, int]:
     """Write those codes of a source that a folder lacks; how many rows there are, and how many are unreadable."""
-    parts, state = find_parts(source if is_address(source) else os.path.abspath(source))  # noqa: PTH100  # patterns too
+    parts, state = find_parts(absolute(source))
     n = sum(part.n for part in parts)
-    place = Storage(output if is_address(output) else os.path.abspath(output))  # noqa: PTH100
+    place = Storage(absolute(output))
     with tempfile.TemporaryDirectory() as folder:
         autoencoder.save(Path(folder) / "model")
         weights = (Path(folder) / "model" / "model.safetensors").read_bytes()

@@ -25,7 +25,7 @@ from latentmap.checks import check_number
 from latentmap.data import Dataset, load_dataset
 from latentmap.data.builtin import BUILTIN_NAMES
 from latentmap.data.source import memory_budget
-from latentmap.data.storage import Storage, is_address, is_pattern
+from latentmap.data.storage import Storage, absolute, is_address, is_pattern
 from latentmap.distributed.cluster import cluster
 from latentmap.errors import LatentmapError, TrainingError
 from latentmap.estimator import Autoencoder
@@ -135,7 +135,7 @@ def fit_and_tell(
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         mailbox = ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
         if options.get("data_dir") is not None:
-            options["data_dir"] = os.path.abspath(options["data_dir"])  # noqa: PTH100
+            options["data_dir"] = absolute(os.fspath(options["data_dir"]))
         parameters = {**autoencoder.get_params(deep=False), "callbacks": (), "verbose": 0}
         if isinstance(source, (str, os.PathLike)):  # each worker reads it by itself
             name, array = _absolute(source), None
@@ -158,8 +158,7 @@ def _absolute(source: str | os.PathLike[str]) -> str:
     """A path or pattern as workers find it, who start elsewhere; a name or an address as it is."""
     name = os.fspath(source)
     is_path = is_pattern(name) or (name not in BUILTIN_NAMES and Path(name).exists())
-    # Links stay as they are.
-    return os.path.abspath(name) if is_path and not is_address(name) else name  # noqa: PTH100
+    return absolute(name) if is_path else name
 
 
 def _run(

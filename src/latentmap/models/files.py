@@ -264,10 +264,10 @@ def _check_stated(
 
 def _build_preprocessing(config: dict[str, Any], folder: Path) -> Preprocessing:
     """The preprocessing that the config states, without its numbers."""
-    stated = config.get("preprocessing")
     try:
-        shape = tuple(int(size) for size in stated["sample_shape"])  # type: ignore[index]
-        dtype = _DTYPES[stated["dtype"]]  # type: ignore[index]
+        stated = config["preprocessing"]
+        shape = tuple(int(size) for size in stated["sample_shape"])
+        dtype = _DTYPES[stated["dtype"]]
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise ModelFileError(
             f"{folder / _CONFIG} has a damaged entry 'preprocessing'. Save the model again."

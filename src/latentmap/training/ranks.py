@@ -147,12 +147,12 @@ class _Summed(torch.autograd.Function):
     """The sum over processes, in both directions."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return _sum(x)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         return _sum(grad)
 
 
@@ -171,12 +171,17 @@ def _sum(x: Tensor) -> Tensor:
 class _WholeBatch(nn.modules.batchnorm._BatchNorm):
     """Batch norm that, while learning, compares the samples of all processes."""
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
         over, across = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
         # From the running mean, which all processes share: squares of what is far from zero would lose digits.
-        y = x - self.running_mean.view(across)  # type: ignore[union-attr]
+        y = x - self.running_mean.view(across)
         n = y.new_tensor([y.numel() / y.shape[1]], dtype=torch.float64)
         sums = torch.cat([y.sum(dim=over, dtype=torch.float64), y.square().sum(dim=over, dtype=torch.float64), n])
         total = _Summed.apply(sums)  # type: ignore[no-untyped-call]
@@ -184,9 +189,9 @@ class _WholeBatch(nn.modules.batchnorm._BatchNorm):
         mean = first / n
         variance = (second / n - mean.square()).clamp_min(0)
         with torch.no_grad():
-            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-            self.running_mean.add_(self.momentum * mean.to(x.dtype))  # type: ignore[union-attr]
-            self.running_var.lerp_((variance * n / (n - 1)).to(x.dtype), self.momentum)  # type: ignore[union-attr,arg-type]
+            self.num_batches_tracked.add_(1)
+            self.running_mean.add_(self.momentum * mean.to(x.dtype))
+            self.running_var.lerp_((variance * n / (n - 1)).to(x.dtype), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt().to(x.dtype)
         offset = self.bias - mean.to(x.dtype) * scale
         normalized: Tensor = y * scale.view(across) + offset.view(across)

@@ -53,7 +53,7 @@ class Denoising(Objective):
         kept = torch.rand((whole, *x.shape[1:]), generator=generator, dtype=torch.float32)[part] >= self.masking
         return noisy * kept.to(x.device)
 
-    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
+    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
         """Return the loss; see the base class."""
         return functional.mse_loss(module(self.corrupt(batch.x, batch.generator, batch.share)), batch.x)
 

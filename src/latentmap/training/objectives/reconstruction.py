@@ -15,7 +15,7 @@ class Reconstruction(Objective):
     loss_is_error = True
     loss_name = "mean squared error"
 
-    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:  # noqa: ARG002
+    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
         """Return the loss; see the base class."""
         return functional.mse_loss(module(batch.x), batch.x)
 
