@@ -171,7 +171,7 @@ def test_a_folder_with_anything_that_is_not_ours_is_left_alone(tmp_path, foreign
     (tmp_path / "b" / foreign).write_text("years")
     for write in (fill, lambda path: check_folder(path, ours)):
         with pytest.raises(
-            OutputError, match=r"b exists and was not written by latentmap. Choose another name or remove it"
+            OutputError, match=r"b exists and holds something else than is to be written there. Choose another name"
         ):
             write(tmp_path / "b")
     assert (tmp_path / "b" / foreign).read_text() == "years"
@@ -180,7 +180,10 @@ def test_a_folder_with_anything_that_is_not_ours_is_left_alone(tmp_path, foreign
 
 def test_what_is_put_there_during_the_work_is_not_lost(tmp_path):
     fill(tmp_path / "b", "old")
-    with pytest.raises(OutputError, match="was not written by latentmap"), new_folder(tmp_path / "b", ours):
+    with (
+        pytest.raises(OutputError, match="holds something else than is to be written there"),
+        new_folder(tmp_path / "b", ours),
+    ):
         (tmp_path / "b" / "thesis").write_text("years")
     assert names(tmp_path / "b") == ["mark", "same", "thesis"]
 

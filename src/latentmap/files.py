@@ -42,8 +42,11 @@ _mine = threading.local()  # the outputs this thread holds the lock of
 
 
 @contextmanager
-def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a path to write to, of the same suffix, which becomes `path` when the block ends without an error."""
+def new_file(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
+    """Give a path to write to, of the same suffix, which becomes `path` when the block ends without an error.
+
+    What is there by then is replaced, or else refused.
+    """
     with _scratch(path) as (scratch, target):
         with _explained(path):
             if target.exists() and not target.is_file():
@@ -53,6 +56,8 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         with _explained(path):
             flush(temporary)
+            if not replace and target.exists():
+                raise OutputError(f"{path} is there by now. Add --force to replace it, or choose another name.")
             temporary.replace(target)
 
 
@@ -279,7 +284,7 @@ def _discard(scratch: Path, target: Path) -> None:
 def _check_ours(path: str | os.PathLike[str], target: Path, is_ours: Callable[[Path], bool]) -> None:
     """Refuse to replace what we did not write."""
     if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or is_ours(target))):
-        raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
+        raise OutputError(f"{path} exists and holds something else than is to be written there. Choose another name.")
 
 
 def _put(new: Path, target: Path) -> None:

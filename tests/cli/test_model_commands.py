@@ -109,7 +109,7 @@ def test_fit_refuses_to_replace_what_it_did_not_write(latentmap, tmp_path):
     (tmp_path / "thesis").write_text("years")
     done = latentmap("fit", "digits", "-o", "thesis", "--size", 8, "--limit", 50, "--epochs", 1)
     is_one_line(done, 1)
-    assert "thesis exists and was not written by latentmap" in done.err
+    assert "thesis exists and holds something else than is to be written there" in done.err
     assert (tmp_path / "thesis").read_text() == "years"
 
 
@@ -668,3 +668,43 @@ def test_data_fetches_built_in_data_and_describes_no_other(latentmap, tmp_path):
     (tmp_path / "photos").mkdir()
     refusal = latentmap("data", "photos")
     assert refused(refusal, 2, "name must be one of digits, mnist, fashion_mnist, kmnist, got photos, which is here")
+
+
+def test_decoded_numbers_are_in_the_units_of_what_was_read(latentmap, tmp_path):
+    X = np.random.default_rng(0).uniform(-1.7, 1.3, (60, 9, 8)).astype(np.float32)
+    np.save(tmp_path / "x.npy", X)
+    assert latentmap("fit", "x.npy", "-o", "m", "--epochs", 2, "--model", "linear", "--latent-dim", 40).status == 0
+    assert latentmap("encode", "m", "x.npy", "-o", "z.npy").status == 0
+    assert latentmap("decode", "m", "z.npy", "-o", "back.npy").status == 0
+    back = np.load(tmp_path / "back.npy")
+    assert back.reshape(X.shape).min() < -1
+    assert np.square(back.reshape(X.shape) - X).mean() < 0.5 * X.var()
+    assert refused(latentmap("decode", "m", "z.npy", "-o", "back.png"), 2, "output must be a folder, or end in .npy")
+    (tmp_path / "words.txt").write_text("z1")
+    assert refused(latentmap("decode", "m", "words.txt", "-o", "a.npy"), 1, "words.txt cannot be read as codes")
+
+
+def test_some_codes_of_a_table_name_their_rows(latentmap, tmp_path):
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(40, 4)))
+    assert latentmap("fit", "X.npy", "-o", "m", "--epochs", 1).status == 0
+    assert latentmap("encode", "m", "X.npy", "-o", "few.csv", "--limit", 5).status == 0
+    header, *rows = (tmp_path / "few.csv").read_text().splitlines()
+    assert header == "row,z1,z2"
+    assert [row.split(",")[0] for row in rows] == ["0", "9", "19", "29", "39"]
+    assert latentmap("encode", "m", "X.npy", "-o", "all.csv").status == 0
+    assert (tmp_path / "all.csv").read_text().startswith("z1,z2\n")
+
+
+def test_a_class_called_by_a_number_is_no_place_among_the_classes(latentmap, tmp_path):
+    X, dose = np.random.default_rng(0).normal(size=(60, 4)), np.array(["10", "20", "30"] * 20)
+    np.savez(tmp_path / "doses.npz", X=X, y=dose)
+    assert latentmap("fit", "doses.npz", "-o", "m", "--epochs", 1).status == 0
+    words = ("interpolate", "m", "doses.npz", "-o", "w.png", "--to-class", "20", "--from-class")
+    assert refused(latentmap(*words, "1"), 2, "must be a class that the test split has (10, 20, 30), got '1'")
+    assert latentmap(*words, "10").status == 0
+
+
+def test_the_program_alone_shows_help_and_says_no_error(latentmap):
+    done = latentmap()
+    assert done.status == 2
+    assert "error" not in done.err

@@ -71,3 +71,6 @@ def test_an_interrupted_report_goes_on(latentmap: Run, tmp_path, monkeypatch):
     ]  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
     assert "finished already" in latentmap(*words, "--resume").err
+    other = latentmap(*words, "--seed", "7", "--resume")
+    assert other.status == 1
+    assert "is finished, of another command: latentmap report" in other.err

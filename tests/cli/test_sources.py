@@ -279,7 +279,11 @@ def test_force_never_removes_what_we_did_not_write(latentmap, tmp_path, model):
         ("decode", model, "codes.npy"),
         ("export", model),
     ):
-        assert refused(latentmap(*command, "-o", "mine", "--force"), 1, "mine exists and was not written by latentmap")
+        assert refused(
+            latentmap(*command, "-o", "mine", "--force"),
+            1,
+            "mine exists and holds something else than is to be written there",
+        )
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 

@@ -193,3 +193,26 @@ def test_codes_of_more_numbers_are_told_by_their_names(tmp_path, suffix):
     write_codes(tmp_path / f"codes{suffix}", pieces(), (len(Z), 3))
     with pytest.raises(DatasetError, match="must hold codes of 2 numbers each, got 3: z1 to z3"):
         read_codes(tmp_path / f"codes{suffix}", 2)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_codes_are_found_by_their_names_wherever_they_stand(tmp_path, suffix):
+    import pandas as pd
+
+    path = tmp_path / f"x{suffix}"
+    table = pd.DataFrame({"z2": Z[:, 1], "file": "a", "z1": Z[:, 0], "z3": Z[:, 2], "cluster": 1})
+    table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path, index=False)
+    np.testing.assert_array_equal(read_codes(path, 3), Z)
+
+
+def test_what_came_to_be_there_meanwhile_is_kept(tmp_path):
+    path = tmp_path / "codes.csv"
+
+    def late():
+        for piece in pieces():
+            path.write_text("precious")
+            yield piece
+
+    with pytest.raises(OutputError, match=r"codes\.csv is there by now\. Add --force"):
+        write_codes(path, late(), (len(Z), 3), replace=False)
+    assert path.read_text() == "precious"

@@ -584,3 +584,29 @@ def test_images_beyond_the_limit_are_not_judged(photos):
         load_dataset(photos, test_fraction=0)
     with pytest.warns(UserWarning, match="1 of 2 images"):  # the first and the last
         assert load_dataset(photos, test_fraction=0, limit=2, skip_bad=True).train.names == ("0.png",)
+
+
+def test_stacks_are_read_by_their_first_page_and_this_is_said(tmp_path):
+    pages = [Image.fromarray(picture(seed=i)) for i in range(7)]
+    for i in range(5):
+        pages[i].save(tmp_path / f"{i}.tif", save_all=True, append_images=pages[5:] if i else [])
+    dataset = load_dataset(tmp_path)
+    assert len(dataset.train) + len(dataset.test) == 5
+    assert "4 images of several pages: only the first is read. Save each page by itself." in dataset.notes
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "Validation"), ("TRAIN", "val")])
+def test_splits_are_known_however_they_are_written(tmp_path, names):
+    for name, n in zip(names, (8, 4), strict=True):
+        for i in range(n):
+            save(tmp_path / name / "ab"[i % 2] / f"{i}.png", picture(seed=i))
+    dataset = load_dataset(tmp_path)
+    assert (len(dataset.train), len(dataset.test), dataset.class_names) == (8, 4, ("a", "b"))
+
+
+def test_large_images_of_one_size_keep_their_shape(tmp_path):
+    for i in range(4):
+        save(tmp_path / f"{i}.png", np.full((150, 300, 3), 60 * i, np.uint8))
+    dataset = load_dataset(tmp_path)
+    assert dataset.sample_shape == (32, 64, 3)
+    assert "images of 150x300 are brought to 32x64; choose another with --size." in dataset.notes

@@ -484,3 +484,21 @@ def test_a_model_remembers_whether_labels_are_measurements(tmp_path):
     assert few.test.values is not None or few.train.values is not None
     (tmp_path / "c.csv").write_text("a,b,price\n" + "".join(f"{i},{i % 5},1.5\n" for i in range(9)))  # of one kind
     assert load_dataset(tmp_path / "c.csv", reading=reading).class_names is None
+
+
+@pytest.mark.parametrize(("start", "step"), [(4000, -2), (400, 0.5), (1, 1), (-5, 0.25)])
+def test_spectra_are_headed_by_numbers_that_go_up_or_down(tmp_path, start, step):
+    names = [f"{abs(start) + step * i:g}" for i in range(40)]
+    frame = pd.DataFrame(np.random.default_rng(0).random((30, 40)), columns=names)
+    frame.assign(kind=["a", "b"] * 15).to_csv(tmp_path / "x.csv", index=False)
+    dataset = load_dataset(tmp_path / "x.csv", label="kind", test_fraction=0)
+    assert dataset.reading.columns == tuple(names)
+    assert dataset.train.X.shape == (30, 40)
+    frame.to_csv(tmp_path / "y.csv", index=False)
+    assert load_dataset(tmp_path / "y.csv", test_fraction=0).train.X.shape == (30, 40)
+
+
+def test_rows_of_even_steps_are_no_header(tmp_path):
+    ramps = [[f"{i + 0.5 * j:g}" for j in range(8)] for i in range(20)]
+    dataset = load_dataset(write_csv(tmp_path / "x.csv", ramps), test_fraction=0)
+    assert len(dataset.train) == 20

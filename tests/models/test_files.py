@@ -570,7 +570,7 @@ def test_what_we_did_not_write_is_not_overwritten(fitted_models, tmp_path, what)
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     assert not is_model_folder(target)
     with pytest.raises(
-        OutputError, match=r"thesis exists and was not written by latentmap. Choose another name or rem"
+        OutputError, match=r"thesis exists and holds something else than is to be written there. Choose"
     ):
         fitted_models["linear"].save(target)
     assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
@@ -578,7 +578,7 @@ def test_what_we_did_not_write_is_not_overwritten(fitted_models, tmp_path, what)
 
 def test_a_file_is_not_overwritten(fitted_models, tmp_path):
     (tmp_path / "thesis").write_text("years of work")
-    with pytest.raises(OutputError, match=r"thesis exists and was not written by latentmap"):
+    with pytest.raises(OutputError, match=r"thesis exists and holds something else than is to be written there"):
         fitted_models["linear"].save(tmp_path / "thesis")
     assert (tmp_path / "thesis").read_text() == "years of work"
 
@@ -587,7 +587,7 @@ def test_weights_that_lie_elsewhere_are_not_lost(saved, fitted_models, tmp_path)
     (saved / "model.safetensors").rename(tmp_path / "weights")
     (saved / "model.safetensors").symlink_to(tmp_path / "weights")
     assert Autoencoder.load(saved).model == "dense"
-    with pytest.raises(OutputError, match="was not written by latentmap"):
+    with pytest.raises(OutputError, match="holds something else than is to be written there"):
         fitted_models["linear"].save(saved)
 
 

@@ -145,7 +145,7 @@ def test_a_graph_that_differs_is_refused_and_nothing_is_written(fitted_models, t
 
 def test_what_we_did_not_write_is_not_overwritten(fitted_models, tmp_path):
     (tmp_path / "notes").write_text("x")
-    with pytest.raises(OutputError, match="exists and was not written by latentmap"):
+    with pytest.raises(OutputError, match="exists and holds something else than is to be written there"):
         fitted_models["linear"].export_onnx(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_only_an_export_of_ours_is_replaced(exported, fitted_models, tmp_path, f
     folder = tmp_path / "export"
     shutil.copytree(exported["linear"][0], folder)
     (folder / foreign).write_text("mine")
-    with pytest.raises(OutputError, match="export exists and was not written by latentmap"):
+    with pytest.raises(OutputError, match="export exists and holds something else than is to be written there"):
         fitted_models["linear"].export_onnx(folder)
     assert (folder / foreign).read_text() == "mine"
 

@@ -226,3 +226,17 @@ def test_weights_that_are_shared_stay_shared_also_in_files(tmp_path):
     again = Autoencoder.load(tmp_path / "m", model=pair)
     np.testing.assert_array_equal(again.inverse_transform(again.transform(X)), ae.inverse_transform(ae.transform(X)))
     assert again.module_.encoder[0].weight is again.module_.decoder.linear.weight
+
+
+def test_modules_that_give_no_tensor_are_refused_in_one_line():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.layer(x), x
+
+    X = np.random.default_rng(0).random((20, 4))
+    with pytest.raises(ValueError, match="model's encoder must give codes, a tensor, got a tuple"):
+        Autoencoder(model=(Both(), nn.Linear(2, 4)), epochs=1).fit(X)

@@ -169,7 +169,7 @@ def test_foreign_files_are_never_deleted(plain, tmp_path, monkeypatch, foreign):
     (tmp_path / "out" / foreign).parent.mkdir(exist_ok=True)
     (tmp_path / "out" / foreign).write_text("years of work")
     monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("trained before looking"))
-    with pytest.raises(OutputError, match="was not written by latentmap"):
+    with pytest.raises(OutputError, match="holds something else than is to be written there"):
         plain(tmp_path / "out")
     assert (tmp_path / "out" / foreign).read_text() == "years of work"
 

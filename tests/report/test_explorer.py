@@ -868,7 +868,7 @@ def test_a_file_that_is_no_page_of_ours_stays(tmp_path):
     path = tmp_path / "notes.html"
     path.write_text("my own")
     page = explore(Autoencoder("linear", 2, epochs=1).fit(np.eye(9)), np.eye(9))
-    with pytest.raises(OutputError, match="was not written by latentmap"):
+    with pytest.raises(OutputError, match="holds something else than is to be written there"):
         page.save(path)
     assert path.read_text() == "my own"
     assert page.save(page.save(tmp_path / "page.html")).read_text() == page.html

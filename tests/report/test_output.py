@@ -28,7 +28,7 @@ def test_decoded_images_are_replaced_by_others(tmp_path):
 def test_numbered_pictures_of_others_are_left_alone(tmp_path, foreign):
     write_images(tmp_path / "images", np.zeros((3, 4, 4)), PREPROCESSING)
     Image.new("L", (4, 4), 7).save(tmp_path / "images" / foreign, format="png")
-    with pytest.raises(OutputError, match="images exists and was not written by latentmap"):
+    with pytest.raises(OutputError, match="images exists and holds something else than is to be written there"):
         write_images(tmp_path / "images", np.zeros((3, 4, 4)), PREPROCESSING)
     assert np.asarray(Image.open(tmp_path / "images" / foreign)).tolist() == [[7] * 4] * 4
 

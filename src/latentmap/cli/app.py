@@ -96,7 +96,7 @@ def _run(arguments: list[str]) -> int:
         sys.stdout = None  # Python flushes once more as it ends
         return 1
     except Exception as error:
-        if type(error).__name__ in ("Abort", "Exit"):
+        if type(error).__name__ in ("Abort", "Exit", "NoArgsIsHelpError"):  # which have said what there is to say
             return getattr(error, "exit_code", 1)
         if "--debug" in arguments:
             bar.clear()

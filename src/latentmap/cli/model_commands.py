@@ -42,6 +42,7 @@ Part = Annotated[
     Literal["all", "train", "test"],
     typer.Option("--split", help="Which samples: those learned from, those kept for testing, or both in turn."),
 ]
+_OF_FILES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".csv", ".parquet", ".npz", ".zip"}
 _PIECE = 8192  # samples encoded between two writes
 
 
@@ -121,7 +122,8 @@ def encode(
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
     pieces = _pieces(autoencoder, dataset, wanted, errors=errors)
-    write_codes(file, pieces, (n, autoencoder.latent_dim_), for_spreadsheet=spreadsheet)
+    shape = (n, autoencoder.latent_dim_)
+    write_codes(file, pieces, shape, for_spreadsheet=spreadsheet, replace=force)
     answer(output)
 
 
@@ -163,6 +165,8 @@ def _encode_parts(
 
 def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...], *, errors: bool) -> Iterator[Piece]:
     """Codes of some splits, with the split and class of each, and its error where that is asked for."""
+    import numpy as np
+
     from latentmap.analysis import reconstruction_errors
 
     bar, n = Bar("encoding", 0.0), sum(len(getattr(dataset, name)) for name in splits)
@@ -177,7 +181,7 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
             described: dict[str, Any] = {} if dataset.split == "none" else {"split": [name] * len(Z)}
             if samples.names is not None:
                 described["file" if dataset.is_images else "row"] = list(samples.names[rows])
-            elif samples.rows is not None and dataset.split != "none":  # else they are as in the source
+            elif samples.rows is not None and not np.array_equal(samples.rows, np.arange(n)):  # as in the source
                 described["row"] = samples.rows[rows]
             if dataset.class_names is not None:  # of one split they may be hidden, and a table has one width
                 labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
@@ -213,10 +217,12 @@ def decode(
     is_images = autoencoder.preprocessing_.is_images
     if not is_images:
         check_of_vectors(output)
+    elif output.suffix.lower() in _OF_FILES and not output.is_dir():
+        raise ValueError(f"output must be a folder, or end in .npy, got {output.name}: images are files in a folder.")
     Bar("decoding")
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))
     if not is_images or output.suffix == ".npy":
-        write_samples(output, X_hat, autoencoder)
+        write_samples(output, X_hat, autoencoder, replace=force)
     else:
         from latentmap import report
 
@@ -232,20 +238,17 @@ def check_of_vectors(output: Path) -> None:
         raise ValueError(f"output must end in {', '.join(SUFFIXES)}, for this model draws vectors; got {output.name}.")
 
 
-def write_samples(output: Path, X: NDArray[Any], autoencoder: Autoencoder) -> None:
-    """Write samples as an array; vectors also as a table with the names of its columns."""
-    import numpy as np
-
+def write_samples(output: Path, X: NDArray[Any], autoencoder: Autoencoder, *, replace: bool) -> None:
+    """Write samples as an array, in the units of what was read; vectors also as a table with its columns' names."""
     from latentmap.data.codes import write_codes
     from latentmap.data.objects import names_of_fit
-    from latentmap.files import new_file
 
-    if output.suffix == ".npy":
-        with new_file(output) as temporary:
-            np.save(temporary, X)
-    else:
-        names = names_of_fit(autoencoder) or [f"x{i}" for i in range(X.shape[1])]
-        write_codes(output, [(X, {})], X.shape, names=names)
+    reading = autoencoder.metadata_.get("reading") or {}
+    if X.dtype.kind == "f" and X.ndim > 2 and None not in (reading.get("low"), reading.get("high")):
+        low, high = reading["low"], reading["high"]
+        X = X * X.dtype.type(high - low) + X.dtype.type(low)
+    names = names_of_fit(autoencoder) or [f"x{i}" for i in range(X.shape[1])]
+    write_codes(output, [(X, {})], X.shape, names=names, replace=replace)
 
 
 def evaluate(

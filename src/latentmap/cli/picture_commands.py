@@ -137,7 +137,7 @@ def generate(
 
     check_output(output, force=force, read=filter(None, [source]))
     if samples is not None:
-        _generate_samples(model, samples, seed, output)
+        _generate_samples(model, samples, seed, output, force=force)
         answer(output)
         return
     check_picture(output)
@@ -151,7 +151,7 @@ def generate(
     answer(output)
 
 
-def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
+def _generate_samples(model: Path, n: int, seed: int, output: Path, *, force: bool) -> None:
     """Write new samples, as a picture or as numbers."""
     from latentmap import report
     from latentmap.cli.model_commands import check_of_vectors, write_samples
@@ -168,7 +168,7 @@ def _generate_samples(model: Path, n: int, seed: int, output: Path) -> None:
         check_of_vectors(output)
     drawn = autoencoder.sample(n, random_state=seed)
     if not preprocessing.is_images or output.suffix == ".npy":
-        write_samples(output, drawn, autoencoder)
+        write_samples(output, drawn, autoencoder, replace=force)
         return
     images = (drawn.reshape(n, *drawn.shape[1:3], -1) - preprocessing.offset) / preprocessing.scale
     source = "the prior" if autoencoder.prior_is_normal_ else "a Gaussian mixture of codes"
@@ -228,10 +228,12 @@ def _find_sample(autoencoder: Autoencoder, dataset: Dataset, option: str, number
         return number
     if test.labels is None or names is None:
         raise ValueError(f"{option}-class must be left out, for {dataset.name} has no classes. Use {option}.")
-    label = names.index(name) if name in names else int(name) if name and name.isdecimal() else len(names)
+    by_number = name is not None and name.isdecimal() and not any(own.isdecimal() for own in names)
+    label = names.index(name) if name in names else int(name or 0) if by_number else len(names)
     rows = np.flatnonzero(test.labels == label)
     if len(rows) == 0:
-        some = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        there = [names[one] for one in np.unique(test.labels)]
+        some = ", ".join(there[:12]) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
         raise ValueError(f"{option}-class must be a class that the test split has ({some}), got {name!r}.")
     Z = autoencoder.transform(test.X[rows])
     return int(rows[np.square(Z - np.median(Z, axis=0)).sum(axis=1).argmin()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import shlex
 import time
 from dataclasses import asdict
@@ -24,6 +26,7 @@ from latentmap.cli.options import (
     output_option,
     with_groups,
 )
+from latentmap.errors import OutputError
 
 
 @with_groups
@@ -67,7 +70,7 @@ def report(
     from latentmap.data.loading import name_of
     from latentmap.files import check_folder, unfinished_of
     from latentmap.models.files import is_model_folder
-    from latentmap.report.build import is_report
+    from latentmap.report.build import PAGE, is_report
 
     params = learning.params
     folder = output or Path("runs") / name_of(source)
@@ -76,6 +79,11 @@ def report(
     unfinished = unfinished_of(folder)
     check_resume(unfinished, there=unfinished.exists(), resume=resume, force=force)
     if resume and is_report(folder) and not unfinished.exists():
+        if (made := _made_by(folder / PAGE)) not in ([], again(context)):
+            raise OutputError(
+                f"{folder} is finished, of another command: {shlex.join(made)}. Add --force in place of --resume to "
+                "make this one, or choose another name."
+            )
         note(f"{folder} is finished already, there is nothing to resume.")
         answer(folder / "report.html")
         return
@@ -103,7 +111,7 @@ def report(
             dataset,
             folder,
             seed=learning.seed,
-            command=shlex.join(again(context, folder)),
+            command=shlex.join(again(context, "-o", str(folder))),
             load_seconds=seconds,
             specs=specs,
             callbacks=TrainingBars(len(specs), done=kept).one,
@@ -136,9 +144,17 @@ def only_how_much(data: DataOptions) -> dict[str, Any]:
     return allowed
 
 
-def again(context: typer.Context, folder: Path) -> list[str]:
+def _made_by(page: Path) -> list[str]:
+    """The words of the command that a page says made it, but for where; none where it says nothing."""
+    found = re.search(r"<pre><code>(latentmap report .*?)</code></pre>", page.read_text("utf-8"), re.DOTALL)
+    words = shlex.split(html.unescape(found[1])) if found else []
+    place = words.index("-o") if "-o" in words else len(words)
+    return words[:place] + words[place + 2 :]
+
+
+def again(context: typer.Context, *where: str) -> list[str]:
     """The words of a command that makes this report again: every option that is not left at its default."""
-    words = ["latentmap", "report", context.params["source"], "-o", str(folder)]
+    words = ["latentmap", "report", context.params["source"], *where]
     for option in context.command.params:
         value = context.params.get(option.name or "")
         if option.name in {"source", "output", "force", "resume"} or value in (None, [], option.default):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,12 @@ def write_codes(
     *,
     names: Sequence[str] | None = None,
     for_spreadsheet: bool = False,
+    replace: bool = True,  # what is there by the time that they are written
 ) -> None:
-    """Write codes as they come, (n, latent_dim) in all; or vectors, of these columns."""
+    """Write codes as they come, (n, latent_dim) in all; or vectors, of these columns; or, to .npy, any samples."""
     check_suffix(path)
     names = code_names(shape[1]) if names is None else names
-    with new_file(path) as temporary:
+    with new_file(path, replace=replace) as temporary:
         if path.suffix == ".npy":
             _write_npy(temporary, pieces, shape)
         elif path.suffix == ".csv":
@@ -64,13 +64,14 @@ def write_codes(
 
 
 def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.float32]:
-    """Return the codes of a file or folder that `encode` wrote, or of any table whose last columns are codes."""
+    """Return the codes of a file or folder that `encode` wrote, or of any table: z1, z2, ..., or its last columns."""
     file = Path(path)
     if parts := sorted(file.glob("part-*.parquet")):
         return np.concatenate([read_codes(part, latent_dim) for part in parts])
-    check_suffix(file)
     if not file.exists():
         raise DatasetError(f"{file} cannot be read as codes: there is no such file.")
+    if file.suffix not in SUFFIXES:
+        raise DatasetError(f"{file} cannot be read as codes: these are in files ending in {', '.join(SUFFIXES)}.")
     if not file.is_file():  # a named pipe would be waited for
         raise DatasetError(f"{file} is no regular file. Write what it gives to a file first.")
     with explained(f"{file} cannot be read as codes"):
@@ -80,8 +81,8 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
             codes = _read_csv(file, latent_dim)
         else:
             table = load_pyarrow("parquet").read_table(file)
-            _check_names(table.column_names, latent_dim, file)
-            codes = np.column_stack([column.to_numpy() for column in table.columns[-latent_dim:]])
+            chosen = _find_codes(table.column_names, latent_dim, file)
+            codes = np.column_stack([table.column(place).to_numpy() for place in chosen])
         codes = np.asarray(codes, dtype=np.float32)
     if codes.ndim != 2 or codes.shape[1] != latent_dim:
         raise DatasetError(f"{file} must hold codes of {latent_dim} numbers each, got shape {codes.shape}.")
@@ -91,10 +92,12 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
 def _write_npy(path: Path, pieces: Iterable[Piece], shape: tuple[int, ...]) -> None:
     """Codes alone: the format has no room for more."""
     with path.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for Z, _ in pieces:
-            file.write(np.ascontiguousarray(Z, dtype="<f4").tobytes())
+        for i, (Z, _) in enumerate(pieces):
+            if i == 0:
+                descr = np.lib.format.dtype_to_descr(Z.dtype)
+                header = {"descr": descr, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(Z).data)
 
 
 def _write_csv(path: Path, pieces: Iterable[Piece], names: Sequence[str], *, for_spreadsheet: bool) -> None:
@@ -152,21 +155,21 @@ def as_utf8(text: Any) -> Any:
     return text
 
 
-def _check_names(names: Sequence[str], latent_dim: int, path: Path) -> None:
-    """Refuse codes of another length, as `encode` names them; warn of columns that are not numbered as codes are."""
+def _find_codes(names: Sequence[str], latent_dim: int, path: Path) -> list[int]:
+    """The columns that are codes: those called z1, z2, ..., of which there must be as many, else the last ones."""
+    n = sum(1 for _ in takewhile(names.__contains__, (f"z{i}" for i in range(1, len(names) + 1))))
+    if n == latent_dim:
+        return [names.index(name) for name in code_names(n)]
+    if n and list(names[-n:]) == code_names(n):
+        raise DatasetError(f"{path} must hold codes of {count(latent_dim, 'number')} each, got {n}: z1 to z{n}.")
     last = names[-latent_dim:]
-    numbered = re.fullmatch(r"z(\d{1,9})", names[-1])
-    n = int(numbered[1]) if numbered else 0
-    if n not in (0, latent_dim) and n <= len(names) and list(names[-n:]) == code_names(n):
-        raise DatasetError(
-            f"{path} must hold codes of {count(latent_dim, 'number')} each, got {n}: {names[-n]} to {last[-1]}."
-        )
     if len(names) > latent_dim and not all(name[-1:].isdigit() for name in last):
         warnings.warn(f"of {path} the last columns are taken for codes: {', '.join(last)}.", stacklevel=4)
+    return list(range(len(names) - latent_dim, len(names)))
 
 
 def _read_csv(path: Path, latent_dim: int) -> NDArray[np.float32]:
-    """The last columns of a CSV file, with a header line or without."""
+    """The codes of a CSV file, with a header line or without."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = csv.reader(file)
         rows = (row for row in lines if row)
@@ -175,11 +178,12 @@ def _read_csv(path: Path, latent_dim: int) -> NDArray[np.float32]:
             raise ValueError(f"it has {len(first)} columns")
         sampled = list(islice(rows, 20))
         header, _ = has_header(first[-latent_dim:], [row[-latent_dim:] for row in sampled])
-        if header:
-            _check_names(first, latent_dim, path)
+        header = header or set(code_names(latent_dim)) <= set(first)
+        places = range(len(first) - latent_dim, len(first))
+        chosen = _find_codes(first, latent_dim, path) if header else list(places)
         codes = []
         for row in chain(sampled if header else [first, *sampled], rows):
-            if len(row) < latent_dim:
+            if len(row) != len(first):
                 raise ValueError(f"line {lines.line_num} has {len(row)} columns")
-            codes.append(np.array(row[-latent_dim:], dtype=np.float32))
+            codes.append(np.array([row[place] for place in chosen], dtype=np.float32))
         return np.array(codes, np.float32).reshape(-1, latent_dim)

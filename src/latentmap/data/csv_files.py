@@ -10,7 +10,7 @@ import re
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from latentmap.errors import DatasetError, count
 
 _DELIMITERS = "\t;,"
 _SAMPLE = 20  # lines, or cells of a column, that decide
+_STEPS = 5  # numbers that go up or down alike and so may name columns
 _SAMPLE_CELLS = 400_000  # cells looked at: of tables of very many columns fewer lines
 
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<na>", "?"}
@@ -115,22 +116,25 @@ def _kind_below(cells: Sequence[str]) -> str:
 
 
 def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]], *, beside_text: bool) -> bool:
-    """Whether whole numbers rise by equal steps as no row below does: many, or a few above fractions or beside a text.
+    """Whether numbers go up or down by equal steps as no row below does: many, or a few above fractions or a text.
 
-    Two are enough above fractions, and of years beside a text, such as a country's.
+    Two whole numbers that rise are enough above fractions, and of years beside a text, such as a country's.
     """
 
-    def steps(row: Sequence[str]) -> set[int]:
-        if not all(re.fullmatch(r"\s*\d{1,9}\s*", cell) for cell in row):
-            return {0}
-        return {after - before for before, after in pairwise(map(int, row))}
+    def step(row: Sequence[str]) -> float:
+        if len(row) < 2 or not all(re.fullmatch(r"\s*\d{1,9}(\.\d{1,6})?\s*", cell) for cell in row):
+            return 0.0
+        rises = np.diff(np.array(row, float))
+        return float(rises[0]) if np.allclose(rises, rises[0], rtol=1e-4, atol=0) else 0.0
 
-    rise = steps(cells)
-    if len(cells) < 2 or len(rise) != 1 or min(rise) < 1 or any(steps(row) == rise for row in below):
+    rise = step(cells)
+    if rise == 0 or any(np.isclose(step(row), rise) for row in below):
         return False
+    if rise < 0 or not all(cell.strip().isdecimal() for cell in cells):  # wavenumbers, wavelengths in half steps
+        return len(cells) >= _STEPS
     fractions = any(re.search(r"\d[.,]\d*[1-9]", cell) for row in below for cell in row)
     years = all(1500 <= int(cell) <= 2200 for cell in cells)
-    return len(cells) >= (2 if fractions or (beside_text and years) else 3 if beside_text else 5)
+    return len(cells) >= (2 if fractions or (beside_text and years) else 3 if beside_text else _STEPS)
 
 
 # ---- the cells -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from latentmap.data.source import Read, ReadOptions
 from latentmap.data.storage import Storage, StoredFile
 from latentmap.errors import DatasetError, count, printable
 
-_TESTS = ("test", "val", "valid", "validation")  # folders that may stand beside train
+_TRAINS = ("train", "training")
+_TESTS = ("test", "testing", "val", "valid", "validation")  # folders that may stand beside them
 
 _LOOKED_AT = 2048  # images of object storage, evenly spaced: to look at each would be to fetch all
 
@@ -34,13 +35,13 @@ def read_folder(
     """
     is_test = None
     inside = [path.parts if not in_part else ("",) for path, _ in images]
-    tops = {parts[0] for parts in inside if len(parts) > 1}
-    test = next((name for name in _TESTS if name in tops), None)
-    if "train" in tops and test is not None:
-        kept = [i for i, parts in enumerate(inside) if len(parts) > 1 and parts[0] in ("train", test)]
+    tops = {parts[0].lower(): parts[0] for parts in inside if len(parts) > 1}
+    train, test = (next((tops[name] for name in names if name in tops), None) for names in (_TRAINS, _TESTS))
+    if train is not None and test is not None:
+        kept = [i for i, parts in enumerate(inside) if len(parts) > 1 and parts[0] in (train, test)]
         if len(kept) < len(images):
-            notes.append(f"{len(images) - len(kept):,} images outside of train/ and {test}/ are passed over.")
-        if test != "test":
+            notes.append(f"{len(images) - len(kept):,} images outside of {train}/ and {test}/ are passed over.")
+        if test.lower() != "test":
             notes.append(f"the images in {test}/ are the test split.")
         is_test = np.array([inside[i][0] == test for i in kept])
         images, inside = [images[i] for i in kept], [inside[i][1:] for i in kept]

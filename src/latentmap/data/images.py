@@ -22,9 +22,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from latentmap.data.preprocessing import Levels, find_levels
 from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.data.storage import StoredFile
-from latentmap.errors import DatasetError, LatentmapError, printable
+from latentmap.errors import DatasetError, LatentmapError, count, printable
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 
 _ORIENTATION = 0x0112  # the EXIF tag; from 5 on, height and width are exchanged
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")  # of more than 8 bits
@@ -47,16 +47,17 @@ class UnreadableImageError(Exception):
     """One image cannot be read; the message says why."""
 
 
-def probe(encoded: Encoded) -> tuple[tuple[int, int], bool, Literal["8 bits", "deep", "cut to 8 bits"]]:
-    """Return an image's (height, width), whether it is grey, and how many bits are read, from its header alone."""
+def probe(encoded: Encoded) -> tuple[tuple[int, int], bool, Literal["8 bits", "deep", "cut to 8 bits"], int]:
+    """Return an image's (height, width), whether it is grey, how many bits are read, and its pages, by its header."""
     with _explained(), _open(encoded) as image, _alone(image):
         width, height = image.size
         deeper = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # gone once it is decoded
         # Of a PNG file this decodes the pixels: the tag may lie behind them.
         size = (width, height) if image.getexif().get(_ORIENTATION, 1) >= 5 else (height, width)
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # films say what they are
         if image.mode in _DEEP_MODES:
-            return size, True, "deep"
-        return size, _is_grey(image), "cut to 8 bits" if deeper else "8 bits"
+            return size, True, "deep", pages
+        return size, _is_grey(image), "cut to 8 bits" if deeper else "8 bits", pages
 
 
 def levels_of(encoded: Encoded) -> tuple[np.dtype[Any], Levels]:
@@ -258,7 +259,7 @@ def read_encoded(
     """Return images in files of their own, or in a table's cells, and what is known of them by their headers."""
     told = list(notes)
     sizes: Counter[tuple[int, int]] = Counter()
-    grey = True
+    grey, n_stacks = True, 0
     depths: dict[str, list[int]] = {}
     unreadable: dict[int, str] = {}
     rows = np.arange(n) if looked_at is None else looked_at
@@ -271,6 +272,7 @@ def read_encoded(
             sizes[found[0]] += 1
             grey = grey and found[1]
             depths.setdefault(found[2], []).append(row)
+            n_stacks += found[3] > 1
     if not sizes and options.pixels is None:
         first = printable(names[0]) if names else "image 0"
         raise DatasetError(
@@ -285,6 +287,8 @@ def read_encoded(
         told.append(f"{len(depths['deep']):,} images have more than 8 bits, the others are of 0 to 255.")
     if "cut to 8 bits" in depths:
         told.append(f"{len(depths['cut to 8 bits']):,} colour images of 16 bits are read by their upper 8.")
+    if n_stacks:
+        told.append(f"{count(n_stacks, 'image')} of several pages: only the first is read. Save each page by itself.")
     info = SourceInfo(name, n, reading, *classes, is_test, names, in_class_order=True, notes=tuple(told))
     return EncodedImages(name, reading, pixels, content, unreadable, fetch), info
 

@@ -209,13 +209,21 @@ class ReadOptions:
             return self.reading
         size = self.height_and_width
         if size is None:
-            size = next(iter(sizes)) if len(sizes) == 1 else None
-            if size is None or max(size) > MAX_SIZE:
+            size = next(iter(sizes))
+            if len(sizes) > 1:
                 sides = [side for one, n in sizes.items() for side in one for _ in range(n)]
                 side = min(_MIXED_SIZE, max(MIN_SIZE, int(statistics.median(sides))))
-                what = f"images of {len(sizes):,} sizes" if size is None else f"images of {size[0]}x{size[1]}"
-                size = (side, side)
-                notes.append(f"{what} are brought to {side}x{side} ({self.fit}); choose another with --size.")
+                size, brought = (
+                    (side, side),
+                    f"images of {len(sizes):,} sizes are brought to {side}x{side} ({self.fit})",
+                )
+                notes.append(f"{brought}; choose another with --size.")
+            elif max(size) > MAX_SIZE:
+                height, width = (max(MIN_SIZE, round(side * _MIXED_SIZE / max(size))) for side in size)
+                notes.append(
+                    f"images of {size[0]}x{size[1]} are brought to {height}x{width}; choose another with --size."
+                )
+                size = (height, width)
         color = not grey if self.color is None else self.color
         if not color and not grey:
             notes.append("colour images are read as grey ones.")

@@ -13,6 +13,7 @@ MOST_CODES = 5000  # that a mixture is fitted to
 _COMPONENTS = 10  # as in P. Ghosh et al. (2020), "From variational to deterministic autoencoders", section 4
 _CODES_EACH = 20  # codes that a component needs
 _PIECE = 8192  # codes drawn at once
+_MOST_FACTORS = 2**22  # numbers in all roots, which a model file holds
 _NUMBERS_EACH = 5  # codes that a full covariance needs for each number of a code
 
 
@@ -40,7 +41,7 @@ class CodeMixture:
         offset, scale = codes.mean(axis=0), max(float(codes.std()), 1e-12)
         if n < 2:
             return cls(np.ones(1), codes[:1], np.zeros((1, latent_dim, latent_dim)))
-        k = max(1, min(_COMPONENTS, n // _CODES_EACH))
+        k = max(1, min(_COMPONENTS, n // _CODES_EACH, _MOST_FACTORS // latent_dim**2))
         full = n >= k * _NUMBERS_EACH * latent_dim
         # More iterations than a rough picture ever takes, and a start that can't run short of clusters: no warnings,
         # which could be silenced for the whole process only.

@@ -35,6 +35,8 @@ class OwnAutoencoder(AutoencoderModule):
         try:
             with torch.no_grad():
                 z = encoder(x)
+                if not isinstance(z, torch.Tensor):
+                    raise ValueError(f"model's encoder must give codes, a tensor, got a {type(z).__name__}.")
                 if z.ndim == 2 and latent_dim in (None, z.shape[1]):
                     x_hat = decoder(z)
         except RuntimeError as error:
@@ -46,6 +48,8 @@ class OwnAutoencoder(AutoencoderModule):
             wanted = "latent_dim" if latent_dim is None else latent_dim
             got = ", ".join(map(str, z.shape[1:]))
             raise ValueError(f"model's encoder must give codes of shape (n, {wanted}), got (n, {got}).")
+        if not isinstance(x_hat, torch.Tensor):
+            raise ValueError(f"model's decoder must give samples, a tensor, got a {type(x_hat).__name__}.")
         if x_hat.shape != x.shape:
             raise ValueError(
                 f"model's decoder must give samples of shape (n, {', '.join(map(str, sample_shape))}), got "

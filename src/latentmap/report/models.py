@@ -60,8 +60,9 @@ class ModelSpec:
 
 
 _VECTOR_CODE, _COLOUR_CODE = 8, 128  # numbers
-_MAP_SHARE, _COLOUR_SHARE = 1 / 2, 1 / 8
-"""Of the epochs that the map and the model of photographs have by default: a report should not take so long."""
+_MAP_SHARE, _COLOUR_SHARE, _LINEAR_SHARE = 1 / 2, 1 / 8, 1 / 4
+"""Of the epochs that the map, the model of photographs and the linear one have by default: a report should not take so
+long, and what starts as PCA and is linear has nothing to learn."""
 
 
 def short_schedule(model: str, objective: str, share: float, n_train: int) -> int:
@@ -120,10 +121,11 @@ def default_specs(
     short = short_schedule("residual", "neighbors", _MAP_SHARE, n_train)
     params = {"model": "residual", "latent_dim": flat, "objective": "neighbors", "epochs": short}
     about = f"residual blocks that keep neighbours together, {_schedule(short, epochs)}"
-    linear = {"model": "linear", "latent_dim": flat}
+    short = short_schedule("linear", "reconstruction", _LINEAR_SHARE, n_train)
+    linear = {"model": "linear", "latent_dim": flat, "epochs": short}
     specs += [
         ModelSpec("map", params, about),
-        ModelSpec("linear", linear, "one matrix each way, which starts as PCA", pictured=False),
+        ModelSpec("linear", linear, f"one matrix each way, from PCA on, {_schedule(short, epochs)}", pictured=False),
     ]
     own = {} if epochs is None else {"epochs": epochs}
     return tuple(replace(spec, params={**spec.params, **own}) for spec in specs)

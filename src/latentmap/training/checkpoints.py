@@ -158,7 +158,9 @@ def _check_ours(path: Path) -> None:
     if path.is_file():
         with contextlib.suppress(OSError, safetensors.SafetensorError), safetensors.safe_open(path, "pt") as file:
             if _HEADER not in (file.metadata() or {}):
-                raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
+                raise OutputError(
+                    f"{path} exists and holds something else than is to be written there. Choose another name."
+                )
 
 
 def check_settings(path: str | Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -75,7 +75,9 @@ class Explorer:
         With `overwrite`, any file is replaced.
         """
         if not overwrite and Path(path).is_file() and not _is_page(Path(path)):
-            raise OutputError(f"{path} exists and was not written by latentmap. Choose another name or remove it.")
+            raise OutputError(
+                f"{path} exists and holds something else than is to be written there. Choose another name."
+            )
         with new_file(path) as temporary:
             temporary.write_text(self.html, encoding="utf-8")
         return Path(path)
