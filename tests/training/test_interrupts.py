@@ -147,7 +147,7 @@ def test_ctrl_c_stops_what_is_no_training_where_it_may_and_a_second_one_waits_fo
         left.append("polled in vain")
 
     with threads(2), pytest.raises(KeyboardInterrupt):
-        side_by_side([polls, lambda: goes_on.wait(0.1), lambda: left.append("begun")])
+        side_by_side([polls, lambda: goes_on.wait(0.5), lambda: left.append("begun")])
 
     def presses_twice():
         for _ in range(2):
