@@ -14,7 +14,7 @@ from latentmap.analysis import (
     nearest_samples,
     trustworthiness,
 )
-from latentmap.analysis.neighbours import knn_accuracy_within, majority, usable_neighbours
+from latentmap.analysis.neighbours import knn_accuracy_within, knn_r2_within, majority, usable_neighbours
 
 
 @pytest.mark.parametrize("n", [30, 257, 600])
@@ -150,4 +150,6 @@ def test_measurements_are_told_by_scikit_learns_regression():
         knn_r2(Z[:200][train], values[:200][train], Z[200:][test], values[200:][test])
     )
     assert knn_r2(Z[:200], values[:200], Z[200:], np.ones(100)) is None
+    assert knn_r2(Z[:200], values[:200], Z[200:], np.full(100, 0.1)) is None
+    assert knn_r2_within(Z, np.full(300, 0.1)) is None
     assert knn_r2(Z, None, Z, values) is None

@@ -11,6 +11,7 @@ from latentmap.analysis import (
 from latentmap.analysis.reconstruction import best_median_worst, some_of_each_class
 from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.data import Dataset, Split
+from latentmap.data.dataset import NO_LABEL
 
 
 class Constant:
@@ -86,3 +87,6 @@ def test_samples_without_a_label_are_no_class_to_show(vectors):
     assert set(compare_reconstructions({"PCA": pca}, dataset).names) == {"a", "b", "c"}
     pairs = choose_pairs(dataset.known_labels(dataset.test), 40, n_pairs=12)
     assert (labels[pairs] >= 0).all()
+    learned = Split(vectors[:40], np.where(labels < 0, 3, labels))
+    hidden = Dataset("x", learned, Split(vectors[40:80], np.full(40, 3)), ("a", "b", "c", NO_LABEL))
+    assert len(compare_reconstructions({"PCA": pca}, hidden).X) == 10

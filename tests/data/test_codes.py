@@ -216,3 +216,16 @@ def test_what_came_to_be_there_meanwhile_is_kept(tmp_path):
     with pytest.raises(OutputError, match=r"codes\.csv is there by now\. Add --force"):
         write_codes(path, late(), (len(Z), 3), replace=False)
     assert path.read_text() == "precious"
+
+
+def test_a_table_of_fewer_columns_holds_no_codes(tmp_path):
+    import pandas as pd
+
+    pd.DataFrame({"a": [1.0, 2.0]}).to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(DatasetError, match="must hold codes of 2 numbers each, got 1 column"):
+        read_codes(tmp_path / "x.parquet", 2)
+
+
+def test_codes_of_nothing_are_an_empty_array(tmp_path):
+    write_codes(tmp_path / "x.npy", [], (0, 2))
+    assert np.load(tmp_path / "x.npy").shape == (0, 2)

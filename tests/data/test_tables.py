@@ -486,9 +486,9 @@ def test_a_model_remembers_whether_labels_are_measurements(tmp_path):
     assert load_dataset(tmp_path / "c.csv", reading=reading).class_names is None
 
 
-@pytest.mark.parametrize(("start", "step"), [(4000, -2), (400, 0.5), (1, 1), (-5, 0.25)])
+@pytest.mark.parametrize(("start", "step"), [(4000, -2), (400, 0.5), (1, 1), (5, 0.25), (4000, -1.928)])
 def test_spectra_are_headed_by_numbers_that_go_up_or_down(tmp_path, start, step):
-    names = [f"{abs(start) + step * i:g}" for i in range(40)]
+    names = [f"{start + step * i:.6g}" for i in range(40)]
     frame = pd.DataFrame(np.random.default_rng(0).random((30, 40)), columns=names)
     frame.assign(kind=["a", "b"] * 15).to_csv(tmp_path / "x.csv", index=False)
     dataset = load_dataset(tmp_path / "x.csv", label="kind", test_fraction=0)
@@ -502,3 +502,24 @@ def test_rows_of_even_steps_are_no_header(tmp_path):
     ramps = [[f"{i + 0.5 * j:g}" for j in range(8)] for i in range(20)]
     dataset = load_dataset(write_csv(tmp_path / "x.csv", ramps), test_fraction=0)
     assert len(dataset.train) == 20
+
+
+def test_classes_called_by_numbers_are_in_their_order():
+    frame = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0) % 3})
+    for names in (["-1.5", "-0.5", "0.25", "0.5", "10"], ["1", "2", "10", "a2", "a10"]):
+        found = load_dataset(frame.assign(y=names * 4), label="y")
+        assert found.class_names == tuple(names)
+
+
+def test_dates_are_years_and_few_of_them_texts():
+    X = np.random.default_rng(0).random((60, 2))
+    years = np.arange("1950", "2010", dtype="datetime64[Y]")
+    for given in (years.astype("datetime64[D]"), years.astype("datetime64[D]").astype(object)):
+        dataset = load_dataset(X, labels=given, test_fraction=0)
+        np.testing.assert_array_equal(dataset.train.values, np.arange(1950, 2010))
+    minutes = np.datetime64("2020-01-01") + np.arange(60).astype("timedelta64[m]")
+    assert len(np.unique(load_dataset(X, labels=minutes, test_fraction=0).train.values)) == 60
+    few = load_dataset(X, labels=minutes[np.arange(60) % 3], test_fraction=0)
+    assert len(few.class_names) == 3
+    sizes = pd.Categorical(["low", "mid", "high"] * 20, ["low", "mid", "high"], ordered=True)
+    assert load_dataset(X, labels=sizes).class_names == ("low", "mid", "high")

@@ -99,6 +99,21 @@ def test_of_many_samples_nearly_all_neighbours_are_found(monkeypatch, in_space):
     assert (sum(compared) < 0.5 * 3000 * 2700) == (not in_space)  # cells do not help where data fills its space
 
 
+@pytest.mark.parametrize("kind", ["equal rows", "a grid", "far clusters", "all equal"])
+def test_cells_without_points_are_passed_over(monkeypatch, kind):
+    rng = np.random.default_rng(0)
+    X = {
+        "equal rows": np.r_[np.zeros((400, 3)), rng.normal(size=(1600, 3))],
+        "a grid": rng.integers(0, 6, (2000, 2)).astype(float),
+        "far clusters": 0.1 * rng.normal(size=(2000, 2)) + 100.0 * rng.choice([-1, 1], (2000, 1)),
+        "all equal": np.r_[np.ones((1999, 2)), np.zeros((1, 2))],
+    }[kind]
+    monkeypatch.setattr(graph, "_ALL", 500)
+    found = neighbour_graph(batches_of(X), 7)
+    assert (found != torch.arange(2000)[:, None]).all()
+    assert all(len(set(row)) == 7 for row in found.tolist())
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 7), (1, 7, 1), (1, 1, 1), (3, 2, 5)])
 def test_images_of_one_row_or_column_have_neighbours(shape):
     from latentmap import Autoencoder

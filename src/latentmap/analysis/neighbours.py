@@ -145,10 +145,10 @@ def knn_explained(
     known, measured = np.isfinite(values_train), np.isfinite(values_test)
     Z_train, values_train = Z_train[known], values_train[known].astype(np.float64)
     Z_test, values_test = Z_test[measured], values_test[measured].astype(np.float64)
-    if not len(values_train) or not len(values_test) or (variance := values_test.var()) == 0:
+    if not len(values_train) or not len(values_test) or np.ptp(values_test) == 0:
         return None
     told = KNeighborsRegressor(min(n_neighbors, len(Z_train))).fit(Z_train, values_train).predict(Z_test)
-    return np.asarray(1 - (told - values_test) ** 2 / variance)
+    return np.asarray(1 - (told - values_test) ** 2 / values_test.var())
 
 
 def knn_r2_within(Z: NDArray[Any], values: NDArray[np.floating] | None, *, seed: int = 0) -> float | None:
@@ -156,7 +156,7 @@ def knn_r2_within(Z: NDArray[Any], values: NDArray[np.floating] | None, *, seed:
     if values is None:
         return None
     Z, values = Z[np.isfinite(values)], values[np.isfinite(values)]
-    if len(values) - -(-len(values) // _FOLDS) < KNN_NEIGHBOURS:
+    if len(values) - -(-len(values) // _FOLDS) < KNN_NEIGHBOURS or np.ptp(values) == 0:
         return None
     folds = KFold(_FOLDS, shuffle=True, random_state=seed)
     return float(cross_val_score(KNeighborsRegressor(KNN_NEIGHBOURS), Z, values, cv=folds, scoring="r2").mean())

@@ -113,7 +113,7 @@ class Comparison(Brief):
 
 def some_of_each_class(labels: IntArray | None, n: int, n_wanted: int = 10) -> IntArray:
     """Choose samples to show, in the order of the classes: the first of each, or evenly spaced ones without labels."""
-    if labels is None:
+    if labels is None or not (labels >= 0).any():
         return np.unique(np.linspace(0, n - 1, min(n, n_wanted)).astype(np.int64))
     present = np.unique(labels[labels >= 0])
     each = max(1, n_wanted // len(present))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import shlex
 import time
@@ -79,7 +80,8 @@ def report(
     unfinished = unfinished_of(folder)
     check_resume(unfinished, there=unfinished.exists(), resume=resume, force=force)
     if resume and is_report(folder) and not unfinished.exists():
-        if (made := _made_by(folder / PAGE)) not in ([], again(context)):
+        made = _made_by(folder / PAGE)
+        if made and [*map(os.path.normpath, made)] != [*map(os.path.normpath, again(context))]:
             raise OutputError(
                 f"{folder} is finished, of another command: {shlex.join(made)}. Add --force in place of --resume to "
                 "make this one, or choose another name."

@@ -6,6 +6,8 @@ units, or to float64 where that would round away what tells them apart.
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,7 +30,6 @@ LARGEST = 1e150  # numbers whose squares can still be added up
 _LOOKED_AT = 8192  # vectors, for how far their numbers are from zero
 _OF_A_KIND = 5  # samples that a class has at least, on the average
 MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
-_DAYS = 365.2425  # of a year
 _MOST_SHIFTED = 1e-4  # of a range, by rounding to float32
 
 
@@ -353,14 +354,24 @@ def number_classes(
 
 
 def of_dates(labels: NDArray[Any]) -> NDArray[Any]:
-    """Days, where labels are dates of few kinds; years with what is gone of them, a measurement, where of many."""
+    """Texts, where labels are dates of few kinds; years with what is gone of them, a measurement, where of many."""
+    if labels.dtype.kind == "O":
+        given = ~missing_cells(labels)
+        if not given.any() or not all(isinstance(one, datetime.date) for one in labels[given]):
+            return labels
+        dates = np.full(len(labels), "NaT", "datetime64[us]")
+        plain = (one.replace(tzinfo=None) if isinstance(one, datetime.datetime) else one for one in labels[given])
+        dates[given] = [np.datetime64(one, "us") for one in plain]
+        labels = dates
     if labels.dtype.kind != "M":
         return labels
     days, missing = labels.astype("datetime64[D]"), np.isnat(labels)
-    if len(np.unique(days[~missing])) <= MANY_NUMBERS:
-        return np.where(missing, "", days.astype(str))
-    since = (labels - np.datetime64(0, "D")) / np.timedelta64(1, "D")
-    return np.where(missing, np.nan, 1970 + since / _DAYS)
+    n_kinds = len(np.unique(labels[~missing]))
+    if n_kinds <= MANY_NUMBERS:
+        return np.where(missing, "", (days if len(np.unique(days[~missing])) == n_kinds else labels).astype(str))
+    years = days.astype("datetime64[Y]")
+    begun, ended = (year.astype("datetime64[D]") for year in (years, years + 1))
+    return np.where(missing, np.nan, 1970 + years.astype(np.int64) + (labels - begun) / (ended - begun))
 
 
 def are_measured(values: NDArray[Any], *, whole: bool = False) -> bool:
@@ -419,6 +430,13 @@ def missing_cells(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(values == "") if values.dtype.kind == "U" else np.zeros(len(values), bool)
 
 
+def _order(name: str) -> tuple[bool, float, Any]:
+    """A key that sorts the names of classes: numbers by what they are, before texts, in which 2 comes before 10."""
+    if re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", name):
+        return False, float(name), natural_order(name)
+    return True, 0.0, natural_order(name)
+
+
 def _numbered(
     values: NDArray[Any], rows: NDArray[np.int64], name: str, class_names: tuple[str, ...] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -436,7 +454,7 @@ def _numbered(
         check_finite(values[:, None], f"{name}: the labels", rows)
     found, numbers = np.unique(values.astype(str) if values.dtype.kind == "O" else values, return_inverse=True)
     if found.dtype.kind == "U":  # 2 before 10, as folders are
-        order = sorted(range(len(found)), key=lambda i: natural_order(str(found[i])))
+        order = sorted(range(len(found)), key=lambda i: _order(str(found[i])))
         found, numbers = found[order], np.argsort(order)[numbers]
     if values.dtype.kind == "f" and (found == found.round()).all():
         found = found.astype(np.int64)

@@ -92,8 +92,8 @@ def read_codes(path: str | os.PathLike[str], latent_dim: int) -> NDArray[np.floa
 def _write_npy(path: Path, pieces: Iterable[Piece], shape: tuple[int, ...]) -> None:
     """Codes alone: the format has no room for more."""
     with path.open("wb") as file:
-        for i, (Z, _) in enumerate(pieces):
-            if i == 0:
+        for Z, _ in chain(pieces, [(np.empty((0, *shape[1:]), np.float32), {})]):  # of none, the header alone
+            if not file.tell():
                 descr = np.lib.format.dtype_to_descr(Z.dtype)
                 header = {"descr": descr, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
@@ -156,12 +156,16 @@ def as_utf8(text: Any) -> Any:
 
 
 def _find_codes(names: Sequence[str], latent_dim: int, path: Path) -> list[int]:
-    """The columns that are codes: those called z1, z2, ..., of which there must be as many, else the last ones."""
+    """The columns that are codes: those called z1, z2, ..., as many as a code has numbers; else the last ones."""
     n = sum(1 for _ in takewhile(names.__contains__, (f"z{i}" for i in range(1, len(names) + 1))))
     if n == latent_dim:
         return [names.index(name) for name in code_names(n)]
-    if n and list(names[-n:]) == code_names(n):
+    if n > 1 or (n and list(names[-n:]) == code_names(n)):
         raise DatasetError(f"{path} must hold codes of {count(latent_dim, 'number')} each, got {n}: z1 to z{n}.")
+    if len(names) < latent_dim:
+        raise DatasetError(
+            f"{path} must hold codes of {count(latent_dim, 'number')} each, got {count(len(names), 'column')}."
+        )
     last = names[-latent_dim:]
     if len(names) > latent_dim and not all(name[-1:].isdigit() for name in last):
         warnings.warn(f"of {path} the last columns are taken for codes: {', '.join(last)}.", stacklevel=4)

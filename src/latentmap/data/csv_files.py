@@ -125,7 +125,10 @@ def _counts_up(cells: Sequence[str], below: Sequence[Sequence[str]], *, beside_t
         if len(row) < 2 or not all(re.fullmatch(r"\s*\d{1,9}(\.\d{1,6})?\s*", cell) for cell in row):
             return 0.0
         rises = np.diff(np.array(row, float))
-        return float(rises[0]) if np.allclose(rises, rises[0], rtol=1e-4, atol=0) else 0.0
+        places = max(len(cell.strip().partition(".")[2]) for cell in row)
+        rounded = 1.01 * 10.0**-places if places else 0.0  # off by so much at most, where the last place is rounded
+        mean = float(rises.mean())
+        return mean if abs(mean) > 3 * rounded and np.abs(rises - mean).max() <= rounded + 1e-4 * abs(mean) else 0.0
 
     rise = step(cells)
     if rise == 0 or any(np.isclose(step(row), rise) for row in below):

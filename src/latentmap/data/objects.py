@@ -39,6 +39,8 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
     y = None if labels is None else np.asarray(labels)
     if is_frame(source):
         return _read_frame(source, y, options)
+    ranks, names = ranks_of(labels)
+    y = y if ranks is None else ranks
     source = as_array(source)
     if hasattr(source, "toarray"):
         raise DatasetError("the data is sparse, which networks can't take. Pass source.toarray().")
@@ -48,7 +50,7 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
         raise DatasetError(f"the data must be an array of numbers, got {type(source).__name__}: {error}.") from error
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
-    return read_arrays("the data", [(X, y)], options, content=content)
+    return read_arrays("the data", [(X, y)], options, class_names=names, content=content)
 
 
 def tensor_to_array(X: Any) -> NDArray[Any]:

@@ -157,6 +157,7 @@ def take_values(y: Any) -> dict[str, Any]:
     values = np.asarray(as_array(y))
     if values.ndim != 1 or str(getattr(y, "dtype", "")) == "category":
         return {}
+    values = of_dates(values)
     if values.dtype.kind == "O":  # beside what is missing
         given = ~missing_cells(values)
         found = np.asarray(values[given].tolist())
@@ -164,7 +165,6 @@ def take_values(y: Any) -> dict[str, Any]:
         if found.dtype.kind != "f":
             return {}
         values[given] = found
-    values = of_dates(values)
     if values.dtype.kind != "f" or not are_measured(values[np.isfinite(values)]):
         return {}
     return {"values": values.astype(np.float64), "values_name": str(getattr(y, "name", None) or "y")}

@@ -138,6 +138,8 @@ def _nearest(points: Tensor, trained: Tensor, k: int) -> Tensor:
     found = torch.empty(len(points), k, dtype=torch.int64)
     by_cell = torch.split(home.argsort(stable=True), home.bincount(minlength=len(cells)).tolist())
     for cell, mine in enumerate(by_cell):
+        if not len(mine):  # a centre that no point is next to, as where many are equal
+            continue
         around = near[cell, : int((reached[cell] < max(enough, k + 1)).sum()) + 1]
         found[mine] = _Targets.together([cells[other] for other in around]).nearest(mine, points[mine], k)
     return found
