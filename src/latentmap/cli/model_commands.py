@@ -42,7 +42,7 @@ Part = Annotated[
     Literal["all", "train", "test"],
     typer.Option("--split", help="Which samples: those learned from, those kept for testing, or both in turn."),
 ]
-_OF_FILES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".csv", ".parquet", ".npz", ".zip"}
+_FILE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".csv", ".parquet", ".npz", ".zip"}
 _PIECE = 8192  # samples encoded between two writes
 
 
@@ -181,7 +181,7 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
             described: dict[str, Any] = {} if dataset.split == "none" else {"split": [name] * len(Z)}
             if samples.names is not None:
                 described["file" if dataset.is_images else "row"] = list(samples.names[rows])
-            elif samples.rows is not None and not np.array_equal(samples.rows, np.arange(n)):  # as in the source
+            elif samples.rows is not None and not np.array_equal(samples.rows, np.arange(n)):  # else a line is a row
                 described["row"] = samples.rows[rows]
             if dataset.class_names is not None:  # of one split they may be hidden, and a table has one width
                 labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
@@ -217,7 +217,7 @@ def decode(
     is_images = autoencoder.preprocessing_.is_images
     if not is_images:
         check_of_vectors(output)
-    elif output.suffix.lower() in _OF_FILES and not output.is_dir():
+    elif output.suffix.lower() in _FILE_SUFFIXES and not output.is_dir():
         raise ValueError(f"output must be a folder, or end in .npy, got {output.name}: images are files in a folder.")
     Bar("decoding")
     X_hat = autoencoder.inverse_transform(read_codes(codes, autoencoder.latent_dim_))

@@ -135,10 +135,9 @@ def read_parquet(
     schema = files[0].schema_arrow
     for shard, file in zip(shards, files, strict=True):
         if file.schema_arrow.names != schema.names:
-            what = "the same columns in another order" if set(file.schema_arrow.names) == set(schema.names) else ""
-            raise DatasetError(
-                f"{shard} has {what or 'other columns'} than {shards[0]}. Keep one dataset in a folder."
-            )
+            if set(file.schema_arrow.names) == set(schema.names):
+                raise DatasetError(f"{shard} has its columns in another order than {shards[0]}. Write them in one.")
+            raise DatasetError(f"{shard} has other columns than {shards[0]}. Keep one dataset in a folder.")
     groups = _RowGroups(files, some, are_remote=isinstance(path, Storage))
     n, counts = groups.n, [file.metadata.num_rows for file in files]
     if not n:

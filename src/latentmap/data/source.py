@@ -213,11 +213,8 @@ class ReadOptions:
             if len(sizes) > 1:
                 sides = [side for one, n in sizes.items() for side in one for _ in range(n)]
                 side = min(_MIXED_SIZE, max(MIN_SIZE, int(statistics.median(sides))))
-                size, brought = (
-                    (side, side),
-                    f"images of {len(sizes):,} sizes are brought to {side}x{side} ({self.fit})",
-                )
-                notes.append(f"{brought}; choose another with --size.")
+                size, what = (side, side), f"images of {len(sizes):,} sizes"
+                notes.append(f"{what} are brought to {side}x{side} ({self.fit}); choose another with --size.")
             elif max(size) > MAX_SIZE:
                 height, width = (max(MIN_SIZE, round(side * _MIXED_SIZE / max(size))) for side in size)
                 notes.append(

@@ -96,7 +96,10 @@ def columns(experiment: Experiment) -> list[tuple[str, str]]:
     named = [
         ("test MSE", f"mean squared error per {per}; lower is better"),
         ("kNN accuracy", "test codes whose class their 10 nearest training codes tell rightly; higher is better"),
-        ("kNN R²", f"how much of {measured} the mean of the 10 nearest training codes' tells: 1 is all, 0 nothing"),
+        (
+            "kNN R²",
+            f"how much of {measured} the mean of the 10 nearest training samples explains; 1 is all, 0 nothing",
+        ),
         ("trustworthiness", f"how far neighbours among the codes were neighbours among the {things}; 1 is perfect"),
         ("fit seconds", "how long learning took, where another model may have learned beside it"),
         ("parameters", "how many numbers were learned"),

@@ -10,7 +10,7 @@ from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
 from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
 from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
-from latentmap.report.figures.letters import plain
+from latentmap.report.figures.letters import plain, short_names
 from latentmap.report.figures.style import FAINT, INK, SMALL, TEXT
 
 _LETTERS = 100  # of titles beside each other
@@ -95,21 +95,23 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
     """
     steps = [*walks.walks.items(), ("plain blend", walks.blend)]
     shown = features.most_varied(walks.blend, MOST_SHOWN)
+    nearest = [text for of_model in (walks.nearest or {}).values() for some in of_model for text in some]
+    named = list(dict.fromkeys([*(end for ends in walks.names for end in ends), *nearest]))
+    short = dict(zip(named, short_names(named, 13), strict=True))
     below = 1.7 if len(shown) <= MOST_NAMED else 0.9
     figure = new_figure(len(walks.pairs) * (0.17 * walks.blend.shape[1] + 0.45) + below)
     axes = figure.subplots(len(walks.pairs), len(steps), squeeze=False)
     for pair, row in enumerate(axes):
         for column, (ax, (name, values)) in enumerate(zip(row, steps, strict=True)):
             heat(ax, features, values[pair], shown)
-            start, end = (plain(end, 14) for end in walks.names[pair])
+            start, end = (short[end] for end in walks.names[pair])
             heading = f"{plain(name, 24)}: {start} to {end}" if column == 0 else plain(name, 24)
             if len(heading) > _LETTERS // len(steps):
                 heading = heading.replace(": ", "\n", 1)
             ax.set_title(heading, loc="left", fontsize=SMALL, color=INK)
-            nearest = walks.nearest[name][pair] if walks.nearest else ()
             ax.set_yticks([])
-            for step, text in enumerate(nearest):
-                beside_row(ax, step, plain(text, 12), fontsize=SMALL - 1, color=FAINT)
+            for step, text in enumerate(walks.nearest[name][pair] if walks.nearest else ()):
+                beside_row(ax, step, short[text], fontsize=SMALL - 1, color=FAINT)
     name_features(list(axes.flat), list(axes[-1]), features, shown)
     return finish(figure, list(axes.flat), "From one sample to another", features)
 
