@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,20 @@ class PcaBaseline:
             rows[part] = self._rows(some[part])
         self.pca_ = PCA(self.latent_dim, svd_solver=solver, random_state=self.random_state, copy=False).fit(rows)
         self.sample_shape_, self._dtype = X.shape[1:], np.result_type(X.dtype, np.float32)
+        return self._described()
+
+    def first(self, latent_dim: int) -> PcaBaseline:
+        """Return PCA of fewer numbers, which is the first components of this one: nothing is fitted again."""
+        if not 1 <= latent_dim <= self.latent_dim_:
+            raise ValueError(f"latent_dim must be between 1 and {self.latent_dim_}, got {latent_dim}.")
+        fewer, fewer.pca_ = copy(self), copy(self.pca_)
+        fewer.latent_dim = fewer.pca_.n_components = fewer.pca_.n_components_ = latent_dim
+        for name in ("components_", "explained_variance_", "explained_variance_ratio_", "singular_values_"):
+            setattr(fewer.pca_, name, getattr(self.pca_, name)[:latent_dim])
+        return fewer._described()
+
+    def _described(self) -> PcaBaseline:
+        """Itself, with what its components say of themselves."""
         self.latent_dim_ = self.latent_dim
         self.n_parameters_ = int(self.pca_.components_.size + self.pca_.mean_.size)
         self.explained_variance_ratio_ = float(min(1.0, self.pca_.explained_variance_ratio_.sum()))

@@ -172,13 +172,15 @@ def sweep(
         squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
         variance = max(squares / held.size, 1e-12)
         most = most_components(learned)
+        within = [size for size in sizes if size <= most]
+        pca = PcaBaseline(max(within)).fit(learned) if within else None
         fitted = iter(()) if fit_all is None else iter(fit_all([make_model(size) for size in sizes], learned))
         for size in sizes:
             if on_size is not None:
                 on_size(size)
             ours.append(measure(make_model(size).fit(learned) if fit_all is None else next(fitted), size))
-            if size <= most:
-                theirs.append(measure(PcaBaseline(size).fit(learned), size))
+            if pca is not None and size <= pca.latent_dim_:
+                theirs.append(measure(pca.first(size), size))
     return Sweep(name, tuple(ours), tuple(theirs), *recommend(ours, theirs, name=name))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import knn_accuracy_within
@@ -14,6 +14,7 @@ from latentmap.analysis.transformers import Brief, FloatArray, IntArray, drawn_r
 
 MOST_SAMPLES = 5000
 PERPLEXITY = 30.0
+_THETA = 0.8  # 0.5 takes half as long again, and keeps neighbours no better
 FEWEST_SAMPLES = 8  # with fewer neighbours no perplexity is worth the name
 
 
@@ -88,7 +89,7 @@ def embed_tsne(
     seed : int, default=0
         The same seed gives the same embedding on one machine.
     n_jobs : int, optional
-        Threads; by default one for fewer than 1,000 codes, else the processors of the machine.
+        Threads; by default one for fewer than 1,000 codes, else as many as PyTorch has.
 
     Returns
     -------
@@ -117,7 +118,7 @@ def embed_tsne(
     chosen = labels[rows] if labels is not None else None
     perplexity = min(perplexity, (len(codes) - 1) / 3)
     # Threads that wait for each other cost more than they save on few samples.
-    n_jobs = n_jobs or (os.cpu_count() if len(codes) >= 1000 else 1) or 1
+    n_jobs = n_jobs or (torch.get_num_threads() if len(codes) >= 1000 else 1)
     # Exact neighbours and Barnes-Hut are the faster choice up to 5,000 samples, and 350 iterations score as 750 do.
     # A ready index, for openTSNE would import pynndescent where it is installed, which compiles itself: 20 seconds.
     index = nearest_neighbors.Sklearn(codes, k=min(len(codes) - 1, int(3 * perplexity)), n_jobs=n_jobs)
@@ -127,6 +128,7 @@ def embed_tsne(
         early_exaggeration_iter=100,
         n_iter=250,
         negative_gradient_method="bh",
+        theta=_THETA,
         n_jobs=n_jobs,
         random_state=seed,
     ).fit(affinities=neighbours, initialization=start)

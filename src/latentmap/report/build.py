@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -33,6 +34,8 @@ from latentmap.report.output import PICTURE_SUFFIXES
 from latentmap.report.page import render
 from latentmap.training import OBJECTIVES, Callback, CodeFilm
 from latentmap.training.runtime import side_by_side, stop_if_told
+
+T = TypeVar("T")
 
 PAGE, METRICS, EXPLORER = "report.html", "metrics.json", "explorer.html"
 
@@ -197,12 +200,18 @@ def build_report(
                 for spec in specs:
                     measuring.add(spec, models[spec.name])
         experiment = Experiment(dataset, measuring.of(specs), seed, is_given=models is not None)
-        pictures = make_figures(experiment, results, folder / "figures", watch, image_format, dpi)
+
+        def explore_models() -> bool:
+            return write_explorer(experiment, folder / EXPLORER, films, results.get("tsne"), command)
+
+        figures = folder / "figures"
+        pictures, explored = make_figures(
+            experiment, results, figures, watch, image_format, dpi, beside=explore_models
+        )
         with watch.stage("page"):
             for model in experiment.models:
                 if isinstance(model.model, Autoencoder):
                     model.model.save(folder / "models" / model.name)
-            explored = write_explorer(experiment, folder / EXPLORER, films, results.get("tsne"), command)
             link = EXPLORER if explored else None
             page = render(experiment, results, pictures, explorer=link, command=command, seconds=watch.rounded())
             (folder / PAGE).write_text(page, encoding="utf-8")
@@ -230,6 +239,7 @@ class Measuring:
         self.dataset, self.watch = dataset, watch
         self._models: dict[str, Measured] = {}
         self._baselines: dict[int, Measured] = {}
+        self._pca: PcaBaseline  # the largest so far
         with watch.part("ranks"):
             self._ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
 
@@ -243,8 +253,13 @@ class Measuring:
         if size not in self._baselines:  # two at a time may both find it missing, and fit the same
             stop_if_told()
             spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
+            largest = max(self._baselines, default=0)
             with self.watch.part(f"fit_{spec.name}"):
-                pca = PcaBaseline(size).fit(self.dataset.train.X)
+                if largest < size:
+                    self._pca = PcaBaseline(size).fit(self.dataset.train.X)
+                pca = self._pca.first(size)
+            if largest > size:  # it came with that one
+                self.watch.seconds[f"fit_{spec.name}"] = self._baselines[largest].fit_seconds
             self._baselines[size] = self._measured(spec, pca)
 
     def of(self, specs: Sequence[ModelSpec]) -> tuple[Measured, ...]:
@@ -286,8 +301,9 @@ def fit_models(
             results[figure.name] = figure.compute(unfitted)
 
     unfitted = Experiment(dataset, (), seed)
-    # Maps first: they take the longest, and the rest goes on beside them.
-    longest_first = sorted(specs, key=lambda spec: spec.params.get("objective") != "neighbors")
+    # What takes longest first: maps, then the models of most numbers, of whose PCA a smaller one is the beginning.
+    longest_first = sorted(specs, key=lambda spec: -spec.params.get("latent_dim", math.inf))
+    longest_first.sort(key=lambda spec: spec.params.get("objective") != "neighbors")
     tasks = [partial(fit, spec) for spec in longest_first]
     tasks += [partial(compute, figure) for figure in FIGURES if figure.is_of_data and figure.renderer(unfitted)]
     one_by_one = not callable(callbacks) and callbacks
@@ -322,18 +338,29 @@ def write_explorer(
 
 
 def make_figures(
-    experiment: Experiment, results: dict[str, Any], folder: Path, watch: Stopwatch, image_format: str, dpi: int
-) -> dict[str, tuple[bytes, Caption]]:
-    """Compute figures into the results that are there, draw and write each; returns PNG pictures and their words."""
+    experiment: Experiment,
+    results: dict[str, Any],
+    folder: Path,
+    watch: Stopwatch,
+    image_format: str,
+    dpi: int,
+    *,
+    beside: Callable[[], T],
+) -> tuple[dict[str, tuple[bytes, Caption]], T]:
+    """Compute figures into the results that are there, draw and write each: PNG pictures and their words.
+
+    Matplotlib draws in one thread: `beside` is called meanwhile, once what is slow is computed; what it gives is too.
+    """
     folder.mkdir()
     shown = {figure: renderer for figure in FIGURES if (renderer := figure.renderer(experiment))}
     pictures: dict[str, tuple[bytes, Caption]] = {}
 
-    def compute_slow() -> None:
+    def compute_slow() -> T:
         for figure in shown:
             if figure.is_slow:
                 with watch.part(figure.name):
                     results[figure.name] = figure.compute(experiment)
+        return beside()
 
     def draw(*, slow: bool) -> None:
         for figure, renderer in shown.items():
@@ -353,9 +380,9 @@ def make_figures(
                 pictures[figure.name] = (content, renderer.caption(result, experiment))
 
     with watch.stage("figures"):
-        side_by_side([compute_slow, partial(draw, slow=False)])
+        done, _ = side_by_side([compute_slow, partial(draw, slow=False)])
         draw(slow=True)
-    return {figure.name: pictures[figure.name] for figure in shown if figure.name in pictures}
+    return {figure.name: pictures[figure.name] for figure in shown if figure.name in pictures}, done
 
 
 def png(figure: Figure, *, few_colours: bool) -> bytes:

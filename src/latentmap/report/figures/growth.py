@@ -56,25 +56,19 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
     rows = some_of_each_class(dataset.known_labels(dataset.test), len(dataset.test), n)[:n]
     X = dataset.test.X[rows]
     networks = [Autoencoder(latent_dim=size, epochs=_EPOCHS, random_state=seed).fit(train) for size in sizes]
-    pca = PcaBaseline(max(sizes)).fit(train)
-    first = [np.arange(max(sizes)) < size for size in sizes]  # a smaller PCA is the first components of a larger
+    largest = PcaBaseline(max(sizes)).fit(train)
+    baselines = [largest.first(size) for size in sizes]
 
-    def error(model: Any, Z: NDArray[np.float32]) -> float:
-        return float(reconstruction_errors(model, test, Z, unit=dataset.unit).mean(dtype="float64"))
+    def error(model: Any) -> float:
+        return float(reconstruction_errors(model, test, encode(model, test), unit=dataset.unit).mean(dtype="float64"))
 
-    Z, Z_test = encode(pca, X), encode(pca, test)
+    models: dict[str, Sequence[Any]] = {"dense": networks, "PCA": baselines}
     return Growth(
         sizes,
         X,
         named(rows, dataset.test, dataset.class_names),
-        {
-            "dense": np.stack([decode(network, encode(network, X)) for network in networks]),
-            "PCA": np.stack([decode(pca, Z * some) for some in first]),
-        },
-        {
-            "dense": tuple(error(network, encode(network, test)) for network in networks),
-            "PCA": tuple(error(pca, Z_test * some) for some in first),
-        },
+        {name: np.stack([decode(model, encode(model, X)) for model in some]) for name, some in models.items()},
+        {name: tuple(map(error, some)) for name, some in models.items()},
         dataset.unit,
         len(train),
         _EPOCHS,
