@@ -105,6 +105,27 @@ def test_partial_fit_in_pieces_learns(digits):
     assert -scores[-1] < 1.3 * -whole.score(digits.test.images)
 
 
+@pytest.mark.parametrize("sizes", [[100] * 5, [1, 3] * 5], ids=["pieces", "single samples"])
+def test_pieces_of_what_it_was_fitted_to_leave_a_model_as_good(digits, sizes):
+    train, test = digits.train.images.reshape(-1, 1024) / 255, digits.test.images.reshape(-1, 1024) / 255
+    ae = quick("residual", latent_dim=8, epochs=20).fit(train[:700])
+    before, start = ae.score(test), 700
+    for size in sizes:
+        ae.partial_fit(train[start : start + size])
+        start += size
+        assert ae.score(test) > 1.05 * before
+
+
+def test_pieces_of_another_kind_are_learned_and_what_was_known_is_kept(digits):
+    dark, test = digits.train.images, digits.test.images
+    ae = quick("dense", latent_dim=16, epochs=20).fit(dark)
+    known, unknown = ae.score(test), ae.score(255 - test)
+    for piece in np.array_split(255 - dark, 6):
+        ae.partial_fit(piece)
+    assert ae.score(test) > 2 * known
+    assert ae.score(255 - test) > unknown / 2
+
+
 def test_the_first_piece_decides_the_scale_and_the_shape(vectors):
     ae = quick().partial_fit(vectors[:100])
     before = ae.preprocessing_
@@ -250,8 +271,8 @@ def test_vectors_are_never_augmented(vectors):
 def test_a_batch_of_one_is_refused_where_batch_norm_needs_more(vectors):
     with pytest.raises(ValueError, match=r"batch_size must be at least 2 for model='residual', whose batch norm"):
         quick("residual", batch_size=1).fit(vectors[:30])
-    with pytest.raises(ValueError, match=r"batches of one of 1 samples\. Use larger batches or pieces"):
-        quick("residual").fit(vectors).partial_fit(vectors[:1])
+    with pytest.raises(ValueError, match=r"batches of one of 4 samples\. Use larger batches or pieces"):
+        quick("residual", batch_size=1).partial_fit(vectors[:4])
 
 
 # ---- interruption and resumption -----------------------------------------------------------------------------------
@@ -964,6 +985,8 @@ def test_a_pickle_holds_the_weights_and_no_training_data(model, digits):
 def test_a_pickle_after_partial_fit_goes_on_as_the_original(small):
     ae = quick().partial_fit(small.train.images)
     again = pickle.loads(pickle.dumps(ae))  # noqa: S301
+    ae._fitted._recall_some()
+    ae._fitted._some = None  # as in the pickle, which holds no samples: draws stand for them
     for each in (ae, again):
         each.partial_fit(small.train.images)
     np.testing.assert_array_equal(again.transform(small.test.images), ae.transform(small.test.images))

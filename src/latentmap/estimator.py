@@ -304,8 +304,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn from one more piece of the data, in one pass over it.
 
-        The first piece decides the preprocessing, so it should be like the rest. The learning rate is constant, a
-        third of `fit`'s highest, and no part is kept for validation.
+        The first piece decides the preprocessing, so it should be like the rest. Beside each piece as many of the
+        samples before are learned from again, 512 at least, so that these are not forgotten: of pieces 5,000 are held
+        in memory (64 MB at most), for those that `fit` saw, or a loaded model, stand samples that the model draws. A
+        piece that is read from a mapped file, of more than 256 MiB, is learned from alone.
+
+        The learning rate is constant: a third of `fit`'s highest, after `fit` a tenth, and less for the smaller steps
+        of small pieces. Raise `learning_rate` where what comes is of another kind than what was learned. No part is
+        kept for validation.
 
         Parameters
         ----------

@@ -33,6 +33,7 @@ from latentmap.models.refine import refine
 CHUNK = 512  # samples encoded or decoded at once
 FEW = 16  # of fewer samples at once PyTorch may round otherwise
 _STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
+_FEWEST_FORMER = 512  # samples beside a piece
 _KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
 
 
@@ -81,6 +82,11 @@ class FittedModel:
     def n_samples(self) -> int:
         """Samples it has learned from, those of all pieces."""
         return self._training.get("samples", MOST_CODES if self.n_iter else 0)  # type: ignore[no-any-return]
+
+    @property
+    def is_annealed(self) -> bool:
+        """Whether it has come to the end of a schedule, rather than from pieces alone."""
+        return self._training.get("annealed", False)  # type: ignore[no-any-return]
 
     @property
     def settings(self) -> dict[str, Any] | None:
@@ -215,11 +221,20 @@ class FittedModel:
             self._some = None
             self._codes = None if self.prior_is_normal else self._encode_some(samples)
 
-    def recall_some(self) -> None:
+    def with_former(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """A piece to learn from, and beside it as many of the samples before, so that these are not forgotten."""
+        self._recall_some()
+        if self._some is None or streamed(samples) is not None:
+            return samples
+        former, n = self._some[0], max(len(samples), _FEWEST_FORMER)
+        chosen = np.random.default_rng((self.seed, self.n_iter, 2)).permutation(len(former))[:n]
+        former = np.rint(former[chosen]) if samples.dtype.kind in "iu" else former[chosen]
+        return np.concatenate([samples, former.astype(samples.dtype)])
+
+    def _recall_some(self) -> None:
         """Before another piece: samples that stand for those of which only the distribution of codes is known."""
-        if self._some is not None or self.prior_is_normal or (self.mixture is None and self._codes is None):
+        if self._some is not None or not (self.prior_is_normal or self.mixture or self._codes is not None):
             return
-        self._find_mixture()
         numbers = np.random.default_rng((self.seed, self.n_iter, 1)).random(min(self.n_samples, 10**7))
         numbers = np.sort(numbers)[: _most_kept(4 * self.preprocessing.n_values)]
         self._some = (self.decode(self.code_mixture().sample(len(numbers), self.seed)), numbers)

@@ -44,6 +44,9 @@ from latentmap.training.streamed import StreamedBatches
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 16  # samples
 _FEW_VECTORS = 5000  # samples
+_OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
+"""Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.
+What `fit` has brought to the end of its schedule would else be shaken up again."""
 _SHORTEST = 1e-3  # over the longest: numbers that draw nothing
 
 Parameters = Mapping[str, Any]
@@ -182,13 +185,15 @@ def learn(
     device, start = choose_device(parameters["device"]), time.perf_counter()
     recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
     kinds = {"is_images": is_images, "loss_is_error": objective.loss_is_error}
-    plan = resolve(parameters, recipe, model.name, len(samples), device, **kinds)
+    learned = model.with_former(samples) if piecewise else samples
+    plan = resolve(parameters, recipe, model.name, len(learned), device, **kinds)
     if piecewise:
-        plan = replace(plan, epochs=1, learning_rate=plan.learning_rate / 3, decay=False, patience=None)
-        model.recall_some()
+        share = _AFTER_FIT if model.is_annealed else _OF_PIECES
+        rate = share * min(1.0, plan.batch_size / recipe.batch_size) ** 0.5 * plan.learning_rate
+        plan = replace(plan, epochs=1, learning_rate=rate, decay=False, patience=None)
     described = {name: parameters[name] for name in ("objective", "objective_params")}
     goes_on = all(model.info.get(name) == value for name, value in described.items())
-    data = model.for_training(samples)
+    data = model.for_training(learned)
     kind: Callable[..., BatchesBase] = StreamedBatches if isinstance(data, FileRegion) else Batches
     batches = kind(
         data,
@@ -220,6 +225,7 @@ def learn(
     training = {
         **result.facts(n_before=model.n_iter),
         "samples": len(samples) + (model.n_samples if piecewise else 0),
+        "annealed": model.is_annealed or not piecewise,
         "seconds": round(time.perf_counter() - start, 3),
         "device": str(device),
     }
