@@ -65,7 +65,7 @@ def test_an_interrupted_report_goes_on(latentmap: Run, tmp_path, monkeypatch):
     assert "page.unfinished holds an interrupted run. Add --resume" in refusal.err
     assert latentmap(*words, "--resume", "--force").status == 2
     assert latentmap(*words, "--resume").status == 0
-    assert fitted == ["residual", "dense", "dense", "conv", "linear"]
+    assert fitted == ["residual", "conv", "conv", "dense", "linear"]
     assert list(json.loads((tmp_path / "page" / "metrics.json").read_text())["models"])[:4] == [
         "dense", "conv", "map", "linear",
     ]  # fmt: skip
