@@ -1,4 +1,4 @@
-"""Arrays as sources, wherever they come from: their shapes, types and units, and the numbers of their classes.
+"""Arrays as sources, wherever they come from: their shapes, types and units.
 
 Images come to uint8, 0 to 255, or where they have more than 8 bits to float32, 0 to 1; vectors to float32 in their own
 units, or to float64 where that would round away what tells them apart.
@@ -6,21 +6,17 @@ units, or to float64 where that would round away what tells them apart.
 
 from __future__ import annotations
 
-import datetime
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.cache import file_region
-from latentmap.data.dataset import NO_LABEL, choose_rows
-from latentmap.data.folder import natural_order
+from latentmap.data.dataset import choose_rows
 from latentmap.data.images import bring_images
+from latentmap.data.labels import number_classes
 from latentmap.data.preprocessing import CHANNELS, find_levels
 from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError, count
@@ -28,8 +24,6 @@ from latentmap.errors import DatasetError, count
 _CHUNK_BYTES = 16 * 2**20
 LARGEST = 1e150  # numbers whose squares can still be added up
 _LOOKED_AT = 8192  # vectors, for how far their numbers are from zero
-_OF_A_KIND = 5  # samples that a class has at least, on the average
-MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
 _MOST_SHIFTED = 1e-4  # of a range, by rounding to float32
 
 
@@ -289,173 +283,3 @@ def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: type[np.gen
 def _with_channels(X: NDArray[Any]) -> NDArray[Any]:
     """Images with their channel axis, vectors as they are."""
     return X[..., None] if X.ndim == 3 else X
-
-
-def number_classes(
-    parts: Sequence[NDArray[Any] | None],
-    counts: list[int],
-    name: str,
-    class_names: tuple[str, ...] | None = None,
-    *,
-    notes: list[str],
-    is_test: NDArray[np.bool_] | None = None,
-    measure: bool | None = None,
-    of_table: bool = False,  # whole numbers of a table may be measurements too, as an age is; others are classes
-) -> tuple[NDArray[Any] | None, tuple[str, ...] | None]:
-    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
-
-    Where they are measurements and no classes, which `measure` says or they themselves, they come back in float64, and
-    there are no names.
-    """
-    labels = _all_labels(parts[: len(counts)], counts, name)
-    if labels is None:
-        return None, None
-    labels = of_dates(labels)
-    if is_test is None:
-        is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
-    splits = {"training": ~is_test, "test": is_test}
-    hidden = _hidden(labels, list(splits.values()), class_names is not None, notes)
-    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
-    if hidden.all():
-        notes.append("every label is hidden (-1 or missing): the samples have none.")
-        return None, None
-    if measure or (values.dtype.kind == "O" and all(isinstance(value, Decimal) for value in values)):
-        with suppress(ValueError):  # texts where there were numbers
-            values = values.astype(np.float64)
-    absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
-    notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
-    kinds = len(np.unique(values)) if values.dtype.kind in "iuf" else 0
-    if class_names is None and kinds and (are_measured(values, whole=of_table) if measure is None else measure):
-        measured = np.full(len(labels), np.nan)
-        measured[~hidden] = values
-        if measure is None:
-            notes.append(
-                f"the labels are {kinds:,} different numbers: measurements, which colour pictures on a scale. Were "
-                "they classes, they would have to be written with a letter, as in c7."
-            )
-        return measured, None
-    many = kinds > max(MANY_NUMBERS, len(values) // _OF_A_KIND)
-    if class_names is None and values.dtype.kind in "iu" and many:
-        notes.append(
-            f"the labels are {kinds:,} different whole numbers, each of which is taken for a class. Write them with a "
-            "point, as in 7.0, if they are measurements."
-        )
-    numbers = np.full(len(labels), -1, np.int64)
-    numbers[~hidden], names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
-    for split in absent:
-        hidden &= ~splits[split]
-    if hidden.any():
-        notes.append(
-            f"{hidden.sum():,} of {len(labels):,} samples have no label (-1 or missing): their class is {NO_LABEL!r}."
-        )
-        numbers[hidden] = len(names)
-        names = (*names, NO_LABEL)
-    return numbers, names
-
-
-def of_dates(labels: NDArray[Any]) -> NDArray[Any]:
-    """Texts, where labels are dates of few kinds; years with what is gone of them, a measurement, where of many."""
-    if labels.dtype.kind == "O":
-        given = ~missing_cells(labels)
-        if not given.any() or not all(isinstance(one, datetime.date) for one in labels[given]):
-            return labels
-        dates = np.full(len(labels), "NaT", "datetime64[us]")
-        plain = (one.replace(tzinfo=None) if isinstance(one, datetime.datetime) else one for one in labels[given])
-        dates[given] = [np.datetime64(one, "us") for one in plain]
-        labels = dates
-    if labels.dtype.kind != "M":
-        return labels
-    days, missing = labels.astype("datetime64[D]"), np.isnat(labels)
-    n_kinds = len(np.unique(labels[~missing]))
-    if n_kinds <= MANY_NUMBERS:
-        return np.where(missing, "", (days if len(np.unique(days[~missing])) == n_kinds else labels).astype(str))
-    years = days.astype("datetime64[Y]")
-    begun, ended = (year.astype("datetime64[D]") for year in (years, years + 1))
-    return np.where(missing, np.nan, 1970 + years.astype(np.int64) + (labels - begun) / (ended - begun))
-
-
-def are_measured(values: NDArray[Any], *, whole: bool = False) -> bool:
-    """Whether labels are numbers of many kinds, and no classes: counted from 0 or 1, beside gaps several of each."""
-    if values.dtype.kind not in ("fiu" if whole else "f") or not np.isfinite(values).all():
-        return False
-    kinds = np.unique(values)
-    counted = not len(kinds) or (kinds[0] in (0, 1) and bool((np.diff(kinds) == 1).all()))
-    return len(kinds) > MANY_NUMBERS and not (
-        counted and (values.dtype.kind != "f" or len(values) >= _OF_A_KIND * len(kinds))
-    )
-
-
-def _hidden(
-    labels: NDArray[Any], splits: list[NDArray[np.bool_]], has_names: bool, notes: list[str]
-) -> NDArray[np.bool_]:
-    """Which labels say that there is none: missing ones, and -1 where it is no class."""
-    hidden = missing_cells(labels)
-    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
-    if values.dtype.kind not in "if" or not (values == -1).any():
-        return hidden
-    minus, others = np.asarray(labels == -1), values[values != -1]
-    # -1 beside 1, or beside 0 and 1, is how classes are coded too; beside 0, 1, 2, ... it is not.
-    counted = bool(len(others) and others.min() >= 0 and others.max() >= 2)
-    for rows in splits:
-        if has_names or counted or minus[rows & ~hidden].all():
-            hidden |= rows & minus
-    if (minus & ~hidden).any() and len(others) and others.min() == 0:
-        notes.append("-1 is taken for a class, as 0 and 1 are. Leave those labels empty (NaN) if it means none.")
-    return hidden
-
-
-def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: str) -> NDArray[Any] | None:
-    """The labels of all splits, one for each sample; None where no split has any."""
-    if all(labels is None for labels in parts):
-        return None
-    found = []
-    for labels, n_wanted in zip(parts, counts, strict=True):
-        flat = None if labels is None else np.asarray(labels).reshape(-1)
-        if flat is None or len(flat) != n_wanted:
-            n = "no" if flat is None else f"{len(flat):,}"
-            raise DatasetError(
-                f"{name}: samples and labels must be of the same length, got {n_wanted:,} samples and {n} labels."
-            )
-        found.append(flat)
-    return np.concatenate(found)
-
-
-def missing_cells(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which of some labels, or cells of a table, are no values at all."""
-    if values.dtype.kind == "O":
-        empty = [value is None or str(value) in ("", "nan", "<NA>", "NaT") for value in values]
-        return np.array(empty, bool)
-    if values.dtype.kind == "f":
-        return np.asarray(np.isnan(values))
-    return np.asarray(values == "") if values.dtype.kind == "U" else np.zeros(len(values), bool)
-
-
-def _order(name: str) -> tuple[bool, float, Any]:
-    """A key that sorts the names of classes: numbers by what they are, before texts, in which 2 comes before 10."""
-    if re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", name):
-        return False, float(name), natural_order(name)
-    return True, 0.0, natural_order(name)
-
-
-def _numbered(
-    values: NDArray[Any], rows: NDArray[np.int64], name: str, class_names: tuple[str, ...] | None
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels as numbers of classes, and the names of these: those given, else the values in order."""
-    if class_names is not None and values.dtype.kind in "biuf":
-        wrong = ~np.isin(values, np.arange(len(class_names)))
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            raise DatasetError(
-                f"{name}: labels must be whole numbers from 0 to {len(class_names) - 1}, since there are "
-                f"{len(class_names):,} names of classes, got {values[first]} in row {rows[first]:,}. Mend it."
-            )
-        return values.astype(np.int64), class_names
-    if values.dtype.kind == "f":
-        check_finite(values[:, None], f"{name}: the labels", rows)
-    found, numbers = np.unique(values.astype(str) if values.dtype.kind == "O" else values, return_inverse=True)
-    if found.dtype.kind == "U":  # 2 before 10, as folders are
-        order = sorted(range(len(found)), key=lambda i: _order(str(found[i])))
-        found, numbers = found[order], np.argsort(order)[numbers]
-    if values.dtype.kind == "f" and (found == found.round()).all():
-        found = found.astype(np.int64)
-    return numbers.astype(np.int64), tuple(str(value) for value in found)

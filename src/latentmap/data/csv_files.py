@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import MANY_NUMBERS
 from latentmap.data.cache import file_state
+from latentmap.data.labels import MANY_NUMBERS
 from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
 from latentmap.errors import DatasetError, count

@@ -20,10 +20,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from latentmap.data.arrays import LARGEST, missing_cells, number_classes, read_arrays
+from latentmap.data.arrays import LARGEST, read_arrays
 from latentmap.data.cache import file_region, file_state
 from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
+from latentmap.data.labels import missing_cells, number_classes
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
 from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table

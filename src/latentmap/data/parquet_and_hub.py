@@ -17,9 +17,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import number_classes, read_arrays
+from latentmap.data.arrays import read_arrays
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
+from latentmap.data.labels import number_classes
 from latentmap.data.source import Read, ReadOptions, explained, words_of
 from latentmap.data.storage import Storage, StoredFile
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from latentmap.data.arrays import are_measured, check_finite, missing_cells, number_classes, of_dates
+from latentmap.data.arrays import check_finite
 from latentmap.data.dataset import Dataset, Split
+from latentmap.data.labels import are_measured, missing_cells, number_classes, of_dates
 from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit, ranks_of
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
