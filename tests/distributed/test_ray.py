@@ -5,6 +5,7 @@ import os
 import random
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -58,6 +59,14 @@ def one_of(kind):
 def kill_a(kind):
     """Kill one of these processes."""
     one_of(kind).kill()
+
+
+def write(folder, X, n_files):
+    """Write samples as Parquet files."""
+    folder.mkdir(exist_ok=True)
+    for i, rows in enumerate(np.array_split(np.arange(len(X)), n_files)):
+        column = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(X[rows]))
+        pq.write_table(pa.table({"x": column}), folder / f"{i}.parquet", row_group_size=33)
 
 
 class Kills(Callback):
@@ -124,12 +133,11 @@ def test_a_fault_of_the_data_ends_it_and_is_one_line(tmp_path):
 
 
 @pytest.mark.usefixtures("nodes")
+@pytest.mark.skipif(not SLOW, reason="a third of a minute: set LATENTMAP_SLOW=1")
 def test_codes_are_those_of_one_process_though_a_worker_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr("latentmap.distributed.encoding._PART_ROWS", 64)
     X = load_dataset("digits", size=None).train.X
-    for i, rows in enumerate(np.array_split(np.arange(len(X)), 5)):
-        column = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(X[rows]))
-        pq.write_table(pa.table({"x": column}), tmp_path / f"{i}.parquet", row_group_size=33)
+    write(tmp_path, X, 5)
     dataset = load_dataset(tmp_path, test_fraction=0)
     ae = Autoencoder("dense", 3, epochs=1, random_state=0).fit(dataset.train.X)
     shares = []
@@ -159,9 +167,15 @@ def test_commands_share_the_work(latentmap):
         return found
 
     shared = ("--workers", "2")
+    write(Path("in"), load_dataset("digits").train.X[:300], 3)
     done("fit", "digits", "-o", "model", "--epochs", "1", "--model", "linear", "--seed", "0")
     alone = json.loads(done("evaluate", "model", "digits", "--json").out)
     assert json.loads(done("evaluate", "model", "digits", "--json", *shared).out) == alone
+    for name, words in (("alone", ()), ("parts", shared)):
+        done("encode", "model", "in", "-o", name, *words)
+    parts, whole = (pq.read_table(name) for name in ("parts", "alone"))
+    assert parts.equals(whole)
+    assert len(parts) == 300
     if SLOW:
         sizes = ("sweep", "digits", "--model", "linear", "--epochs", "1", "--latent-dims", "1,2", "--json")
         alone = json.loads(done(*sizes).out)

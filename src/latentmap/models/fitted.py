@@ -237,7 +237,9 @@ class FittedModel:
             return
         numbers = np.random.default_rng((self.seed, self.n_iter, 1)).random(min(self.n_samples, 10**7))
         numbers = np.sort(numbers)[: _most_kept(4 * self.preprocessing.n_values)]
-        self._some = (self.decode(self.code_mixture().sample(len(numbers), self.seed)), numbers)
+        Z = self._codes if self._codes is not None else self.code_mixture().sample(len(numbers), self.seed)
+        chosen = np.random.default_rng((self.seed, self.n_iter, 3)).permutation(len(Z))[: len(numbers)]
+        self._some = (self.decode(Z[chosen]), numbers[: len(Z)])
 
     def code_mixture(self) -> CodeMixture:
         """How codes are distributed; `ValueError` where that is not known."""
