@@ -472,3 +472,14 @@ def test_codes_of_very_different_ranges_are_not_drawn_as_a_line(frame):
     wide = frame.assign(a=1e5 * frame["a"])
     assert plot.compare(PCA(2).fit(wide), wide).axes[0].get_aspect() == "auto"
     assert plot.map(PCA(2).fit(frame), frame).axes[0].get_aspect() == 1.0
+
+
+def test_a_figure_written_twice_is_the_same_whatever_the_users_layout(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    figure = plot.map(PCA(2).fit(X), X[:200], y[:200])
+    engine, first = figure.get_layout_engine(), tmp_path / "first.png"
+    figure.savefig(first, dpi=60)
+    with mpl.rc_context({"figure.constrained_layout.use": True}):
+        figure.savefig(tmp_path / "second.png", dpi=60)
+    assert figure.get_layout_engine() is engine
+    assert (tmp_path / "second.png").read_bytes() == first.read_bytes()

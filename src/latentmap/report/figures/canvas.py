@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
@@ -30,6 +31,25 @@ class Picture(Figure):
         """Draw, with the fonts that the texts of this moment need."""
         choose_fonts(self)
         super().draw(renderer)
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """Write the figure: laid out once, where Matplotlib would draw it once more for that."""
+        self.lay_out()
+        engine = self.get_layout_engine()
+        with mpl.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
+            self.set_layout_engine(None)
+        try:
+            super().savefig(*args, **kwargs)
+        finally:
+            self.set_layout_engine(engine)
+
+    def lay_out(self) -> None:
+        """Decide where axes are, as drawing would."""
+        choose_fonts(self)
+        if (engine := self.get_layout_engine()) is not None:
+            engine.execute(self)
+        for ax in self.axes:
+            ax.apply_aspect()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """Return what a notebook shows: the pixels, and how large to show them."""
@@ -55,6 +75,16 @@ def axes_or_new(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
     if home is None:
         raise ValueError("ax must belong to a figure, got axes that were removed from theirs.")
     return home, ax
+
+
+def lay_out(ax: Axes) -> None:
+    """Decide where axes are, and so what would touch in them."""
+    figure = ax.get_figure(root=True)
+    if isinstance(figure, Picture):
+        figure.lay_out()
+    elif figure is not None:
+        choose_fonts(ax)
+        figure.draw_without_rendering()
 
 
 def title(ax: Axes, text: str, detail: str = "") -> None:

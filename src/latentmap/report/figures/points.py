@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians
 from latentmap.data.dataset import NO_LABEL
-from latentmap.report.figures.canvas import Picture, new_figure, title
+from latentmap.report.figures.canvas import Picture, lay_out, new_figure, title
 from latentmap.report.figures.letters import choose_fonts, plain, short_names
 from latentmap.report.figures.style import (
     FAINT,
@@ -334,8 +334,7 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
     if not many:
         for row in shown:
             mark(int(row))
-    choose_fonts(ax)
-    figure.draw_without_rendering()  # the layout decides where the axes are, and so which names would touch
+    lay_out(ax)
     point = figure.dpi / 72
     places = ax.transData.transform(medians.Z[:, :2]) / point
     around = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
