@@ -126,6 +126,23 @@ def test_missing_numbers_are_treated_alike_by_every_command(latentmap, table, mi
         assert list(codes.columns) == ["class", "z1", "z2"]
 
 
+def test_a_model_fitted_without_gaps_takes_data_with_them_where_that_is_asked(latentmap, table):
+    assert latentmap("fit", table, "-o", "m", "--columns", "a,b,c", "--model", "linear", *QUICK).status == 0
+    frame = pd.read_csv(table)
+    frame.loc[[3, 7], "b"] = np.nan
+    frame.to_csv("gaps.csv", index=False)
+    assert refused(latentmap("encode", "m", "gaps.csv", "-o", "z.csv"), 1, "Leave such rows out with --missing drop")
+    assert latentmap("encode", "m", "gaps.csv", "-o", "z.csv", "--missing", "drop").status == 0
+    assert len(pd.read_csv("z.csv")) == 58
+    assert latentmap("encode", "m", "gaps.csv", "-o", "z.npy", "--missing", "mean").status == 0
+    ae = Autoencoder.load("m")
+    filled = frame[["a", "b", "c"]].to_numpy(np.float32)
+    filled[[3, 7], 1] = ae.preprocessing_.offset[1]
+    np.testing.assert_allclose(np.load("z.npy"), ae.transform(pd.DataFrame(filled, columns=list("abc"))), atol=1e-5)
+    assert latentmap("evaluate", "m", "gaps.csv", "--missing", "mean").status == 0
+    assert latentmap("report", "gaps.csv", "--model", "m", "-o", "r", "--missing", "drop").status == 0
+
+
 def test_a_test_split_without_labels_is_encoded_beside_one_with_them(latentmap):
     X = RNG.normal(size=(30, 4))
     np.savez("d.npz", x_train=X[:20], y_train=np.arange(20) % 2, x_test=X[20:], y_test=np.full(10, -1))

@@ -17,6 +17,7 @@ from latentmap.cli.options import (
     Force,
     Limit,
     Memory,
+    Missing,
     Model,
     Refine,
     SkipBad,
@@ -69,6 +70,7 @@ def encode(
         bool,
         typer.Option("--spreadsheet", help="In CSV put ' before names that a spreadsheet would take for formulas."),
     ] = False,
+    missing: Missing = None,
     limit: Limit = None,
     memory: Memory = None,
     skip_bad: SkipBad = False,
@@ -97,6 +99,7 @@ def encode(
         given = {
             "--split": split != "all",
             "--spreadsheet": spreadsheet,
+            "--missing": missing is not None,
             "--limit": limit is not None,
             "--errors": errors,
             "--memory": memory is not None,
@@ -117,8 +120,9 @@ def encode(
     check_output(file, force=force, read=[source])
     fraction = {"test_fraction": 0.0} if split == "all" else {}
     autoencoder, dataset = load_both(
-        model, source, refine=refine, limit=limit, memory=memory, skip_bad=skip_bad, data_dir=data_dir, **fraction
-    )
+        model, source, refine=refine, missing=missing, limit=limit, memory=memory, skip_bad=skip_bad,
+        data_dir=data_dir, **fraction,
+    )  # fmt: skip
     wanted = ("train", "test") if split == "all" else (split,)
     n = sum(len(getattr(dataset, name)) for name in wanted)
     pieces = _pieces(autoencoder, dataset, wanted, errors=errors)
@@ -260,6 +264,7 @@ def evaluate(
         Literal["torch", "onnx"], typer.Option("--runtime", help="What runs the model; onnx exports it first.")
     ] = "torch",
     refine: Refine = None,
+    missing: Missing = None,
     limit: Limit = None,
     memory: Memory = None,
     data_dir: DataDir = None,
@@ -279,7 +284,9 @@ def evaluate(
     from latentmap.analysis.neighbours import small_classes
     from latentmap.errors import count
 
-    autoencoder, dataset = load_both(model, source, refine=refine, limit=limit, memory=memory, data_dir=data_dir)
+    autoencoder, dataset = load_both(
+        model, source, refine=refine, missing=missing, limit=limit, memory=memory, data_dir=data_dir
+    )
     if runtime != "torch" and autoencoder.refine:
         raise ValueError(f"--refine must be 0 with --runtime {runtime}, which runs the network alone.")
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)

@@ -72,6 +72,14 @@ Memory = Annotated[
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Pass over unreadable images even where they are more than a tenth.")
 ]
+Missing = Annotated[
+    Literal["drop", "mean"] | None,
+    typer.Option(
+        "--missing",
+        help="Where numbers are missing: leave out the row, or put in the feature's mean over the training samples.",
+        show_default="refuse, or as the model was fitted",
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", help="Use only N samples of each split, evenly spaced: a quick look.", show_default="all"),
@@ -159,14 +167,7 @@ class DataOptions:
             show_default="where it differs from those below",
         ),
     ] = None
-    missing: Annotated[
-        Literal["drop", "mean"] | None,
-        typer.Option(
-            "--missing",
-            help="Where numbers are missing: leave out the row, or put in the feature's mean.",
-            show_default="refuse",
-        ),
-    ] = None
+    missing: Missing = None
     limit: Limit = None
     memory: Memory = None
     skip_bad: SkipBad = False
@@ -311,6 +312,8 @@ def load_model(path: Path) -> tuple[Autoencoder, Reading]:
         names = autoencoder.__dict__.pop("feature_names_in_", None)  # from here on it is given columns of these
         columns = None if names is None else tuple(map(str, names))
         reading, changed = Reading(columns=columns), False
+    if not preprocessing.is_images and reading.means is None:  # where numbers are missing, these may be put in
+        reading = replace(reading, means=tuple(preprocessing.offset.tolist()))
     if preprocessing.is_images and changed:  # from here on the data, and so the model, is as a dataset has it
         reading, autoencoder.preprocessing_ = replace(reading, dtype=held), preprocessing.of_dataset()
     return autoencoder, reading

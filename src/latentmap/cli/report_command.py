@@ -132,7 +132,7 @@ def report(
     answer(folder / "report.html")
 
 
-_HOW_MUCH = ("limit", "memory", "skip_bad", "data_dir")
+_HOW_MUCH = ("missing", "limit", "memory", "skip_bad", "data_dir")
 
 
 def only_how_much(data: DataOptions) -> dict[str, Any]:

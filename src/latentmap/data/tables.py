@@ -211,7 +211,10 @@ def _refuse_gaps(X: NDArray[np.float64], columns: Sequence[str], table: Table, *
         "--columns (in Python missing='drop', missing='mean', columns=)."
     )
     if of_model:
-        way = "Fill it in or leave the row out; a model fitted with --missing does so itself."
+        way = (
+            "Leave such rows out with --missing drop, or put the mean in with --missing mean (in Python missing='drop', "
+            "missing='mean'); a model fitted so does it by itself."
+        )
     more = f" ({int(gaps.sum()):,} are missing in all)" if gaps.sum() > 1 else ""
     raise DatasetError(
         f"{table.where}, {table.row(row)}, column {columns[place]!r}: nothing in place of a number{more}. {way}"
