@@ -212,8 +212,8 @@ def _refuse_gaps(X: NDArray[np.float64], columns: Sequence[str], table: Table, *
     )
     if of_model:
         way = (
-            "Leave such rows out with --missing drop, or put the mean in with --missing mean (in Python missing='drop', "
-            "missing='mean'); a model fitted so does it by itself."
+            "Leave such rows out with --missing drop, or put the mean in with --missing mean (in Python "
+            "missing='drop', missing='mean'); a model fitted so does it by itself."
         )
     more = f" ({int(gaps.sum()):,} are missing in all)" if gaps.sum() > 1 else ""
     raise DatasetError(
