@@ -118,6 +118,14 @@ def test_pieces_of_what_it_was_fitted_to_leave_a_model_as_good(sizes):
         assert ae.score(test) > 1.05 * before
 
 
+def test_single_images_leave_a_loaded_linear_model_as_good(digits):
+    ae = pickle.loads(pickle.dumps(quick("linear", latent_dim=8, epochs=20).fit(digits.train.images[:700])))  # noqa: S301
+    before = ae.score(digits.test.images)
+    for i in range(8):  # beside what the model draws, which is darker than black here and there
+        ae.partial_fit(digits.train.images[700 + i : 701 + i])
+    assert ae.score(digits.test.images) > 1.05 * before
+
+
 def test_pieces_of_another_kind_are_learned_and_what_was_known_is_kept(digits):
     dark, test = digits.train.images, digits.test.images
     ae = quick("dense", latent_dim=16, epochs=20).fit(dark)

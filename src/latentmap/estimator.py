@@ -305,7 +305,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn from one more piece of the data, in one pass over it.
 
         The first piece decides the preprocessing, so it should be like the rest. Beside each piece as many of the
-        samples before are learned from again, 512 at least, so that these are not forgotten: of pieces 5,000 are held
+        samples before are learned from again, 512 at least, so that less is forgotten: of pieces 5,000 are held
         in memory (64 MB at most), for those that `fit` saw, or a loaded model, stand samples that the model draws. A
         piece that is read from a mapped file, of more than 256 MiB, is learned from alone.
 

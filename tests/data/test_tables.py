@@ -523,3 +523,37 @@ def test_dates_are_years_and_few_of_them_texts():
     assert len(few.class_names) == 3
     sizes = pd.Categorical(["low", "mid", "high"] * 20, ["low", "mid", "high"], ordered=True)
     assert load_dataset(X, labels=sizes).class_names == ("low", "mid", "high")
+
+
+def test_dates_and_na_as_labels_of_csv_are_what_they_are_in_a_frame(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=list("abc"))
+    frame["date"] = pd.date_range("2024-01-01", periods=60).strftime("%Y-%m-%d")
+    frame["kind"] = ["T", "B", "NA"] * 20
+    frame["patient_id"] = rng.permutation(60) + 1000
+    path = tmp_path / "t.csv"
+    frame.to_csv(path, index=False)
+    dated = load_dataset(path, label="date", test_fraction=0)
+    assert dated.class_names is None
+    assert dated.train.values[31] == pytest.approx(2024 + 31 / 366)
+    assert "60 different dates" in dated.notes[-1]
+    kinds = load_dataset(path, label="kind")
+    assert kinds.class_names == load_dataset(pd.read_csv(path), label="kind").class_names == ("B", "T", "(no label)")
+    assert kinds.reading.columns == ("a", "b", "c")
+    assert "numbering the rows: 'patient_id'" in " ".join(kinds.notes)
+
+
+def test_tables_as_r_writes_them_name_their_rows_first(tmp_path):
+    (tmp_path / "t.tsv").write_text("a\tb\n" + "".join(f"row{i}\t{i}.5\t{-i}.25\n" for i in range(20)))
+    dataset = load_dataset(tmp_path / "t.tsv", test_fraction=0)
+    assert dataset.reading.columns == ("a", "b")
+    assert dataset.train.X[3].tolist() == [3.5, -3.25]
+
+
+def test_labels_of_pandas_in_another_order_are_refused():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 4)), index=[f"cell {i}" for i in range(30)])
+    age = pd.Series(np.arange(30) % 25 + 40, index=frame.index, name="age")
+    assert load_dataset(frame.to_numpy(), labels=age).train.values is not None  # a column, as in the frame
+    with pytest.raises(ValueError, match=r"rows of the samples in another order.*labels\.loc\[samples\.index\]"):
+        load_dataset(frame, labels=age[::-1])
+    assert len(load_dataset(frame, labels=age.reset_index(drop=True)).train) == 24

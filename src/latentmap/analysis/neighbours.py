@@ -72,13 +72,19 @@ def knn_hits(
     """Return of each test code with a label whether `knn_accuracy` counts it as right."""
     if labels_train is None or labels_test is None:
         return None
-    Z_train, labels_train = Z_train[labels_train >= 0], labels_train[labels_train >= 0]
-    Z_test, labels_test = Z_test[labels_test >= 0], labels_test[labels_test >= 0]
+    trained, tested = (_with_class(np.asarray(labels)) for labels in (labels_train, labels_test))
+    Z_train, labels_train = Z_train[trained], np.asarray(labels_train)[trained]
+    Z_test, labels_test = Z_test[tested], np.asarray(labels_test)[tested]
     if not len(labels_train) or not len(labels_test):
         return None
     # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
     classifier = KNeighborsClassifier(min(n_neighbors, len(Z_train))).fit(Z_train, labels_train)
     return np.asarray(classifier.predict(Z_test) == labels_test)
+
+
+def _with_class(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which samples have a class: numbers from 0, or names."""
+    return np.asarray(labels >= 0) if labels.dtype.kind in "iuf" else np.ones(len(labels), bool)
 
 
 def knn_accuracy_within(Z: NDArray[Any], labels: IntArray | None, *, seed: int = 0) -> float | None:

@@ -10,6 +10,8 @@ import re
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -193,10 +195,13 @@ class _Cells:
         n_sampled = max(2, min(_SAMPLE, _SAMPLE_CELLS // len(first[1])))
         sampled = list(islice(numbered, n_sampled))
         cells = [cell.strip() for cell in first[1]]
+        of_rows = bool(sampled) and all(len(row) == len(cells) + 1 for _, row in sampled)
+        if of_rows:  # as R writes tables: the names of the rows stand first, and have none themselves
+            cells = ["", *cells]
         known = self._options.reading.columns if self._options.reading else None
         if self._options.header is not None:
             header, plain = self._options.header, True
-        elif known is not None and set(known) <= set(cells):
+        elif of_rows or (known is not None and set(known) <= set(cells)):
             header, plain = True, True
         else:
             header, plain = has_header(cells, [row for _, row in sampled])
@@ -302,7 +307,11 @@ def _as_classes(cells: list[str]) -> NDArray[Any]:
         as_class = float if any("." in text for text in texts) else int
     elif numbers and len(set(map(float, texts))) == len(texts) > MANY_NUMBERS:
         as_class = float
-    missing = {"", "nan"} if as_class is str else _MISSING
+    elif texts and all(map(_DATE.fullmatch, texts)):
+        with suppress(ValueError):  # of another order than year, month and day: names
+            dates = {text: datetime.fromisoformat(text) for text in texts}
+            as_class = dates.__getitem__
+    missing = _MISSING - {"none", "?"} if as_class is str else _MISSING  # which may be names
     classes = {cell: None if text.lower() in missing else as_class(text) for cell, text in found.items()}
     return np.array([classes[cell] for cell in cells], object)
 

@@ -39,7 +39,8 @@ def number_classes(
     labels = _all_labels(parts[: len(counts)], counts, name)
     if labels is None:
         return None, None
-    labels = of_dates(labels)
+    what = "numbers" if (dated := of_dates(labels)) is labels else "dates (years)"
+    labels = dated
     if is_test is None:
         is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
     splits = {"training": ~is_test, "test": is_test}
@@ -59,7 +60,7 @@ def number_classes(
         measured[~hidden] = values
         if measure is None:
             notes.append(
-                f"the labels are {kinds:,} different numbers: measurements, which colour pictures on a scale. Were "
+                f"the labels are {kinds:,} different {what}: measurements, which colour pictures on a scale. Were "
                 "they classes, they would have to be written with a letter, as in c7."
             )
         return measured, None

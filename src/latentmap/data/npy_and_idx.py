@@ -73,6 +73,11 @@ def _choose(names: list[str], path: Path) -> list[tuple[str, str | None]]:
         return [(X, find("y_train")), (X_test, find("y_test"))]
     if len(names) == 1:
         return [(names[0], None)]
+    if {"indptr", "indices", "shape"} <= set(names):
+        raise DatasetError(
+            f"{path} holds a sparse matrix of scipy, which networks can't take. Save scipy.sparse.load_npz(path)"
+            ".toarray() with numpy.save."
+        )
     X = find(*_X_NAMES)
     if X is None:
         raise DatasetError(

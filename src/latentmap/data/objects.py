@@ -38,6 +38,7 @@ _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Read:
     """Return the samples of an array, a tensor or a data frame."""
     y = None if labels is None else np.asarray(labels)
+    check_rows(source, labels)
     if is_frame(source):
         return _read_frame(source, y, options)
     ranks, names = ranks_of(labels)
@@ -51,7 +52,21 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
         raise DatasetError(f"the data must be an array of numbers, got {type(source).__name__}: {error}.") from error
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
-    return read_arrays("the data", [(X, y)], options, class_names=names, content=content)
+    of_table = hasattr(labels, "name")  # a series
+    return read_arrays("the data", [(X, y)], options, class_names=names, of_table=of_table, content=content)
+
+
+def check_rows(X: Any, y: Any) -> None:
+    """Refuse labels of pandas whose index names the same rows in another order."""
+    ours: Any = getattr(X, "index", None)
+    theirs: Any = getattr(y, "index", None)
+    if not (hasattr(ours, "equals") and hasattr(theirs, "equals")) or ours.equals(theirs):
+        return
+    if ours.is_unique and len(ours) == len(theirs) and ours.isin(theirs).all():
+        raise ValueError(
+            "the labels have the rows of the samples in another order. Bring them to it: labels.loc[samples.index]; "
+            "or pass labels.to_numpy() if their places count."
+        )
 
 
 def tensor_to_array(X: Any) -> NDArray[Any]:

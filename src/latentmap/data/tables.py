@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -186,7 +187,8 @@ def _counts_rows(name: str, x: NDArray[np.float64]) -> bool:
         return False
     if x[0] == np.round(x[0]) and x[1] == x[0] + 1 and x[-1] == x[0] + n - 1:
         return bool((np.diff(x) == 1).all())
-    return name.strip().lower() in _ID_LIKE and bool((x == np.round(x)).all()) and len(np.unique(x)) == n
+    is_id = name.strip().lower() in _ID_LIKE or re.search(r"(^|[a-z\d][_ .-]|[a-z](?=I))(id|ID|Id)$", name.strip())
+    return bool(is_id) and bool((x == np.round(x)).all()) and len(np.unique(x)) == n
 
 
 def _refuse_too_large(X: NDArray[np.float64], columns: Sequence[str], table: Table) -> None:

@@ -228,7 +228,10 @@ class FittedModel:
             return samples
         former, n = self._some[0], max(len(samples), _FEWEST_FORMER)
         chosen = np.random.default_rng((self.seed, self.n_iter, 2)).permutation(len(former))[:n]
-        former = np.rint(former[chosen]) if samples.dtype.kind in "iu" else former[chosen]
+        former = former[chosen]
+        if samples.dtype.kind in "iu" and former.dtype.kind == "f":  # a linear decoder goes beyond black and white
+            known = np.iinfo(samples.dtype)
+            former = np.rint(former).clip(known.min, known.max)
         return np.concatenate([samples, former.astype(samples.dtype)])
 
     def _recall_some(self) -> None:

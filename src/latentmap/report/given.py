@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from latentmap.data.arrays import check_finite
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.labels import are_measured, missing_cells, number_classes, of_dates
-from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit, ranks_of
+from latentmap.data.objects import as_array, check_rows, frame_numbers, is_frame, names_of_fit, ranks_of
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
@@ -87,6 +87,7 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
             raise ValueError("y must be left out where X is a Dataset: it has its own labels.")
         columns = None if X.reading is None or X.is_images else X.reading.columns
         return {title: Seen(model, X.sample_shape, columns) for title, model in named.items()}, X
+    check_rows(X, y)
     named, samples, columns = _of_last_step(named, X)
     frame = type(samples) if hasattr(samples, "dtypes") else None
     if is_frame(samples):
@@ -159,14 +160,16 @@ def take_values(y: Any) -> dict[str, Any]:
     if values.ndim != 1 or str(getattr(y, "dtype", "")) == "category":
         return {}
     values = of_dates(values)
+    of_table = hasattr(y, "name")  # a series: whole numbers may be measurements, as in the column that it is
+    kinds = "fiu" if of_table else "f"
     if values.dtype.kind == "O":  # beside what is missing
         given = ~missing_cells(values)
         found = np.asarray(values[given].tolist())
         values = np.full(len(values), np.nan)
-        if found.dtype.kind != "f":
+        if found.dtype.kind not in kinds:
             return {}
         values[given] = found
-    if values.dtype.kind != "f" or not are_measured(values[np.isfinite(values)]):
+    if values.dtype.kind not in kinds or not are_measured(values[np.isfinite(values)], whole=of_table):
         return {}
     return {"values": values.astype(np.float64), "values_name": str(getattr(y, "name", None) or "y")}
 
