@@ -29,6 +29,7 @@ from latentmap.cli.options import (
     load_both,
     load_model,
     output_option,
+    tell_split,
     with_refine,
 )
 
@@ -287,6 +288,7 @@ def evaluate(
     autoencoder, dataset = load_both(
         model, source, refine=refine, missing=missing, limit=limit, memory=memory, data_dir=data_dir
     )
+    tell_split(dataset)
     if runtime != "torch" and autoencoder.refine:
         raise ValueError(f"--refine must be 0 with --runtime {runtime}, which runs the network alone.")
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)

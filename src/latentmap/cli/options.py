@@ -291,6 +291,15 @@ def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dic
     return models, dataset
 
 
+def tell_split(dataset: Dataset) -> None:
+    """Say that a part of the samples is taken, where these have no split of their own."""
+    if dataset.split.startswith("random"):
+        n = len(dataset.train) + len(dataset.test)
+        note(
+            f"{len(dataset.test):,} of {n:,} samples are taken, the test split drawn as in training. encode takes all."
+        )
+
+
 def load_model(path: Path) -> tuple[Autoencoder, Reading]:
     """A model that takes samples as a dataset has them, and how that is to be read."""
     from latentmap.data.source import Reading

@@ -21,6 +21,7 @@ from latentmap.cli.options import (
     load_both,
     load_models,
     output_option,
+    tell_split,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def draw(
     check_picture(output)
     check_output(output, force=force, read=sources)
     models, dataset = load_models(paths, source, limit=limit, data_dir=data_dir)
+    tell_split(dataset)
     Bar("drawing")
     from latentmap import plot
     from latentmap.analysis import PcaBaseline
@@ -276,6 +278,7 @@ def explore(
     from latentmap.report.explorer import explore as make
 
     models, dataset = load_models(paths, source, data_dir=data_dir)
+    tell_split(dataset)
     Bar("packing")
     command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
     make(models, dataset, limit=limit, facts={"command": command}).save(output, overwrite=force)
