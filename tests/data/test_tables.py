@@ -543,6 +543,16 @@ def test_dates_and_na_as_labels_of_csv_are_what_they_are_in_a_frame(tmp_path):
     assert "numbering the rows: 'patient_id'" in " ".join(kinds.notes)
 
 
+@pytest.mark.parametrize(
+    ("name", "numbers_rows"),
+    [("patient_id", True), ("PATIENT ID", True), ("cellId", True), ("humid", False), ("acid", False), ("ids", False)],
+)
+def test_whole_numbers_that_only_name_the_rows_are_passed_over(name, numbers_rows):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=30), "b": rng.normal(size=30), name: rng.permutation(30) + 500})
+    assert load_dataset(frame).reading.columns == (("a", "b") if numbers_rows else ("a", "b", name))
+
+
 def test_tables_as_r_writes_them_name_their_rows_first(tmp_path):
     (tmp_path / "t.tsv").write_text("a\tb\n" + "".join(f"row{i}\t{i}.5\t{-i}.25\n" for i in range(20)))
     dataset = load_dataset(tmp_path / "t.tsv", test_fraction=0)

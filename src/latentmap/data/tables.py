@@ -187,7 +187,8 @@ def _counts_rows(name: str, x: NDArray[np.float64]) -> bool:
         return False
     if x[0] == np.round(x[0]) and x[1] == x[0] + 1 and x[-1] == x[0] + n - 1:
         return bool((np.diff(x) == 1).all())
-    is_id = name.strip().lower() in _ID_LIKE or re.search(r"(^|[a-z\d][_ .-]|[a-z](?=I))(id|ID|Id)$", name.strip())
+    name = name.strip()  # patient_id, Patient ID, patientId; no humid or acid
+    is_id = name.lower() in _ID_LIKE or re.search(r"[_ .-]id$", name.lower()) or re.search(r"[a-z]I[dD]$", name)
     return bool(is_id) and bool((x == np.round(x)).all()) and len(np.unique(x)) == n
 
 
