@@ -118,6 +118,15 @@ def test_pieces_of_what_it_was_fitted_to_leave_a_model_as_good(sizes):
         assert ae.score(test) > 1.05 * before
 
 
+def test_masks_are_learned_from_pieces_as_they_are():
+    masks = load_digits().images > 7
+    ae = quick("dense", latent_dim=16, epochs=10).fit(masks[:1000])
+    before = ae.score(masks[1500:])
+    for k in range(1000, 1160, 20):
+        ae.partial_fit(masks[k : k + 20])
+    assert ae.score(masks[1500:]) > 1.05 * before
+
+
 def test_single_images_leave_a_loaded_linear_model_as_good(digits):
     ae = pickle.loads(pickle.dumps(quick("linear", latent_dim=8, epochs=20).fit(digits.train.images[:700])))  # noqa: S301
     before = ae.score(digits.test.images)
@@ -995,7 +1004,7 @@ def test_a_pickle_holds_the_weights_and_no_training_data(model, digits):
 def test_a_pickle_after_partial_fit_goes_on_as_the_original(small):
     ae = quick().partial_fit(small.train.images)
     again = pickle.loads(pickle.dumps(ae))  # noqa: S301
-    ae._fitted._recall_some()
+    ae._fitted._find_mixture()
     ae._fitted._some = None  # as in the pickle, which holds no samples: draws stand for them
     for each in (ae, again):
         each.partial_fit(small.train.images)

@@ -305,9 +305,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn from one more piece of the data, in one pass over it.
 
         The first piece decides the preprocessing, so it should be like the rest. Beside each piece as many of the
-        samples before are learned from again, 512 at least, so that less is forgotten: of pieces 5,000 are held
-        in memory (64 MB at most), for those that `fit` saw, or a loaded model, stand samples that the model draws. A
-        piece that is read from a mapped file, of more than 256 MiB, is learned from alone.
+        samples before are learned from again, 512 at least where so many are kept, so that less is forgotten: of
+        pieces 5,000 are held in memory (64 MB at most); for those that `fit` saw, and in a loaded model, stand samples
+        that the model draws. A piece that is read from a mapped file, of more than 256 MiB, is learned from alone.
 
         The learning rate is constant: a third of `fit`'s highest, after `fit` a tenth, and less for the smaller steps
         of small pieces. Raise `learning_rate` where what comes is of another kind than what was learned. No part is
@@ -475,7 +475,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         The codes are drawn from the prior, a standard normal distribution, with ``objective="variational"``, and
         otherwise from a mixture of 10 normal distributions fitted to the codes of 5,000 training samples (after
-        `partial_fit`, of samples from all pieces that it was given since it was made, loaded or copied).
+        `partial_fit`, of samples from all pieces; what the model draws stands for those before a copy or loading).
 
         Parameters
         ----------

@@ -131,7 +131,9 @@ def test_a_model_fitted_without_gaps_takes_data_with_them_where_that_is_asked(la
     frame = pd.read_csv(table)
     frame.loc[[3, 7], "b"] = np.nan
     frame.to_csv("gaps.csv", index=False)
-    assert refused(latentmap("encode", "m", "gaps.csv", "-o", "z.csv"), 1, "Leave such rows out with --missing drop")
+    assert refused(
+        latentmap("encode", "m", "gaps.csv", "-o", "z.csv"), 1, "evaluate and report do so with --missing drop"
+    )
     assert latentmap("encode", "m", "gaps.csv", "-o", "z.csv", "--missing", "drop").status == 0
     assert len(pd.read_csv("z.csv")) == 58
     assert latentmap("encode", "m", "gaps.csv", "-o", "z.npy", "--missing", "mean").status == 0

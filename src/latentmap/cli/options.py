@@ -295,9 +295,7 @@ def tell_split(dataset: Dataset) -> None:
     """Say that a part of the samples is taken, where these have no split of their own."""
     if dataset.split.startswith("random"):
         n = len(dataset.train) + len(dataset.test)
-        note(
-            f"{len(dataset.test):,} of {n:,} samples are taken, the test split drawn as in training. encode takes all."
-        )
+        note(f"{len(dataset.test):,} of {n:,} samples are taken, the random part that fit keeps for testing.")
 
 
 def load_model(path: Path) -> tuple[Autoencoder, Reading]:

@@ -87,7 +87,8 @@ def draw(
     check_picture(output)
     check_output(output, force=force, read=sources)
     models, dataset = load_models(paths, source, limit=limit, data_dir=data_dir)
-    tell_split(dataset)
+    if kind not in ("history", "layers", "growth"):  # which show no test samples, or not only
+        tell_split(dataset)
     Bar("drawing")
     from latentmap import plot
     from latentmap.analysis import PcaBaseline

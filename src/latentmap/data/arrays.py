@@ -89,7 +89,6 @@ def read_arrays(
     columns: tuple[str, ...] | None = None,  # the names of the features of vectors
     class_names: tuple[str, ...] | None = None,  # where the classes are given as numbers
     is_test: NDArray[np.bool_] | None = None,  # of one side
-    of_table: bool = False,  # the labels are a column
     content: str = "",  # changes when the arrays do; without it they are held in memory, where they are already
     notes: Sequence[str] = (),
 ) -> Read:
@@ -115,7 +114,7 @@ def read_arrays(
         notes=told,
         is_test=is_test,
         measure=options.measured,
-        of_table=of_table or label is not None,
+        of_table=label is not None,
     )
     pixels = (0.0, 255.0)
     if arrays[0].ndim == 2:

@@ -195,13 +195,10 @@ class _Cells:
         n_sampled = max(2, min(_SAMPLE, _SAMPLE_CELLS // len(first[1])))
         sampled = list(islice(numbered, n_sampled))
         cells = [cell.strip() for cell in first[1]]
-        of_rows = bool(sampled) and all(len(row) == len(cells) + 1 for _, row in sampled)
-        if of_rows:  # as R writes tables: the names of the rows stand first, and have none themselves
-            cells = ["", *cells]
         known = self._options.reading.columns if self._options.reading else None
         if self._options.header is not None:
             header, plain = self._options.header, True
-        elif of_rows or (known is not None and set(known) <= set(cells)):
+        elif known is not None and set(known) <= set(cells):
             header, plain = True, True
         else:
             header, plain = has_header(cells, [row for _, row in sampled])
@@ -224,9 +221,11 @@ class _Cells:
         values = array("d")
         for line, row in lines:
             if len(row) != n_columns:
-                raise DatasetError(
-                    f"{self._path}, line {line:,}: {len(row):,} values in place of {n_columns:,}. Mend the line."
-                )
+                way = "Mend the line."
+                if not self._lines and len(row) == n_columns + 1:
+                    way += " Where R wrote the table, write it with col.names=NA: the names of its rows lack a name."
+                found = f"{len(row):,} values in place of {n_columns:,}"
+                raise DatasetError(f"{self._path}, line {line:,}: {found}. {way}")
             self._lines.append(line)
             if label is not None:
                 self._classes.append(self._seen.setdefault(row[label], row[label]))

@@ -52,8 +52,7 @@ def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> 
         raise DatasetError(f"the data must be an array of numbers, got {type(source).__name__}: {error}.") from error
     region = file_region(X)
     content = f"{file_state(Path(region.path))} {region}" if region is not None else ""
-    of_table = hasattr(labels, "name")  # a series
-    return read_arrays("the data", [(X, y)], options, class_names=names, of_table=of_table, content=content)
+    return read_arrays("the data", [(X, y)], options, class_names=names, content=content)
 
 
 def check_rows(X: Any, y: Any) -> None:
@@ -61,6 +60,8 @@ def check_rows(X: Any, y: Any) -> None:
     ours: Any = getattr(X, "index", None)
     theirs: Any = getattr(y, "index", None)
     if not (hasattr(ours, "equals") and hasattr(theirs, "equals")) or ours.equals(theirs):
+        return
+    if ours.nlevels != theirs.nlevels:
         return
     if ours.is_unique and len(ours) == len(theirs) and ours.isin(theirs).all():
         raise ValueError(

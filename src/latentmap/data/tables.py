@@ -215,8 +215,8 @@ def _refuse_gaps(X: NDArray[np.float64], columns: Sequence[str], table: Table, *
     )
     if of_model:
         way = (
-            "Leave such rows out with --missing drop, or put the mean in with --missing mean (in Python "
-            "missing='drop', missing='mean'); a model fitted so does it by itself."
+            "Fill it in or leave the row out: encode, evaluate and report do so with --missing drop or mean (in "
+            "Python missing='drop', missing='mean'), and a model fitted so does it by itself."
         )
     more = f" ({int(gaps.sum()):,} are missing in all)" if gaps.sum() > 1 else ""
     raise DatasetError(

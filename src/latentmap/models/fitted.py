@@ -86,7 +86,8 @@ class FittedModel:
     @property
     def is_annealed(self) -> bool:
         """Whether it has come to the end of a schedule, rather than from pieces alone."""
-        return self._training.get("annealed", False)  # type: ignore[no-any-return]
+        before_it_was_kept = self._training.get("n_validation", 0) > 0
+        return self._training.get("annealed", before_it_was_kept)  # type: ignore[no-any-return]
 
     @property
     def settings(self) -> dict[str, Any] | None:
@@ -228,11 +229,7 @@ class FittedModel:
             return samples
         former, n = self._some[0], max(len(samples), _FEWEST_FORMER)
         chosen = np.random.default_rng((self.seed, self.n_iter, 2)).permutation(len(former))[:n]
-        former = former[chosen]
-        if samples.dtype.kind in "iu" and former.dtype.kind == "f":  # a linear decoder goes beyond black and white
-            known = np.iinfo(samples.dtype)
-            former = np.rint(former).clip(known.min, known.max)
-        return np.concatenate([samples, former.astype(samples.dtype)])
+        return np.concatenate([samples, former[chosen]])
 
     def _recall_some(self) -> None:
         """Before another piece: samples that stand for those of which only the distribution of codes is known."""
@@ -242,7 +239,10 @@ class FittedModel:
         numbers = np.sort(numbers)[: _most_kept(4 * self.preprocessing.n_values)]
         Z = self._codes if self._codes is not None else self.code_mixture().sample(len(numbers), self.seed)
         chosen = np.random.default_rng((self.seed, self.n_iter, 3)).permutation(len(Z))[: len(numbers)]
-        self._some = (self.decode(Z[chosen]), numbers[: len(Z)])
+        drawn = self.decode(Z[chosen])
+        if self.preprocessing.dtype == "uint8":  # a linear decoder goes beyond black and white
+            drawn = np.rint(drawn).clip(0, 255).astype(np.uint8)
+        self._some = (drawn, numbers[: len(Z)])
 
     def code_mixture(self) -> CodeMixture:
         """How codes are distributed; `ValueError` where that is not known."""

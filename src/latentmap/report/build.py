@@ -239,7 +239,7 @@ class Measuring:
         self.dataset, self.watch = dataset, watch
         self._models: dict[str, Measured] = {}
         self._baselines: dict[int, Measured] = {}
-        self._pca: PcaBaseline  # the largest so far
+        self._pca: PcaBaseline | None = None  # the largest so far
         with watch.part("ranks"):
             self._ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
 
@@ -253,14 +253,13 @@ class Measuring:
         if size not in self._baselines:  # two at a time may both find it missing, and fit the same
             stop_if_told()
             spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
-            largest = max(self._baselines, default=0)
+            whole = self._pca  # another thread may find another meanwhile
             with self.watch.part(f"fit_{spec.name}"):
-                if largest < size:
-                    self._pca = PcaBaseline(size).fit(self.dataset.train.X)
-                pca = self._pca.first(size)
-            if largest > size:  # it came with that one
-                self.watch.seconds[f"fit_{spec.name}"] = self._baselines[largest].fit_seconds
-            self._baselines[size] = self._measured(spec, pca)
+                if whole is None or whole.latent_dim_ < size:
+                    self._pca = whole = PcaBaseline(size).fit(self.dataset.train.X)
+            if whole.latent_dim_ > size:  # it came with that one
+                self.watch.seconds[f"fit_{spec.name}"] = self.watch.seconds[f"fit_pca-{whole.latent_dim_}"]
+            self._baselines[size] = self._measured(spec, whole.first(size))
 
     def of(self, specs: Sequence[ModelSpec]) -> tuple[Measured, ...]:
         """The models in this order, then PCA by size."""

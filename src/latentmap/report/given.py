@@ -160,16 +160,14 @@ def take_values(y: Any) -> dict[str, Any]:
     if values.ndim != 1 or str(getattr(y, "dtype", "")) == "category":
         return {}
     values = of_dates(values)
-    of_table = hasattr(y, "name")  # a series: whole numbers may be measurements, as in the column that it is
-    kinds = "fiu" if of_table else "f"
     if values.dtype.kind == "O":  # beside what is missing
         given = ~missing_cells(values)
         found = np.asarray(values[given].tolist())
         values = np.full(len(values), np.nan)
-        if found.dtype.kind not in kinds:
+        if found.dtype.kind != "f":
             return {}
         values[given] = found
-    if values.dtype.kind not in kinds or not are_measured(values[np.isfinite(values)], whole=of_table):
+    if values.dtype.kind != "f" or not are_measured(values[np.isfinite(values)]):
         return {}
     return {"values": values.astype(np.float64), "values_name": str(getattr(y, "name", None) or "y")}
 
