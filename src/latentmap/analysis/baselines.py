@@ -87,7 +87,7 @@ class PcaBaseline:
         return self._described()
 
     def first(self, latent_dim: int) -> PcaBaseline:
-        """Return PCA of fewer numbers, which is the first components of this one: nothing is fitted again."""
+        """Return PCA of fewer numbers, the first components of this one; `ValueError` if it has not as many."""
         if not 1 <= latent_dim <= self.latent_dim_:
             raise ValueError(f"latent_dim must be between 1 and {self.latent_dim_}, got {latent_dim}.")
         fewer, fewer.pca_ = copy(self), copy(self.pca_)

@@ -14,7 +14,7 @@ from latentmap.analysis.transformers import Brief, FloatArray, IntArray, drawn_r
 
 MOST_SAMPLES = 5000
 PERPLEXITY = 30.0
-_THETA = 0.8  # 0.5 takes half as long again, and keeps neighbours no better
+_THETA = 0.8  # 0.5 takes half as long again, and keeps neighbours no better: MNIST, digits, breast_cancer, blobs
 FEWEST_SAMPLES = 8  # with fewer neighbours no perplexity is worth the name
 
 

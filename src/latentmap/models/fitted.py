@@ -34,7 +34,7 @@ CHUNK = 512  # samples encoded or decoded at once
 FEW = 16  # of fewer samples at once PyTorch may round otherwise
 _STREAMED_FROM = 2**28  # bytes: mapped files of images from this size on are read piece by piece, never as a whole
 _FEWEST_FORMER = 512  # samples beside a piece
-_KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps to find the distribution of codes
+_KEPT_BYTES = 2**26  # of samples that `partial_fit` keeps, to learn from again and to find how codes are distributed
 
 
 @dataclass(eq=False)
