@@ -190,11 +190,11 @@ class _WholeBatch(nn.modules.batchnorm._BatchNorm):
         variance = (second / n - mean.square()).clamp_min(0)
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
-            self.running_mean.add_(self.momentum * mean.to(x.dtype))
-            self.running_var.lerp_((variance * n / (n - 1)).to(x.dtype), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt().to(x.dtype)
-        offset = self.bias - mean.to(x.dtype) * scale
-        normalized: Tensor = y * scale.view(across) + offset.view(across)
+            self.running_mean.add_(self.momentum * mean)
+            self.running_var.lerp_((variance * n / (n - 1)).to(self.running_var.dtype), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt().to(y.dtype)
+        offset = self.bias - mean.to(y.dtype) * scale
+        normalized: Tensor = (y * scale.view(across) + offset.view(across)).to(x.dtype)
         return normalized
 
 

@@ -120,7 +120,7 @@ def side_by_side(tasks: Sequence[Callable[[], Any]], *, at_a_time: int = 2) -> l
         try:
             for worker in workers:
                 worker.start()
-            found = [done.get() for _ in tasks]
+            found = [_next(done) for _ in tasks]
             for worker in workers:
                 worker.join()
         except KeyboardInterrupt:  # a second one
@@ -131,6 +131,13 @@ def side_by_side(tasks: Sequence[Callable[[], Any]], *, at_a_time: int = 2) -> l
         raise error
     results = {i: result for i, result, _ in found}
     return [results[i] for i in range(len(tasks))]
+
+
+def _next(queue: SimpleQueue[Any]) -> Any:
+    """Its next item; between looks, signals that came to other threads are acted on."""
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=0.2)
 
 
 def stop_if_told() -> None:

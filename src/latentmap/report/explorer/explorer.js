@@ -257,6 +257,7 @@ function showStrangest() {
 
 /** What is shown, as the end of the address. */
 function remember() {
+  if (state.isRecalling) return; // what is halfway there is no address
   const { view } = scatter, rounded = [view.x, view.y, view.scale].map((value) => +value.toPrecision(5));
   const { model } = state, parts = new URLSearchParams({ map: model.name, view: rounded.join(",") });
   if (model.k > 2) parts.set("axes", model.byTsne ? "tsne" : model.plane.join(","));
@@ -269,6 +270,7 @@ function remember() {
 function recall() {
   const parts = new URLSearchParams(location.hash.slice(1)), model = models.find(({ name }) => name === parts.get("map"));
   const axes = (parts.get("axes") ?? "").split(","), plane = axes.map(Number);
+  state.isRecalling = true;
   if (model) {
     model.byTsne = axes[0] === "tsne" && Boolean(model.tsne);
     if (plane.length === 2 && plane.every((axis) => axis in model.directions)) model.plane = plane;
@@ -279,6 +281,7 @@ function recall() {
     Object.assign(scatter.view, { x: view[0], y: view[1], scale: view[2] });
     state.whole = false;
   }
+  state.isRecalling = false;
   if (sample >= 0) select(sample, { seek: view.length !== 3 });
   redraw();
 }
