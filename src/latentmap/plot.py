@@ -95,7 +95,7 @@ def map(  # noqa: A001  # what it draws
     """
     (title, seen), dataset = take_one(model, X, y)
     codes = _code_map(title, seen, dataset, y)
-    of_training = isinstance(X, Dataset)
+    of_training = not dataset.is_one
     marks = None
     if (labels := dataset.known_labels(dataset.train)) is not None and (labels >= 0).any():
         Z = encode(seen, dataset.train.X) if of_training else codes.Z
@@ -189,7 +189,7 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     found = []
     for title, seen in named.items():
         codes = _code_map(title, seen, dataset, y)
-        if seen.is_ready or not isinstance(X, Dataset):
+        if seen.is_ready or dataset.is_one:
             accuracy, r2 = knn_accuracy_within(codes.Z, known), knn_r2_within(codes.Z, codes.values)
         else:
             Z = encode(seen, train.X)
@@ -478,7 +478,7 @@ def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32,
     (2, 4, 32, 32, 1)
     """
     _, dataset = take({}, X, y)
-    dataset = dataset if isinstance(X, Dataset) else held_out(dataset)
+    dataset = held_out(dataset) if dataset.is_one else dataset
     result = figures.growth.grow(dataset, sizes, seed=seed)
     features = None if dataset.is_images else Features.of_dataset(dataset)
     return _shown(figures.growth.growth(result, features), result)

@@ -235,6 +235,34 @@ def test_evaluate_measures_the_model_beside_pca(latentmap, model, ae, digits8):
     assert float(table[1].split()[2]) == pytest.approx(results["dense"]["test_mse"], rel=1e-3)
 
 
+def test_new_data_is_measured_and_drawn_to_the_last_row(latentmap, tmp_path, digits8):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(60, 4)) * [1, 2, 3, 4], columns=list("abcd")).assign(kind=["x", "y"] * 30)
+    rows.to_csv(tmp_path / "known.csv", index=False)
+    rows[:41].to_csv(tmp_path / "new.csv", index=False)
+    rows[:1].to_csv(tmp_path / "one.csv", index=False)
+    assert latentmap("fit", "known.csv", "-o", "m", "--label", "kind", "--latent-dim", 2, "--epochs", 1).status == 0
+    part, whole = (latentmap("evaluate", "m", "new.csv", *more) for more in ([], ["--split", "all"]))
+    assert "8 of 41 samples are taken" in part.err
+    assert "--split all" in part.err
+    assert whole.err == "latentmap: PCA is fitted to the samples that it is measured on.\n"
+    accuracy = float(whole.out.splitlines()[1].split()[3])  # by cross-validation: no sample is its own neighbour
+    assert 0.2 < accuracy < 0.8
+    alone = latentmap("evaluate", "m", "one.csv", "--split", "all", "--json")
+    assert json.loads(alone.out)["dense"]["knn_accuracy"] is None
+    X = rows[:1][list("abcd")].to_numpy(np.float32)
+    ae = Autoencoder.load(tmp_path / "m")
+    assert json.loads(alone.out)["dense"]["test_mse"] == pytest.approx(ae.anomaly_score(X)[0], rel=1e-3)
+    drawn = latentmap("draw", "m", "new.csv", "-o", "all.svg", "--split", "all")
+    assert drawn.err == ""
+    svg = (tmp_path / "all.svg").read_text()
+    assert "<!-- 41 samples" in svg
+    assert "training codes" not in svg
+    assert latentmap("draw", "m", "new.csv", "-o", "network.svg", "--kind", "network").err == ""
+    assert latentmap("explore", "m", "new.csv", "-o", "e.html", "--split", "all").status == 0
+    assert '"of": 41' in (tmp_path / "e.html").read_text(encoding="utf-8")
+
+
 def test_evaluate_says_where_classes_are_too_small_for_ten_neighbours(latentmap, model):
     said = "10 of 10 classes have fewer than 10 training images, the smallest 6: most of the 10 nearest neighbours"
     assert said in latentmap("evaluate", model, "digits", "--limit", 60).err

@@ -8,6 +8,7 @@ from PIL import Image
 
 from latentmap import Dataset, load_dataset
 from latentmap.data import Split, images
+from latentmap.data.dataset import NO_LABEL
 from latentmap.errors import DatasetError
 
 
@@ -146,3 +147,21 @@ def test_a_notebook_shows_vectors_without_pictures(vectors):
     shown = load_dataset(vectors)._repr_html_()
     assert "vectors of 6 numbers" in shown
     assert "<img" not in shown
+
+
+def test_a_split_or_both_can_take_the_place_of_either(digits):
+    whole, train = digits.of("all"), digits.of("train")
+    assert digits.of("test") is digits
+    assert (len(whole.test), len(train.test)) == (1797, 1437)
+    assert whole.is_one
+    assert train.is_one
+    assert not digits.is_one
+    np.testing.assert_array_equal(whole.test.X, np.concatenate([digits.train.X, digits.test.X]))
+    np.testing.assert_array_equal(whole.train.labels, np.concatenate([digits.train.labels, digits.test.labels]))
+    X = np.zeros((5, 3), np.float32)
+    named = Dataset("some", Split(X, np.array([0, 1, 0, 1, 1]), names=tuple("abcde")), Split(X[:2], names=("f", "g")))
+    both = named.of("all")
+    assert both.test.names == tuple("abcdefg")
+    assert both.test.labels.tolist() == [0, 1, 0, 1, 1, 2, 2]
+    assert both.class_names == ("0", "1", NO_LABEL)
+    assert Dataset("some", named.train, Split(X[:0])).of("all").test.X is X

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.neighbours import OriginalRanks, knn_explained, knn_hits
+from latentmap.analysis.neighbours import (
+    OriginalRanks,
+    knn_accuracy_within,
+    knn_explained,
+    knn_hits,
+    knn_r2_within,
+)
 from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Brief, FloatArray, Transformer, drawn_rows, encode
 from latentmap.data.dataset import Dataset
@@ -28,7 +34,8 @@ class Evaluation(Brief):
         Mean reconstruction error of the test split, in squared `measuring_unit`: per pixel with pixels in [0, 1] for
         images.
     knn_accuracy : float or None
-        10 nearest neighbours among the training codes, scored on the test split; None without labels.
+        10 nearest neighbours among the training codes, scored on the test split; by cross-validation where both splits
+        are the same samples; None without labels.
     knn_r2 : float or None
         How much of measurements the mean of the 10 nearest training codes' explains; None where classes are known
         instead, or nothing.
@@ -40,7 +47,7 @@ class Evaluation(Brief):
         Reconstruction error of each test sample.
     hits : ndarray of bool or float, or None
         Whether each test sample is classified rightly, or how much of its measurement is explained; their mean is
-        `knn_accuracy`, or `knn_r2`.
+        `knn_accuracy`, or `knn_r2`; None where these are by cross-validation.
     trusted : ndarray of float, or None
         What each of the samples compared adds to `trustworthiness`; their mean it is.
     Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
@@ -109,14 +116,21 @@ def evaluate(transformer: Transformer, dataset: Dataset, *, ranks: OriginalRanks
     errors = reconstruction_errors(transformer, test.X, Z_test, unit=unit)
     some = drawn_rows(len(train), TRAIN_SAMPLES)
     train_errors = reconstruction_errors(transformer, train.X[some], Z_train[some], unit=unit)
-    hits = knn_hits(Z_train, dataset.known_labels(train), Z_test, dataset.known_labels(test))
-    explained = knn_explained(Z_train, train.values, Z_test, test.values)
+    hits = explained = None
+    if dataset.is_one:  # no code is to vote for itself
+        accuracy = knn_accuracy_within(Z_test, dataset.known_labels(test))
+        r2 = knn_r2_within(Z_test, test.values)
+    else:
+        hits = knn_hits(Z_train, dataset.known_labels(train), Z_test, dataset.known_labels(test))
+        explained = knn_explained(Z_train, train.values, Z_test, test.values)
+        accuracy = None if hits is None else float(hits.mean())
+        r2 = None if explained is None else float(explained.mean())
     trusted = (ranks or OriginalRanks(test.X, unit=unit)).trusted(Z_test)
     return Evaluation(
         latent_dim=Z_test.shape[1],
         test_mse=float(errors.mean(dtype="float64")),
-        knn_accuracy=None if hits is None else float(hits.mean()),
-        knn_r2=None if explained is None else float(explained.mean()),
+        knn_accuracy=accuracy,
+        knn_r2=r2,
         trustworthiness=None if trusted is None else float(trusted.mean()),
         train_mse=float(train_errors.mean(dtype="float64")),
         errors=errors,

@@ -20,6 +20,7 @@ from latentmap.cli.options import (
     Missing,
     Model,
     Refine,
+    Shown,
     SkipBad,
     Source,
     Workers,
@@ -30,7 +31,6 @@ from latentmap.cli.options import (
     load_model,
     output_option,
     tell_split,
-    with_refine,
 )
 
 if TYPE_CHECKING:
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
     from latentmap.data.codes import Piece
     from latentmap.estimator import Autoencoder
 
-Part = Annotated[
-    Literal["all", "train", "test"],
-    typer.Option("--split", help="Which samples: those learned from, those kept for testing, or both in turn."),
-]
 _FILE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".csv", ".parquet", ".npz", ".zip"}
 _PIECE = 8192  # samples encoded between two writes
 
@@ -58,7 +54,7 @@ def encode(
             "codes are written as Parquet files, and a run that was interrupted goes on where it stopped."
         ),
     ],
-    split: Part = "all",
+    split: Shown = "all",
     refine: Refine = None,
     errors: Annotated[
         bool,
@@ -153,8 +149,7 @@ def _encode_parts(
         raise ValueError(
             f"{source} is no folder, pattern or address of images or Parquet files. Write its codes to a file."
         )
-    autoencoder, reading = load_model(model)
-    autoencoder = with_refine(autoencoder, refine)
+    autoencoder, reading = load_model(model, refine)
     options = ReadOptions(reading=reading, test_fraction=0)
     bar = Bar("encoding", 0.0)
 
@@ -264,6 +259,7 @@ def evaluate(
     runtime: Annotated[
         Literal["torch", "onnx"], typer.Option("--runtime", help="What runs the model; onnx exports it first.")
     ] = "torch",
+    split: Shown = "test",
     refine: Refine = None,
     missing: Missing = None,
     limit: Limit = None,
@@ -272,7 +268,7 @@ def evaluate(
     workers: Workers = None,
     address: Address = None,
 ) -> None:
-    """Measure a model on the test split, beside PCA with as many numbers.
+    """Measure a model on the test split, or of new data on every sample, beside PCA with as many numbers.
 
     Example: **latentmap evaluate models/mnist mnist**
     """
@@ -286,7 +282,7 @@ def evaluate(
     from latentmap.errors import count
 
     autoencoder, dataset = load_both(
-        model, source, refine=refine, missing=missing, limit=limit, memory=memory, data_dir=data_dir
+        model, source, split=split, refine=refine, missing=missing, limit=limit, memory=memory, data_dir=data_dir
     )
     tell_split(dataset)
     if runtime != "torch" and autoencoder.refine:
@@ -299,10 +295,12 @@ def evaluate(
 
         Bar(f"starting {count(workers, 'worker')}")
         rows[autoencoder.model_] = Spread(context.with_resource(cluster(workers, address)), autoencoder, workers)
-    Bar("measuring on the test split")
+    Bar("measuring")
     if autoencoder.latent_dim_ <= most:
         pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
         rows[f"pca-{autoencoder.latent_dim_}"] = pca
+        if dataset.is_one:
+            note("PCA is fitted to the samples that it is measured on.")
     else:
         note(f"PCA has {count(most, 'number')} at most here: it is no match for {autoencoder.latent_dim_:,}.")
     results = {}
@@ -311,7 +309,7 @@ def evaluate(
         results[name] = found.scores
         if autoencoder.prior_is_normal_:
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model_ else None
-    if remark := small_classes(dataset):
+    if results[autoencoder.model_]["knn_accuracy"] is not None and (remark := small_classes(dataset)):
         note(remark)
     if as_json:
         answer(json.dumps(results, indent=2))

@@ -119,8 +119,9 @@ Address = Annotated[
         show_default="one on this machine, for the time of the command",
     ),
 ]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
+Shown = Annotated[
+    Literal["test", "train", "all"],
+    typer.Option("--split", help="Which samples: those kept for testing, those learned from, or every one."),
 ]
 
 
@@ -258,20 +259,17 @@ def read_source(source: str, **options: Any) -> Dataset:
 
 def load_both(model: Path, source: str, *, refine: int | None = None, **options: Any) -> tuple[Autoencoder, Dataset]:
     """A model, and a dataset read as the one that the model was fitted on."""
-    models, dataset = load_models([model], source, **options)
+    models, dataset = load_models([model], source, refine=refine, **options)
     (autoencoder,) = models.values()
-    return with_refine(autoencoder, refine), dataset
+    return autoencoder, dataset
 
 
-def with_refine(autoencoder: Autoencoder, refine: int | None) -> Autoencoder:
-    """A model that refines codes in so many steps, or as it does."""
-    return autoencoder if refine is None else autoencoder.set_params(refine=refine)
-
-
-def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dict[str, Autoencoder], Dataset]:
+def load_models(
+    paths: Sequence[Path], source: str, *, split: str = "test", refine: int | None = None, **options: Any
+) -> tuple[dict[str, Autoencoder], Dataset]:
     """Models by the names of their folders, and a dataset read as the one that the first was fitted on."""
     starting()
-    loaded = [load_model(path) for path in paths]
+    loaded = [load_model(path, refine) for path in paths]
     first, reading = loaded[0]
     shape = first.preprocessing_.sample_shape
     models: dict[str, Autoencoder] = {}
@@ -281,7 +279,9 @@ def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dic
         base = path.resolve().name
         names = (f"{base}-{number}" if number > 1 else base for number in itertools.count(1))
         models[next(name for name in names if name not in models)] = autoencoder
-    dataset = read_source(source, reading=reading, **options)
+    if split == "all":
+        options["test_fraction"] = 0.0
+    dataset = read_source(source, reading=reading, **options).of(split)
     if not dataset.is_images:
         if dataset.sample_shape != tuple(shape):
             raise DatasetError(
@@ -293,35 +293,39 @@ def load_models(paths: Sequence[Path], source: str, **options: Any) -> tuple[dic
 
 def tell_split(dataset: Dataset) -> None:
     """Say that a part of the samples is taken, where these have no split of their own."""
-    if dataset.split.startswith("random"):
+    if dataset.split.startswith("random") and not dataset.is_one:
         n = len(dataset.train) + len(dataset.test)
-        note(f"{len(dataset.test):,} of {n:,} samples are taken, the random part that fit keeps for testing.")
+        note(
+            f"{len(dataset.test):,} of {n:,} samples are taken, the random part that fit keeps for testing. Add "
+            "--split all to take every one."
+        )
 
 
-def load_model(path: Path) -> tuple[Autoencoder, Reading]:
-    """A model that takes samples as a dataset has them, and how that is to be read."""
+def load_model(path: Path, refine: int | None = None) -> tuple[Autoencoder, Reading]:
+    """A model that takes samples as a dataset has them and refines codes as it says itself, and how to read it."""
     from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder
 
     autoencoder = Autoencoder.load(path)
-    kept = autoencoder.metadata_.get("reading")
-    preprocessing = autoencoder.preprocessing_
+    if refine is not None:
+        autoencoder.set_params(refine=refine)
+    kept, preprocessing = autoencoder.metadata_.get("reading"), autoencoder.preprocessing_
+    reading = Reading.from_config(kept) if isinstance(kept, dict) else None  # None: fitted in Python
+    if not preprocessing.is_images:
+        if reading is None:
+            names = autoencoder.__dict__.pop("feature_names_in_", None)  # from here on it is given columns of these
+            reading = Reading(columns=None if names is None else tuple(map(str, names)))
+        if reading.means is None:  # where numbers are missing, these may be put in
+            reading = replace(reading, means=tuple(preprocessing.offset.tolist()))
+        return autoencoder, reading
     held: Literal["float32"] | None = None if preprocessing.is_raw else "float32"
-    if isinstance(kept, dict):
-        reading = Reading.from_config(kept)
-        known = None if reading.dtype == "uint8" else reading.dtype
-        changed = known != held or len(preprocessing.sample_shape) == 2  # in Python, before it was fitted
-    elif preprocessing.is_images:  # fitted in Python
+    as_read = reading is not None and (None if reading.dtype == "uint8" else reading.dtype) == held
+    if reading is None:
         channels, height, width = preprocessing.tensor_shape
         low, high = (None, None) if preprocessing.is_raw else preprocessing.pixel_range
-        reading, changed = Reading(height, width, channels, low=low, high=high), True
-    else:
-        names = autoencoder.__dict__.pop("feature_names_in_", None)  # from here on it is given columns of these
-        columns = None if names is None else tuple(map(str, names))
-        reading, changed = Reading(columns=columns), False
-    if not preprocessing.is_images and reading.means is None:  # where numbers are missing, these may be put in
-        reading = replace(reading, means=tuple(preprocessing.offset.tolist()))
-    if preprocessing.is_images and changed:  # from here on the data, and so the model, is as a dataset has it
+        reading = Reading(height, width, channels, low=low, high=high)
+    if not as_read or len(preprocessing.sample_shape) == 2:
+        # From here on the data, and so the model, is as a dataset has it.
         reading, autoencoder.preprocessing_ = replace(reading, dtype=held), preprocessing.of_dataset()
     return autoencoder, reading
 

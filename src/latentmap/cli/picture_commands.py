@@ -16,6 +16,7 @@ from latentmap.cli.options import (
     Limit,
     Model,
     Seed,
+    Shown,
     Source,
     check_output,
     load_both,
@@ -30,18 +31,13 @@ if TYPE_CHECKING:
     from latentmap.data import Dataset
     from latentmap.estimator import Autoencoder
 
-FromClass = Annotated[
-    str | None, typer.Option("--from-class", metavar="CLASS", help="The class to begin at: its name, or number.")
-]
-ToClass = Annotated[str | None, typer.Option("--to-class", metavar="CLASS", help="The class to end at.")]
-
 _MANY = 16  # numbers of a code, for a mixture fitted to 5,000 codes
 
 
 def draw(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL... SOURCE", help="Model folders, and the data whose test samples to draw."),
+        typer.Argument(metavar="MODEL... SOURCE", help="Model folders, and the data whose samples to draw."),
     ],
     output: Annotated[Path, output_option("The picture to write: .png, .svg or .pdf.")],
     kind: Annotated[
@@ -67,6 +63,7 @@ def draw(
         ),
     ] = "map",
     pca: Annotated[bool, typer.Option("--pca", help="Set PCA of as many numbers beside the first model.")] = False,
+    split: Shown = "test",
     dpi: Dpi = 160,
     limit: Limit = None,
     data_dir: DataDir = None,
@@ -86,8 +83,8 @@ def draw(
     paths, source = _models_and_source(sources)
     check_picture(output)
     check_output(output, force=force, read=sources)
-    models, dataset = load_models(paths, source, limit=limit, data_dir=data_dir)
-    if kind not in ("history", "layers", "growth"):  # which show no test samples, or not only
+    models, dataset = load_models(paths, source, split=split, limit=limit, data_dir=data_dir)
+    if kind not in ("history", "network", "growth"):  # which show no test samples, or not only
         tell_split(dataset)
     Bar("drawing")
     from latentmap import plot
@@ -122,6 +119,7 @@ def generate(
         int | None, typer.Option("--samples", help="Draw so many new samples instead, from random codes.", min=1)
     ] = None,
     seed: Seed = 0,
+    split: Shown = "test",
     limit: Limit = None,
     data_dir: DataDir = None,
     force: Force = False,
@@ -146,7 +144,7 @@ def generate(
     check_picture(output)
     if source is None:
         raise ValueError("SOURCE must be given, or --samples: a class's picture needs its data.")
-    autoencoder, dataset = load_both(model, source, limit=limit, data_dir=data_dir)
+    autoencoder, dataset = load_both(model, source, split=split, limit=limit, data_dir=data_dir)
     Bar("drawing")
     from latentmap import plot
 
@@ -183,13 +181,17 @@ def interpolate(
     model: Model,
     source: Source,
     output: Annotated[Path, output_option("The picture to write: .png, .svg or .pdf.")],
-    from_class: FromClass = None,
-    to_class: ToClass = None,
+    from_class: Annotated[
+        str | None,
+        typer.Option("--from-class", metavar="CLASS", help="The class to begin at: its name, or number."),
+    ] = None,
+    to_class: Annotated[str | None, typer.Option("--to-class", metavar="CLASS", help="The class to end at.")] = None,
     start: Annotated[
         int | None, typer.Option("--from", help="Or the number of a test image, from 0: not its class.")
     ] = None,
     end: Annotated[int | None, typer.Option("--to", help="Or the number of a test image, from 0.")] = None,
     steps: Annotated[int, typer.Option("--steps", help="Images in the walk, both ends included.", min=2)] = 9,
+    split: Shown = "test",
     limit: Limit = None,
     data_dir: DataDir = None,
     force: Force = False,
@@ -211,7 +213,7 @@ def interpolate(
     from latentmap.report.output import check_picture, write_figure
 
     check_picture(output)
-    autoencoder, dataset = load_both(model, source, limit=limit, data_dir=data_dir)
+    autoencoder, dataset = load_both(model, source, split=split, limit=limit, data_dir=data_dir)
     start, end = (_find_sample(autoencoder, dataset, *one) for one in ends)
     note(f"from {_name_sample(dataset, start)} to {_name_sample(dataset, end)}.")
     from latentmap import plot
@@ -262,12 +264,14 @@ def explore(
     limit: Annotated[
         int, typer.Option("--limit", help="Show at most so many samples, evenly chosen.", min=2)
     ] = 10_000,
+    split: Shown = "test",
     data_dir: DataDir = None,
     force: Force = False,
 ) -> None:
     """Write one page in which the latent space is touched: the networks run in it, and decode under the cursor.
 
-    It shows the test samples; of several models, it switches between their maps. It makes no request.
+    It shows the test samples, or others with --split; of several models it switches between their maps. It makes no
+    request.
 
     Example: **latentmap explore models/mnist mnist -o explorer.html**
     """
@@ -278,7 +282,7 @@ def explore(
     check_output(output, force=force, read=sources)
     from latentmap.report.explorer import explore as make
 
-    models, dataset = load_models(paths, source, data_dir=data_dir)
+    models, dataset = load_models(paths, source, split=split, data_dir=data_dir)
     tell_split(dataset)
     Bar("packing")
     command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])

@@ -21,7 +21,6 @@ from latentmap.cli.options import (
     Force,
     InterruptedCommand,
     ModelOptions,
-    Resume,
     Source,
     Workers,
     check_address,
@@ -101,7 +100,9 @@ def fit(
     output: Annotated[Path, output_option("The model folder to write.")],
     model: FitOptions,
     data: DataOptions,
-    resume: Resume = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model that is there, and an interrupted run.")
     ] = False,

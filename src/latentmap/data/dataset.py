@@ -258,6 +258,41 @@ class Dataset:
         check_limit(n)
         return replace(self, train=self.train.few(n), test=self.test.few(n))
 
+    def of(self, split: str) -> Dataset:
+        """Return the data with the samples of a split, ``"train"`` or ``"all"``, as both: measured and shown are they.
+
+        Examples
+        --------
+        >>> from latentmap import load_dataset
+        >>> load_dataset("digits").of("all")
+        Dataset digits: 1,797 train + 1,797 test images 32x32x1, 10 classes
+        """
+        if split == "test":
+            return self
+        part = self.train if split == "train" else _joined(self.train, self.test)
+        return replace(self, train=part, test=part)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the samples to learn from and those to test are the same."""
+        return self.train.X is self.test.X
+
+
+def _joined(*splits: Split) -> Split:
+    """The samples of several splits as one, in their order."""
+    splits = tuple(split for split in splits if len(split)) or splits[:1]
+    if len(splits) == 1:
+        return splits[0]
+    parts: dict[str, list[Any]] = {
+        name: [getattr(split, name) for split in splits] for name in ("X", "labels", "names", "rows", "values")
+    }
+    if any(labels is not None for labels in parts["labels"]):  # a split without any has samples without a label
+        parts["labels"] = [np.full(len(one), -1) if one.labels is None else one.labels for one in splits]
+    known: dict[str, Any] = {
+        name: None if any(part is None for part in found) else np.concatenate(found) for name, found in parts.items()
+    }
+    return Split(**known | {"names": None if known["names"] is None else tuple(known["names"].tolist())})
+
 
 def _as_numbers(labels: NDArray[Any]) -> NDArray[np.int64]:
     """Labels as numbers of classes, -1 for none; refuse what is none."""
