@@ -24,6 +24,18 @@ def test_decoded_images_are_replaced_by_others(tmp_path):
     assert names(tmp_path) == ["images"]
 
 
+@pytest.mark.parametrize(("scale", "known"), [(4095.0, None), (1.0, (0.0, 4095.0))])
+def test_deep_images_keep_their_depth_and_colours_become_bytes(tmp_path, scale, known):
+    deep = Preprocessing((4, 4, 1), "float32", np.zeros(()), np.float64(scale))
+    X = np.linspace(-0.1, 1.1, 16).reshape(1, 4, 4, 1)
+    write_images(tmp_path / "images", X * scale, deep, known)
+    found = np.asarray(Image.open(tmp_path / "images" / "00000.png"))
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, np.clip(np.round(X[0, ..., 0] * 4095), 0, 65535))
+    write_images(tmp_path / "colours", X.repeat(3, axis=3) * scale, deep, known)
+    assert np.asarray(Image.open(tmp_path / "colours" / "00000.png")).max() == 255
+
+
 @pytest.mark.parametrize("foreign", ["00000.png", "00007.png", "1.jpg", "notes.txt"])
 def test_numbered_pictures_of_others_are_left_alone(tmp_path, foreign):
     write_images(tmp_path / "images", np.zeros((3, 4, 4)), PREPROCESSING)

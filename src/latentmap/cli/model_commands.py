@@ -226,7 +226,7 @@ def decode(
     else:
         from latentmap import report
 
-        report.write_images(output, X_hat, autoencoder.preprocessing_)
+        report.write_images(output, X_hat, autoencoder.preprocessing_, _range_of_files(autoencoder))
     answer(output)
 
 
@@ -243,12 +243,18 @@ def write_samples(output: Path, X: NDArray[Any], autoencoder: Autoencoder, *, re
     from latentmap.data.codes import write_codes
     from latentmap.data.objects import names_of_fit
 
-    reading = autoencoder.metadata_.get("reading") or {}
-    if X.dtype.kind == "f" and X.ndim > 2 and None not in (reading.get("low"), reading.get("high")):
-        low, high = reading["low"], reading["high"]
+    if X.dtype.kind == "f" and X.ndim > 2 and (known := _range_of_files(autoencoder)):
+        low, high = known
         X = X * X.dtype.type(high - low) + X.dtype.type(low)
     names = names_of_fit(autoencoder) or [f"x{i}" for i in range(X.shape[1])]
     write_codes(output, [(X, {})], X.shape, names=names, replace=replace)
+
+
+def _range_of_files(autoencoder: Autoencoder) -> tuple[float, float] | None:
+    """What black and white were in what was read, where a model says so."""
+    reading = autoencoder.metadata_.get("reading") or {}
+    low, high = reading.get("low"), reading.get("high")
+    return None if low is None or high is None else (low, high)
 
 
 def evaluate(

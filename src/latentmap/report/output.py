@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from latentmap.errors import OutputError
 from latentmap.files import holds_only, new_file, new_folder
 
 _MARK = ("Software", "latentmap")
+_DEEPEST = 65535  # that PNG holds
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -60,8 +62,13 @@ def check_picture(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"output must end in {', '.join(PICTURE_SUFFIXES)}, got {Path(path).name}.")
 
 
-def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessing: Preprocessing) -> None:
-    """Write decoded images as numbered PNG files in a new folder.
+def write_images(
+    path: str | os.PathLike[str],
+    images: NDArray[Any],
+    preprocessing: Preprocessing,
+    pixel_range: tuple[float, float] | None = None,
+) -> None:
+    """Write decoded images as numbered PNG files in a new folder, of 16 bits where grey ones have more than 8.
 
     Parameters
     ----------
@@ -71,6 +78,8 @@ def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessi
         In the units that `fit` saw.
     preprocessing : Preprocessing
         Of the model that decoded them: knows those units.
+    pixel_range : (float, float), optional
+        What black and white were in the files that were read, where `fit` saw other units.
 
     Raises
     ------
@@ -92,7 +101,12 @@ def write_images(path: str | os.PathLike[str], images: NDArray[Any], preprocessi
     if not preprocessing.is_images:
         raise OutputError("this model decodes vectors, not images. Name a file ending in .npy to write them to.")
     brightness = (images - preprocessing.offset) / preprocessing.scale
-    pixels = np.clip(np.round(brightness * 255), 0, 255).astype(np.uint8)
+    low, high = pixel_range or preprocessing.pixel_range
+    is_grey = math.prod(images.shape[3:]) == 1  # Pillow writes no colours of more than 8 bits
+    if is_grey and low >= 0 and 255 < high <= _DEEPEST:
+        pixels = np.clip(np.round(low + brightness * (high - low)), 0, _DEEPEST).astype(np.uint16)
+    else:
+        pixels = np.clip(np.round(brightness * 255), 0, 255).astype(np.uint8)
     if pixels.ndim == 4 and pixels.shape[3] == 1:
         pixels = pixels[..., 0]
     digits = max(5, len(str(len(pixels))))
