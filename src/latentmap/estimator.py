@@ -36,7 +36,8 @@ _LEARNED = ("_fitted", "n_features_in_", "feature_names_in_")
 
 def _of_model(name: str) -> Any:
     """An attribute that is the fitted model's."""
-    return property(operator.attrgetter(f"_fitted.{name}"), lambda self, value: setattr(self._fitted, name, value))
+    read = operator.attrgetter(f"_fitted.{name}")
+    return property(read, lambda self, value: setattr(self._fitted, name, value), doc="See Attributes of the class.")
 
 
 class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
