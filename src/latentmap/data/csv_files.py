@@ -184,7 +184,7 @@ class _Cells:
             return values if wanted == list(range(len(names))) else values[:, wanted]
 
         return Table(
-            self._path.stem, str(self._path), kinds, numbers, lambda _: _as_classes(self._classes),
+            self._path.stem, str(self._path), kinds, numbers, lambda _: (_as_classes(self._classes), None),
             row=lambda row: f"line {self._lines[row]:,}", content=file_state(self._path), notes=self._notes,
         )  # fmt: skip
 
@@ -195,7 +195,7 @@ class _Cells:
         n_sampled = max(2, min(_SAMPLE, _SAMPLE_CELLS // len(first[1])))
         sampled = list(islice(numbered, n_sampled))
         cells = [cell.strip() for cell in first[1]]
-        known = self._options.reading.columns if self._options.reading else None
+        known = self._options.known.columns
         if self._options.header is not None:
             header, plain = self._options.header, True
         elif known is not None and set(known) <= set(cells):

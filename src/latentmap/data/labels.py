@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -19,10 +18,12 @@ from latentmap.errors import DatasetError
 MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
 _OF_A_KIND = 5  # samples that a class has at least, on the average
 
+Classes = tuple[NDArray[Any], tuple[str, ...] | None]
+"""Labels, and the names of the classes where they are the numbers of these."""
+
 
 def number_classes(
-    parts: Sequence[NDArray[Any] | None],
-    counts: list[int],
+    labels: NDArray[Any] | None,
     name: str,
     class_names: tuple[str, ...] | None = None,
     *,
@@ -31,18 +32,16 @@ def number_classes(
     measure: bool | None = None,
     of_table: bool = False,  # whole numbers of a table may be measurements too, as an age is; others are classes
 ) -> tuple[NDArray[Any] | None, tuple[str, ...] | None]:
-    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
+    """Number the classes of samples from 0, and name them; -1 throughout a split whose labels are all hidden.
 
     Where they are measurements and no classes, which `measure` says or they themselves, they come back in float64, and
     there are no names.
     """
-    labels = _all_labels(parts[: len(counts)], counts, name)
     if labels is None:
         return None, None
     what = "numbers" if (dated := of_dates(labels)) is labels else "dates (years)"
     labels = dated
-    if is_test is None:
-        is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
+    is_test = np.zeros(len(labels), bool) if is_test is None else is_test
     splits = {"training": ~is_test, "test": is_test}
     hidden = _hidden(labels, list(splits.values()), class_names is not None, notes)
     values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
@@ -132,22 +131,6 @@ def _hidden(
     if (minus & ~hidden).any() and len(others) and others.min() == 0:
         notes.append("-1 is taken for a class, as 0 and 1 are. Leave those labels empty (NaN) if it means none.")
     return hidden
-
-
-def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: str) -> NDArray[Any] | None:
-    """The labels of all splits, one for each sample; None where no split has any."""
-    if all(labels is None for labels in parts):
-        return None
-    found = []
-    for labels, n_wanted in zip(parts, counts, strict=True):
-        flat = None if labels is None else np.asarray(labels).reshape(-1)
-        if flat is None or len(flat) != n_wanted:
-            n = "no" if flat is None else f"{len(flat):,}"
-            raise DatasetError(
-                f"{name}: samples and labels must be of the same length, got {n_wanted:,} samples and {n} labels."
-            )
-        found.append(flat)
-    return np.concatenate(found)
 
 
 def missing_cells(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from latentmap.data.arrays import LARGEST, read_arrays
 from latentmap.data.cache import file_region, file_state
 from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
-from latentmap.data.labels import missing_cells, number_classes
+from latentmap.data.labels import Classes, missing_cells, number_classes
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
 from latentmap.data.source import Read, ReadOptions
 from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table
@@ -37,12 +37,11 @@ _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Read:
     """Return the samples of an array, a tensor or a data frame."""
-    y = None if labels is None else np.asarray(labels)
+    classes = None if labels is None else classes_of(labels)
     check_rows(source, labels)
     if is_frame(source):
-        return _read_frame(source, y, options)
-    ranks, names = ranks_of(labels)
-    y = y if ranks is None else ranks
+        return _read_frame(source, classes, options)
+    y, names = classes or (None, None)
     source = as_array(source)
     if hasattr(source, "toarray"):
         raise DatasetError("the data is sparse, which networks can't take. Pass source.toarray().")
@@ -77,26 +76,22 @@ def tensor_to_array(X: Any) -> NDArray[Any]:
     return channels_last((X.float() if str(X.dtype) in ("torch.bfloat16", "torch.float16") else X).numpy())
 
 
-def _read_frame(frame: Any, y: Any, options: ReadOptions) -> Read:
+def _read_frame(frame: Any, classes: Classes | None, options: ReadOptions) -> Read:
     """The samples of a data frame."""
     columns = _columns(frame)
 
     def take(wanted: Sequence[str]) -> NDArray[np.float64]:
         return np.column_stack([np.empty((len(frame), 0)), *(as_numbers(columns[name]) for name in wanted)])
 
-    def classes(name: str) -> NDArray[Any]:
-        numbers, _ = ranks_of(frame[name])
-        return columns[name] if numbers is None else numbers
-
     kinds = {name: kind_of_values(values) for name, values in columns.items()}
-    table = Table("the data", "the data frame", kinds, take, classes, lambda name: ranks_of(frame[name])[1])
-    return read_table(table, options, y)
+    table = Table("the data", "the data frame", kinds, take, lambda name: classes_of(frame[name]))
+    return read_table(table, options, classes)
 
 
-def ranks_of(column: Any) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """The places of an ordered Categorical's values in its order, -1 for none, and its names; else nothing."""
+def classes_of(column: Any) -> Classes:
+    """Labels; of an ordered Categorical the places of its values in its order, -1 for none, and its names."""
     if not getattr(getattr(column, "dtype", None), "ordered", False):
-        return None, None
+        return np.asarray(column), None
     ordered = getattr(column, "cat", column).remove_unused_categories()
     ordered = getattr(ordered, "cat", ordered)
     return np.asarray(ordered.codes, np.int64), tuple(map(str, ordered.categories))
@@ -201,8 +196,8 @@ def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
     if isinstance(first, Image.Image):
         images, info = read_encoded(name, n, fetch, options)  # which asks for each item, and so for its label
         notes += info.notes
-        given = [_labels(labels, notes)]
-        numbers, names = number_classes(given, [n], name, class_names, notes=notes, measure=options.measured)
+        given = _labels(labels, notes)
+        numbers, names = number_classes(given, name, class_names, notes=notes, measure=options.known.measured)
         return images, replace(info, labels=numbers, class_names=names, notes=tuple(notes))
     samples = [first, *map(fetch, range(1, n))]
     arrays = [np.asarray(as_array(x)) for x in samples]

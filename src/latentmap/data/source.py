@@ -168,8 +168,7 @@ class ReadOptions:
         check_choice("fit", self.fit, FITS)
         if self.missing is not None:
             check_choice("missing", self.missing, MISSING)
-        if self.size not in (None, "auto"):
-            self._check_size()
+        self.height_and_width()  # which refuses a size out of range
         if isinstance(self.columns, str):
             raise TypeError(f"columns must be a sequence of names, got {self.columns!r}. Put it into a list.")
         if not 0 <= self.test_fraction < 1:
@@ -177,27 +176,22 @@ class ReadOptions:
         if self.limit is not None:
             check_limit(self.limit)
 
-    def _check_size(self) -> None:
-        """Refuse a size out of range."""
-        sizes = self.size if isinstance(self.size, tuple) else (self.size,)
-        whole = all(isinstance(size, int) and MIN_SIZE <= size <= MAX_SIZE for size in sizes)
-        if not whole or len(sizes) not in (1, 2):
+    @property
+    def known(self) -> Reading:
+        """How the data of the model was read; nothing is known without one."""
+        return self.reading or Reading()
+
+    def height_and_width(self) -> tuple[int, int] | None:
+        """Return the size asked for, None where the data decides."""
+        if self.size is None or self.size == "auto":
+            return None
+        size = self.size if isinstance(self.size, tuple) else (self.size, self.size)
+        if len(size) != 2 or not all(isinstance(side, int) and MIN_SIZE <= side <= MAX_SIZE for side in size):
             raise ValueError(
                 f"size must be a whole number from {MIN_SIZE} to {MAX_SIZE} or None, got {self.size!r}. "
                 "Two numbers are height and width."
             )
-
-    @property
-    def measured(self) -> bool | None:
-        """Whether labels are measurements, as they were where the model was fitted; None to decide by themselves."""
-        return None if self.reading is None else self.reading.measured
-
-    @property
-    def height_and_width(self) -> tuple[int, int] | None:
-        """The size asked for, None where the data decides."""
-        if self.size is None or self.size == "auto":
-            return None
-        return self.size if isinstance(self.size, tuple) else (int(self.size), int(self.size))
+        return size
 
     def choose(self, sizes: Mapping[tuple[int, int], int], *, grey: bool, notes: list[str]) -> Reading:
         """Settle what is left to the data."""
@@ -207,7 +201,7 @@ class ReadOptions:
             if self.reading.channels == 1 and not grey:
                 notes.append("colour images are read as grey ones, as the model was fitted on.")
             return self.reading
-        size = self.height_and_width
+        size = self.height_and_width()
         if size is None:
             size = next(iter(sizes))
             if len(sizes) > 1:

@@ -7,12 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import LARGEST, Side, read_arrays
+from latentmap.data.arrays import LARGEST, read_arrays
+from latentmap.data.labels import Classes
 from latentmap.data.source import Read, ReadOptions
 from latentmap.errors import DatasetError, count
 
@@ -37,39 +38,36 @@ class Table:
     where: str  # what it is called in an error
     kinds: Mapping[str, Kind]  # of each column, in order
     numbers: Callable[[Sequence[str]], NDArray[np.float64]]  # of columns: (n, n_columns), NaN where there is no value
-    classes: Callable[[str], NDArray[Any]]  # the column that names the class
-    class_names: Callable[[str], tuple[str, ...] | None] = lambda _: None  # where that column holds their numbers
+    classes: Callable[[str], Classes]  # the column that names the class
     row: Callable[[int], str] = "row {:,}".format  # where a row is, for an error
     is_test: NDArray[np.bool_] | None = None  # where the source says which rows test
     content: str = ""  # changes when the table does
     notes: Sequence[str] = ()  # what the user should be told
 
 
-def read_table(table: Table, options: ReadOptions, y: Any = None) -> Read:
-    """Return the samples of a table's features; `y` are classes that do not stand in it."""
-    label = None if y is not None and options.label is None else class_column(table.kinds, options, table.where)
+def read_table(table: Table, options: ReadOptions, classes: Classes | None = None) -> Read:
+    """Return the samples of a table's features; `classes` do not stand in it."""
+    label = None if classes is not None else class_column(table.kinds, options, table.where)
     notes = list(table.notes)
     columns, X = _features(table, label, options, notes)
-    if options.missing is None and (options.reading is None or options.reading.missing is None):
+    if options.missing is None and options.known.missing is None:
         _refuse_gaps(X, columns, table, of_model=options.reading is not None)
     _refuse_too_large(X, columns, table)
-    if y is None and label is not None:
-        y = table.classes(label)
-    sides: list[Side] = [(X, y)]
-    if table.is_test is not None:
-        sides = [(X[rows], None if y is None else y[rows]) for rows in (~table.is_test, table.is_test)]
-    names = None if label is None else table.class_names(label)
+    if table.is_test is not None and len(np.unique(table.is_test)) == 1:
+        raise DatasetError(f"{table.where}: the {'training' if table.is_test[0] else 'test'} split has no rows.")
+    y, names = classes or (None, None) if label is None else table.classes(label)
     return read_arrays(
-        table.name, sides, options, label=label, columns=columns, class_names=names, content=table.content, notes=notes
-    )
+        table.name, [(X, y)], options, label=label, columns=columns, class_names=names, is_test=table.is_test,
+        content=table.content, notes=notes,
+    )  # fmt: skip
 
 
 def _features(
     table: Table, label: str | None, options: ReadOptions, notes: list[str]
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """The columns that are features, and their numbers: those of the model, those asked for, or those of use."""
-    if options.reading is not None and options.reading.columns is not None:
-        columns = options.reading.columns
+    if options.known.columns is not None:
+        columns = options.known.columns
         lacking = [column for column in columns if table.kinds.get(column) not in ("number", "empty")]
         if lacking:
             raise DatasetError(
@@ -88,9 +86,8 @@ def class_column(names: Collection[str], options: ReadOptions, where: str, *, gu
         if options.label not in names:
             raise DatasetError(f"{where} has no column {options.label!r}. It has {listed(names)}.")
         return options.label
-    if options.reading is not None and options.reading.label is not None:
-        # New data of a labelled model may well have no labels.
-        return options.reading.label if options.reading.label in names else None
+    if options.known.label is not None:  # new data of a labelled model may well have no labels
+        return options.known.label if options.known.label in names else None
     return next((name for name in names if name.lower() in CLASS_LIKE), None) if guess else None
 
 

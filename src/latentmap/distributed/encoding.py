@@ -25,7 +25,7 @@ from latentmap.data.codes import as_utf8, code_names
 from latentmap.data.folder import digest_of, read_folder
 from latentmap.data.loading import find_files, read_files
 from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
-from latentmap.data.source import Reading, ReadOptions, Samples, SourceInfo, explained
+from latentmap.data.source import ReadOptions, Samples, SourceInfo, explained
 from latentmap.data.storage import Storage, absolute
 from latentmap.errors import DatasetError, LatentmapError, OutputError
 from latentmap.models.fitted import FEW
@@ -110,7 +110,7 @@ def _pixels(parts: Sequence[Part], options: ReadOptions) -> tuple[float, float]:
     try:
         return read_files(parts[0].folder, some, few, [], options)[0].pixels
     except DatasetError:  # of damaged ones their parts will say more
-        return (options.reading or Reading()).pixel_range
+        return options.known.pixel_range
 
 
 def _spread(n: int, most: int) -> list[int]:
