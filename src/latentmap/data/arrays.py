@@ -18,7 +18,7 @@ from latentmap.data.dataset import choose_rows
 from latentmap.data.images import bring_images
 from latentmap.data.labels import number_classes
 from latentmap.data.preprocessing import CHANNELS, find_levels
-from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.source import Piece, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError, count
 
 _CHUNK_BYTES = 16 * 2**20
@@ -40,7 +40,7 @@ class ArraySamples(Samples):
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Of one: (height, width, channels) or (n_features,)."""
-        return self.reading.shape if self.reading.is_images else self.arrays[0].shape[1:]
+        return self.info.reading.shape if self.info.reading.is_images else self.arrays[0].shape[1:]
 
     def whole(self) -> NDArray[Any] | None:
         """All samples where they are one array of bytes to which nothing needs to be done."""
@@ -62,22 +62,23 @@ class ArraySamples(Samples):
 
     def _bring(self, samples: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some samples as the dataset has them."""
-        if self.reading.means is not None:
-            samples = np.where(np.isnan(samples), self.reading.means, samples)
+        reading = self.info.reading
+        if reading.means is not None:
+            samples = np.where(np.isnan(samples), reading.means, samples)
         if samples.ndim == 2:
             with np.errstate(over="ignore"):
                 samples = samples.astype(self.dtype)
         if samples.dtype.kind == "f":
             check_finite(
                 samples,
-                self.name,
+                self.info.name,
                 rows,
-                self.reading.columns,
+                reading.columns,
                 " Of vectors --missing drop and --missing mean do so (missing= in Python).",
             )
         if samples.ndim == 2:
             return samples
-        return bring_images(_scale(_with_channels(samples), self.pixels, self.dtype), self.reading)
+        return bring_images(_scale(_with_channels(samples), self.pixels, self.dtype), reading)
 
 
 def read_arrays(
@@ -91,7 +92,7 @@ def read_arrays(
     is_test: NDArray[np.bool_] | None = None,  # of one side
     content: str = "",  # changes when the arrays do; without it they are held in memory, where they are already
     notes: Sequence[str] = (),
-) -> Read:
+) -> Samples:
     """Return the samples of arrays, one side or two, and what is known of them."""
     told = list(notes)
     missing = options.missing or options.known.missing
@@ -128,7 +129,7 @@ def read_arrays(
         reading, pixels = _reading_of_images(arrays, options, told)
         reading = replace(reading, label=label, columns=columns)
     info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, notes=tuple(told))
-    return ArraySamples(name, reading, pixels, content, {}, arrays), info
+    return ArraySamples(info, pixels, content, {}, arrays)
 
 
 def _all_labels(sides: Sequence[Side], name: str) -> NDArray[Any] | None:
@@ -281,13 +282,13 @@ def check_finite(
     raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.{way}")
 
 
-def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: type[np.generic]) -> NDArray[Any]:
+def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Images whose black and white are these pixels, as bytes or as floats from 0 to 1."""
     if images.dtype == dtype == np.uint8 and pixels == (0.0, 255.0):
         return images
     black, white = pixels
     scaled = np.subtract(images, black, dtype=np.float64)
-    if dtype is np.uint8:
+    if dtype == np.uint8:
         scaled *= 255 / (white - black)
         scaled = np.clip(np.round(scaled), 0, 255)
     else:

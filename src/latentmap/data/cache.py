@@ -150,7 +150,7 @@ def _read(samples: Samples, rows: NDArray[np.int64]) -> Iterator[Piece]:
     try:
         yield from samples.read(rows)
     except OSError as error:
-        raise DatasetError(f"{samples.name} cannot be read: {error.strerror or error}.") from error
+        raise DatasetError(f"{samples.info.name} cannot be read: {error.strerror or error}.") from error
 
 
 def _shuffle(samples: Samples, ascending: Path, part: Path) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.cache import file_state
 from latentmap.data.labels import MANY_NUMBERS
-from latentmap.data.source import Read, ReadOptions
+from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
 from latentmap.errors import DatasetError, count
 
@@ -36,7 +36,7 @@ _DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
-def read_csv(path: Path, options: ReadOptions) -> Read:
+def read_csv(path: Path, options: ReadOptions) -> Samples:
     """Return the samples of a CSV file: a row a sample, with a header line or without."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -26,7 +26,7 @@ from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
 from latentmap.data.labels import Classes, missing_cells, number_classes
 from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
-from latentmap.data.source import Read, ReadOptions
+from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table
 from latentmap.errors import DatasetError
 
@@ -35,7 +35,7 @@ _FEWEST, _LOOKED_AT, _FAR = 16, 1024, 20  # vectors, and standard deviations tha
 _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 
-def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Read:
+def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Samples:
     """Return the samples of an array, a tensor or a data frame."""
     classes = None if labels is None else classes_of(labels)
     check_rows(source, labels)
@@ -76,7 +76,7 @@ def tensor_to_array(X: Any) -> NDArray[Any]:
     return channels_last((X.float() if str(X.dtype) in ("torch.bfloat16", "torch.float16") else X).numpy())
 
 
-def _read_frame(frame: Any, classes: Classes | None, options: ReadOptions) -> Read:
+def _read_frame(frame: Any, classes: Classes | None, options: ReadOptions) -> Samples:
     """The samples of a data frame."""
     columns = _columns(frame)
 
@@ -164,7 +164,7 @@ def is_torch_dataset(source: Any) -> bool:
     return isinstance(source, Dataset) and hasattr(source, "__len__")
 
 
-def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
+def read_torch_dataset(source: Any, options: ReadOptions) -> Samples:
     """Return the samples of a PyTorch dataset of images or vectors, alone or with their classes."""
     name = type(source).__name__
     n = len(source)
@@ -194,11 +194,12 @@ def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
 
     first = fetch(0)
     if isinstance(first, Image.Image):
-        images, info = read_encoded(name, n, fetch, options)  # which asks for each item, and so for its label
-        notes += info.notes
+        images = read_encoded(name, n, fetch, options)  # which asks for each item, and so for its label
+        notes += images.info.notes
         given = _labels(labels, notes)
         numbers, names = number_classes(given, name, class_names, notes=notes, measure=options.known.measured)
-        return images, replace(info, labels=numbers, class_names=names, notes=tuple(notes))
+        images.info = replace(images.info, labels=numbers, class_names=names, notes=tuple(notes))
+        return images
     samples = [first, *map(fetch, range(1, n))]
     arrays = [np.asarray(as_array(x)) for x in samples]
     shapes = {array.shape for array in arrays}

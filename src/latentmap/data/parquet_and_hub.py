@@ -21,7 +21,7 @@ from latentmap.data.arrays import read_arrays
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
 from latentmap.data.labels import Classes, number_classes
-from latentmap.data.source import Read, ReadOptions, explained, words_of
+from latentmap.data.source import ReadOptions, Samples, explained, words_of
 from latentmap.data.storage import Storage, StoredFile
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
 from latentmap.errors import DatasetError, MissingExtraError
@@ -56,7 +56,7 @@ def _read(
     fetch: Callable[[int], Encoded] | None,  # the image of a row, where a column holds some
     arrays: Mapping[str, Callable[[], NDArray[Any]]],  # columns of arrays, read when they are called
     looked_at: NDArray[np.int64] | None = None,  # see `read_encoded`
-) -> Read:
+) -> Samples:
     """The images of a column that holds some, else the arrays of the first of those, else numbers."""
     asked = options.columns or options.known.columns
     images = fetch if asked is None else None
@@ -149,7 +149,7 @@ def read_parquet(
     options: ReadOptions,
     shards: Sequence[Shard] | None = None,
     some: range | None = None,  # the row groups of one file
-) -> Read:
+) -> Samples:
     """Return the samples of a Parquet file, or of those of a folder, of which train... and test... are the splits.
 
     A column of images (bytes, or structs of bytes and path as Hugging Face writes them) or of arrays of one shape
@@ -395,7 +395,7 @@ def _shape_of(cell: Any) -> tuple[int, ...]:
 # ---- the Hugging Face hub ------------------------------------------------------------------------------------------
 
 
-def read_hub(name: str, options: ReadOptions) -> Read:
+def read_hub(name: str, options: ReadOptions) -> Samples:
     """Return the samples of ``owner/name`` on the hub, or of a folder that ``Dataset.save_to_disk`` wrote."""
     try:
         import datasets

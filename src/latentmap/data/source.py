@@ -1,4 +1,4 @@
-"""What a reader takes (`ReadOptions`) and gives (`Samples`, `SourceInfo`), and the record in a model (`Reading`)."""
+"""What a reader takes (`ReadOptions`) and gives (`Samples`), and the record in a model (`Reading`)."""
 
 from __future__ import annotations
 
@@ -68,9 +68,10 @@ class Reading:
         return (0.0, 255.0) if self.low is None or self.high is None else (self.low, self.high)
 
     @property
-    def pixel_type(self) -> type[np.generic]:
-        """The type in which pixels are held."""
-        return np.float32 if self.dtype == "float32" else np.uint8
+    def sample_dtype(self) -> np.dtype[Any]:
+        """The type in which samples are held."""
+        possible = ("uint8", "float32") if self.is_images else ("float32", "float64")
+        return np.dtype(self.dtype if self.dtype in possible else possible[0])
 
     def to_config(self) -> dict[str, Any]:
         """Return what JSON can hold of it, nothing that is not known."""
@@ -261,7 +262,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, eq=False)
 class SourceInfo:
-    """What is known of the samples of a source; a reader gives it with them."""
+    """What is known of the samples of a source."""
 
     name: str  # what people call the data
     n: int
@@ -288,10 +289,9 @@ Piece = tuple[NDArray[np.int64], NDArray[Any], dict[int, str]]
 
 @dataclass(eq=False)
 class Samples(ABC):
-    """The samples of a source, which can be read in any ascending order of rows."""
+    """The samples of a source, which can be read in any ascending order of rows: what a reader gives."""
 
-    name: str  # what people call them
-    reading: Reading  # how they are read
+    info: SourceInfo
     pixels: tuple[float, float]  # which of their values are black and white
     content: str  # changes when they do; empty where that cannot be told
     unreadable: Mapping[int, str]  # what is known of them before they are read
@@ -299,19 +299,17 @@ class Samples(ABC):
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Of one: (height, width, channels) or (n_features,)."""
-        return self.reading.shape
+        return self.info.reading.shape
 
     @property
-    def dtype(self) -> type[np.generic]:
+    def dtype(self) -> np.dtype[Any]:
         """Of images uint8, or float32: from 0 to 1 with more than 8 bits; of vectors float32, or float64."""
-        if self.reading.is_images:
-            return self.reading.pixel_type
-        return np.float64 if self.reading.dtype == "float64" else np.float32
+        return self.info.reading.sample_dtype
 
     @property
     def row_bytes(self) -> int:
         """The bytes of a sample."""
-        return prod(self.sample_shape) * np.dtype(self.dtype).itemsize
+        return prod(self.sample_shape) * self.dtype.itemsize
 
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
@@ -320,10 +318,6 @@ class Samples(ABC):
     def whole(self) -> NDArray[Any] | None:
         """All samples where they are one array of bytes to which nothing needs to be done."""
         return None
-
-
-Read = tuple[Samples, SourceInfo]
-"""What a reader gives."""
 
 
 @contextmanager

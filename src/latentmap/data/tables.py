@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrays import LARGEST, read_arrays
 from latentmap.data.labels import Classes
-from latentmap.data.source import Read, ReadOptions
+from latentmap.data.source import ReadOptions, Samples
 from latentmap.errors import DatasetError, count
 
 CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features
@@ -45,7 +45,7 @@ class Table:
     notes: Sequence[str] = ()  # what the user should be told
 
 
-def read_table(table: Table, options: ReadOptions, classes: Classes | None = None) -> Read:
+def read_table(table: Table, options: ReadOptions, classes: Classes | None = None) -> Samples:
     """Return the samples of a table's features; `classes` do not stand in it."""
     label = None if classes is not None else class_column(table.kinds, options, table.where)
     notes = list(table.notes)

@@ -25,7 +25,7 @@ from latentmap.data.codes import as_utf8, code_names
 from latentmap.data.folder import digest_of, read_folder
 from latentmap.data.loading import find_files, read_files
 from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
-from latentmap.data.source import ReadOptions, Samples, SourceInfo, explained
+from latentmap.data.source import ReadOptions, Samples, explained
 from latentmap.data.storage import Storage, absolute
 from latentmap.errors import DatasetError, LatentmapError, OutputError
 from latentmap.models.fitted import FEW
@@ -64,8 +64,8 @@ class Part:
         """The file that its codes are written to."""
         return f"part-{self.number:05}.parquet"
 
-    def read(self, options: ReadOptions) -> tuple[Samples, SourceInfo]:
-        """Its samples, and what is known of them."""
+    def read(self, options: ReadOptions) -> Samples:
+        """Its samples."""
         if self.shard is None:
             return read_folder(self.folder, self.images, [], options, in_part=True)
         return read_parquet(self.folder, options, [self.shard], self.groups)
@@ -108,7 +108,7 @@ def _pixels(parts: Sequence[Part], options: ReadOptions) -> tuple[float, float]:
     some = [images[i] for i in _spread(len(images), _IMAGES_LOOKED_AT)]
     few = [shards[i] for i in _spread(len(shards), _FILES_LOOKED_AT)]
     try:
-        return read_files(parts[0].folder, some, few, [], options)[0].pixels
+        return read_files(parts[0].folder, some, few, [], options).pixels
     except DatasetError:  # of damaged ones their parts will say more
         return options.known.pixel_range
 
@@ -153,7 +153,7 @@ def encode_part(part: Part, autoencoder: Autoencoder, options: ReadOptions, outp
     where = f"{part.folder if part.shard is None else part.shard}, part {part.number}"
     try:
         with explained(where):  # whatever a library raises at damaged data
-            table, unreadable = _codes(part, autoencoder, *part.read(options))
+            table, unreadable = _codes(part, autoencoder, part.read(options))
             file = io.BytesIO()
             table = table.replace_schema_metadata({_KEY: json.dumps(unreadable).encode()})
             pyarrow("parquet").write_table(table, file)
@@ -163,10 +163,9 @@ def encode_part(part: Part, autoencoder: Autoencoder, options: ReadOptions, outp
     return Outcome(part.number, len(unreadable))
 
 
-def _codes(
-    part: Part, autoencoder: Autoencoder, samples: Samples, info: SourceInfo
-) -> tuple[Any, list[tuple[str, int, str]]]:
+def _codes(part: Part, autoencoder: Autoencoder, samples: Samples) -> tuple[Any, list[tuple[str, int, str]]]:
     """A table of keys and codes, and the rows that cannot be read, with the reasons."""
+    info = samples.info
     found: dict[int, str] = {}
     tables = []
     classes = None if info.class_names is None else np.array(list(map(as_utf8, info.class_names)))
