@@ -17,7 +17,7 @@ from latentmap.data.cache import file_region
 from latentmap.data.dataset import choose_rows
 from latentmap.data.images import bring_images
 from latentmap.data.labels import number_classes
-from latentmap.data.preprocessing import CHANNELS, find_levels
+from latentmap.data.preprocessing import channels_fault, find_levels
 from latentmap.data.source import Piece, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError, count
 
@@ -237,9 +237,8 @@ def check_samples(X: Any, name: str) -> NDArray[Any]:
         )
     if 0 in array.shape:
         raise DatasetError(f"{name} is empty: its shape is {array.shape}.")
-    if array.ndim == 4 and array.shape[3] not in CHANNELS:
-        way = " Move the channels to the end: X.transpose(0, 2, 3, 1)." if array.shape[1] in CHANNELS else ""
-        raise DatasetError(f"{name} must have 1, 3 or 4 channels in its last axis, got shape {array.shape}.{way}")
+    if fault := channels_fault(array.shape):
+        raise DatasetError(f"{name} {fault}")
     return array
 
 

@@ -218,16 +218,11 @@ def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -
             unpacked, found = unpack(file, n_bytes, file_state(path))
             _check_length(found, n_header, dtype, shape, str(path))
             return np.memmap(unpacked, dtype, "r", n_header, shape)
-        file.seek(n_header)
         try:
-            values = np.empty(shape, dtype)
-        except (MemoryError, ValueError) as error:
+            content = file.read(n_bytes + 1)
+        except (MemoryError, OverflowError) as error:
             raise DatasetError(f"{path} states dimensions {shape}, which no memory holds.") from error
-        left = memoryview(values.data).cast("B")
-        while n := file.readinto(left):
-            left = left[n:]
-        _check_length(n_header + values.nbytes - len(left) + len(file.read(1)), n_header, dtype, shape, str(path))
-        return values.astype(dtype.newbyteorder("="), copy=False)
+        return parse_idx(content, str(path), n_dims)
 
 
 def _check_held(path: Path, shape: tuple[int, ...], n_bytes: int, budget: int) -> None:

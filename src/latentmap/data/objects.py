@@ -25,7 +25,7 @@ from latentmap.data.cache import file_region, file_state
 from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
 from latentmap.data.labels import Classes, missing_cells, number_classes
-from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
+from latentmap.data.preprocessing import Preprocessing, channels_fault, channels_last, pixel_range, range_mismatch
 from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table
 from latentmap.errors import DatasetError
@@ -67,13 +67,6 @@ def check_rows(X: Any, y: Any) -> None:
             "the labels have the rows of the samples in another order. Bring them to it: labels.loc[samples.index]; "
             "or pass labels.to_numpy() if their places count."
         )
-
-
-def tensor_to_array(X: Any) -> NDArray[Any]:
-    """A tensor of PyTorch, of any layout and precision, as an array whose images have their channels last."""
-    X = X.detach().cpu()
-    X = X if str(X.layout) == "torch.strided" else X.to_dense()
-    return channels_last((X.float() if str(X.dtype) in ("torch.bfloat16", "torch.float16") else X).numpy())
 
 
 def _read_frame(frame: Any, classes: Classes | None, options: ReadOptions) -> Samples:
@@ -306,24 +299,23 @@ def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
 
 
 def as_array(X: Any) -> Any:
-    """A tensor of PyTorch as an array, whose images have their channels last; what is masked as NaN."""
+    """A tensor of PyTorch, of any layout and precision, as an array of images with channels last; masked as NaN."""
     if isinstance(X, np.ma.MaskedArray):
         return np.ma.filled(X.astype(np.float64), np.nan) if X.mask.any() else X.data
     torch = sys.modules.get("torch")  # without it nobody has made a tensor
-    return tensor_to_array(X) if torch is not None and isinstance(X, torch.Tensor) else X
+    if torch is None or not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu()
+    X = X if X.layout == torch.strided else X.to_dense()
+    return channels_last((X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy())
 
 
 def _check_images(images: NDArray[Any], known: Preprocessing | None) -> NDArray[Any]:
     """Return images as an array of the shape that `known` was fitted to."""
     if 0 in images.shape:
         raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
-    if images.ndim == 4 and images.shape[3] not in CHANNELS:
-        first = images.shape[1] in CHANNELS
-        way = " Move the channels to the end: X.transpose(0, 2, 3, 1)." if first else ""
-        raise ValueError(
-            f"X must have 1, 3 or 4 channels in its last axis, got shape {images.shape}. Images are "
-            f"(n, height, width, channels).{way}"
-        )
+    if fault := channels_fault(images.shape):
+        raise ValueError(f"X {fault}")
     if images.dtype.kind not in "biu":
         images = check_array(
             images, dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=1, input_name="X"

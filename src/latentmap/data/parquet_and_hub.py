@@ -176,7 +176,7 @@ def read_parquet(
             name=whole.stem if isinstance(whole, Path) and whole.is_file() else whole.name,
             where=str(path),
             is_test=None if is_of_test is None else np.repeat(is_of_test, counts),
-            content=hashlib.blake2b("".join(map(state_of, shards)).encode(), digest_size=16).hexdigest(),
+            content=hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest(),
             notes=notes,
         )
         images = next((field.name for field in schema if _holds_images(field.type)), None)
@@ -192,11 +192,6 @@ def read_parquet(
             },
             looked_at=groups.some() if isinstance(path, Storage) else None,
         )
-
-
-def state_of(shard: Shard) -> str:
-    """What changes when a file does."""
-    return file_state(shard) if isinstance(shard, Path) else shard.state
 
 
 def _choose_shards(shards: Sequence[Shard]) -> tuple[Sequence[Shard], list[bool] | None, list[str]]:

@@ -86,17 +86,13 @@ class Reading:
         for name, value in config.items():
             rule, holds = _RULES.get(name, ("", lambda _: True))
             if name not in names or not (value is None or holds(value)):
-                must = f"must be {rule}, got {value!r:.60}" if name in names else "is unknown"
-                raise DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {must}.")
+                raise _damaged(name, f"must be {rule}, got {value!r:.60}" if name in names else "is unknown")
         known: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
         for name in {"columns", "means"} & known.keys():
             known[name] = tuple(known[name])
         found = cls(**known)
         if found.low is not None and found.high is not None and not found.low < found.high:
-            raise DatasetError(
-                f"the model's record of how its data was read is damaged: 'high' must be more than {found.low:g}, "
-                f"which 'low' is, got {found.high:g}."
-            )
+            raise _damaged("high", f"must be more than {found.low:g}, which 'low' is, got {found.high:g}")
         if sample_shape is not None:
             found._check_shape(sample_shape)
         return found
@@ -114,10 +110,13 @@ class Reading:
             value, size = getattr(self, name), wanted[name]
             value = len(value) if isinstance(value, tuple) else value
             if value != size:
-                raise DatasetError(
-                    f"the model's record of how its data was read is damaged: {name!r} must be "
-                    f"{'left out' if size is None else size}, for samples of shape {sample_shape}, got {value}."
-                )
+                must = f"must be {'left out' if size is None else size}, for samples of shape {sample_shape}"
+                raise _damaged(name, f"{must}, got {value}")
+
+
+def _damaged(name: str, fault: str) -> DatasetError:
+    """Say what is wrong with an entry of a record."""
+    return DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {fault}.")
 
 
 def _is_number(value: object) -> bool:
@@ -321,7 +320,7 @@ class Samples(ABC):
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
+def explained(what: str, kind: type[LatentmapError] = DatasetError) -> Iterator[None]:
     """Turn whatever a library raises at damaged data into one line, which begins with what could not be done."""
     try:
         yield
@@ -329,9 +328,9 @@ def explained(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # a damaged file can make its reader fail in any way
         words = "no permission" if isinstance(error, PermissionError) else words_of(error)
-        if "pickle" in words or "Python objects" in words:
+        if "allow_pickle" in words or "Python objects" in words:
             words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
-        raise DatasetError(f"{what}: {words}.") from error
+        raise kind(f"{what}: {words}.") from error
 
 
 def words_of(error: Exception) -> str:

@@ -22,11 +22,11 @@ _ID_LIKE = ("id", "index", "idx", "row", "rownames", "unnamed: 0", "__index_leve
 _FEWEST = 5  # rows: in fewer a column may count up by chance
 
 Kind = Literal["number", "date", "comma", "text", "empty"]
-_PASSED_OVER: dict[Kind, tuple[str, str]] = {
-    "text": ("hold no numbers", ""),
-    "date": ("hold dates", " Write them as numbers, days since the first say, to learn from them."),
-    "comma": ("hold numbers with commas", " Write 3.5 for 3,5, or separate the columns by semicolons."),
-    "empty": ("hold no values", ""),
+_PASSED_OVER: dict[Kind, tuple[str, str]] = {  # what such columns hold, and the way out
+    "text": ("no numbers", ""),
+    "date": ("dates", " Write them as numbers, days since the first say, to learn from them."),
+    "comma": ("numbers with commas", " Write 3.5 for 3,5, or separate the columns by semicolons."),
+    "empty": ("no values", ""),
 }
 
 
@@ -113,8 +113,8 @@ def describe_others(kinds: Mapping[str, Kind], done: str = "", *, end: bool = Fa
     for kind, (what, way) in _PASSED_OVER.items():
         names = [name for name, found in kinds.items() if found == kind]
         if names:
-            one = len(names) == 1
-            said = f"that {what.replace('hold', 'holds') if one else what}{done.replace('are', 'is') if one else done}"
+            hold, are = ("holds", "is") if len(names) == 1 else ("hold", "are")
+            said = f"that {hold} {what}{f' {are} {done}' if done else ''}"
             lines.append(f"{count(len(names), 'column')} {said}: {listed(names)}{'.' + way if end else ''}")
     return lines
 
@@ -148,7 +148,7 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
         counts[:] = False  # there is nothing else
     for i in np.flatnonzero(empty):
         others[columns[i]] = "empty"
-    notes += describe_others(others, " are passed over", end=True)
+    notes += describe_others(others, "passed over", end=True)
     if counts.any():
         passed = [columns[i] for i in np.flatnonzero(counts)]
         notes.append(

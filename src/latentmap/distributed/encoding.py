@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.cache import file_state
 from latentmap.data.codes import as_utf8, code_names
 from latentmap.data.folder import digest_of, read_folder
 from latentmap.data.loading import find_files, read_files
-from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
+from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet
 from latentmap.data.source import ReadOptions, Samples, explained
 from latentmap.data.storage import Storage, absolute
 from latentmap.errors import DatasetError, LatentmapError, OutputError
@@ -91,7 +92,7 @@ def find_parts(source: str) -> tuple[list[Part], str]:
     with ThreadPoolExecutor(_THREADS) as pool:
         counts = list(pool.map(_group_sizes, shards))
     for shard, sizes in zip(shards, counts, strict=True):
-        digest.update(state_of(shard).encode())
+        digest.update(file_state(shard).encode())
         ends = np.cumsum([0, *sizes])
         for groups in _cut(sizes):
             start, stop = int(ends[groups.start]), int(ends[groups.stop])
