@@ -39,29 +39,29 @@ def number_classes(
     """
     if labels is None:
         return None, None
-    what = "numbers" if (dated := of_dates(labels)) is labels else "dates (years)"
-    labels = dated
+    dated = of_dates(labels)
+    what = "numbers" if dated is labels else "dates (years)"
     is_test = np.zeros(len(labels), bool) if is_test is None else is_test
     splits = {"training": ~is_test, "test": is_test}
-    hidden = _hidden(labels, list(splits.values()), class_names is not None, notes)
-    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
+    hidden = _hidden(dated, list(splits.values()), class_names is not None, notes)
     if hidden.all():
         notes.append("every label is hidden (-1 or missing): the samples have none.")
         return None, None
+    absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
+    notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
+    values = _of_one_type(dated[~hidden])
     if measure or (values.dtype.kind == "O" and all(isinstance(value, Decimal) for value in values)):
         with suppress(ValueError):  # texts where there were numbers
             values = values.astype(np.float64)
-    absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
-    notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
     kinds = len(np.unique(values)) if values.dtype.kind in "iuf" else 0
     if class_names is None and kinds and (are_measured(values, whole=of_table) if measure is None else measure):
-        measured = np.full(len(labels), np.nan)
-        measured[~hidden] = values
         if measure is None:
             notes.append(
                 f"the labels are {kinds:,} different {what}: measurements, which colour pictures on a scale. Were "
                 "they classes, they would have to be written with a letter, as in c7."
             )
+        measured = np.full(len(labels), np.nan)
+        measured[~hidden] = values
         return measured, None
     many = kinds > max(MANY_NUMBERS, len(values) // _OF_A_KIND)
     if class_names is None and values.dtype.kind in "iu" and many:
@@ -69,8 +69,9 @@ def number_classes(
             f"the labels are {kinds:,} different whole numbers, each of which is taken for a class. Write them with a "
             "point, as in 7.0, if they are measurements."
         )
+    known, names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
     numbers = np.full(len(labels), -1, np.int64)
-    numbers[~hidden], names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
+    numbers[~hidden] = known
     for split in absent:
         hidden &= ~splits[split]
     if hidden.any():
@@ -80,6 +81,11 @@ def number_classes(
         numbers[hidden] = len(names)
         names = (*names, NO_LABEL)
     return numbers, names
+
+
+def _of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels that are Python's objects in the type that NumPy finds for them; others as they are."""
+    return np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
 
 
 def of_dates(labels: NDArray[Any]) -> NDArray[Any]:
@@ -119,7 +125,7 @@ def _hidden(
 ) -> NDArray[np.bool_]:
     """Which labels say that there is none: missing ones, and -1 where it is no class."""
     hidden = missing_cells(labels)
-    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
+    values = _of_one_type(labels[~hidden])
     if values.dtype.kind not in "if" or not (values == -1).any():
         return hidden
     minus, others = np.asarray(labels == -1), values[values != -1]

@@ -224,39 +224,49 @@ class ReadOptions:
         self, chosen: Reading, dtype: np.dtype[Any], levels: Levels, notes: list[str]
     ) -> tuple[Reading, tuple[float, float]]:
         """Return how pixels of a type and levels are held, and which of their values are black and white."""
-        low, high, step = levels
         if self.pixels is not None:
             return chosen, self.pixels
+        low, high, step = levels
         own = pixel_range(dtype, low, high)
         if not own[1] - own[0] < np.inf:
             raise DatasetError(
                 "pixels must be numbers whose squares can be added up, got larger ones. Divide them first."
             )
-        said = f"pixels from {range_in_words(own)} are taken as black to white"
-        if self.reading is None:
-            if dtype == np.uint8:
-                return chosen, own
-            deep = not bytes_hold(*own, step)
-            notes.append(f"{said}, with more than 256 levels." if deep else f"{said}.")
-            if own != (0.0, 255.0) or deep:
-                chosen = replace(chosen, low=own[0], high=own[1], dtype="float32" if deep else None)
-            return chosen, own
-        known = chosen.pixel_range
-        # Bytes and bits say their range by their type; so do deeper ones, beside a range that has no unit.
-        if (
-            dtype.kind == "b"
-            or dtype == np.uint8
-            or (dtype.kind in "iu" and known in COMMON_RANGES and high > known[1])
-        ):
-            if own != known and dtype.kind != "b":
-                notes.append(f"{said}, as {range_in_words(known)} were where the model was fitted.")
-            return chosen, own
-        fault = range_mismatch(known, dtype, low, high)
-        if fault:
-            warnings.warn(
-                f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.", stacklevel=2
-            )
-        return chosen, known
+        if self.reading is not None:
+            return chosen, _beside_fit(own, chosen.pixel_range, dtype, levels, notes)
+        return chosen if dtype == np.uint8 else _in_own_range(chosen, own, step, notes), own
+
+
+def _in_own_range(chosen: Reading, own: tuple[float, float], step: float, notes: list[str]) -> Reading:
+    """How pixels are held whose black and white are these, and which come in steps of that size."""
+    deep = not bytes_hold(*own, step)
+    notes.append(f"{_taken(own)}, with more than 256 levels." if deep else f"{_taken(own)}.")
+    if own == (0.0, 255.0) and not deep:
+        return chosen
+    return replace(chosen, low=own[0], high=own[1], dtype="float32" if deep else None)
+
+
+def _beside_fit(
+    own: tuple[float, float], known: tuple[float, float], dtype: np.dtype[Any], levels: Levels, notes: list[str]
+) -> tuple[float, float]:
+    """Black and white of new pixels: their own where their type says so, else those of the fit."""
+    low, high, _ = levels
+    # Bytes and bits say their range by their type; so do deeper ones, beside a range that has no unit.
+    has_unit = dtype.kind == "b" or dtype == np.uint8
+    if has_unit or (dtype.kind in "iu" and known in COMMON_RANGES and high > known[1]):
+        if own != known and dtype.kind != "b":
+            notes.append(f"{_taken(own)}, as {range_in_words(known)} were where the model was fitted.")
+        return own
+    if fault := range_mismatch(known, dtype, low, high):
+        warnings.warn(
+            f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.", stacklevel=3
+        )
+    return known
+
+
+def _taken(pixels: tuple[float, float]) -> str:
+    """What is done with pixels, in words."""
+    return f"pixels from {range_in_words(pixels)} are taken as black to white"
 
 
 @dataclass(frozen=True, eq=False)

@@ -203,12 +203,8 @@ def _are_numbers(X: Any) -> bool:
 
 def held_out(dataset: Dataset) -> Dataset:
     """Samples that are learned from and shown at once, in two parts: every fifth is kept to be shown."""
-    every = np.arange(len(dataset.test)) % 5 == 4
-    parts = []
-    for rows in (~every, every):
-        labels = None if dataset.test.labels is None else dataset.test.labels[rows]
-        parts.append(Split(dataset.test.X[rows], labels))
-    return replace(dataset, train=parts[0], test=parts[1])
+    is_shown = np.arange(len(dataset.test)) % 5 == 4
+    return replace(dataset, train=dataset.test.at(~is_shown), test=dataset.test.at(is_shown))
 
 
 def by_title(models: Models) -> dict[str, Any]:
