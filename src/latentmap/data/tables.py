@@ -54,8 +54,12 @@ def read_table(table: Table, options: ReadOptions, classes: Classes | None = Non
         _refuse_gaps(X, columns, table, of_model=options.reading is not None)
     _refuse_too_large(X, columns, table)
     if table.is_test is not None and len(np.unique(table.is_test)) == 1:
-        raise DatasetError(f"{table.where}: the {'training' if table.is_test[0] else 'test'} split has no rows.")
-    y, names = classes or (None, None) if label is None else table.classes(label)
+        raise DatasetError(
+            f"{table.where}: the {'training' if table.is_test[0] else 'test'} split has no rows. Leave it out."
+        )
+    if label is not None:
+        classes = table.classes(label)
+    y, names = classes or (None, None)
     return read_arrays(
         table.name, [(X, y)], options, label=label, columns=columns, class_names=names, is_test=table.is_test,
         content=table.content, notes=notes,
