@@ -259,6 +259,10 @@ def test_of_a_pipeline_that_takes_no_numbers_the_last_step_is_drawn(frame):
         plot.map(quick().fit(frame), X[["kind", *"abc"]].rename(columns={"kind": "d"}))
     with pytest.raises(ValueError, match="X has nan in row"):
         plot.map(quick().fit(frame), gaps)
+    colours = np.random.default_rng(0).random((9, 8, 8, 3))
+    colours[7, 7, 6, 2] = np.nan
+    with pytest.raises(ValueError, match=r"X has nan in row 7, pixel \(7, 6\)"):
+        plot.map(np.zeros((9, 2)), colours)
 
 
 @pytest.mark.parametrize("offset", [0, 1e6, 1e9])

@@ -1,16 +1,5 @@
 """The exceptions Latentmap raises for faults of the world around it.
 
-::
-
-    LatentmapError
-    ├── DatasetError      data that is missing, damaged or not what it claims to be
-    ├── LayerError        a network with layers that only PyTorch knows
-    ├── ModelFileError    a model folder that cannot be written, or read back as it was written
-    ├── CheckpointError   a checkpoint that cannot be continued from
-    ├── TrainingError     training that cannot go on (the loss diverged, say)
-    ├── OutputError       a result that cannot be written where it was asked for
-    └── MissingExtraError an optional dependency that is not installed
-
 A wrong parameter is a plain ``ValueError`` or ``TypeError``, as everywhere in Python. Every message is one line
 that says what is wrong and what to do about it, in characters that `printable` leaves.
 """

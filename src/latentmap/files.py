@@ -90,30 +90,31 @@ def check_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) 
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str], *, wait: float = _PATIENCE) -> Iterator[None]:
-    """Keep other writers of an output away; what killed ones left is removed first. One thread may nest it."""
+def writing(path: str | os.PathLike[str], *, wait: float = _PATIENCE) -> Iterator[Path]:
+    """Keep other writers of an output away, and give where it lies; what killed ones left is removed first.
+
+    One thread may nest it.
+    """
     with _explained(path):
         target = _target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
     mine: set[Path] = _mine.__dict__.setdefault("outputs", set())
     if target in mine:
-        yield
+        yield target
         return
     lock = _beside(target, "lock")
     with _explained(path):
-        descriptor = _acquire(lock, wait)
-    if descriptor == _BUSY:
-        raise OutputError(f"another run is writing {path}. Wait for it to end, or choose another name.")
+        descriptor = _acquire(lock, path, wait)
     mine.add(target)
     try:
-        if descriptor != _NO_LOCKS:
+        if descriptor is not None:
             with _explained(path):
                 for left in _left(target):
                     _discard(left, target)
-        yield
+        yield target
     finally:
         mine.discard(target)
-        if descriptor != _NO_LOCKS:
+        if descriptor is not None:
             with contextlib.suppress(OSError):
                 lock.unlink()  # while it is held: see _acquire
             os.close(descriptor)
@@ -221,13 +222,11 @@ def _left(target: Path) -> list[Path]:
 
 # ---- one writer at a time ------------------------------------------------------------------------------------------
 
-_BUSY, _NO_LOCKS = -1, -2
 
-
-def _acquire(lock: Path, wait: float) -> int:
-    """Take a lock: the open file that holds it, or why there is none."""
+def _acquire(lock: Path, path: str | os.PathLike[str], wait: float) -> int | None:
+    """Take the lock of an output: the open file that holds it, or None where there are no locks."""
     if sys.platform == "win32":
-        return _NO_LOCKS
+        return None
     end = time.monotonic() + wait
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
@@ -240,13 +239,15 @@ def _acquire(lock: Path, wait: float) -> int:
             held = _is_at(descriptor, lock)
             if held:
                 return descriptor
-        except BlockingIOError:
+        except BlockingIOError as error:
             if time.monotonic() >= end:
-                return _BUSY
+                raise OutputError(
+                    f"another run is writing {path}. Wait for it to end, or choose another name."
+                ) from error
             time.sleep(0.01)
         except OSError:  # a file system that knows no locks
             lock.unlink(missing_ok=True)
-            return _NO_LOCKS
+            return None
         finally:
             if not held:
                 os.close(descriptor)
@@ -255,9 +256,8 @@ def _acquire(lock: Path, wait: float) -> int:
 @contextmanager
 def _scratch(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
     """A hidden folder beside an output, and where the output lies; nobody else writes it meanwhile."""
-    with writing(path):
+    with writing(path) as target:
         with _explained(path):
-            target = _target(path)
             scratch = Path(tempfile.mkdtemp(prefix=_beside(target, "").name, dir=target.parent))
         try:
             yield scratch, target

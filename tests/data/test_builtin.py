@@ -105,7 +105,7 @@ def test_any_size_may_be_asked_for(size):
 # ---- names and sizes -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [7, 257, 0, -1, 32.0, "32"])
+@pytest.mark.parametrize("size", [7, 257, 0, -1, 32.0, "32", (32,)])
 def test_a_size_out_of_range_is_refused(size):
     with pytest.raises(ValueError, match=r"size must be a whole number from 8 to 256 or None, got"):
         load_dataset("digits", size=size)

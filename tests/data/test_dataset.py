@@ -85,6 +85,16 @@ def test_a_limit_gives_each_class_its_share_and_one_at_least(labels):
     assert Split(X).few(3).X[:, 0].tolist() == [0, 499, 999]
 
 
+def test_some_samples_keep_what_is_known_of_them():
+    X, labels, names = np.arange(5.0)[:, None], np.array([0, 1, -1, 1, 0]), ("a", "b", "c", "d", "e")
+    split = Split(X, labels, names, np.arange(10, 15), np.linspace(0, 1, 5))
+    for rows in (np.array([1, 4]), np.isin(np.arange(5), [1, 4])):
+        part = split.at(rows)
+        assert (part.X[:, 0].tolist(), part.labels.tolist(), part.names) == ([1, 4], [1, 0], ("b", "e"))
+        assert (part.rows.tolist(), part.values.tolist()) == ([11, 14], [0.25, 1])
+    assert repr(Split(X).at(labels == 1)) == "Split: 2 vectors of 1 number, unlabelled"
+
+
 def test_a_limit_is_the_same_by_name_from_arrays_and_afterwards(digits):
     named = load_dataset("digits", limit=30)
     again = load_dataset("digits").limit(30)

@@ -201,6 +201,35 @@ def test_missing_numbers_are_refused_left_out_or_filled_with_the_means_of_the_tr
     np.testing.assert_allclose(again.train.X, np.where(np.isnan(X), means, X), rtol=1e-6)
 
 
+def test_rows_of_two_splits_are_counted_as_they_lie_in_the_files(tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
+    for split, row in (("test", 3), ("train", 5)):  # in the order of their names
+        frame.assign(b=frame.b.where(frame.index != row)).to_parquet(tmp_path / f"{split}.parquet")
+    with pytest.raises(DatasetError, match="row 3, column 'b'"):
+        load_dataset(tmp_path)
+    dataset = load_dataset(tmp_path, missing="drop")
+    assert dataset.notes[-1] == "2 rows that lack a number are left out, counted from 0: 3, 35."
+    for split, row in ((dataset.test, 3), (dataset.train, 5)):
+        np.testing.assert_array_equal(split.X, frame.drop(index=row).to_numpy(np.float32))
+    filled = load_dataset(tmp_path, missing="mean")
+    assert filled.test.X[3, 1] == filled.train.X[5, 1] == pytest.approx(frame.b.drop(index=5).mean())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame[:0], "the test split has no rows"),
+        (lambda frame: frame.assign(b=np.nan), "every row lacks a number"),
+    ],
+)
+def test_a_split_in_which_nothing_is_left_is_refused(tmp_path, change, message):
+    frame = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
+    frame.to_parquet(tmp_path / "train.parquet")
+    change(frame).to_parquet(tmp_path / "test.parquet")
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(tmp_path, missing="drop")
+
+
 def test_missing_numbers_that_cannot_be_settled_say_why(tmp_path):
     X = np.array([[1, np.nan], [2, np.nan], [3, np.nan]])
     for missing, message in (("drop", "every row lacks a number"), ("mean", "column 1 has no value in the training")):
@@ -523,6 +552,34 @@ def test_dates_are_years_and_few_of_them_texts():
     assert len(few.class_names) == 3
     sizes = pd.Categorical(["low", "mid", "high"] * 20, ["low", "mid", "high"], ordered=True)
     assert load_dataset(X, labels=sizes).class_names == ("low", "mid", "high")
+    assert load_dataset(pd.DataFrame(X, columns=["a", "b"]), labels=sizes).class_names == ("low", "mid", "high")
+
+
+@pytest.mark.parametrize("row_group_size", [None, 7])
+def test_ordered_categories_of_parquet_keep_their_order(tmp_path, row_group_size):
+    names = ["none", "small", "large", "huge"]
+    sizes = pd.Categorical(["small", "huge", None, "large"] * 20, names, ordered=True)
+    frame = pd.DataFrame({"a": np.random.default_rng(0).random(80), "size": sizes})
+    frame.to_parquet(tmp_path / "x.parquet", row_group_size=row_group_size)
+    dataset = load_dataset(tmp_path / "x.parquet", label="size", test_fraction=0)
+    assert dataset.class_names == load_dataset(frame, label="size").class_names == (*names[1:], "(no label)")
+    assert dataset.train.labels.tolist() == [0, 2, 3, 1] * 20
+    frame.assign(size=pd.Series(sizes).cat.as_unordered()).to_parquet(tmp_path / "y.parquet")
+    assert load_dataset(tmp_path / "y.parquet", label="size").known_names == ("huge", "large", "small")
+
+
+@pytest.mark.parametrize(
+    ("of_test", "wanted"),
+    [(["low", "high"], ("low", "mid", "high")), (["high", "low"], ("high", "low", "mid"))],
+)
+def test_files_whose_orders_contradict_each_other_have_none(tmp_path, of_test, wanted):
+    for split, names in (("train", ["low", "mid", "high"]), ("test", of_test)):
+        frame = pd.DataFrame({"a": np.random.default_rng(0).random(30)})
+        frame["size"] = pd.Categorical([names[i % len(names)] for i in range(30)], names, ordered=True)
+        frame.to_parquet(tmp_path / f"{split}.parquet")
+    dataset = load_dataset(tmp_path, label="size")
+    assert dataset.class_names == wanted
+    assert [wanted[label] for label in dataset.test.labels[:2]] == of_test
 
 
 def test_dates_and_na_as_labels_of_csv_are_what_they_are_in_a_frame(tmp_path):

@@ -17,8 +17,8 @@ from latentmap.data.cache import file_region
 from latentmap.data.dataset import choose_rows
 from latentmap.data.images import bring_images
 from latentmap.data.labels import number_classes
-from latentmap.data.preprocessing import CHANNELS, find_levels
-from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.preprocessing import channels_fault, find_levels
+from latentmap.data.source import Piece, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.errors import DatasetError, count
 
 _CHUNK_BYTES = 16 * 2**20
@@ -40,7 +40,7 @@ class ArraySamples(Samples):
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Of one: (height, width, channels) or (n_features,)."""
-        return self.reading.shape if self.reading.is_images else self.arrays[0].shape[1:]
+        return self.info.reading.shape if self.info.reading.is_images else self.arrays[0].shape[1:]
 
     def whole(self) -> NDArray[Any] | None:
         """All samples where they are one array of bytes to which nothing needs to be done."""
@@ -62,22 +62,23 @@ class ArraySamples(Samples):
 
     def _bring(self, samples: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some samples as the dataset has them."""
-        if self.reading.means is not None:
-            samples = np.where(np.isnan(samples), self.reading.means, samples)
+        reading = self.info.reading
+        if reading.means is not None:
+            samples = np.where(np.isnan(samples), reading.means, samples)
+        if samples.ndim == 2:
+            with np.errstate(over="ignore"):
+                samples = samples.astype(self.dtype)
         if samples.dtype.kind == "f":
             check_finite(
                 samples,
-                self.name,
+                self.info.name,
                 rows,
-                self.reading.columns,
+                reading.columns,
                 " Of vectors --missing drop and --missing mean do so (missing= in Python).",
             )
         if samples.ndim == 2:
-            with np.errstate(over="ignore"):
-                vectors = samples.astype(self.dtype)
-            check_finite(vectors, self.name, rows, self.reading.columns)
-            return vectors
-        return bring_images(_scale(_with_channels(samples), self.pixels, self.dtype), self.reading)
+            return samples
+        return bring_images(_scale(_with_channels(samples), self.pixels, self.dtype), reading)
 
 
 def read_arrays(
@@ -91,13 +92,13 @@ def read_arrays(
     is_test: NDArray[np.bool_] | None = None,  # of one side
     content: str = "",  # changes when the arrays do; without it they are held in memory, where they are already
     notes: Sequence[str] = (),
-) -> Read:
+) -> Samples:
     """Return the samples of arrays, one side or two, and what is known of them."""
     told = list(notes)
-    missing = options.missing or (options.reading.missing if options.reading else None)
+    missing = options.missing or options.known.missing
     names = None
     if missing == "drop":
-        sides, names = _without_gaps(sides, name, told)
+        sides, names = _without_gaps(sides, is_test, name, told)
         is_test = is_test if is_test is None or names is None else is_test[np.array(names, np.int64)]
     arrays = [check_samples(X, name) for X, _ in sides]
     shapes = {X.shape[1:] for X in arrays}
@@ -105,22 +106,20 @@ def read_arrays(
         raise DatasetError(f"{name}: training and test samples must have one shape, got {sorted(shapes)}.")
     counts = [len(X) for X in arrays]
     is_test = is_test if len(counts) == 1 else np.repeat([False, True], counts)
-    classes = [y for _, y in sides]
     labels, class_names = number_classes(
-        classes,
-        counts,
+        _all_labels(sides, name),
         name,
         class_names,
         notes=told,
         is_test=is_test,
-        measure=options.measured,
+        measure=options.known.measured,
         of_table=label is not None,
     )
     pixels = (0.0, 255.0)
     if arrays[0].ndim == 2:
         kept = any(map(_needs_float64, arrays)) if options.reading is None else options.reading.dtype == "float64"
         dtype: Any = "float64" if kept else None
-        reading = Reading(columns=columns, label=label, measured=options.measured, missing=missing, dtype=dtype)
+        reading = Reading(columns=columns, label=label, measured=options.known.measured, missing=missing, dtype=dtype)
         if options.reading is not None and options.reading.is_images:
             raise DatasetError(f"{name} holds vectors of {arrays[0].shape[1]} numbers; images were wanted.")
         if missing == "mean":
@@ -130,7 +129,23 @@ def read_arrays(
         reading, pixels = _reading_of_images(arrays, options, told)
         reading = replace(reading, label=label, columns=columns)
     info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, notes=tuple(told))
-    return ArraySamples(name, reading, pixels, content, {}, arrays), info
+    return ArraySamples(info, pixels, content, {}, arrays)
+
+
+def _all_labels(sides: Sequence[Side], name: str) -> NDArray[Any] | None:
+    """The labels of all sides, one for each sample; None where no side has any."""
+    if all(labels is None for _, labels in sides):
+        return None
+    found = []
+    for X, labels in sides:
+        flat = None if labels is None else np.asarray(labels).reshape(-1)
+        if flat is None or len(flat) != len(X):
+            n = "no" if flat is None else f"{len(flat):,}"
+            raise DatasetError(
+                f"{name}: samples and labels must be of the same length, got {len(X):,} samples and {n} labels."
+            )
+        found.append(flat)
+    return np.concatenate(found)
 
 
 def _needs_float64(X: NDArray[Any]) -> bool:
@@ -171,7 +186,7 @@ def _means(
 ) -> tuple[float, ...]:
     """The means to put in for missing numbers: the model's, or those of the training samples."""
     n_features = arrays[0].shape[1]
-    known = options.reading.means if options.reading else None
+    known = options.known.means
     if options.reading is not None and known is None:
         raise DatasetError(f"{name}: the model keeps no means to fill in. Fit it with missing='mean'.")
     if known is not None and len(known) != n_features:
@@ -222,13 +237,14 @@ def check_samples(X: Any, name: str) -> NDArray[Any]:
         )
     if 0 in array.shape:
         raise DatasetError(f"{name} is empty: its shape is {array.shape}.")
-    if array.ndim == 4 and array.shape[3] not in CHANNELS:
-        way = " Move the channels to the end: X.transpose(0, 2, 3, 1)." if array.shape[1] in CHANNELS else ""
-        raise DatasetError(f"{name} must have 1, 3 or 4 channels in its last axis, got shape {array.shape}.{way}")
+    if fault := channels_fault(array.shape):
+        raise DatasetError(f"{name} {fault}")
     return array
 
 
-def _without_gaps(sides: Sequence[Side], name: str, notes: list[str]) -> tuple[Sequence[Side], tuple[str, ...] | None]:
+def _without_gaps(
+    sides: Sequence[Side], is_test: NDArray[np.bool_] | None, name: str, notes: list[str]
+) -> tuple[Sequence[Side], tuple[str, ...] | None]:
     """Vectors without the rows that lack a number, and the numbers of those kept; None where none is left out."""
     gaps = [
         np.asarray(np.isnan(X).any(axis=1)) if X.ndim == 2 and X.dtype.kind == "f" else np.zeros(X.shape[:1], bool)
@@ -237,7 +253,8 @@ def _without_gaps(sides: Sequence[Side], name: str, notes: list[str]) -> tuple[S
     dropped = [str(row) for gap in gaps for row in np.flatnonzero(gap)]
     if not dropped:
         return sides, None
-    if any(gap.all() for gap in gaps):
+    splits = gaps if is_test is None else [gaps[0][~is_test], gaps[0][is_test]]
+    if any(split.all() for split in splits):
         raise DatasetError(f"{name}: every row lacks a number. Leave out the columns where most are missing.")
     kept = [
         (X[~gap], y[~gap] if y is not None and len(y) == len(gap) else y)
@@ -254,25 +271,23 @@ def check_finite(
     X: NDArray[Any], name: str, rows: NDArray[np.int64], columns: tuple[str, ...] | None = None, way: str = ""
 ) -> None:
     """Refuse numbers that are none, naming the first, and a way out where some of vectors are missing."""
-    finite = np.isfinite(X.reshape(len(X), -1))
+    finite = np.isfinite(X)
     if finite.all():
         return
-    row, column = np.unravel_index(int(np.argmin(finite)), finite.shape)
-    value = X.reshape(len(X), -1)[row, column]
-    where = f"column {columns[column]!r}" if columns else f"column {column}"
-    if X.ndim > 2:
-        where = f"pixel {tuple(int(i) for i in np.unravel_index(column, X.shape[1:3]))}"
+    row, *place = (int(i) for i in np.unravel_index(int(np.argmin(finite)), X.shape))
+    value = X[(row, *place)]
+    where = f"pixel {tuple(place[:2])}" if X.ndim > 2 else f"column {(columns or range(X.shape[1]))[place[0]]!r}"
     way = way if X.ndim == 2 and np.isnan(value) else ""
     raise DatasetError(f"{name} has {value} in row {rows[row]:,}, {where}. Fill it in or leave the row out.{way}")
 
 
-def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: type[np.generic]) -> NDArray[Any]:
+def _scale(images: NDArray[Any], pixels: tuple[float, float], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Images whose black and white are these pixels, as bytes or as floats from 0 to 1."""
     if images.dtype == dtype == np.uint8 and pixels == (0.0, 255.0):
         return images
     black, white = pixels
     scaled = np.subtract(images, black, dtype=np.float64)
-    if dtype is np.uint8:
+    if dtype == np.uint8:
         scaled *= 255 / (white - black)
         scaled = np.clip(np.round(scaled), 0, 255)
     else:

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from latentmap.data.dataset import shuffled_rows
 from latentmap.data.source import Held, Parts, Piece, Samples
+from latentmap.data.storage import StoredFile
 from latentmap.errors import DatasetError
+from latentmap.files import flush
 
 _DONE = "done.json"
 _PIECE_BYTES = 2**24
@@ -141,7 +143,8 @@ def _append(samples: Samples, part: Path, rows: NDArray[np.int64], bar: Any) -> 
             unreadable.update(others)
             if bar is not None:
                 bar.update(len(there) + len(others))
-        _flush(values, kept)
+    for kind in (".bin", ".rows"):
+        flush(part.with_suffix(kind))
     return unreadable
 
 
@@ -150,7 +153,7 @@ def _read(samples: Samples, rows: NDArray[np.int64]) -> Iterator[Piece]:
     try:
         yield from samples.read(rows)
     except OSError as error:
-        raise DatasetError(f"{samples.name} cannot be read: {error.strerror or error}.") from error
+        raise DatasetError(f"{samples.info.name} cannot be read: {error.strerror or error}.") from error
 
 
 def _shuffle(samples: Samples, ascending: Path, part: Path) -> None:
@@ -168,14 +171,8 @@ def _shuffle(samples: Samples, ascending: Path, part: Path) -> None:
                     for place, row in enumerate(piece.tolist()):
                         region.read_into(file, row, held[place : place + 1])
                     values.write(held.data)
-        _flush(values, kept)
-
-
-def _flush(*files: Any) -> None:
-    """Have the operating system write files out."""
-    for file in files:
-        file.flush()
-        os.fsync(file.fileno())
+    for kind in (".bin", ".rows"):
+        flush(part.with_suffix(kind))
 
 
 def _mapped(samples: Samples, part: Path) -> Held:
@@ -187,11 +184,13 @@ def _mapped(samples: Samples, part: Path) -> Held:
     return np.memmap(part.with_suffix(".bin"), samples.dtype, "r", shape=shape), rows
 
 
-def file_state(path: Path) -> str:
+def file_state(file: Path | StoredFile) -> str:
     """Return what changes when a file does: its place, size and time."""
-    stat = path.stat()
+    if isinstance(file, StoredFile):
+        return file.state
+    stat = file.stat()
     return hashlib.blake2b(
-        f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode("utf-8", "surrogateescape"), digest_size=16
+        f"{file.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode("utf-8", "surrogateescape"), digest_size=16
     ).hexdigest()
 
 

@@ -114,11 +114,9 @@ def _write_csv(path: Path, pieces: Iterable[Piece], names: Sequence[str], *, for
 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        header_written = False
-        for Z, described in pieces:
-            if not header_written:
+        for i, (Z, described) in enumerate(pieces):
+            if i == 0:
                 writer.writerow([*described, *names])
-                header_written = True
             columns = [list(map(guarded, values)) for values in described.values()]
             rows = [[str(value) for value in code] for code in Z]
             writer.writerows([*known, *row] for *known, row in zip(*columns, rows, strict=True))

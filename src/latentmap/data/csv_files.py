@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.cache import file_state
 from latentmap.data.labels import MANY_NUMBERS
-from latentmap.data.source import Read, ReadOptions
+from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
 from latentmap.errors import DatasetError, count
 
@@ -33,10 +34,11 @@ _SAMPLE_CELLS = 400_000  # cells looked at: of tables of very many columns fewer
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<na>", "?"}
 _BOOLEANS = {"false": 0.0, "no": 0.0, "true": 1.0, "yes": 1.0}
 _DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ].*)?")
+_WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
-def read_csv(path: Path, options: ReadOptions) -> Read:
+def read_csv(path: Path, options: ReadOptions) -> Samples:
     """Return the samples of a CSV file: a row a sample, with a header line or without."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -155,7 +157,6 @@ class _Cells:
         self._classes: list[str] = []
         self._texts: dict[int, tuple[list[int], list[str]]] = {}  # of a column: rows and cells that are no numbers
         self._settled: list[int] = []  # columns that hold text, of which nothing more need be known
-        self._seen: dict[str, str] = {}  # each text once
         self._wrong: dict[int, tuple[int, str]] = {}  # of a column of numbers: the first row, and cell, that is none
         self._read: dict[str, list[int]] = defaultdict(list)  # how cells were read, and in which columns
 
@@ -184,7 +185,7 @@ class _Cells:
             return values if wanted == list(range(len(names))) else values[:, wanted]
 
         return Table(
-            self._path.stem, str(self._path), kinds, numbers, lambda _: _as_classes(self._classes),
+            self._path.stem, str(self._path), kinds, numbers, lambda _: (_as_classes(self._classes), None),
             row=lambda row: f"line {self._lines[row]:,}", content=file_state(self._path), notes=self._notes,
         )  # fmt: skip
 
@@ -195,7 +196,7 @@ class _Cells:
         n_sampled = max(2, min(_SAMPLE, _SAMPLE_CELLS // len(first[1])))
         sampled = list(islice(numbered, n_sampled))
         cells = [cell.strip() for cell in first[1]]
-        known = self._options.reading.columns if self._options.reading else None
+        known = self._options.known.columns
         if self._options.header is not None:
             header, plain = self._options.header, True
         elif known is not None and set(known) <= set(cells):
@@ -228,7 +229,7 @@ class _Cells:
                 raise DatasetError(f"{self._path}, line {line:,}: {found}. {way}")
             self._lines.append(line)
             if label is not None:
-                self._classes.append(self._seen.setdefault(row[label], row[label]))
+                self._classes.append(sys.intern(row[label]))
                 row[label] = "nan"
             for place in self._settled:
                 row[place] = "nan"
@@ -249,7 +250,7 @@ class _Cells:
         row = len(self._lines) - 1
         rows, cells = self._texts.setdefault(place, ([], []))
         rows.append(row)
-        cells.append(self._seen.setdefault(cell, cell))
+        cells.append(sys.intern(cell))
         if len(cells) == _SAMPLE and _kind_below(cells) == "text" and len(cells) > row // 2:
             self._settled.append(place)
         return np.nan
@@ -302,7 +303,7 @@ def _as_classes(cells: list[str]) -> NDArray[Any]:
     # Codes such as 01234 or 1.10 are names: as numbers some would be the same.
     numbers = all(is_number(text) and not re.match(r"[+-]?0\d", text) for text in texts)
     as_class: Any = str
-    if numbers and all(map(_is_whole, texts)):
+    if numbers and all(map(_WHOLE.fullmatch, texts)):
         as_class = float if any("." in text for text in texts) else int
     elif numbers and len(set(map(float, texts))) == len(texts) > MANY_NUMBERS:
         as_class = float
@@ -322,8 +323,3 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_whole(cell: str) -> bool:
-    """Whether text stands for a whole number."""
-    return bool(re.fullmatch(r"[+-]?\d{1,15}(\.0*)?", cell))

@@ -101,13 +101,23 @@ class Split:
         >>> load_dataset("digits").test.few(20)
         Split: 20 images 32x32x1, labelled
         """
-        if n >= len(self):
-            return self
-        chosen = choose_few(len(self), self.labels, n)
-        names = None if self.names is None else tuple(self.names[row] for row in chosen)
-        known = {name: getattr(self, name) for name in ("labels", "rows", "values")}
-        part = {name: None if values is None else values[chosen] for name, values in known.items()}
-        return Split(self.X[chosen], names=names, **part)
+        return self if n >= len(self) else self.at(choose_few(len(self), self.labels, n))
+
+    def at(self, rows: NDArray[Any]) -> Split:
+        """Return the samples at these places, numbers or a mask, with what is known of them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from latentmap import load_dataset
+        >>> test = load_dataset("digits").test
+        >>> test.at(np.array([5, 3])).labels.tolist() == [test.labels[5], test.labels[3]]
+        True
+        """
+        places = np.arange(len(self))[rows]
+        names = None if self.names is None else tuple(self.names[place] for place in places)
+        labels, own, values = (None if one is None else one[places] for one in (self.labels, self.rows, self.values))
+        return Split(self.X[places], labels, names, own, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,26 +164,17 @@ class Dataset:
     split: str = "given"
 
     def __post_init__(self) -> None:
-        sides = {name: split for name in ("train", "test") if (split := getattr(self, name)).labels is not None}
-        hidden = {name: split.labels < 0 for name, split in sides.items()}
-        for name in [name for name in sides if len(sides[name]) and hidden[name].all()]:
-            object.__setattr__(self, name, replace(sides.pop(name), labels=None))
-        highest = max((int(split.labels.max()) for split in sides.values() if len(split)), default=-1)
-        if self.class_names is None and highest >= 0:
-            if highest >= max(1000, len(self.train) + len(self.test)):  # no numbers of classes, and names without end
-                raise DatasetError(
-                    f"labels must be numbers of classes, counted from 0, got {highest:,}. Number the classes, or give "
-                    "class_names."
-                )
-            object.__setattr__(self, "class_names", tuple(map(str, range(highest + 1))))
-        for split in sides.values():
-            _check_labels(split.labels, self.class_names or ())
-        if any(hidden[name].any() for name in sides):
-            names = self.class_names or ()
-            object.__setattr__(self, "class_names", (*names, NO_LABEL))
-            for name, split in sides.items():
-                labels = np.where(hidden[name], len(names), split.labels)
-                object.__setattr__(self, name, replace(split, labels=labels))
+        train, test, names = _without_hidden(self.train), _without_hidden(self.test), self.class_names
+        labels = [split.labels for split in (train, test) if split.labels is not None and len(split)]
+        if names is None and labels:
+            names = _numbers_as_names(max(int(some.max()) for some in labels), len(train) + len(test))
+        for some in labels:
+            _check_labels(some, names or ())
+        if any((some < 0).any() for some in labels):
+            names = (*(names or ()), NO_LABEL)
+            train, test = (_hidden_as(split, len(names) - 1) for split in (train, test))
+        for name, value in {"train": train, "test": test, "class_names": names}.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         classes = f", {count(len(self.class_names), 'class')}" if self.class_names else ""
@@ -307,6 +308,27 @@ def _as_numbers(labels: NDArray[Any]) -> NDArray[np.int64]:
     numbers = labels.astype(np.int64, copy=False)
     _check_labels(numbers, None)
     return numbers
+
+
+def _without_hidden(split: Split) -> Split:
+    """A split without its labels, where all of them are hidden."""
+    hides_all = split.labels is not None and len(split) > 0 and bool((split.labels < 0).all())
+    return replace(split, labels=None) if hides_all else split
+
+
+def _hidden_as(split: Split, number: int) -> Split:
+    """A split whose hidden labels are a class of their own, of this number."""
+    return split if split.labels is None else replace(split, labels=np.where(split.labels < 0, number, split.labels))
+
+
+def _numbers_as_names(highest: int, n: int) -> tuple[str, ...]:
+    """The numbers of classes as their names, up to the highest label of n samples."""
+    if highest >= max(1000, n):  # no numbers of classes, and names without end
+        raise DatasetError(
+            f"labels must be numbers of classes, counted from 0, got {highest:,}. Number the classes, or give "
+            "class_names."
+        )
+    return tuple(map(str, range(highest + 1)))
 
 
 def _check_labels(labels: NDArray[np.int64], class_names: tuple[str, ...] | None) -> None:

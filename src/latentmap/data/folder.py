@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from latentmap.data.images import SUFFIXES, UnreadableImageError, read_encoded
-from latentmap.data.source import Read, ReadOptions
+from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.storage import Storage, StoredFile
 from latentmap.errors import DatasetError, count, printable
 
@@ -28,7 +28,7 @@ Found = tuple[PurePath, os.stat_result | StoredFile | str]
 
 def read_folder(
     folder: Path | Storage, images: Sequence[Found], notes: list[str], options: ReadOptions, *, in_part: bool = False
-) -> Read:
+) -> Samples:
     """Return a folder's images, as `walk` found them: folders are classes, or the splits train and test.
 
     Of a part of its images folders say nothing.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentmap.data.preprocessing import Levels, find_levels
-from latentmap.data.source import Piece, Read, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.source import Piece, Reading, ReadOptions, Samples, SourceInfo
 from latentmap.data.storage import StoredFile
 from latentmap.errors import DatasetError, LatentmapError, count, printable
 
@@ -85,7 +85,7 @@ def decode(encoded: Encoded, reading: Reading, pixels: tuple[float, float] = (0.
                 return _decode_deep(upright, reading, pixels)
             fitted = _fit(_in_mode(upright, channels), (width, height), reading.fit)
             found = np.asarray(fitted, np.uint8).reshape(height, width, channels)
-    return found if reading.pixel_type is np.uint8 else found / np.float32(255)
+    return found if reading.sample_dtype == np.uint8 else found / np.float32(255)
 
 
 def _decode_deep(image: Image.Image, reading: Reading, pixels: tuple[float, float]) -> NDArray[Any]:
@@ -98,11 +98,9 @@ def _decode_deep(image: Image.Image, reading: Reading, pixels: tuple[float, floa
     levels = (np.asarray(fitted, np.float32) - np.float32(black)) / np.float32(white - black)
     if not np.isfinite(levels).all():
         raise UnreadableImageError("it has pixels that are no numbers (NaN or infinity)")
-    if reading.pixel_type is np.uint8:
+    if reading.sample_dtype == np.uint8:
         levels = np.clip(np.round(levels * 255), 0, 255).astype(np.uint8)
-    grey = np.repeat(levels[..., None], min(channels, 3), axis=2)
-    opaque = np.full_like(grey[..., :1], 255 if reading.pixel_type is np.uint8 else 1)
-    return np.concatenate([grey, opaque], axis=2) if channels == 4 else grey
+    return _in_channels(levels[None, ..., None], channels).reshape(reading.shape)
 
 
 def _alone(image: Image.Image) -> AbstractContextManager[object]:
@@ -255,7 +253,7 @@ def read_encoded(
     looked_at: NDArray[np.int64] | None = None,  # those whose headers say what all are like; None is all
     content: str = "",  # changes when the images do; empty where that cannot be told
     notes: Sequence[str] = (),
-) -> Read:
+) -> Samples:
     """Return images in files of their own, or in a table's cells, and what is known of them by their headers."""
     told = list(notes)
     sizes: Counter[tuple[int, int]] = Counter()
@@ -290,7 +288,7 @@ def read_encoded(
     if n_stacks:
         told.append(f"{count(n_stacks, 'image')} of several pages: only the first is read. Save each page by itself.")
     info = SourceInfo(name, n, reading, *classes, is_test, names, in_class_order=True, notes=tuple(told))
-    return EncodedImages(name, reading, pixels, content, unreadable, fetch), info
+    return EncodedImages(info, pixels, content, unreadable, fetch)
 
 
 @dataclass(eq=False)
@@ -301,7 +299,7 @@ class EncodedImages(Samples):
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """Yield the images at these rows; those that are damaged are named."""
-        results = _in_parallel(self.fetch, rows, lambda encoded: decode(encoded, self.reading, self.pixels))
+        results = _in_parallel(self.fetch, rows, lambda encoded: decode(encoded, self.info.reading, self.pixels))
         while piece := list(itertools.islice(results, _DECODED_AT_ONCE)):
             bad = {row: str(found) for row, found in piece if isinstance(found, UnreadableImageError)}
             good = [row for row, _ in piece if row not in bad]

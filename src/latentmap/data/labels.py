@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -19,10 +18,12 @@ from latentmap.errors import DatasetError
 MANY_NUMBERS = 20  # kinds of labels: more of them are hardly classes, where they are floats
 _OF_A_KIND = 5  # samples that a class has at least, on the average
 
+Classes = tuple[NDArray[Any], tuple[str, ...] | None]
+"""Labels, and the names of the classes where they are the numbers of these."""
+
 
 def number_classes(
-    parts: Sequence[NDArray[Any] | None],
-    counts: list[int],
+    labels: NDArray[Any] | None,
     name: str,
     class_names: tuple[str, ...] | None = None,
     *,
@@ -31,38 +32,36 @@ def number_classes(
     measure: bool | None = None,
     of_table: bool = False,  # whole numbers of a table may be measurements too, as an age is; others are classes
 ) -> tuple[NDArray[Any] | None, tuple[str, ...] | None]:
-    """Number the classes of all samples from 0, and name them; -1 throughout a split whose labels are all hidden.
+    """Number the classes of samples from 0, and name them; -1 throughout a split whose labels are all hidden.
 
     Where they are measurements and no classes, which `measure` says or they themselves, they come back in float64, and
     there are no names.
     """
-    labels = _all_labels(parts[: len(counts)], counts, name)
     if labels is None:
         return None, None
-    what = "numbers" if (dated := of_dates(labels)) is labels else "dates (years)"
-    labels = dated
-    if is_test is None:
-        is_test = np.repeat([False, True], counts) if len(counts) == 2 else np.zeros(len(labels), bool)
+    dated = of_dates(labels)
+    what = "numbers" if dated is labels else "dates (years)"
+    is_test = np.zeros(len(labels), bool) if is_test is None else is_test
     splits = {"training": ~is_test, "test": is_test}
-    hidden = _hidden(labels, list(splits.values()), class_names is not None, notes)
-    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
+    hidden = _hidden(dated, list(splits.values()), class_names is not None, notes)
     if hidden.all():
         notes.append("every label is hidden (-1 or missing): the samples have none.")
         return None, None
+    absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
+    notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
+    values = _of_one_type(dated[~hidden])
     if measure or (values.dtype.kind == "O" and all(isinstance(value, Decimal) for value in values)):
         with suppress(ValueError):  # texts where there were numbers
             values = values.astype(np.float64)
-    absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
-    notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
     kinds = len(np.unique(values)) if values.dtype.kind in "iuf" else 0
     if class_names is None and kinds and (are_measured(values, whole=of_table) if measure is None else measure):
-        measured = np.full(len(labels), np.nan)
-        measured[~hidden] = values
         if measure is None:
             notes.append(
                 f"the labels are {kinds:,} different {what}: measurements, which colour pictures on a scale. Were "
                 "they classes, they would have to be written with a letter, as in c7."
             )
+        measured = np.full(len(labels), np.nan)
+        measured[~hidden] = values
         return measured, None
     many = kinds > max(MANY_NUMBERS, len(values) // _OF_A_KIND)
     if class_names is None and values.dtype.kind in "iu" and many:
@@ -70,8 +69,9 @@ def number_classes(
             f"the labels are {kinds:,} different whole numbers, each of which is taken for a class. Write them with a "
             "point, as in 7.0, if they are measurements."
         )
+    known, names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
     numbers = np.full(len(labels), -1, np.int64)
-    numbers[~hidden], names = _numbered(values, np.flatnonzero(~hidden), name, class_names)
+    numbers[~hidden] = known
     for split in absent:
         hidden &= ~splits[split]
     if hidden.any():
@@ -81,6 +81,11 @@ def number_classes(
         numbers[hidden] = len(names)
         names = (*names, NO_LABEL)
     return numbers, names
+
+
+def _of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels that are Python's objects in the type that NumPy finds for them; others as they are."""
+    return np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
 
 
 def of_dates(labels: NDArray[Any]) -> NDArray[Any]:
@@ -120,7 +125,7 @@ def _hidden(
 ) -> NDArray[np.bool_]:
     """Which labels say that there is none: missing ones, and -1 where it is no class."""
     hidden = missing_cells(labels)
-    values = np.asarray(labels[~hidden].tolist()) if labels.dtype.kind == "O" else labels[~hidden]
+    values = _of_one_type(labels[~hidden])
     if values.dtype.kind not in "if" or not (values == -1).any():
         return hidden
     minus, others = np.asarray(labels == -1), values[values != -1]
@@ -132,22 +137,6 @@ def _hidden(
     if (minus & ~hidden).any() and len(others) and others.min() == 0:
         notes.append("-1 is taken for a class, as 0 and 1 are. Leave those labels empty (NaN) if it means none.")
     return hidden
-
-
-def _all_labels(parts: Sequence[NDArray[Any] | None], counts: list[int], name: str) -> NDArray[Any] | None:
-    """The labels of all splits, one for each sample; None where no split has any."""
-    if all(labels is None for labels in parts):
-        return None
-    found = []
-    for labels, n_wanted in zip(parts, counts, strict=True):
-        flat = None if labels is None else np.asarray(labels).reshape(-1)
-        if flat is None or len(flat) != n_wanted:
-            n = "no" if flat is None else f"{len(flat):,}"
-            raise DatasetError(
-                f"{name}: samples and labels must be of the same length, got {n_wanted:,} samples and {n} labels."
-            )
-        found.append(flat)
-    return np.concatenate(found)
 
 
 def missing_cells(values: NDArray[Any]) -> NDArray[np.bool_]:

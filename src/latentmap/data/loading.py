@@ -30,7 +30,6 @@ from latentmap.data.source import (
     Held,
     Missing,
     Parts,
-    Read,
     Reading,
     ReadOptions,
     Samples,
@@ -40,7 +39,7 @@ from latentmap.data.source import (
 from latentmap.data.storage import Storage, cut, is_address, is_hidden, is_pattern, matching
 from latentmap.errors import DatasetError, count
 
-READERS: dict[str, Callable[[Path, ReadOptions], Read]] = {
+READERS: dict[str, Callable[[Path, ReadOptions], Samples]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".csv": read_csv,
@@ -162,19 +161,19 @@ def load_dataset(
     if labels is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError("labels are taken with arrays and frames only; a file has its own.")
     if isinstance(source, str) and source in BUILTIN_NAMES:
-        samples, info = _read_builtin(source, None if data_dir is None else Path(data_dir), options)
+        samples = _read_builtin(source, None if data_dir is None else Path(data_dir), options)
     elif isinstance(source, str) and source.startswith(_HUB):
-        samples, info = read_hub(source.removeprefix(_HUB), options)
+        samples = read_hub(source.removeprefix(_HUB), options)
     elif isinstance(source, str) and (is_address(source) or is_pattern(source)):
-        samples, info = read_files(*find_files(source), options)
+        samples = read_files(*find_files(source), options)
     elif isinstance(source, (str, os.PathLike)):
-        samples, info = _read_path(Path(source), options)
+        samples = _read_path(Path(source), options)
     elif is_torch_dataset(source):
-        samples, info = read_torch_dataset(source, options)
+        samples = read_torch_dataset(source, options)
     else:
-        samples, info = read_object(source, labels, options)
-    _check_asked(options, info, source)
-    return _assemble(samples, info, options)
+        samples = read_object(source, labels, options)
+    _check_asked(options, samples.info, source)
+    return _assemble(samples, options)
 
 
 def _check_asked(options: ReadOptions, info: SourceInfo, source: Any) -> None:
@@ -201,7 +200,7 @@ def name_of(source: str) -> str:
     return name or "data"
 
 
-def _read_builtin(name: str, data_dir: Path | None, options: ReadOptions) -> Read:
+def _read_builtin(name: str, data_dir: Path | None, options: ReadOptions) -> Samples:
     """The samples of a named dataset; where there is a limit it applies first, so that a quick look is quick."""
     if options.reading is not None and not options.reading.is_images:
         raise DatasetError(f"{name} holds images, and the model was fitted on vectors.")
@@ -213,7 +212,7 @@ def _read_builtin(name: str, data_dir: Path | None, options: ReadOptions) -> Rea
     return read_arrays(name, sides, options, class_names=loaded.class_names)
 
 
-def _read_path(path: Path, options: ReadOptions) -> Read:
+def _read_path(path: Path, options: ReadOptions) -> Samples:
     """The samples of a file or a folder."""
     try:
         if path.is_dir():
@@ -233,9 +232,9 @@ def _read_path(path: Path, options: ReadOptions) -> Read:
     if is_empty:
         raise DatasetError(f"{path} is empty.")
     suffix = path.suffix.lower()
-    read = READERS.get(suffix, _read_image if suffix in SUFFIXES else None)
-    if read is None and "-ubyte" in path.name:
-        read = read_idx_file
+    if suffix in SUFFIXES and suffix not in READERS:
+        return read_folder(path.parent, [(Path(path.name), path.stat())], [], options)
+    read = READERS.get(suffix, read_idx_file if "-ubyte" in path.name else None)
     if read is None:
         raise DatasetError(
             f"{path} is of no kind that can be read: an image, a folder of images, or a file ending in "
@@ -244,14 +243,9 @@ def _read_path(path: Path, options: ReadOptions) -> Read:
     return read(path, options)
 
 
-def _read_image(path: Path, options: ReadOptions) -> Read:
-    """The one sample of an image file."""
-    return read_files(path.parent, [(Path(path.name), path.stat())], [], [], options)
-
-
 def read_files(
     folder: Path | Storage, images: Sequence[Found], shards: Sequence[Shard], notes: list[str], options: ReadOptions
-) -> Read:
+) -> Samples:
     """Return the samples of images, or where there are none of Parquet files, that lie below a folder."""
     if not images and shards:
         return read_parquet(folder, options, shards)
@@ -308,11 +302,12 @@ def _nothing_there(path: Path) -> str:
     return f"there is no dataset {str(path)!r}. The built-in ones are {', '.join(BUILTIN_NAMES)}."
 
 
-def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Dataset:
+def _assemble(samples: Samples, options: ReadOptions) -> Dataset:
     """Read samples into a dataset: into memory, or the cache where they take more than may be held.
 
     Training samples stay in the order of the source; test samples too where the source has them in no order of class.
     """
+    info = samples.info
     parts = choose_rows(info.n, info.labels, info.is_test, options)
     notes = list(info.notes)
     n_bytes = sum(map(len, parts.values())) * samples.row_bytes
@@ -320,12 +315,12 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     shuffled = ("test",) if info.is_test is None or info.in_class_order else ()
     if n_bytes > options.budget and info.reading.is_images and samples.content:
         rows = "".join(hashlib.blake2b(part.data, digest_size=8).hexdigest() for part in parts.values())
-        content = f"{samples.content} {samples.reading} {samples.pixels}"
+        content = f"{samples.content} {info.reading} {samples.pixels}"
         key = hashlib.blake2b(f"2 {content} {rows}".encode(), digest_size=16).hexdigest()
         notes.append(f"{n_bytes / 2**30:.2g} GiB of samples are more than may be held, and are read from the cache.")
         held, unreadable = store(samples, key, parts, shuffled, notes, options.bar)
     else:
-        held, unreadable = _hold(samples, info.n, parts, shuffled)
+        held, unreadable = _hold(samples, parts, shuffled)
     unreadable = {row: samples.unreadable.get(row, why) for row, why in unreadable.items()}
     _judge(info, unreadable, sum(map(len, parts.values())), skip_bad=options.skip_bad)
     train, test = (_split(info, *held[name]) for name in ("train", "test"))
@@ -339,12 +334,12 @@ def _assemble(samples: Samples, info: SourceInfo, options: ReadOptions) -> Datas
     return Dataset(info.name, train, test, info.class_names, reading, tuple(notes), origin)
 
 
-def _hold(samples: Samples, n: int, parts: Parts, shuffled: Sequence[str]) -> tuple[dict[str, Held], dict[int, str]]:
+def _hold(samples: Samples, parts: Parts, shuffled: Sequence[str]) -> tuple[dict[str, Held], dict[int, str]]:
     """Read the samples of each part into memory."""
     unreadable: dict[int, str] = {}
     held = {}
     for name, rows in parts.items():
-        whole = samples.whole() if len(rows) == n else None
+        whole = samples.whole() if len(rows) == samples.info.n else None
         if whole is not None:
             held[name] = np.ascontiguousarray(whole), rows  # as it is: nothing is copied
             continue

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.arrays import Side, read_arrays
 from latentmap.data.cache import file_state, unpack
-from latentmap.data.source import Read, ReadOptions, explained
+from latentmap.data.source import ReadOptions, Samples, explained
 from latentmap.errors import DatasetError
 
 _X_NAMES, _Y_NAMES = ("X", "x", "images", "data"), ("y", "labels", "targets")
@@ -31,12 +31,12 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_DIMS = 32  # what every NumPy can hold
 
 
-def read_npy(path: Path, options: ReadOptions) -> Read:
+def read_npy(path: Path, options: ReadOptions) -> Samples:
     """Return the samples of a ``.npy`` file: an array of images or vectors, without labels."""
     return read_arrays(path.stem, [(_load(path), None)], options, content=file_state(path))
 
 
-def read_npz(path: Path, options: ReadOptions) -> Read:
+def read_npz(path: Path, options: ReadOptions) -> Samples:
     """Return the samples of an ``.npz`` file: ``X`` (or images, data), with ``y`` (or labels) where it is there.
 
     ``x_train``, ``y_train``, ``x_test`` and ``y_test`` are the splits; with one array alone its name does not matter.
@@ -86,12 +86,12 @@ def _choose(names: list[str], path: Path) -> list[tuple[str, str | None]]:
     return [(X, find(*_Y_NAMES))]
 
 
-def read_idx_file(path: Path, options: ReadOptions) -> Read:
+def read_idx_file(path: Path, options: ReadOptions) -> Samples:
     """Return the samples of an IDX file, with the labels of the file beside it that MNIST would have."""
     return read_arrays(path.name.split(".")[0], [_idx_side(path, options)], options, content=file_state(path))
 
 
-def read_idx_folder(folder: Path, options: ReadOptions) -> Read:
+def read_idx_folder(folder: Path, options: ReadOptions) -> Samples:
     """Return the samples of a folder with IDX files as MNIST has them: train-images..., t10k-images..."""
     files = [file for part in ("train", "t10k") if (file := idx_images(folder, part)) is not None]
     sides = [_idx_side(file, options) for file in files]
@@ -218,16 +218,11 @@ def read_idx(path: Path, n_dims: int | None = None, budget: int | None = None) -
             unpacked, found = unpack(file, n_bytes, file_state(path))
             _check_length(found, n_header, dtype, shape, str(path))
             return np.memmap(unpacked, dtype, "r", n_header, shape)
-        file.seek(n_header)
         try:
-            values = np.empty(shape, dtype)
-        except (MemoryError, ValueError) as error:
+            content = file.read(n_bytes + 1)
+        except (MemoryError, OverflowError) as error:
             raise DatasetError(f"{path} states dimensions {shape}, which no memory holds.") from error
-        left = memoryview(values.data).cast("B")
-        while n := file.readinto(left):
-            left = left[n:]
-        _check_length(n_header + values.nbytes - len(left) + len(file.read(1)), n_header, dtype, shape, str(path))
-        return values.astype(dtype.newbyteorder("="), copy=False)
+        return parse_idx(content, str(path), n_dims)
 
 
 def _check_held(path: Path, shape: tuple[int, ...], n_bytes: int, budget: int) -> None:

@@ -24,9 +24,9 @@ from latentmap.data.arrays import LARGEST, read_arrays
 from latentmap.data.cache import file_region, file_state
 from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
-from latentmap.data.labels import missing_cells, number_classes
-from latentmap.data.preprocessing import CHANNELS, Preprocessing, channels_last, pixel_range, range_mismatch
-from latentmap.data.source import Read, ReadOptions
+from latentmap.data.labels import Classes, missing_cells, number_classes
+from latentmap.data.preprocessing import Preprocessing, channels_fault, channels_last, pixel_range, range_mismatch
+from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table
 from latentmap.errors import DatasetError
 
@@ -35,14 +35,13 @@ _FEWEST, _LOOKED_AT, _FAR = 16, 1024, 20  # vectors, and standard deviations tha
 _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
 
-def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Read:
+def read_object(source: Any, labels: ArrayLike | None, options: ReadOptions) -> Samples:
     """Return the samples of an array, a tensor or a data frame."""
-    y = None if labels is None else np.asarray(labels)
+    classes = None if labels is None else classes_of(labels)
     check_rows(source, labels)
     if is_frame(source):
-        return _read_frame(source, y, options)
-    ranks, names = ranks_of(labels)
-    y = y if ranks is None else ranks
+        return _read_frame(source, classes, options)
+    y, names = classes or (None, None)
     source = as_array(source)
     if hasattr(source, "toarray"):
         raise DatasetError("the data is sparse, which networks can't take. Pass source.toarray().")
@@ -70,33 +69,22 @@ def check_rows(X: Any, y: Any) -> None:
         )
 
 
-def tensor_to_array(X: Any) -> NDArray[Any]:
-    """A tensor of PyTorch, of any layout and precision, as an array whose images have their channels last."""
-    X = X.detach().cpu()
-    X = X if str(X.layout) == "torch.strided" else X.to_dense()
-    return channels_last((X.float() if str(X.dtype) in ("torch.bfloat16", "torch.float16") else X).numpy())
-
-
-def _read_frame(frame: Any, y: Any, options: ReadOptions) -> Read:
+def _read_frame(frame: Any, classes: Classes | None, options: ReadOptions) -> Samples:
     """The samples of a data frame."""
     columns = _columns(frame)
 
     def take(wanted: Sequence[str]) -> NDArray[np.float64]:
         return np.column_stack([np.empty((len(frame), 0)), *(as_numbers(columns[name]) for name in wanted)])
 
-    def classes(name: str) -> NDArray[Any]:
-        numbers, _ = ranks_of(frame[name])
-        return columns[name] if numbers is None else numbers
-
     kinds = {name: kind_of_values(values) for name, values in columns.items()}
-    table = Table("the data", "the data frame", kinds, take, classes, lambda name: ranks_of(frame[name])[1])
-    return read_table(table, options, y)
+    table = Table("the data", "the data frame", kinds, take, lambda name: classes_of(frame[name]))
+    return read_table(table, options, classes)
 
 
-def ranks_of(column: Any) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """The places of an ordered Categorical's values in its order, -1 for none, and its names; else nothing."""
+def classes_of(column: Any) -> Classes:
+    """Labels; of an ordered Categorical the places of its values in its order, -1 for none, and its names."""
     if not getattr(getattr(column, "dtype", None), "ordered", False):
-        return None, None
+        return np.asarray(column), None
     ordered = getattr(column, "cat", column).remove_unused_categories()
     ordered = getattr(ordered, "cat", ordered)
     return np.asarray(ordered.codes, np.int64), tuple(map(str, ordered.categories))
@@ -169,7 +157,7 @@ def is_torch_dataset(source: Any) -> bool:
     return isinstance(source, Dataset) and hasattr(source, "__len__")
 
 
-def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
+def read_torch_dataset(source: Any, options: ReadOptions) -> Samples:
     """Return the samples of a PyTorch dataset of images or vectors, alone or with their classes."""
     name = type(source).__name__
     n = len(source)
@@ -199,11 +187,12 @@ def read_torch_dataset(source: Any, options: ReadOptions) -> Read:
 
     first = fetch(0)
     if isinstance(first, Image.Image):
-        images, info = read_encoded(name, n, fetch, options)  # which asks for each item, and so for its label
-        notes += info.notes
-        given = [_labels(labels, notes)]
-        numbers, names = number_classes(given, [n], name, class_names, notes=notes, measure=options.measured)
-        return images, replace(info, labels=numbers, class_names=names, notes=tuple(notes))
+        images = read_encoded(name, n, fetch, options)  # which asks for each item, and so for its label
+        notes += images.info.notes
+        given = _labels(labels, notes)
+        numbers, names = number_classes(given, name, class_names, notes=notes, measure=options.known.measured)
+        images.info = replace(images.info, labels=numbers, class_names=names, notes=tuple(notes))
+        return images
     samples = [first, *map(fetch, range(1, n))]
     arrays = [np.asarray(as_array(x)) for x in samples]
     shapes = {array.shape for array in arrays}
@@ -310,24 +299,23 @@ def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
 
 
 def as_array(X: Any) -> Any:
-    """A tensor of PyTorch as an array, whose images have their channels last; what is masked as NaN."""
+    """A tensor of PyTorch, of any layout and precision, as an array, images with channels last; the masked as NaN."""
     if isinstance(X, np.ma.MaskedArray):
         return np.ma.filled(X.astype(np.float64), np.nan) if X.mask.any() else X.data
     torch = sys.modules.get("torch")  # without it nobody has made a tensor
-    return tensor_to_array(X) if torch is not None and isinstance(X, torch.Tensor) else X
+    if torch is None or not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu()
+    X = X if X.layout == torch.strided else X.to_dense()
+    return channels_last((X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy())
 
 
 def _check_images(images: NDArray[Any], known: Preprocessing | None) -> NDArray[Any]:
     """Return images as an array of the shape that `known` was fitted to."""
     if 0 in images.shape:
         raise ValueError(f"X must hold at least one image of at least one pixel, got shape {images.shape}.")
-    if images.ndim == 4 and images.shape[3] not in CHANNELS:
-        first = images.shape[1] in CHANNELS
-        way = " Move the channels to the end: X.transpose(0, 2, 3, 1)." if first else ""
-        raise ValueError(
-            f"X must have 1, 3 or 4 channels in its last axis, got shape {images.shape}. Images are "
-            f"(n, height, width, channels).{way}"
-        )
+    if fault := channels_fault(images.shape):
+        raise ValueError(f"X {fault}")
     if images.dtype.kind not in "biu":
         images = check_array(
             images, dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=1, input_name="X"

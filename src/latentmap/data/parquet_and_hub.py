@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from latentmap.data.arrays import read_arrays
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
-from latentmap.data.labels import number_classes
-from latentmap.data.source import Read, ReadOptions, explained, words_of
+from latentmap.data.labels import Classes, number_classes
+from latentmap.data.source import ReadOptions, Samples, explained, words_of
 from latentmap.data.storage import Storage, StoredFile
 from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
 from latentmap.errors import DatasetError, MissingExtraError
@@ -30,14 +30,21 @@ _GROUPS_LOOKED_AT = 16  # of object storage, evenly spaced, and
 _CELLS_LOOKED_AT = 256  # of each
 
 
-def _table(schema: Any, read: Callable[[list[str]], Iterable[Any]], **known: Any) -> Table:
+def _table(
+    schema: Any,
+    read: Callable[[list[str]], Iterable[Any]],
+    class_names: Callable[[str], tuple[str, ...] | None],
+    **known: Any,
+) -> Table:
     """Arrow's tables of a schema, one below the other, as one table; `read` gives some columns of each."""
 
-    def column(name: str) -> NDArray[Any]:
-        return np.array([value for table in read([name]) for value in table.column(0).to_pylist()], object)
+    def classes(name: str) -> Classes:
+        cells = [chunk for table in read([name]) for chunk in table.column(0).chunks]
+        names = class_names(name)
+        return _in_order(cells) if names is None else (_values(cells), names)
 
     return Table(
-        kinds=_kinds(schema), numbers=lambda names: _numbers(read(list(names)), names), classes=column, **known
+        kinds=_kinds(schema), numbers=lambda names: _numbers(read(list(names)), names), classes=classes, **known
     )
 
 
@@ -46,37 +53,33 @@ def _read(
     n: int,
     options: ReadOptions,
     *,
-    images: Sequence[str],  # columns of encoded images
-    fetch: Callable[[str], Callable[[int], Encoded]],  # the image of a row of such a column
-    arrays: Mapping[str, Callable[[], NDArray[Any]]] | None = None,  # columns of arrays, read when they are called
+    fetch: Callable[[int], Encoded] | None,  # the image of a row, where a column holds some
+    arrays: Mapping[str, Callable[[], NDArray[Any]]],  # columns of arrays, read when they are called
     looked_at: NDArray[np.int64] | None = None,  # see `read_encoded`
-) -> Read:
-    """The images of the first column that holds some, else the arrays of the first of those, else numbers."""
-    arrays = arrays or {}
-    asked = options.columns or (options.reading.columns if options.reading else None)
+) -> Samples:
+    """The images of a column that holds some, else the arrays of the first of those, else numbers."""
+    asked = options.columns or options.known.columns
+    images = fetch if asked is None else None
     chosen = next((name for name in arrays if asked is None or asked[0] in (name, f"{name}[0]")), "")
-    if not chosen and (not images or asked is not None):
+    if images is None and not chosen:
         return read_table(table, options)
     label = class_column(table.kinds, options, table.where, guess=True)
     notes = list(table.notes)
-    named = None if label is None else table.class_names(label)
-    classes = None if label is None else table.classes(label)
-    if images and asked is None:
-        numbered: Any = (None, None)
-        if classes is not None:
-            numbered = number_classes(
-                [classes], [n], table.name, named, notes=notes, is_test=table.is_test, measure=options.measured
-            )
+    y, names = (None, None) if label is None else table.classes(label)
+    if images is not None:
+        numbered = number_classes(
+            y, table.name, names, notes=notes, is_test=table.is_test, measure=options.known.measured
+        )
         return read_encoded(
-            table.name, n, fetch(images[0]), options, label=label, classes=numbered, is_test=table.is_test,
+            table.name, n, images, options, label=label, classes=numbered, is_test=table.is_test,
             looked_at=looked_at, content=table.content, notes=notes,
         )  # fmt: skip
     X = arrays[chosen]()
-    columns = (
-        tuple(f"{chosen}[{i}]" for i in range(X.shape[1])) if X.ndim == 2 else None if asked is None else (chosen,)
-    )
+    columns: tuple[str, ...] | None = None if asked is None else (chosen,)
+    if X.ndim == 2:
+        columns = tuple(f"{chosen}[{i}]" for i in range(X.shape[1]))
     return read_arrays(
-        table.name, [(X, classes)], options, label=label, columns=columns, class_names=named, is_test=table.is_test,
+        table.name, [(X, y)], options, label=label, columns=columns, class_names=names, is_test=table.is_test,
         content=table.content, notes=notes,
     )  # fmt: skip
 
@@ -92,6 +95,27 @@ def _kinds(schema: Any) -> dict[str, Kind]:
         else:
             kinds[field.name] = "date" if types.is_temporal(of) else "empty" if types.is_null(of) else "text"
     return kinds
+
+
+def _values(cells: Iterable[Any]) -> NDArray[Any]:
+    """What the chunks of a column hold, as Python has it."""
+    return np.array([value for chunk in cells for value in chunk.to_pylist()], object)
+
+
+def _in_order(cells: Sequence[Any]) -> Classes:
+    """The labels in a column's chunks; of ordered dictionaries the places in their order, -1 for none, and names."""
+    values, types = _values(cells), pyarrow().types
+    if not all(types.is_dictionary(chunk.type) and chunk.type.ordered for chunk in cells):
+        return values, None
+    orders = [chunk.dictionary.to_pylist() for chunk in cells]  # files and row groups have one each
+    used = set(values)
+    order = [value for value in max(orders, key=len, default=[]) if value in used]
+    places = {value: place for place, value in enumerate(order)}
+    for other in orders:
+        found = [places.get(value, -1) for value in other if value in used]
+        if found != sorted(found) or -1 in found:  # they contradict each other
+            return values, None
+    return np.array([places.get(value, -1) for value in values], np.int64), tuple(map(str, order))
 
 
 def _numbers(tables: Iterable[Any], columns: Sequence[str]) -> NDArray[np.float64]:
@@ -125,7 +149,7 @@ def read_parquet(
     options: ReadOptions,
     shards: Sequence[Shard] | None = None,
     some: range | None = None,  # the row groups of one file
-) -> Read:
+) -> Samples:
     """Return the samples of a Parquet file, or of those of a folder, of which train... and test... are the splits.
 
     A column of images (bytes, or structs of bytes and path as Hugging Face writes them) or of arrays of one shape
@@ -148,19 +172,19 @@ def read_parquet(
         table = _table(
             schema,
             groups.tables,
+            lambda label: _described_names(schema, label),
             name=whole.stem if isinstance(whole, Path) and whole.is_file() else whole.name,
             where=str(path),
-            class_names=lambda label: _described_names(schema, label),
             is_test=None if is_of_test is None else np.repeat(is_of_test, counts),
-            content=hashlib.blake2b("".join(map(state_of, shards)).encode(), digest_size=16).hexdigest(),
+            content=hashlib.blake2b("".join(map(file_state, shards)).encode(), digest_size=16).hexdigest(),
             notes=notes,
         )
+        images = next((field.name for field in schema if _holds_images(field.type)), None)
         return _read(
             table,
             n,
             options,
-            images=[field.name for field in schema if _holds_images(field.type)],
-            fetch=lambda column: _ParquetCells(groups, column).fetch,
+            fetch=None if images is None else _ParquetCells(groups, images).fetch,
             arrays={
                 field.name: partial(_array_column, groups, field, str(path))
                 for field in schema
@@ -168,11 +192,6 @@ def read_parquet(
             },
             looked_at=groups.some() if isinstance(path, Storage) else None,
         )
-
-
-def state_of(shard: Shard) -> str:
-    """What changes when a file does."""
-    return file_state(shard) if isinstance(shard, Path) else shard.state
 
 
 def _choose_shards(shards: Sequence[Shard]) -> tuple[Sequence[Shard], list[bool] | None, list[str]]:
@@ -371,7 +390,7 @@ def _shape_of(cell: Any) -> tuple[int, ...]:
 # ---- the Hugging Face hub ------------------------------------------------------------------------------------------
 
 
-def read_hub(name: str, options: ReadOptions) -> Read:
+def read_hub(name: str, options: ReadOptions) -> Samples:
     """Return the samples of ``owner/name`` on the hub, or of a folder that ``Dataset.save_to_disk`` wrote."""
     try:
         import datasets
@@ -384,24 +403,21 @@ def read_hub(name: str, options: ReadOptions) -> Read:
     counts, features = list(map(len, given)), given[0].features
     ends = np.cumsum(counts)
 
-    def fetch(column: str) -> Callable[[int], Encoded]:
-        cells = [part.cast_column(column, datasets.Image(decode=False)) for part in given]
+    images = next((column for column, kind in features.items() if isinstance(kind, datasets.Image)), None)
+    cells = [] if images is None else [part.cast_column(images, datasets.Image(decode=False)) for part in given]
 
-        def of_row(row: int) -> Encoded:
-            part = int(np.searchsorted(ends, row, side="right"))
-            cell = cells[part][row - int(ends[part]) + counts[part]][column] or {}
-            return cast("bytes", cell["bytes"]) if cell.get("bytes") else Path(cell.get("path") or "")
-
-        return of_row
+    def fetch(row: int) -> Encoded:
+        part = int(np.searchsorted(ends, row, side="right"))
+        cell = cells[part][row - int(ends[part]) + counts[part]][images] or {}
+        return cast("bytes", cell["bytes"]) if cell.get("bytes") else Path(cell.get("path") or "")
 
     table = _table(
         features.arrow_schema,
         lambda columns: (part.select_columns(columns).with_format("arrow")[:] for part in given),
+        lambda label: tuple(map(str, getattr(features[label], "names", None) or ())) or None,
         name=name.rstrip("/").rsplit("/", maxsplit=1)[-1],
         where=f"hf://{name}",
-        class_names=lambda label: tuple(map(str, getattr(features[label], "names", None) or ())) or None,
         is_test=np.repeat([False, True], counts) if len(given) == 2 else None,
         content=" ".join(str(getattr(part, "_fingerprint", "")) for part in given),
     )
-    images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
-    return _read(table, sum(counts), options, images=images, fetch=fetch)
+    return _read(table, sum(counts), options, fetch=None if images is None else fetch, arrays={})

@@ -259,6 +259,16 @@ def range_mismatch(known: tuple[float, float], dtype: np.dtype[Any], low: float,
     return ""
 
 
+def channels_fault(shape: tuple[int, ...]) -> str:
+    """What is wrong with the channels of images of this shape, if anything."""
+    if len(shape) != 4 or shape[3] in CHANNELS:
+        return ""
+    way = "Images are (n, height, width, channels)."
+    if shape[1] in CHANNELS:
+        way += " Move the channels to the end: X.transpose(0, 2, 3, 1)."
+    return f"must have 1, 3 or 4 channels in its last axis, got shape {shape}. {way}"
+
+
 def channels_last(images: NDArray[Any]) -> NDArray[Any]:
     """Return a tensor's images (n, channels, height, width) as (n, height, width, channels), others as they are."""
     first = images.ndim == 4 and images.shape[1] in CHANNELS and images.shape[3] not in CHANNELS

@@ -1,4 +1,4 @@
-"""What a reader takes (`ReadOptions`) and gives (`Samples`, `SourceInfo`), and the record in a model (`Reading`)."""
+"""What a reader takes (`ReadOptions`) and gives (`Samples`), and the record in a model (`Reading`)."""
 
 from __future__ import annotations
 
@@ -68,9 +68,10 @@ class Reading:
         return (0.0, 255.0) if self.low is None or self.high is None else (self.low, self.high)
 
     @property
-    def pixel_type(self) -> type[np.generic]:
-        """The type in which pixels are held."""
-        return np.float32 if self.dtype == "float32" else np.uint8
+    def sample_dtype(self) -> np.dtype[Any]:
+        """The type in which samples are held."""
+        possible = ("uint8", "float32") if self.is_images else ("float32", "float64")
+        return np.dtype(self.dtype if self.dtype in possible else possible[0])
 
     def to_config(self) -> dict[str, Any]:
         """Return what JSON can hold of it, nothing that is not known."""
@@ -85,17 +86,13 @@ class Reading:
         for name, value in config.items():
             rule, holds = _RULES.get(name, ("", lambda _: True))
             if name not in names or not (value is None or holds(value)):
-                must = f"must be {rule}, got {value!r:.60}" if name in names else "is unknown"
-                raise DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {must}.")
+                raise _damaged(name, f"must be {rule}, got {value!r:.60}" if name in names else "is unknown")
         known: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
         for name in {"columns", "means"} & known.keys():
             known[name] = tuple(known[name])
         found = cls(**known)
         if found.low is not None and found.high is not None and not found.low < found.high:
-            raise DatasetError(
-                f"the model's record of how its data was read is damaged: 'high' must be more than {found.low:g}, "
-                f"which 'low' is, got {found.high:g}."
-            )
+            raise _damaged("high", f"must be more than {found.low:g}, which 'low' is, got {found.high:g}")
         if sample_shape is not None:
             found._check_shape(sample_shape)
         return found
@@ -113,10 +110,13 @@ class Reading:
             value, size = getattr(self, name), wanted[name]
             value = len(value) if isinstance(value, tuple) else value
             if value != size:
-                raise DatasetError(
-                    f"the model's record of how its data was read is damaged: {name!r} must be "
-                    f"{'left out' if size is None else size}, for samples of shape {sample_shape}, got {value}."
-                )
+                must = f"must be {'left out' if size is None else size}, for samples of shape {sample_shape}"
+                raise _damaged(name, f"{must}, got {value}")
+
+
+def _damaged(name: str, fault: str) -> DatasetError:
+    """Say what is wrong with an entry of a record."""
+    return DatasetError(f"the model's record of how its data was read is damaged: {name!r:.60} {fault}.")
 
 
 def _is_number(value: object) -> bool:
@@ -168,8 +168,7 @@ class ReadOptions:
         check_choice("fit", self.fit, FITS)
         if self.missing is not None:
             check_choice("missing", self.missing, MISSING)
-        if self.size not in (None, "auto"):
-            self._check_size()
+        self.height_and_width()  # which refuses a size out of range
         if isinstance(self.columns, str):
             raise TypeError(f"columns must be a sequence of names, got {self.columns!r}. Put it into a list.")
         if not 0 <= self.test_fraction < 1:
@@ -177,27 +176,22 @@ class ReadOptions:
         if self.limit is not None:
             check_limit(self.limit)
 
-    def _check_size(self) -> None:
-        """Refuse a size out of range."""
-        sizes = self.size if isinstance(self.size, tuple) else (self.size,)
-        whole = all(isinstance(size, int) and MIN_SIZE <= size <= MAX_SIZE for size in sizes)
-        if not whole or len(sizes) not in (1, 2):
+    @property
+    def known(self) -> Reading:
+        """How the data of the model was read; nothing is known without one."""
+        return self.reading or Reading()
+
+    def height_and_width(self) -> tuple[int, int] | None:
+        """Return the size asked for, None where the data decides."""
+        if self.size is None or self.size == "auto":
+            return None
+        size = self.size if isinstance(self.size, tuple) else (self.size, self.size)
+        if len(size) != 2 or not all(isinstance(side, int) and MIN_SIZE <= side <= MAX_SIZE for side in size):
             raise ValueError(
                 f"size must be a whole number from {MIN_SIZE} to {MAX_SIZE} or None, got {self.size!r}. "
                 "Two numbers are height and width."
             )
-
-    @property
-    def measured(self) -> bool | None:
-        """Whether labels are measurements, as they were where the model was fitted; None to decide by themselves."""
-        return None if self.reading is None else self.reading.measured
-
-    @property
-    def height_and_width(self) -> tuple[int, int] | None:
-        """The size asked for, None where the data decides."""
-        if self.size is None or self.size == "auto":
-            return None
-        return self.size if isinstance(self.size, tuple) else (int(self.size), int(self.size))
+        return size
 
     def choose(self, sizes: Mapping[tuple[int, int], int], *, grey: bool, notes: list[str]) -> Reading:
         """Settle what is left to the data."""
@@ -207,7 +201,7 @@ class ReadOptions:
             if self.reading.channels == 1 and not grey:
                 notes.append("colour images are read as grey ones, as the model was fitted on.")
             return self.reading
-        size = self.height_and_width
+        size = self.height_and_width()
         if size is None:
             size = next(iter(sizes))
             if len(sizes) > 1:
@@ -230,44 +224,54 @@ class ReadOptions:
         self, chosen: Reading, dtype: np.dtype[Any], levels: Levels, notes: list[str]
     ) -> tuple[Reading, tuple[float, float]]:
         """Return how pixels of a type and levels are held, and which of their values are black and white."""
-        low, high, step = levels
         if self.pixels is not None:
             return chosen, self.pixels
+        low, high, step = levels
         own = pixel_range(dtype, low, high)
         if not own[1] - own[0] < np.inf:
             raise DatasetError(
                 "pixels must be numbers whose squares can be added up, got larger ones. Divide them first."
             )
-        said = f"pixels from {range_in_words(own)} are taken as black to white"
-        if self.reading is None:
-            if dtype == np.uint8:
-                return chosen, own
-            deep = not bytes_hold(*own, step)
-            notes.append(f"{said}, with more than 256 levels." if deep else f"{said}.")
-            if own != (0.0, 255.0) or deep:
-                chosen = replace(chosen, low=own[0], high=own[1], dtype="float32" if deep else None)
-            return chosen, own
-        known = chosen.pixel_range
-        # Bytes and bits say their range by their type; so do deeper ones, beside a range that has no unit.
-        if (
-            dtype.kind == "b"
-            or dtype == np.uint8
-            or (dtype.kind in "iu" and known in COMMON_RANGES and high > known[1])
-        ):
-            if own != known and dtype.kind != "b":
-                notes.append(f"{said}, as {range_in_words(known)} were where the model was fitted.")
-            return chosen, own
-        fault = range_mismatch(known, dtype, low, high)
-        if fault:
-            warnings.warn(
-                f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.", stacklevel=2
-            )
-        return chosen, known
+        if self.reading is not None:
+            return chosen, _beside_fit(own, chosen.pixel_range, dtype, levels, notes)
+        return chosen if dtype == np.uint8 else _in_own_range(chosen, own, step, notes), own
+
+
+def _in_own_range(chosen: Reading, own: tuple[float, float], step: float, notes: list[str]) -> Reading:
+    """How pixels are held whose black and white are these, and which come in steps of that size."""
+    deep = not bytes_hold(*own, step)
+    notes.append(f"{_taken(own)}, with more than 256 levels." if deep else f"{_taken(own)}.")
+    if own == (0.0, 255.0) and not deep:
+        return chosen
+    return replace(chosen, low=own[0], high=own[1], dtype="float32" if deep else None)
+
+
+def _beside_fit(
+    own: tuple[float, float], known: tuple[float, float], dtype: np.dtype[Any], levels: Levels, notes: list[str]
+) -> tuple[float, float]:
+    """Black and white of new pixels: their own where their type says so, else those of the fit."""
+    low, high, _ = levels
+    # Bytes and bits say their range by their type; so do deeper ones, beside a range that has no unit.
+    has_unit = dtype.kind == "b" or dtype == np.uint8
+    if has_unit or (dtype.kind in "iu" and known in COMMON_RANGES and high > known[1]):
+        if own != known and dtype.kind != "b":
+            notes.append(f"{_taken(own)}, as {range_in_words(known)} were where the model was fitted.")
+        return own
+    if fault := range_mismatch(known, dtype, low, high):
+        warnings.warn(
+            f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.", stacklevel=3
+        )
+    return known
+
+
+def _taken(pixels: tuple[float, float]) -> str:
+    """What is done with pixels, in words."""
+    return f"pixels from {range_in_words(pixels)} are taken as black to white"
 
 
 @dataclass(frozen=True, eq=False)
 class SourceInfo:
-    """What is known of the samples of a source; a reader gives it with them."""
+    """What is known of the samples of a source."""
 
     name: str  # what people call the data
     n: int
@@ -294,10 +298,9 @@ Piece = tuple[NDArray[np.int64], NDArray[Any], dict[int, str]]
 
 @dataclass(eq=False)
 class Samples(ABC):
-    """The samples of a source, which can be read in any ascending order of rows."""
+    """The samples of a source, which can be read in any ascending order of rows: what a reader gives."""
 
-    name: str  # what people call them
-    reading: Reading  # how they are read
+    info: SourceInfo
     pixels: tuple[float, float]  # which of their values are black and white
     content: str  # changes when they do; empty where that cannot be told
     unreadable: Mapping[int, str]  # what is known of them before they are read
@@ -305,19 +308,17 @@ class Samples(ABC):
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Of one: (height, width, channels) or (n_features,)."""
-        return self.reading.shape
+        return self.info.reading.shape
 
     @property
-    def dtype(self) -> type[np.generic]:
+    def dtype(self) -> np.dtype[Any]:
         """Of images uint8, or float32: from 0 to 1 with more than 8 bits; of vectors float32, or float64."""
-        if self.reading.is_images:
-            return self.reading.pixel_type
-        return np.float64 if self.reading.dtype == "float64" else np.float32
+        return self.info.reading.sample_dtype
 
     @property
     def row_bytes(self) -> int:
         """The bytes of a sample."""
-        return prod(self.sample_shape) * np.dtype(self.dtype).itemsize
+        return prod(self.sample_shape) * self.dtype.itemsize
 
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Iterator[Piece]:
@@ -328,12 +329,8 @@ class Samples(ABC):
         return None
 
 
-Read = tuple[Samples, SourceInfo]
-"""What a reader gives."""
-
-
 @contextmanager
-def explained(what: str) -> Iterator[None]:
+def explained(what: str, kind: type[LatentmapError] = DatasetError) -> Iterator[None]:
     """Turn whatever a library raises at damaged data into one line, which begins with what could not be done."""
     try:
         yield
@@ -341,9 +338,9 @@ def explained(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # a damaged file can make its reader fail in any way
         words = "no permission" if isinstance(error, PermissionError) else words_of(error)
-        if "pickle" in words or "Python objects" in words:
+        if "allow_pickle" in words or "Python objects" in words:
             words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
-        raise DatasetError(f"{what}: {words}.") from error
+        raise kind(f"{what}: {words}.") from error
 
 
 def words_of(error: Exception) -> str:

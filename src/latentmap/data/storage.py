@@ -10,16 +10,14 @@ import io
 import os
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from latentmap.data.source import words_of
-from latentmap.errors import DatasetError, LatentmapError, MissingExtraError, OutputError
+from latentmap.data.source import explained
+from latentmap.errors import DatasetError, MissingExtraError, OutputError
 
 _ADDRESS = re.compile(r"(s3|gs|gcs|abfs|abfss|hdfs|file)://", re.IGNORECASE)
 _PATTERN = re.compile(r"[*[]|\?(?!\w+=)")  # ?region=... asks something of the file system
@@ -59,7 +57,7 @@ class StoredFile:
 
     def open(self, _mode: str = "rb") -> BinaryIO:
         """The whole file, to be read from memory: one request, where seeking would make many."""
-        with _explained(self.path, DatasetError), self.filesystem.open_input_stream(self.path) as file:
+        with explained(self.path), self.filesystem.open_input_stream(self.path) as file:
             return io.BytesIO(file.read())
 
     def seekable(self) -> Any:
@@ -98,7 +96,7 @@ class Storage:
             from pyarrow import fs
         except ImportError as error:
             raise MissingExtraError.of("object storage", "pyarrow", "parquet") from error
-        with _explained(self.address, DatasetError):
+        with explained(self.address):
             if not is_address(self.address):
                 return fs.LocalFileSystem(), absolute(self.address)
             address = re.sub(r"^gcs://", "gs://", self.address, flags=re.IGNORECASE)
@@ -112,7 +110,7 @@ class Storage:
         from pyarrow import fs
 
         filesystem, path = self._found
-        with _explained(self.address, DatasetError):
+        with explained(self.address):
             here = filesystem.get_file_info(path)
             if here.type == fs.FileType.File:
                 return [(PurePosixPath(here.base_name), _stored(filesystem, here))]
@@ -131,7 +129,7 @@ class Storage:
         """Write a file of this folder, whole or not at all: object storage does so, elsewhere it is moved there."""
         filesystem, path = self._found
         place = f"{path}/{name}"
-        with _explained(f"{self.address}/{name}", OutputError):
+        with explained(f"{self.address}/{name}", OutputError):
             if filesystem.type_name in ("s3", "gcs"):
                 with filesystem.open_output_stream(place) as file:
                     file.write(content)
@@ -147,7 +145,7 @@ class Storage:
         from pyarrow import fs
 
         filesystem, path = self._found
-        with _explained(f"{self.address}/{name}", DatasetError):
+        with explained(f"{self.address}/{name}"):
             return bool(filesystem.get_file_info(f"{path}/{name}").type == fs.FileType.File)
 
     def read(self, name: str) -> bytes | None:
@@ -155,20 +153,20 @@ class Storage:
         if not self.has(name):
             return None
         with (
-            _explained(f"{self.address}/{name}", DatasetError),
+            explained(f"{self.address}/{name}"),
             self.filesystem.open_input_stream(f"{self.path}/{name}") as file,
         ):
             return bytes(file.read())
 
     def open(self, name: str) -> Any:
         """A file of this folder, to be read here and there."""
-        with _explained(f"{self.address}/{name}", DatasetError):
+        with explained(f"{self.address}/{name}"):
             return self.filesystem.open_input_file(f"{self.path}/{name}")
 
     def remove(self, name: str) -> None:
         """Remove a file of this folder, where it is there."""
         if self.has(name):
-            with _explained(f"{self.address}/{name}", OutputError):
+            with explained(f"{self.address}/{name}", OutputError):
                 self.filesystem.delete_file(f"{self.path}/{name}")
 
 
@@ -204,14 +202,3 @@ def is_hidden(path: PurePath) -> bool:
     """Whether a file is not meant to be read: hidden, or a Parquet file that only describes others."""
     is_about_others = path.suffix in (".parquet", "") and any(part.startswith("_") for part in path.parts)
     return is_about_others or any(part.startswith(".") for part in path.parts)
-
-
-@contextmanager
-def _explained(address: str, kind: type[LatentmapError]) -> Iterator[None]:
-    """Turn what a file system raises into one line."""
-    try:
-        yield
-    except LatentmapError:
-        raise
-    except Exception as error:  # each store has errors of its own
-        raise kind(f"{address}: {words_of(error)}.") from error

@@ -7,13 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import LARGEST, Side, read_arrays
-from latentmap.data.source import Read, ReadOptions
+from latentmap.data.arrays import LARGEST, read_arrays
+from latentmap.data.labels import Classes
+from latentmap.data.source import ReadOptions, Samples
 from latentmap.errors import DatasetError, count
 
 CLASS_LIKE = ("label", "labels", "class", "target", "y")  # columns that are probably not features
@@ -21,11 +22,11 @@ _ID_LIKE = ("id", "index", "idx", "row", "rownames", "unnamed: 0", "__index_leve
 _FEWEST = 5  # rows: in fewer a column may count up by chance
 
 Kind = Literal["number", "date", "comma", "text", "empty"]
-_PASSED_OVER: dict[Kind, tuple[str, str]] = {
-    "text": ("hold no numbers", ""),
-    "date": ("hold dates", " Write them as numbers, days since the first say, to learn from them."),
-    "comma": ("hold numbers with commas", " Write 3.5 for 3,5, or separate the columns by semicolons."),
-    "empty": ("hold no values", ""),
+_PASSED_OVER: dict[Kind, tuple[str, str]] = {  # what such columns hold, and the way out
+    "text": ("no numbers", ""),
+    "date": ("dates", " Write them as numbers, days since the first say, to learn from them."),
+    "comma": ("numbers with commas", " Write 3.5 for 3,5, or separate the columns by semicolons."),
+    "empty": ("no values", ""),
 }
 
 
@@ -37,39 +38,40 @@ class Table:
     where: str  # what it is called in an error
     kinds: Mapping[str, Kind]  # of each column, in order
     numbers: Callable[[Sequence[str]], NDArray[np.float64]]  # of columns: (n, n_columns), NaN where there is no value
-    classes: Callable[[str], NDArray[Any]]  # the column that names the class
-    class_names: Callable[[str], tuple[str, ...] | None] = lambda _: None  # where that column holds their numbers
+    classes: Callable[[str], Classes]  # the column that names the class
     row: Callable[[int], str] = "row {:,}".format  # where a row is, for an error
     is_test: NDArray[np.bool_] | None = None  # where the source says which rows test
     content: str = ""  # changes when the table does
     notes: Sequence[str] = ()  # what the user should be told
 
 
-def read_table(table: Table, options: ReadOptions, y: Any = None) -> Read:
-    """Return the samples of a table's features; `y` are classes that do not stand in it."""
-    label = None if y is not None and options.label is None else class_column(table.kinds, options, table.where)
+def read_table(table: Table, options: ReadOptions, classes: Classes | None = None) -> Samples:
+    """Return the samples of a table's features; `classes` do not stand in it."""
+    label = None if classes is not None else class_column(table.kinds, options, table.where)
     notes = list(table.notes)
     columns, X = _features(table, label, options, notes)
-    if options.missing is None and (options.reading is None or options.reading.missing is None):
+    if options.missing is None and options.known.missing is None:
         _refuse_gaps(X, columns, table, of_model=options.reading is not None)
     _refuse_too_large(X, columns, table)
-    if y is None and label is not None:
-        y = table.classes(label)
-    sides: list[Side] = [(X, y)]
-    if table.is_test is not None:
-        sides = [(X[rows], None if y is None else y[rows]) for rows in (~table.is_test, table.is_test)]
-    names = None if label is None else table.class_names(label)
+    if table.is_test is not None and len(np.unique(table.is_test)) == 1:
+        raise DatasetError(
+            f"{table.where}: the {'training' if table.is_test[0] else 'test'} split has no rows. Leave it out."
+        )
+    if label is not None:
+        classes = table.classes(label)
+    y, names = classes or (None, None)
     return read_arrays(
-        table.name, sides, options, label=label, columns=columns, class_names=names, content=table.content, notes=notes
-    )
+        table.name, [(X, y)], options, label=label, columns=columns, class_names=names, is_test=table.is_test,
+        content=table.content, notes=notes,
+    )  # fmt: skip
 
 
 def _features(
     table: Table, label: str | None, options: ReadOptions, notes: list[str]
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """The columns that are features, and their numbers: those of the model, those asked for, or those of use."""
-    if options.reading is not None and options.reading.columns is not None:
-        columns = options.reading.columns
+    if options.known.columns is not None:
+        columns = options.known.columns
         lacking = [column for column in columns if table.kinds.get(column) not in ("number", "empty")]
         if lacking:
             raise DatasetError(
@@ -88,9 +90,8 @@ def class_column(names: Collection[str], options: ReadOptions, where: str, *, gu
         if options.label not in names:
             raise DatasetError(f"{where} has no column {options.label!r}. It has {listed(names)}.")
         return options.label
-    if options.reading is not None and options.reading.label is not None:
-        # New data of a labelled model may well have no labels.
-        return options.reading.label if options.reading.label in names else None
+    if options.known.label is not None:  # new data of a labelled model may well have no labels
+        return options.known.label if options.known.label in names else None
     return next((name for name in names if name.lower() in CLASS_LIKE), None) if guess else None
 
 
@@ -116,8 +117,8 @@ def describe_others(kinds: Mapping[str, Kind], done: str = "", *, end: bool = Fa
     for kind, (what, way) in _PASSED_OVER.items():
         names = [name for name, found in kinds.items() if found == kind]
         if names:
-            one = len(names) == 1
-            said = f"that {what.replace('hold', 'holds') if one else what}{done.replace('are', 'is') if one else done}"
+            hold, are = ("holds", "is") if len(names) == 1 else ("hold", "are")
+            said = f"that {hold} {what}{f' {are} {done}' if done else ''}"
             lines.append(f"{count(len(names), 'column')} {said}: {listed(names)}{'.' + way if end else ''}")
     return lines
 
@@ -151,7 +152,7 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
         counts[:] = False  # there is nothing else
     for i in np.flatnonzero(empty):
         others[columns[i]] = "empty"
-    notes += describe_others(others, " are passed over", end=True)
+    notes += describe_others(others, "passed over", end=True)
     if counts.any():
         passed = [columns[i] for i in np.flatnonzero(counts)]
         notes.append(

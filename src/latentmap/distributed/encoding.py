@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.data.cache import file_state
 from latentmap.data.codes import as_utf8, code_names
 from latentmap.data.folder import digest_of, read_folder
 from latentmap.data.loading import find_files, read_files
-from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet, state_of
-from latentmap.data.source import Reading, ReadOptions, Samples, SourceInfo, explained
+from latentmap.data.parquet_and_hub import Shard, opened, pyarrow, read_parquet
+from latentmap.data.source import ReadOptions, Samples, explained
 from latentmap.data.storage import Storage, absolute
 from latentmap.errors import DatasetError, LatentmapError, OutputError
 from latentmap.models.fitted import FEW
@@ -64,8 +65,8 @@ class Part:
         """The file that its codes are written to."""
         return f"part-{self.number:05}.parquet"
 
-    def read(self, options: ReadOptions) -> tuple[Samples, SourceInfo]:
-        """Its samples, and what is known of them."""
+    def read(self, options: ReadOptions) -> Samples:
+        """Its samples."""
         if self.shard is None:
             return read_folder(self.folder, self.images, [], options, in_part=True)
         return read_parquet(self.folder, options, [self.shard], self.groups)
@@ -91,7 +92,7 @@ def find_parts(source: str) -> tuple[list[Part], str]:
     with ThreadPoolExecutor(_THREADS) as pool:
         counts = list(pool.map(_group_sizes, shards))
     for shard, sizes in zip(shards, counts, strict=True):
-        digest.update(state_of(shard).encode())
+        digest.update(file_state(shard).encode())
         ends = np.cumsum([0, *sizes])
         for groups in _cut(sizes):
             start, stop = int(ends[groups.start]), int(ends[groups.stop])
@@ -108,9 +109,9 @@ def _pixels(parts: Sequence[Part], options: ReadOptions) -> tuple[float, float]:
     some = [images[i] for i in _spread(len(images), _IMAGES_LOOKED_AT)]
     few = [shards[i] for i in _spread(len(shards), _FILES_LOOKED_AT)]
     try:
-        return read_files(parts[0].folder, some, few, [], options)[0].pixels
+        return read_files(parts[0].folder, some, few, [], options).pixels
     except DatasetError:  # of damaged ones their parts will say more
-        return (options.reading or Reading()).pixel_range
+        return options.known.pixel_range
 
 
 def _spread(n: int, most: int) -> list[int]:
@@ -153,7 +154,7 @@ def encode_part(part: Part, autoencoder: Autoencoder, options: ReadOptions, outp
     where = f"{part.folder if part.shard is None else part.shard}, part {part.number}"
     try:
         with explained(where):  # whatever a library raises at damaged data
-            table, unreadable = _codes(part, autoencoder, *part.read(options))
+            table, unreadable = _codes(part, autoencoder, part.read(options))
             file = io.BytesIO()
             table = table.replace_schema_metadata({_KEY: json.dumps(unreadable).encode()})
             pyarrow("parquet").write_table(table, file)
@@ -163,10 +164,9 @@ def encode_part(part: Part, autoencoder: Autoencoder, options: ReadOptions, outp
     return Outcome(part.number, len(unreadable))
 
 
-def _codes(
-    part: Part, autoencoder: Autoencoder, samples: Samples, info: SourceInfo
-) -> tuple[Any, list[tuple[str, int, str]]]:
+def _codes(part: Part, autoencoder: Autoencoder, samples: Samples) -> tuple[Any, list[tuple[str, int, str]]]:
     """A table of keys and codes, and the rows that cannot be read, with the reasons."""
+    info = samples.info
     found: dict[int, str] = {}
     tables = []
     classes = None if info.class_names is None else np.array(list(map(as_utf8, info.class_names)))

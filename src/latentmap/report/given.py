@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from latentmap.data.arrays import check_finite
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.labels import are_measured, missing_cells, number_classes, of_dates
-from latentmap.data.objects import as_array, check_rows, frame_numbers, is_frame, names_of_fit, ranks_of
+from latentmap.data.objects import as_array, check_rows, classes_of, frame_numbers, is_frame, names_of_fit
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
@@ -145,13 +145,12 @@ def number_labels(y: Any, n: int, name: str = "y") -> tuple[NDArray[np.int64] | 
     """
     if y is None:
         return None, None
-    values = np.asarray(as_array(y))
-    if values.shape != (n,):
-        raise ValueError(f"{name} must be one label for each of {n:,} samples, got shape {values.shape}.")
+    labels, names = classes_of(as_array(y))
+    if labels.shape != (n,):
+        raise ValueError(f"{name} must be one label for each of {n:,} samples, got shape {labels.shape}.")
     if take_values(y):
         return None, None
-    numbers, names = ranks_of(y)
-    return number_classes([values if numbers is None else numbers], [n], name, names, notes=[], measure=False)
+    return number_classes(labels, name, names, notes=[], measure=False)
 
 
 def take_values(y: Any) -> dict[str, Any]:
@@ -204,12 +203,8 @@ def _are_numbers(X: Any) -> bool:
 
 def held_out(dataset: Dataset) -> Dataset:
     """Samples that are learned from and shown at once, in two parts: every fifth is kept to be shown."""
-    every = np.arange(len(dataset.test)) % 5 == 4
-    parts = []
-    for rows in (~every, every):
-        labels = None if dataset.test.labels is None else dataset.test.labels[rows]
-        parts.append(Split(dataset.test.X[rows], labels))
-    return replace(dataset, train=parts[0], test=parts[1])
+    is_shown = np.arange(len(dataset.test)) % 5 == 4
+    return replace(dataset, train=dataset.test.at(~is_shown), test=dataset.test.at(is_shown))
 
 
 def by_title(models: Models) -> dict[str, Any]:
