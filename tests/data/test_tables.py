@@ -582,10 +582,11 @@ def test_files_whose_orders_contradict_each_other_have_none(tmp_path, of_test, w
     assert [wanted[label] for label in dataset.test.labels[:2]] == of_test
 
 
-def test_dates_and_na_as_labels_of_csv_are_what_they_are_in_a_frame(tmp_path):
+@pytest.mark.parametrize("written", ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y/%-m/%-d", "%Y/%m/%dT%H:%M:%S"])
+def test_dates_and_na_as_labels_of_csv_are_what_they_are_in_a_frame(tmp_path, written):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=list("abc"))
-    frame["date"] = pd.date_range("2024-01-01", periods=60).strftime("%Y-%m-%d")
+    frame["date"] = pd.date_range("2024-01-01", periods=60).strftime(written)
     frame["kind"] = ["T", "B", "NA"] * 20
     frame["patient_id"] = rng.permutation(60) + 1000
     path = tmp_path / "t.csv"

@@ -34,6 +34,7 @@ _SAMPLE_CELLS = 400_000  # cells looked at: of tables of very many columns fewer
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<na>", "?"}
 _BOOLEANS = {"false": 0.0, "no": 0.0, "true": 1.0, "yes": 1.0}
 _DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ].*)?")
+_YEAR_FIRST = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
@@ -309,11 +310,16 @@ def _as_classes(cells: list[str]) -> NDArray[Any]:
         as_class = float
     elif texts and all(map(_DATE.fullmatch, texts)):
         with suppress(ValueError):  # of another order than year, month and day: names
-            dates = {text: datetime.fromisoformat(text) for text in texts}
+            dates = {text: datetime.fromisoformat(_YEAR_FIRST.sub(_as_iso, text)) for text in texts}
             as_class = dates.__getitem__
     missing = _MISSING - {"none", "?"} if as_class is str else _MISSING  # which may be names
     classes = {cell: None if text.lower() in missing else as_class(text) for cell, text in found.items()}
     return np.array([classes[cell] for cell in cells], object)
+
+
+def _as_iso(date: re.Match[str]) -> str:
+    """A day of which the year comes first, however it is written."""
+    return "{}-{:0>2}-{:0>2}".format(*date.groups())
 
 
 def is_number(cell: str) -> bool:
