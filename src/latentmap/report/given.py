@@ -202,8 +202,9 @@ def _are_numbers(X: Any) -> bool:
 
 
 def held_out(dataset: Dataset) -> Dataset:
-    """Samples that are learned from and shown at once, in two parts: every fifth is kept to be shown."""
-    is_shown = np.arange(len(dataset.test)) % 5 == 4
+    """Samples that are learned from and shown at once, in two parts: every fifth, or one, is kept to be shown."""
+    n, step = len(dataset.test), min(5, len(dataset.test))
+    is_shown = np.arange(n) % step == step - 1
     return replace(dataset, train=dataset.test.at(~is_shown), test=dataset.test.at(is_shown))
 
 
