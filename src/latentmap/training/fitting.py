@@ -183,10 +183,12 @@ def learn(
 ) -> str | None:
     """Train a model on these samples and record what happened; what went wrong after a good epoch."""
     device, start = choose_device(parameters["device"]), time.perf_counter()
-    recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
-    kinds = {"is_images": is_images, "loss_is_error": objective.loss_is_error}
+    recipe = objective.adapt(model.module.recipe)
     learned = model.with_former(samples) if piecewise else samples
-    plan = resolve(parameters, recipe, model.name, len(learned), device, **kinds)
+    plan = resolve(
+        parameters, recipe, model.name, len(learned), device,
+        is_images=model.preprocessing.is_images, loss_is_error=objective.loss_is_error,
+    )  # fmt: skip
     if piecewise:
         share = _AFTER_FIT if model.is_annealed else _OF_PIECES
         rate = share * min(1.0, plan.batch_size / recipe.batch_size) ** 0.5 * plan.learning_rate
@@ -221,7 +223,7 @@ def learn(
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
-        _measure_codes(model.module, batches, n_moves=min(_MEASURED, 4 * batches.n_train))
+        _measure_codes(model.module, batches)
     training = {
         **result.facts(n_before=model.n_iter),
         "samples": len(samples) + (model.n_samples if piecewise else 0),
@@ -233,37 +235,25 @@ def learn(
     model.take_in(samples, piecewise=piecewise)
     model.history += [{**record.as_dict(), "epoch": model.n_iter + record.epoch} for record in result.records]
     model.optimizer_state = result.optimizer_state if piecewise else None
-    settings = None if checkpoints is None else checkpoints.settings
-    model.info = _info(model, parameters, described, settings, training)
-    return result.problem
-
-
-def _info(
-    model: FittedModel,
-    parameters: Parameters,
-    described: dict[str, Any],
-    settings: dict[str, Any] | None,
-    training: dict[str, Any],
-) -> dict[str, Any]:
-    """What a model file records of how the model was learned."""
-    return {
+    model.info = {
         **copy.deepcopy(described),
         "error_unit": model.info.get("error_unit"),
         "parameters": {name: value for name, value in parameters.items() if _is_json(value)},
         "seed": model.seed,
-        "settings": settings,
+        "settings": None if checkpoints is None else checkpoints.settings,
         "training": training,
         "versions": {
             **{module.__name__: module.__version__ for module in (latentmap, torch, np)},
             "python": platform.python_version(),
         },
     }
+    return result.problem
 
 
 @torch.no_grad()
-def _measure_codes(module: AutoencoderModule, batches: BatchesBase, *, n_moves: int) -> None:
+def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
     """Let numbers of a code count as much as what they draw, as PCA's do: near codes are then of alike samples."""
-    n = max(_FEWEST_MEASURED, n_moves // module.latent_dim)
+    n = max(_FEWEST_MEASURED, min(_MEASURED, 4 * batches.n_train) // module.latent_dim)
     x = batches.take(batches.train_rows[:: -(-batches.n_train // n)]).cpu()
     lengths = module.code_lengths(module.encode(x))
     if (longest := float(lengths.max())) > 0:
