@@ -1188,7 +1188,7 @@ def test_codes_of_another_width_are_refused(fitted):
 
 
 def test_conv_refuses_vectors_and_says_what_takes_them(vectors):
-    with pytest.raises(ValueError, match=r"model='conv'.*Use model='dense' for vectors"):
+    with pytest.raises(ValueError, match=r"for ConvAutoencoder, got .* Use model='dense' for vectors"):
         quick("conv").fit(vectors)
 
 

@@ -129,8 +129,6 @@ class AutoencoderModule(nn.Module):
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)
     images_only: ClassVar[bool] = False
     """Whether samples must be images."""
-    convolves: ClassVar[bool] = False
-    """Whether there are convolutions, which are quicker while they learn if weights lie with their channels last."""
     config_of_maps: ClassVar[Mapping[str, Any]] = {}
     """What else a network for an objective that `keeps_neighbors` is built with."""
     config_of_few_vectors: ClassVar[Mapping[str, Any]] = {}
@@ -149,10 +147,20 @@ class AutoencoderModule(nn.Module):
         self, sample_shape: SampleShape, latent_dim: int, *, linear_path: bool = False, **config: Any
     ) -> None:
         super().__init__()
-        self.sample_shape = check_sample_shape(sample_shape)
+        self.sample_shape = self.check_shape(sample_shape)
         self.latent_dim = check_positive("latent_dim", latent_dim)
         self.linear = LinearPath(self.sample_shape, self.latent_dim) if linear_path else None
         self._config = {**config, "linear_path": True} if linear_path else config
+
+    @classmethod
+    def check_shape(cls, shape: SampleShape) -> SampleShape:
+        """Return a sample's shape as a tuple of int, or say why it is none that this architecture takes."""
+        if cls.images_only and len(tuple(shape)) != 3:
+            raise ValueError(
+                f"sample_shape must be (channels, height, width) for {cls.__name__}, got {tuple(shape)}. "
+                "Use model='dense' for vectors."
+            )
+        return check_sample_shape(shape)
 
     @classmethod
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:  # noqa: ARG003
@@ -168,6 +176,11 @@ class AutoencoderModule(nn.Module):
     def n_parameters(self) -> int:
         """How many numbers it consists of."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def convolves(self) -> bool:
+        """Whether there are convolutions, which are quicker with the channels of their weights last."""
+        return any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in self.modules())
 
     @property
     def n_components(self) -> int:
@@ -250,7 +263,7 @@ class AutoencoderModule(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         """Go to training or evaluation mode."""
-        if self.convolves:
+        if self.convolves and not self.is_foreign:
             lay_out(self, torch.channels_last if mode else torch.contiguous_format)
         return super().train(mode)
 
@@ -354,16 +367,6 @@ def check_sample_shape(shape: SampleShape) -> SampleShape:
             f"sample_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
         )
     return tuple(int(size) for size in sizes)
-
-
-def check_image_shape(shape: SampleShape, model: str) -> SampleShape:
-    """Return an image's shape as a tuple of int; `ValueError` for a vector's, which this model can't take."""
-    if len(tuple(shape)) != 3:
-        raise ValueError(
-            f"sample_shape must be (channels, height, width) for model={model!r}, got {tuple(shape)}. "
-            "Use model='dense' for vectors."
-        )
-    return check_sample_shape(shape)
 
 
 def check_positive(name: str, value: int) -> int:

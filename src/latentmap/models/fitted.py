@@ -331,8 +331,7 @@ class FittedModel:
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:
     """The same function, up to rounding, in fewer steps: batch norm folded into convolutions, channels last."""
-    convolves = any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in module.modules())
-    if module.is_foreign or not convolves:  # a network of the user's may use what lies between two layers
+    if module.is_foreign or not module.convolves:  # a network of the user's may use what lies between two layers
         return module
     quick = copy.deepcopy(module).requires_grad_(False).eval()
     for layers in [part for part in quick.modules() if isinstance(part, nn.Sequential)]:
