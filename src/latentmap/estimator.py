@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
+from latentmap.data.codes import code_names
 from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
 from latentmap.errors import ModelFileError, TrainingError, count
@@ -26,6 +27,7 @@ from latentmap.models import AutoencoderModule
 from latentmap.models.fitted import FittedModel
 from latentmap.models.layers import Description
 from latentmap.models.modes import own_modes
+from latentmap.models.onnx import export_onnx
 from latentmap.training import OBJECTIVES, Callback
 from latentmap.training.checkpoints import Checkpoints, read_settings
 from latentmap.training.fitting import check_parameters, learn, settings_of, untrained
@@ -588,7 +590,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.get_feature_names_out().tolist()
         ['z1', 'z2']
         """
-        return np.asarray([f"z{i}" for i in range(1, self._model.latent_dim + 1)], dtype=object)
+        return np.asarray(code_names(self._model.latent_dim), dtype=object)
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
@@ -705,7 +707,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if self._n_steps:
             warnings.warn("files of ONNX hold the network alone: their codes are those of refine=0.", stacklevel=2)
-        return self._model.export_onnx(path)
+        return export_onnx(path, self._model)
 
     def describe_layers(self) -> Description:
         """Return the network's layers as data, for those who compute them without PyTorch.

@@ -114,7 +114,7 @@ def test_reports_pictures_and_onnx_take_it(small, tmp_path, monkeypatch):
         (
             (nn.Linear(3, 2), nn.Linear(2, 3)),
             {},
-            r"model must take samples of shape \(1, 1, 8, 8\) and give them back",
+            r"model's encoder must take tensors of shape \(1, 1, 8, 8\): mat1 and mat2",
         ),
         (pair(), {"latent_dim": 5}, r"codes of shape \(n, 5\), got \(n, 3\)"),
         ((nn.Flatten(),), {}, r"or a pair \(encoder, decoder\) of torch.nn.Module, got tuple"),

@@ -27,7 +27,7 @@ from latentmap.data.builtin import BUILTIN_NAMES
 from latentmap.data.source import memory_budget
 from latentmap.data.storage import Storage, absolute, is_address, is_pattern
 from latentmap.distributed.cluster import cluster
-from latentmap.errors import LatentmapError, TrainingError
+from latentmap.errors import LatentmapError, TrainingError, words_of
 from latentmap.estimator import Autoencoder
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
@@ -213,8 +213,7 @@ def _run(
     if "error" in result:
         raise result["error"]
     if failures and "model" not in result:
-        words = " ".join(str(failures[0]).split())[:300]
-        raise TrainingError(f"the workers could not train: {words}") from failures[0]
+        raise TrainingError(f"the workers could not train: {words_of(failures[0], 300)}.") from failures[0]
     return result
 
 

@@ -10,7 +10,7 @@ import copy
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
+from latentmap.errors import words_of
 from latentmap.models.base import AutoencoderModule, lay_out
 from latentmap.models.files import read_model, save_model
 from latentmap.models.layers import Description, describe_network
@@ -149,8 +150,8 @@ class FittedModel:
 
         def draw(z: Tensor) -> Tensor:  # of a copy: a network of the user's may work in place
             codes = _padded(z)
-            pieces = [module.decode(codes[rows].clone()).flatten(1) for rows in chunks(len(codes))]
-            return torch.cat(pieces)[: len(z)].to(z.dtype) * weight
+            drawn = [module.decode(codes[rows].clone()).flatten(1) for rows in chunks(len(codes))]
+            return torch.cat(drawn)[: len(z)].to(z.dtype) * weight
 
         return refine(draw, x.flatten(1) * weight, z, n_steps)
 
@@ -189,8 +190,8 @@ class FittedModel:
 
     def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], Tensor]]:
         """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
-        preprocessing, region = self.preprocessing, streamed(samples)
-        for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
+        preprocessing = self.preprocessing
+        for part, held in pieces(samples):
             # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
             whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
             for rows in chunks(len(held)):
@@ -267,8 +268,8 @@ class FittedModel:
         if len(samples) <= MOST_CODES:
             return self.encode(samples)
         rows = np.sort(np.random.default_rng(self.seed).choice(len(samples), MOST_CODES, replace=False))
-        pieces = np.array_split(rows, MOST_CODES // CHUNK)  # no copy of all
-        return np.concatenate([self.encode(samples[piece]) for piece in pieces])
+        parts = np.array_split(rows, MOST_CODES // CHUNK)  # no copy of all
+        return np.concatenate([self.encode(samples[part]) for part in parts])
 
     def _keep_some(self, samples: NDArray[Any]) -> None:
         """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
@@ -321,13 +322,6 @@ class FittedModel:
         """What the network computes, as data."""
         return describe_network(self._for_inference(), self.preprocessing)
 
-    @own_modes()
-    def export_onnx(self, path: str | os.PathLike[str]) -> float:
-        """Write the network and its preprocessing as ONNX; the largest difference from PyTorch."""
-        from latentmap.models.onnx import export_onnx
-
-        return export_onnx(path, self)
-
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:
     """The same function, up to rounding, in fewer steps: batch norm folded into convolutions, channels last."""
@@ -361,6 +355,12 @@ def streamed(samples: NDArray[Any]) -> FileRegion | None:
     return file_region(samples)
 
 
+def pieces(samples: NDArray[Any]) -> Iterable[tuple[slice, NDArray[Any]]]:
+    """Samples as they fit into memory, and their rows: all at once, or what is streamed piece by piece."""
+    region = streamed(samples)
+    return [(slice(0, len(samples)), samples)] if region is None else region.pieces()
+
+
 def checked_metadata(metadata: Any) -> dict[str, Any]:
     """What is to be remembered with a model; refused where JSON would not give it back."""
     rule = "metadata must be a dict with names as keys, of what JSON can hold (text, finite numbers, lists, dicts)"
@@ -369,7 +369,7 @@ def checked_metadata(metadata: Any) -> dict[str, Any]:
     try:
         json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise type(error)(f"{rule}: {' '.join(str(error).split())[:120].rstrip('.')}.") from error
+        raise type(error)(f"{rule}: {words_of(error, 120)}.") from error
     return dict(metadata)
 
 

@@ -28,7 +28,7 @@ from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
-from latentmap.models.fitted import FittedModel, streamed
+from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.batches import Batches, BatchesBase
@@ -262,8 +262,8 @@ def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
 
 def _digest(samples: NDArray[Any]) -> str:
     """What tells samples from others."""
-    digest, region = hashlib.blake2b(digest_size=16), streamed(samples)
-    for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
+    digest = hashlib.blake2b(digest_size=16)
+    for _, piece in pieces(samples):
         digest.update(piece.data)
     return digest.hexdigest()
 

@@ -19,14 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentmap.errors import CheckpointError
+from latentmap.errors import CheckpointError, words_of
 from latentmap.models import AutoencoderModule
 from latentmap.models.modes import threads
 from latentmap.training.batches import BatchesBase
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.objectives.base import Batch, Objective
-from latentmap.training.optimizer import Muon, linear_decay
+from latentmap.training.optimizer import Muon
 from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
 from latentmap.training.ranks import everywhere, whole_batches
 from latentmap.training.runtime import TrainingInterrupted, deferred_interrupts, handles_signals
@@ -142,11 +142,11 @@ def train(
         callback.on_train_begin(plan)
     try:
         small = len(module.sample_shape) == 1 and module.n_parameters <= _FEW_PARAMETERS and not module.is_foreign
-        one_thread = 1 if module.recipe.one_thread or small else None
+        n_threads = threads(1) if module.recipe.one_thread or small else nullcontext()
         # Without a checkpoint there is nothing to save, and Ctrl-C stops at once, where it comes to this thread.
         defers = stop_wanted is None and (checkpoints is not None or not handles_signals())
         interrupts = deferred_interrupts() if defers else nullcontext(stop_wanted or (lambda: False))
-        with interrupts as stops, threads(one_thread), whole_batches(module, batches.ranks):
+        with interrupts as stops, n_threads, whole_batches(module, batches.ranks):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
@@ -280,7 +280,7 @@ class Training:
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        decay = linear_decay(self.step, self.n_steps) if self.plan.decay else 1.0
+        decay = 1 - (self.step + 0.5) / self.n_steps if self.plan.decay else 1.0  # straight down to nearly zero
         return self.plan.learning_rate * self.rate_scale * decay
 
     @property
@@ -447,8 +447,7 @@ class Training:
             self.history = [EpochRecord(**row) for row in snapshot.fact("history", list)]
             self._seconds, self._start = snapshot.fact("seconds", float), time.perf_counter()
         except (KeyError, TypeError, RuntimeError) as error:
-            detail = " ".join(str(error).split())
-            raise CheckpointError(f"the checkpoint does not fit this run ({detail}). Start over.") from error
+            raise CheckpointError(f"the checkpoint does not fit this run ({words_of(error)}). Start over.") from error
 
 
 class _DivergedError(Exception):
