@@ -30,7 +30,7 @@ from latentmap.models.modes import own_modes
 from latentmap.models.onnx import export_onnx
 from latentmap.training import OBJECTIVES, Callback
 from latentmap.training.checkpoints import Checkpoints, read_settings
-from latentmap.training.fitting import check_parameters, learn, settings_of, untrained
+from latentmap.training.fitting import check_network_stays, check_parameters, learn, settings_of, untrained
 
 # What fitting leaves behind, besides parameters.
 _LEARNED = ("_fitted", "n_features_in_", "feature_names_in_")
@@ -330,7 +330,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError, TypeError
-            If `X` or a parameter is unusable, or `X` has another shape than the first piece.
+            If `X` or a parameter is unusable, `X` has another shape than the first piece, or `model`, `latent_dim` or
+            `model_params` are no longer those that the network was built by.
 
         Examples
         --------
@@ -346,6 +347,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
         if hasattr(self, "_fitted"):
+            check_network_stays(self._fitted, parameters)
             samples = check_input(new, X, self.preprocessing_)
             new._fitted = self._fitted.copy()
         else:

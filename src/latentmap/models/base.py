@@ -91,10 +91,14 @@ class AutoencoderModule(nn.Module):
     objectives take it apart there. Batch norm after a convolution in an `nn.Sequential` is folded into it later.
 
     With a linear path, a code is ``E x + e`` plus what the encoder gives, and a sample ``D z + d`` plus what the
-    decoder gives. Both matrices are the training samples' principal components, and the last layers of encoder and
-    decoder start at zero: before its first step the network is principal component analysis. Where `keeps_components`
-    is False, `leave_start` then sets E and e to zero and leaves the codes to the encoder. Images are cut off at 0 and
-    1 outside of training, in place of a sigmoid.
+    decoder gives. Both matrices are the training samples' principal components, and images are cut off at 0 and 1
+    outside of training, in place of a sigmoid.
+
+    The start's life: `start_from` sets the last layers of encoder and decoder to zero, so that before its first step
+    the network is principal component analysis. Training judges that as epoch 0. Where `keeps_components` is False,
+    `leave_start` then sets E and e to zero, and leaves the codes to the encoder. If no epoch is better, training goes
+    back to the start; that of such a network was found from the training part alone, so that the validation part could
+    judge, and `start_path` takes it from all samples.
 
     Parameters
     ----------
@@ -207,11 +211,11 @@ class AutoencoderModule(nn.Module):
             if first.bias is not None:  # what comes in is centred
                 weight = first.weight if isinstance(first, nn.Linear) else first.weight.sum(dim=(2, 3))
                 first.bias.sub_(weight @ mean)
-        self._start_path(start)
+        self.start_path(start)
 
     @torch.no_grad()
-    def _start_path(self, start: Components) -> None:
-        """Let the linear path be principal component analysis, and what is beside it give nothing."""
+    def start_path(self, start: Components) -> None:
+        """Let a linear path be principal component analysis, and what is beside it give nothing; the rest stays."""
         if self.linear is None:
             return
         analyse(self.linear.into, self.linear.out, start)

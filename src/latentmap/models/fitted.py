@@ -211,6 +211,10 @@ class FittedModel:
         return self._quick
 
     # ---- how codes are distributed -------------------------------------------------------------------------------
+    # What is held of it, until the mixture is asked for:
+    # - after `fit`: codes of some samples, or of a variational model nothing, whose prior is known
+    # - after `partial_fit`: samples of all pieces, also of a variational model, to learn from again
+    # - loaded, or from a pickle: the mixture, or nothing
 
     def take_in(self, samples: NDArray[Any], *, piecewise: bool = False) -> None:
         """Keep what will tell how codes are distributed, once the network has learned from these samples."""
@@ -223,27 +227,26 @@ class FittedModel:
             self._some = None
             self._codes = None if self.prior_is_normal else self._encode_some(samples)
 
-    def with_former(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """A piece to learn from, and beside it as many of the samples before, so that these are not forgotten."""
-        self._recall_some()
-        if self._some is None or streamed(samples) is not None:
-            return samples
-        former, n = self._some[0], max(len(samples), _FEWEST_FORMER)
-        chosen = np.random.default_rng((self.seed, self.n_iter, 2)).permutation(len(former))[:n]
-        return np.concatenate([samples, former[chosen]])
+    def _keep_some(self, samples: NDArray[Any]) -> None:
+        """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
+        most = _most_kept(samples[:1].nbytes)
 
-    def _recall_some(self) -> None:
-        """Before another piece: samples that stand for those of which only the distribution of codes is known."""
-        if self._some is not None or not (self.prior_is_normal or self.mixture or self._codes is not None):
-            return
-        numbers = np.random.default_rng((self.seed, self.n_iter, 1)).random(min(self.n_samples, 10**7))
-        numbers = np.sort(numbers)[: _most_kept(4 * self.preprocessing.n_values)]
-        Z = self._codes if self._codes is not None else self.code_mixture().sample(len(numbers), self.seed)
-        chosen = np.random.default_rng((self.seed, self.n_iter, 3)).permutation(len(Z))[: len(numbers)]
-        drawn = self.decode(Z[chosen])
-        if self.preprocessing.dtype == "uint8":  # a linear decoder goes beyond black and white
-            drawn = np.rint(drawn).clip(0, 255).astype(np.uint8)
-        self._some = (drawn, numbers[: len(Z)])
+        def smallest(samples: NDArray[Any], numbers: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+            chosen = np.argsort(numbers)[:most]
+            return samples[chosen], numbers[chosen]
+
+        some = smallest(samples, self._random().random(len(samples)))
+        if self._some is not None:
+            some = smallest(*(np.concatenate(both) for both in zip(self._some, some, strict=True)))
+        self._some = some
+
+    def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """Codes of at most 5,000 samples, drawn by the seed: evenly spaced ones may all be of one kind."""
+        if len(samples) <= MOST_CODES:
+            return self.encode(samples)
+        rows = np.sort(np.random.default_rng(self.seed).choice(len(samples), MOST_CODES, replace=False))
+        parts = np.array_split(rows, MOST_CODES // CHUNK)  # no copy of all
+        return np.concatenate([self.encode(samples[part]) for part in parts])
 
     def code_mixture(self) -> CodeMixture:
         """How codes are distributed; `ValueError` where that is not known."""
@@ -255,33 +258,36 @@ class FittedModel:
         return self.mixture
 
     def _find_mixture(self) -> None:
-        """Find the mixture, once it is needed: `fit` leaves codes, `partial_fit` some samples."""
-        codes = self._codes
-        if self.mixture is None and self._some is not None and not self.prior_is_normal:
-            codes = self._encode_some(self._some[0])
+        """Find the mixture, once it is needed."""
+        if self.mixture is not None or self.prior_is_normal:
+            return
+        codes = self._codes if self._some is None else self._encode_some(self._some[0])
         if codes is not None:
-            self.mixture = CodeMixture.fit(codes, seed=self.seed)
-            self._codes = None
+            self.mixture, self._codes = CodeMixture.fit(codes, seed=self.seed), None
 
-    def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
-        """Codes of at most 5,000 samples, drawn by the seed: evenly spaced ones may all be of one kind."""
-        if len(samples) <= MOST_CODES:
-            return self.encode(samples)
-        rows = np.sort(np.random.default_rng(self.seed).choice(len(samples), MOST_CODES, replace=False))
-        parts = np.array_split(rows, MOST_CODES // CHUNK)  # no copy of all
-        return np.concatenate([self.encode(samples[part]) for part in parts])
+    def with_former(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """A piece to learn from, and beside it as many of the samples before, so that these are not forgotten."""
+        self._recall_some()
+        if self._some is None or streamed(samples) is not None:
+            return samples
+        former, n = self._some[0], max(len(samples), _FEWEST_FORMER)
+        return np.concatenate([samples, former[self._random(2).permutation(len(former))[:n]]])
 
-    def _keep_some(self, samples: NDArray[Any]) -> None:
-        """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
-        most = _most_kept(samples[:1].nbytes)
-        numbers = np.random.default_rng((self.seed, self.n_iter)).random(len(samples))
-        chosen = np.argsort(numbers)[:most]
-        kept, numbers = samples[chosen], numbers[chosen]
-        if self._some is not None:
-            numbers = np.concatenate([self._some[1], numbers])
-            chosen = np.argsort(numbers)[:most]
-            kept, numbers = np.concatenate([self._some[0], kept])[chosen], numbers[chosen]
-        self._some = (kept, numbers)
+    def _recall_some(self) -> None:
+        """Before another piece: samples that stand for those of which only the distribution of codes is known."""
+        if self._some is not None or not (self.prior_is_normal or self.mixture or self._codes is not None):
+            return
+        numbers = np.sort(self._random(1).random(min(self.n_samples, 10**7)))
+        numbers = numbers[: _most_kept(4 * self.preprocessing.n_values)]
+        Z = self._codes if self._codes is not None else self.code_mixture().sample(len(numbers), self.seed)
+        drawn = self.decode(Z[self._random(3).permutation(len(Z))[: len(numbers)]])
+        if self.preprocessing.dtype == "uint8":  # a linear decoder goes beyond black and white
+            drawn = np.rint(drawn).clip(0, 255).astype(np.uint8)
+        self._some = (drawn, numbers[: len(Z)])
+
+    def _random(self, *purpose: int) -> np.random.Generator:
+        """Random numbers of their own for each piece, and for each of these purposes."""
+        return np.random.default_rng((self.seed, self.n_iter, *purpose))
 
     # ---- copies and files ----------------------------------------------------------------------------------------
 

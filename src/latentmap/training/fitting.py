@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import inspect
+import json
 import platform
 import sys
 import time
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import latentmap
-from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
+from latentmap.checks import check_choice, check_number, check_params, check_share, draw_seed
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError
@@ -94,17 +94,27 @@ def check_parameters(parameters: Parameters) -> Objective:
 
 def _check_model_params(model: Any, params: Any) -> None:
     """Refuse settings that an architecture does not have."""
-    if params is None:
-        return
-    if not isinstance(params, Mapping):
-        raise TypeError(f"model_params must be a dict of the architecture's settings, or None, got {params!r}.")
-    if is_pair(model) or model == "auto":
+    if params is not None and (is_pair(model) or model == "auto"):
         what = "is to be chosen" if model == "auto" else "is given as modules"
         raise ValueError(f"model_params must be left out where model {what}. Name an architecture.")
-    ours = ("self", "sample_shape", "latent_dim", "linear_path")
-    known = [name for name in inspect.signature(MODELS[model].__init__).parameters if name not in ours]
-    if wrong := describe_unknown(f"model={model!r}", params, known):
-        raise ValueError(f"model_params: {wrong}")
+    if params is not None:
+        ours = ("sample_shape", "latent_dim", "linear_path")
+        check_params("model_params", params, f"model={model!r}", MODELS[model], leave=ours)
+
+
+def check_network_stays(model: FittedModel, parameters: Parameters) -> None:
+    """Refuse parameters by which another network would be built than the one that is to learn more."""
+    recorded, pair = model.info.get("parameters") or {}, "(encoder, decoder)"
+    built: dict[str, Any] = {"model": pair if model.name == OWN else model.name, "latent_dim": model.latent_dim}
+    built["model_params"] = recorded.get("model_params", parameters["model_params"])
+    for name, there in built.items():
+        value = pair if is_pair(parameters[name]) else parameters[name]
+        same = {json.dumps(one or None, default=int) for one in (there, recorded.get(name))}  # tuples are lists there
+        if json.dumps(value or None, default=int) not in same:
+            raise ValueError(
+                f"{name} must stay {there!r} while a network learns from more, got {value!r}. Set it back, or "
+                "fit anew."
+            )
 
 
 def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]:
@@ -238,7 +248,7 @@ def learn(
     model.info = {
         **copy.deepcopy(described),
         "error_unit": model.info.get("error_unit"),
-        "parameters": {name: value for name, value in parameters.items() if _is_json(value)},
+        "parameters": {name: copy.deepcopy(value) for name, value in parameters.items() if _is_json(value)},
         "seed": model.seed,
         "settings": None if checkpoints is None else checkpoints.settings,
         "training": training,
