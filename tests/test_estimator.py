@@ -160,6 +160,37 @@ def test_pieces_after_fit_are_epochs_that_follow(vectors):
     assert ae.best_epoch_ == ae.n_iter_ == 5
 
 
+@pytest.mark.parametrize("first", ["fit", "partial_fit", "load"])
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("latent_dim", 3, "latent_dim must stay 2 while a network learns from more, got 3. Set it back, or fit anew."),
+        ("latent_dim", None, "latent_dim must stay 2 .*, got None"),
+        ("model", "residual", "model must stay 'dense' .*, got 'residual'"),
+        (
+            "model",
+            (torch.nn.Linear(6, 2), torch.nn.Linear(2, 6)),
+            r"model must stay 'dense' .*, got '\(encoder, decoder\)'",
+        ),
+        ("model_params", {"hidden": [8]}, r"model_params must stay {'hidden': .9,?.} .*, got {'hidden': \[8\]}"),
+        ("model_params", None, r"model_params must stay {'hidden': .9,?.} .*, got None"),
+    ],
+)
+def test_more_pieces_do_not_change_the_network(vectors, tmp_path, first, name, value, message):
+    ae = quick("dense", latent_dim=2, model_params={"hidden": (9,)})
+    getattr(ae, "fit" if first == "load" else first)(vectors)
+    if first == "load":
+        ae.save(tmp_path / "m")
+        ae = Autoencoder.load(tmp_path / "m")
+    former, Z = ae.get_params(), ae.transform(vectors)
+    changed = {"model_params": None, name: value} if name == "model" else {name: value}  # theirs are others
+    with pytest.raises(ValueError, match=message):
+        ae.set_params(**changed).partial_fit(vectors)
+    np.testing.assert_array_equal(ae.transform(vectors), Z)
+    ae.set_params(**former | {"learning_rate": 0.01, "batch_size": 20, "epochs": 3, "model_params": {"hidden": [9]}})
+    assert ae.partial_fit(vectors).partial_fit(vectors).n_iter_ == 3
+
+
 def test_fit_after_partial_fit_starts_anew(vectors):
     wanted = quick().fit(vectors).transform(vectors)
     ae = quick().partial_fit(vectors * 3).fit(vectors)
@@ -440,8 +471,8 @@ def test_what_is_saved_is_what_was_fitted_whatever_parameters_say_since(small, t
     np.testing.assert_array_equal(loaded.transform(small.test.images), ae.transform(small.test.images))
     assert (loaded.model, loaded.latent_dim, loaded.objective) == ("dense", 3, "reconstruction")
     assert ae.describe() == loaded.describe()
-    ae.partial_fit(small.train.images)  # goes on with the network that there is
-    assert ae.describe()["model"] == "dense"
+    ae.set_params(model="dense", latent_dim=3).partial_fit(small.train.images)  # another objective of this network
+    assert ae.describe()["objective"] == "variational"
 
 
 # ---- threads, processes and modes -----------------------------------------------------------------------------------
@@ -1188,7 +1219,7 @@ def test_codes_of_another_width_are_refused(fitted):
 
 
 def test_conv_refuses_vectors_and_says_what_takes_them(vectors):
-    with pytest.raises(ValueError, match=r"model='conv'.*Use model='dense' for vectors"):
+    with pytest.raises(ValueError, match=r"for ConvAutoencoder, got .* Use model='dense' for vectors"):
         quick("conv").fit(vectors)
 
 

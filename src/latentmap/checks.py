@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import ParamSpec
 
 import numpy as np
@@ -36,6 +37,18 @@ def describe_unknown(kind: str, names: Iterable[str], known: Sequence[str]) -> s
     near = _MEANT.get(wrong) or next(iter(difflib.get_close_matches(wrong, known, n=1)), None)
     hint = f"Did you mean {near}?" if near else f"There are {', '.join(known)}."
     return f"{kind} has no parameter {wrong!r}. {hint}"
+
+
+def check_params(name: str, given: object, owner: str, made: type, leave: Collection[str] = ()) -> None:
+    """Refuse what is no dict, or None, of parameters that a class is made with; `leave` are not the user's."""
+    if not isinstance(given, (Mapping, NoneType)):
+        raise TypeError(f"{name} must be a dict or None, got {given!r}.")
+    ours = ("self", "args", "kwargs", *leave)
+    known = [each for each in inspect.signature(made.__init__).parameters if each not in ours]  # type: ignore[misc]
+    for each in given or {}:
+        if not known:
+            raise ValueError(f"{name} must be empty for {owner}, got {each!r}.")
+        check_choice(f"a key of {name} for {owner}", each, known)
 
 
 def explains_unknown(initialize: Callable[_P, None]) -> Callable[_P, None]:

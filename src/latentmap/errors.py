@@ -20,6 +20,11 @@ def printable(text: str) -> str:
     return re.sub(r"[^ -~]", shown, " ".join(text.split()))
 
 
+def words_of(error: BaseException, most: int = 200) -> str:
+    """What an error says, or the beginning of it, in one line; its name where it says nothing."""
+    return " ".join(str(error).split())[:most].rstrip(".") or type(error).__name__
+
+
 def count(n: int, what: str) -> str:
     """How many there are of something: "1 image", "1,234 images", "20 classes"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}es" if what.endswith("s") else f"{n:,} {what}s"

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
+from latentmap.data.codes import code_names
 from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
 from latentmap.errors import ModelFileError, TrainingError, count
@@ -26,9 +27,10 @@ from latentmap.models import AutoencoderModule
 from latentmap.models.fitted import FittedModel
 from latentmap.models.layers import Description
 from latentmap.models.modes import own_modes
+from latentmap.models.onnx import export_onnx
 from latentmap.training import OBJECTIVES, Callback
 from latentmap.training.checkpoints import Checkpoints, read_settings
-from latentmap.training.fitting import check_parameters, learn, settings_of, untrained
+from latentmap.training.fitting import check_network_stays, check_parameters, learn, settings_of, untrained
 
 # What fitting leaves behind, besides parameters.
 _LEARNED = ("_fitted", "n_features_in_", "feature_names_in_")
@@ -329,7 +331,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError, TypeError
-            If `X` or a parameter is unusable, or `X` has another shape than the first piece.
+            If `X` or a parameter is unusable, `X` has another shape than the first piece, or `model`, `latent_dim` or
+            `model_params` are no longer those that the network was built by.
 
         Examples
         --------
@@ -345,6 +348,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
         if hasattr(self, "_fitted"):
+            check_network_stays(self._fitted, parameters)
             samples = check_input(new, X, self.preprocessing_)
             new._fitted = self._fitted.copy()
         else:
@@ -589,7 +593,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.get_feature_names_out().tolist()
         ['z1', 'z2']
         """
-        return np.asarray([f"z{i}" for i in range(1, self._model.latent_dim + 1)], dtype=object)
+        return np.asarray(code_names(self._model.latent_dim), dtype=object)
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
@@ -706,7 +710,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if self._n_steps:
             warnings.warn("files of ONNX hold the network alone: their codes are those of refine=0.", stacklevel=2)
-        return self._model.export_onnx(path)
+        return export_onnx(path, self._model)
 
     def describe_layers(self) -> Description:
         """Return the network's layers as data, for those who compute them without PyTorch.

@@ -378,6 +378,19 @@ def test_a_path_that_cannot_be_a_model(tmp_path, monkeypatch, path):
     refused(path, "is not a model folder|cannot be read: ")
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "history.jsonl"])
+def test_a_file_that_may_not_be_looked_at(saved, monkeypatch, name):
+    is_file = Path.is_file
+
+    def forbidden(path):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    refused(saved, f"{name} cannot be read: Permission denied")
+
+
 def test_a_config_that_names_another_architecture(saved, fitted_models, tmp_path):
     fitted_models["conv"].save(tmp_path / "conv")
     architecture = json.loads((tmp_path / "conv" / "config.json").read_text())["architecture"]

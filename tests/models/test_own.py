@@ -114,7 +114,7 @@ def test_reports_pictures_and_onnx_take_it(small, tmp_path, monkeypatch):
         (
             (nn.Linear(3, 2), nn.Linear(2, 3)),
             {},
-            r"model must take samples of shape \(1, 1, 8, 8\) and give them back",
+            r"model's encoder must take tensors of shape \(1, 1, 8, 8\): mat1 and mat2",
         ),
         (pair(), {"latent_dim": 5}, r"codes of shape \(n, 5\), got \(n, 3\)"),
         ((nn.Flatten(),), {}, r"or a pair \(encoder, decoder\) of torch.nn.Module, got tuple"),
@@ -123,10 +123,14 @@ def test_reports_pictures_and_onnx_take_it(small, tmp_path, monkeypatch):
         (pair(), {"model_params": {"hidden": [3]}}, "must be left out where model is given as modules"),
         (pair(Sine()), {"objective": "variational"}, "an nn.Sequential ending in an nn.Linear"),
         ("auto", {"model_params": {"hidden": [3]}}, "must be left out where model is to be chosen"),
-        ("dense", {"model_params": {"hiden": [3]}}, "has no parameter 'hiden'. Did you mean hidden?"),
+        (
+            "dense",
+            {"model_params": {"hiden": [3]}},
+            "a key of model_params for model='dense' must be one of 'hidden', got 'hiden'. Did you mean 'hidden'?",
+        ),
         ("dense", {"model_params": {"hidden": 3}}, "hidden must be a sequence of whole numbers of at least 1, got 3"),
         ("dense", {"model_params": {"hidden": [3, 0]}}, "hidden must be a whole number of at least 1, got 0"),
-        ("linear", {"model_params": {"width": 3}}, "has no parameter 'width'"),
+        ("linear", {"model_params": {"width": 3}}, "model_params must be empty for model='linear', got 'width'"),
     ],
 )
 def test_what_does_not_fit_is_refused(model, params, message, images):

@@ -12,7 +12,7 @@ from latentmap.data.preprocessing import Preprocessing, measuring_unit
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, choose_model
 from latentmap.training import Batches
-from latentmap.training import batches as batches_module
+from latentmap.training import components as components_module
 from latentmap.training.objectives import Reconstruction
 
 RANDOM = np.random.default_rng(0)
@@ -200,7 +200,7 @@ def test_before_its_first_step_a_network_is_pca_with_codes_of_unit_variance(name
 
 @pytest.mark.parametrize("most", [4096, 50], ids=["by covariance", "by rows"])
 def test_the_start_is_judged_by_samples_that_it_was_not_found_from(monkeypatch, most):
-    monkeypatch.setattr(batches_module, "_COVARIANCE_VALUES", most)
+    monkeypatch.setattr(components_module, "_COVARIANCE_VALUES", most)
     X = RANDOM.normal(size=(100, 200))
     batches = batches_of(X)
     mean, deviation = X[batches.train_rows].mean(axis=0), Preprocessing.fit(X).scale
@@ -218,7 +218,7 @@ def test_the_start_is_judged_by_samples_that_it_was_not_found_from(monkeypatch, 
 @pytest.mark.parametrize("most", [4096, 50], ids=["by covariance", "by rows"])
 @pytest.mark.parametrize("n_values", [12, 300])
 def test_components_are_those_of_scikit_learn(monkeypatch, most, n_values):
-    monkeypatch.setattr(batches_module, "_COVARIANCE_VALUES", most)
+    monkeypatch.setattr(components_module, "_COVARIANCE_VALUES", most)
     X = RANDOM.normal(size=(400, n_values)) * np.linspace(3, 0.1, n_values) + 5
     start = batches_of(X).components(6, of_all=True)
     scaled = (X - X.mean(axis=0)) / Preprocessing.fit(X).scale

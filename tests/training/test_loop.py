@@ -55,6 +55,16 @@ def test_the_objective_is_the_mean_squared_error_over_pixels():
     assert OBJECTIVES["reconstruction"]()(module, batch).item() == pytest.approx(wanted, rel=1e-5)
 
 
+def test_the_rate_goes_straight_down_or_stays(small):
+    batches = make_batches(small)
+    batches.n_batches = 1  # so that each epoch tells of its only step
+    for decay in (True, False):
+        plan = make_plan(10, 0.1, decay=decay)
+        result = train(make_module(), batches, OBJECTIVES["reconstruction"](), plan)
+        rates = [record.learning_rate / 0.1 for record in result.history]
+        np.testing.assert_allclose(rates, np.arange(0.95, 0, -0.1) if decay else 1)
+
+
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_loss_falls_and_the_module_ends_with_the_best_epochs_weights(name, small):
     module, batches = make_module(name), make_batches(small)

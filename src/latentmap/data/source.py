@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from latentmap.checks import check_choice
 from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
 from latentmap.errors import DatasetError, LatentmapError, printable
+from latentmap.errors import words_of as words_of  # noqa: PLC0414  # the readers take it from here
 
 Fit = Literal["crop", "pad", "stretch"]
 FITS: tuple[str, ...] = get_args(Fit)
@@ -341,11 +342,6 @@ def explained(what: str, kind: type[LatentmapError] = DatasetError) -> Iterator[
         if "allow_pickle" in words or "Python objects" in words:
             words = "it holds Python objects, which are never unpickled. Save it as an array of numbers"
         raise kind(f"{what}: {words}.") from error
-
-
-def words_of(error: Exception) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 
 def parse_size(text: str) -> int | tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.errors import LatentmapError, MissingExtraError
+from latentmap.errors import LatentmapError, MissingExtraError, words_of
 from latentmap.models.fitted import CHUNK, chunks
 
 
@@ -40,9 +40,8 @@ def cluster(num_workers: int, address: str | None = None) -> Iterator[Any]:
             ray.init(address=address, **quiet)
     except Exception as error:  # it has many ways to say that there is none
         where = "a cluster on this machine" if address is None else f"the cluster at {address}"
-        words = " ".join(str(error).split())[:200]
         raise LatentmapError(
-            f"{where} cannot be reached: {words}. Is it started (ray start --head), with this RAY_AUTH_MODE?"
+            f"{where} cannot be reached: {words_of(error)}. Is it started (ray start --head), with this RAY_AUTH_MODE?"
         ) from error
     try:
         yield ray

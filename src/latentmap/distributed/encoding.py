@@ -144,7 +144,7 @@ def _cut(sizes: Sequence[int]) -> Iterator[range]:
 class Outcome:
     """What became of a part."""
 
-    number: int
+    n: int  # its rows
     n_unreadable: int
     fault: str = ""  # why it could not be encoded at all
 
@@ -160,8 +160,8 @@ def encode_part(part: Part, autoencoder: Autoencoder, options: ReadOptions, outp
             pyarrow("parquet").write_table(table, file)
             output.write(part.name, file.getvalue())
     except LatentmapError as error:  # the others go on
-        return Outcome(part.number, 0, str(error))
-    return Outcome(part.number, len(unreadable))
+        return Outcome(part.n, 0, str(error))
+    return Outcome(part.n, len(unreadable))
 
 
 def _codes(part: Part, autoencoder: Autoencoder, samples: Samples) -> tuple[Any, list[tuple[str, int, str]]]:
@@ -187,7 +187,7 @@ def _codes(part: Part, autoencoder: Autoencoder, samples: Samples) -> tuple[Any,
                 known["class"] = np.full(len(there), "") if classes is None or labels is None else classes[labels]
         return pyarrow().table({**known, **dict(zip(code_names(Z.shape[1]), Z.T, strict=True))})
 
-    for there, X in _batches(samples, np.arange(info.n), found):
+    for there, X in _batches(samples, info.n, found):
         few = max(FEW - len(X), 0)  # codes are those of one machine, which encodes more at once
         tables.append(table(there, autoencoder.transform(np.concatenate([X, X[-1:].repeat(few, axis=0)]))[: len(X)]))
     if not tables:
@@ -198,12 +198,12 @@ def _codes(part: Part, autoencoder: Autoencoder, samples: Samples) -> tuple[Any,
 
 
 def _batches(
-    samples: Samples, rows: NDArray[np.int64], unreadable: dict[int, str]
+    samples: Samples, n_rows: int, unreadable: dict[int, str]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     """Samples in batches of one size, but for the last; rows that cannot be read go to `unreadable`."""
     held: list[tuple[NDArray[np.int64], NDArray[Any]]] = []
     n = 0
-    for there, X, others in samples.read(rows):
+    for there, X, others in samples.read(np.arange(n_rows)):
         unreadable.update({row: samples.unreadable.get(row, why) for row, why in others.items()})
         held.append((there, X))
         n += len(there)
@@ -255,10 +255,9 @@ def encode_parts(
     options = replace(options, skip_bad=True, budget=2**63)
     options = replace(options, pixels=_pixels(parts, options)) if missing else options
     encode = partial(encode_part, autoencoder=autoencoder, options=options, output=place)
-    sizes = {part.number: part.n for part in missing}
     faults = []
     for outcome in run(encode, missing):
-        n_done, n_unreadable = n_done + sizes[outcome.number], n_unreadable + outcome.n_unreadable
+        n_done, n_unreadable = n_done + outcome.n, n_unreadable + outcome.n_unreadable
         on_part(n_done, n, n_unreadable)
         faults += [outcome.fault] if outcome.fault else []
     if faults:
@@ -279,8 +278,8 @@ def check_unreadable(n: int, n_unreadable: int, output: str, *, skip_bad: bool) 
 
 def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool) -> set[str]:
     """The files of the parts that are done; what is there of another model or source is refused, or removed."""
-    files = {str(path): file for path, file in place.files(hidden=True)}
-    known = place.read(_FACTS) if _FACTS in files else None
+    names = {str(path) for path, _ in place.files(hidden=True)}
+    known = place.read(_FACTS) if _FACTS in names else None
     try:
         former = None if known is None else json.loads(known)
     except ValueError:
@@ -288,13 +287,13 @@ def _begin(place: Storage, facts: Mapping[str, Any], output: str, *, force: bool
     if former is not None and not isinstance(former, dict):
         former = {}
     if former == facts:
-        return {name for name in files if name.startswith("part-")}
-    ours = [name for name in files if _OURS.fullmatch(name)]
-    if len(ours) < len(files) or (files and former is None):
+        return {name for name in names if name.startswith("part-")}
+    ours = [name for name in names if _OURS.fullmatch(name)]
+    if len(ours) < len(names) or (names and former is None):
         raise OutputError(f"{output} holds other files than codes. Choose another name, or an empty folder.")
     if former is not None and former.get("format_version") != _FORMAT:
         raise OutputError(f"{output}/{_FACTS} is not of this version's folders of codes. Choose another name.")
-    if files and not force:
+    if names and not force:
         raise OutputError(
             f"{output} holds codes made otherwise: by another model, of other data, or refined by another number of "
             "steps. Choose another name, or add --force to replace them."

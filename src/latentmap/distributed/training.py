@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,13 +27,10 @@ from latentmap.data.builtin import BUILTIN_NAMES
 from latentmap.data.source import memory_budget
 from latentmap.data.storage import Storage, absolute, is_address, is_pattern
 from latentmap.distributed.cluster import cluster
-from latentmap.errors import LatentmapError, TrainingError
+from latentmap.errors import LatentmapError, TrainingError, words_of
 from latentmap.estimator import Autoencoder
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
-
-if TYPE_CHECKING:
-    from latentmap.training import EpochRecord, TrainingPlan
 
 _MOST_FAILURES = 100  # of workers, before something else must be wrong
 _PATIENCE = 86_400  # seconds that one waits for another, who may decode a source; who is lost Ray sees at once
@@ -216,8 +213,7 @@ def _run(
     if "error" in result:
         raise result["error"]
     if failures and "model" not in result:
-        words = " ".join(str(failures[0]).split())[:300]
-        raise TrainingError(f"the workers could not train: {words}") from failures[0]
+        raise TrainingError(f"the workers could not train: {words_of(failures[0], 300)}.") from failures[0]
     return result
 
 
@@ -275,23 +271,12 @@ class _Work:
     mailbox: Any
 
 
-class _Post(Callback):
-    """Leaves what happens in the mailbox."""
-
-    def __init__(self, put: Callable[[str, Any], None]) -> None:
-        self._put = put
-
-    def on_train_begin(self, plan: TrainingPlan) -> None:
-        self._put("on_train_begin", (plan,))
-
-    def on_step_end(self, step: int, n_steps: int) -> None:
-        self._put("on_step_end", (step, n_steps))
-
-    def on_epoch_end(self, record: EpochRecord) -> None:
-        self._put("on_epoch_end", (record,))
-
-    def on_train_end(self) -> None:
-        self._put("on_train_end", ())
+def _posting(put: Callable[[str, Any], None]) -> Callback:
+    """A callback that leaves what happens in the mailbox."""
+    callback = Callback()
+    for hook in ("on_train_begin", "on_step_end", "on_epoch_end", "on_train_end"):
+        setattr(callback, hook, lambda *values, hook=hook: put(hook, values))
+    return callback
 
 
 def _learn(config: Mapping[str, Any]) -> None:
@@ -322,7 +307,7 @@ def _learn(config: Mapping[str, Any]) -> None:
             if is_first:
                 for words in [*dataset.notes, *(str(one.message) for one in said)]:
                     put("note", words)
-        autoencoder = Autoencoder(**{**work.parameters, "callbacks": [_Post(put)] if is_first else []})
+        autoencoder = Autoencoder(**{**work.parameters, "callbacks": [_posting(put)] if is_first else []})
         autoencoder.fit(X, checkpoint=work.storage, resume=True, checkpoint_every=work.every)
         if is_first:
             with tempfile.TemporaryDirectory() as folder:

@@ -91,10 +91,14 @@ class AutoencoderModule(nn.Module):
     objectives take it apart there. Batch norm after a convolution in an `nn.Sequential` is folded into it later.
 
     With a linear path, a code is ``E x + e`` plus what the encoder gives, and a sample ``D z + d`` plus what the
-    decoder gives. Both matrices are the training samples' principal components, and the last layers of encoder and
-    decoder start at zero: before its first step the network is principal component analysis. Where `keeps_components`
-    is False, `leave_start` then sets E and e to zero and leaves the codes to the encoder. Images are cut off at 0 and
-    1 outside of training, in place of a sigmoid.
+    decoder gives. Both matrices are the training samples' principal components, and images are cut off at 0 and 1
+    outside of training, in place of a sigmoid.
+
+    The start's life: `start_from` sets the last layers of encoder and decoder to zero, so that before its first step
+    the network is principal component analysis. Training judges that as epoch 0. Where `keeps_components` is False,
+    `leave_start` then sets E and e to zero, and leaves the codes to the encoder. If no epoch is better, training goes
+    back to the start; that of such a network was found from the training part alone, so that the validation part could
+    judge, and `start_path` takes it from all samples.
 
     Parameters
     ----------
@@ -129,8 +133,6 @@ class AutoencoderModule(nn.Module):
     recipe: ClassVar[Recipe] = Recipe(batch_size=512, learning_rate=0.05, n_steps=600, bfloat16_pays=True)
     images_only: ClassVar[bool] = False
     """Whether samples must be images."""
-    convolves: ClassVar[bool] = False
-    """Whether there are convolutions, which are quicker while they learn if weights lie with their channels last."""
     config_of_maps: ClassVar[Mapping[str, Any]] = {}
     """What else a network for an objective that `keeps_neighbors` is built with."""
     config_of_few_vectors: ClassVar[Mapping[str, Any]] = {}
@@ -149,10 +151,20 @@ class AutoencoderModule(nn.Module):
         self, sample_shape: SampleShape, latent_dim: int, *, linear_path: bool = False, **config: Any
     ) -> None:
         super().__init__()
-        self.sample_shape = check_sample_shape(sample_shape)
+        self.sample_shape = self.check_shape(sample_shape)
         self.latent_dim = check_positive("latent_dim", latent_dim)
         self.linear = LinearPath(self.sample_shape, self.latent_dim) if linear_path else None
         self._config = {**config, "linear_path": True} if linear_path else config
+
+    @classmethod
+    def check_shape(cls, shape: SampleShape) -> SampleShape:
+        """Return a sample's shape as a tuple of int, or say why it is none that this architecture takes."""
+        if cls.images_only and len(tuple(shape)) != 3:
+            raise ValueError(
+                f"sample_shape must be (channels, height, width) for {cls.__name__}, got {tuple(shape)}. "
+                "Use model='dense' for vectors."
+            )
+        return check_sample_shape(shape)
 
     @classmethod
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:  # noqa: ARG003
@@ -168,6 +180,11 @@ class AutoencoderModule(nn.Module):
     def n_parameters(self) -> int:
         """How many numbers it consists of."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def convolves(self) -> bool:
+        """Whether there are convolutions, which are quicker with the channels of their weights last."""
+        return any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in self.modules())
 
     @property
     def n_components(self) -> int:
@@ -194,11 +211,11 @@ class AutoencoderModule(nn.Module):
             if first.bias is not None:  # what comes in is centred
                 weight = first.weight if isinstance(first, nn.Linear) else first.weight.sum(dim=(2, 3))
                 first.bias.sub_(weight @ mean)
-        self._start_path(start)
+        self.start_path(start)
 
     @torch.no_grad()
-    def _start_path(self, start: Components) -> None:
-        """Let the linear path be principal component analysis, and what is beside it give nothing."""
+    def start_path(self, start: Components) -> None:
+        """Let a linear path be principal component analysis, and what is beside it give nothing; the rest stays."""
         if self.linear is None:
             return
         analyse(self.linear.into, self.linear.out, start)
@@ -250,7 +267,7 @@ class AutoencoderModule(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         """Go to training or evaluation mode."""
-        if self.convolves:
+        if self.convolves and not self.is_foreign:
             lay_out(self, torch.channels_last if mode else torch.contiguous_format)
         return super().train(mode)
 
@@ -354,16 +371,6 @@ def check_sample_shape(shape: SampleShape) -> SampleShape:
             f"sample_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
         )
     return tuple(int(size) for size in sizes)
-
-
-def check_image_shape(shape: SampleShape, model: str) -> SampleShape:
-    """Return an image's shape as a tuple of int; `ValueError` for a vector's, which this model can't take."""
-    if len(tuple(shape)) != 3:
-        raise ValueError(
-            f"sample_shape must be (channels, height, width) for model={model!r}, got {tuple(shape)}. "
-            "Use model='dense' for vectors."
-        )
-    return check_sample_shape(shape)
 
 
 def check_positive(name: str, value: int) -> int:

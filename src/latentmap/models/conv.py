@@ -8,17 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from latentmap.models._kernels.cells import reconstruct
-from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import (
     AutoencoderModule,
     Recipe,
     SampleShape,
-    check_image_shape,
     check_positive,
     n_values,
     output_layers,
     path_config,
 )
+from latentmap.models.halving import double, halve, halvings
 
 _CHANNELS = (8, 16)
 _BOTTLENECK = 4
@@ -56,7 +55,6 @@ class ConvAutoencoder(AutoencoderModule):
 
     recipe: ClassVar[Recipe] = Recipe(batch_size=48, learning_rate=0.15, n_steps=2300, one_thread=True)
     images_only: ClassVar[bool] = True
-    convolves: ClassVar[bool] = True
     begins_at_mean: ClassVar[bool] = True
 
     def __init__(
@@ -67,37 +65,23 @@ class ConvAutoencoder(AutoencoderModule):
         *,
         linear_path: bool = False,
     ) -> None:
-        sample_shape = check_image_shape(sample_shape, "conv")
         bottleneck_channels = check_positive("bottleneck_channels", bottleneck_channels)
-        in_channels = sample_shape[0]
-        widths = (in_channels, *_CHANNELS, bottleneck_channels)
-        sizes = _halvings(sample_shape)
-        bottleneck_shape = (bottleneck_channels, *sizes[-1])
-        bottleneck_size = n_values(bottleneck_shape)
+        shapes = _halvings(self.check_shape(sample_shape), bottleneck_channels)
+        bottleneck_size = n_values(shapes[-1])
         super().__init__(
             sample_shape,
             bottleneck_size if latent_dim is None else latent_dim,
             linear_path=linear_path,
             bottleneck_channels=bottleneck_channels,
         )
-
-        down: list[nn.Module] = []
-        for i in range(3):
-            conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1, bias=i == 2)
-            down += [conv, nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]
-        up: list[nn.Module] = []
-        for i in (3, 2, 1):
-            # Output padding makes up for the rounding of odd sizes: 2s - 1 for an odd size, 2s for an even one.
-            padding = (1 - sizes[i - 1][0] % 2, 1 - sizes[i - 1][1] % 2)
-            spread = DoublingConvTranspose2d(widths[i], widths[i - 1], output_padding=padding, bias=i == 1)
-            up += [spread, nn.BatchNorm2d(widths[i - 1]), nn.ReLU()]
-        down, up = down[:-2], [*up[:-2], *output_layers(self.sample_shape, linear_path)]  # the ends are not normalized
+        down, up = halve(shapes, bias=True)[:-2], double(shapes)[2:]  # the innermost map is not normalized
         # A latent_dim equal to the map's size is the map itself, so that `config` builds the same network.
         whole = self.latent_dim == bottleneck_size
         through = [] if whole else [nn.Linear(bottleneck_size, self.latent_dim)]
         back = [] if whole else [nn.Linear(self.latent_dim, bottleneck_size)]
         self.encoder = nn.Sequential(*down, nn.Flatten(), *through)
-        self.decoder = nn.Sequential(*back, nn.Unflatten(1, bottleneck_shape), *up)
+        last = output_layers(self.sample_shape, linear_path)
+        self.decoder = nn.Sequential(*back, nn.Unflatten(1, shapes[-1]), *up, *last)
         # Looked up once: going through all layers takes as long as a layer.
         self._is_whole = whole and not linear_path
         self._norms = tuple(layer for layer in (*down, *up) if isinstance(layer, nn.BatchNorm2d))
@@ -124,13 +108,10 @@ class ConvAutoencoder(AutoencoderModule):
         """The innermost map as it is is what this network is known for; other codes have a linear path beside it."""
         if len(sample_shape) != 3 or latent_dim is None:
             return {}
-        known = latent_dim == _BOTTLENECK * n_values(_halvings(sample_shape)[-1])
+        known = latent_dim == n_values(_halvings(sample_shape)[-1])
         return {} if known else path_config(sample_shape, latent_dim)
 
 
-def _halvings(sample_shape: SampleShape) -> list[tuple[int, ...]]:
-    """Height and width of an image, and of the three maps: stride 2 and padding 1 halve, rounding up."""
-    sizes = [tuple(sample_shape[1:])]
-    for _ in range(3):
-        sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
-    return sizes
+def _halvings(sample_shape: SampleShape, bottleneck_channels: int = _BOTTLENECK) -> list[SampleShape]:
+    """The image's shape, and those of the three maps."""
+    return halvings(sample_shape, (*_CHANNELS, bottleneck_channels), lambda shapes: len(shapes) <= 3)

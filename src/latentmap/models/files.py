@@ -23,7 +23,7 @@ import torch
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
-from latentmap.errors import DatasetError, ModelFileError
+from latentmap.errors import DatasetError, ModelFileError, words_of
 from latentmap.files import flush, holds_only, new_folder, read_folder
 from latentmap.models import MODELS
 from latentmap.models.base import AutoencoderModule
@@ -51,7 +51,7 @@ def is_model_folder(path: Path) -> bool:
         return False
     try:
         config = json.loads(_read_text(path / _CONFIG))
-    except (ModelFileError, ValueError, RecursionError):
+    except (ModelFileError, OSError, ValueError, RecursionError):
         return False
     # Others have files of these names: what they say tells them apart.
     ours = {"format_version": int, "model": str, "architecture": dict, "preprocessing": dict}
@@ -106,16 +106,15 @@ def _fitting_metadata(metadata: Mapping[str, Any], sample_shape: tuple[int, ...]
 
 def read_model(path: str | os.PathLike[str], own: Pair | None = None) -> dict[str, Any]:
     """The fields of the `FittedModel` in a folder; `ModelFileError` if anything there is not as it was written."""
-    return read_folder(path, lambda folder: _read(folder, path, own))
+    try:
+        return read_folder(path, lambda folder: _read(folder, path, own))
+    except OSError as error:
+        raise ModelFileError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
 
 
 def _read(folder: Path, path: str | os.PathLike[str], own: Pair | None) -> dict[str, Any]:
     """Read a folder, which stands at `path` or waits beside it."""
-    try:
-        is_model = (folder / _WEIGHTS).is_file() and (folder / _CONFIG).is_file()
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if not is_model:
+    if not ((folder / _WEIGHTS).is_file() and (folder / _CONFIG).is_file()):
         raise ModelFileError(f"{path} is not a model folder: it must hold {_CONFIG} and {_WEIGHTS}.")
     config = _read_config(folder / _CONFIG)
     _check_own(config["model"], own, path)
@@ -148,19 +147,11 @@ def _is_unit(value: object, n_features: int) -> bool:
 
 def _read_text(path: Path) -> str:
     """A text file of no more than a sensible size."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_TEXT + 1)
-        if len(content) > _MOST_TEXT:
-            raise ModelFileError(f"{path} is damaged: it is larger than {_MOST_TEXT:,} bytes. Save the model again.")
-        return content.decode("utf-8")
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def _one_line(error: BaseException) -> str:
-    """The beginning of another library's message."""
-    return f"{' '.join(str(error).split()) or type(error).__name__:.200}"
+    with path.open("rb") as file:
+        content = file.read(_MOST_TEXT + 1)
+    if len(content) > _MOST_TEXT:
+        raise ModelFileError(f"{path} is damaged: it is larger than {_MOST_TEXT:,} bytes. Save the model again.")
+    return content.decode("utf-8")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -174,7 +165,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(_read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not JSON: {_one_line(error)}. Save the model again.") from error
+        raise ModelFileError(f"{path} is not JSON: {words_of(error)}. Save the model again.") from error
     if not isinstance(config, dict) or not isinstance(config.get("format_version"), int):
         raise ModelFileError(f"{path} states no format_version; it is not the config of a latentmap model.")
     if not 1 <= config["format_version"] <= FORMAT_VERSION:
@@ -216,10 +207,8 @@ def _read_tensors(path: Path, module: AutoencoderModule, preprocessing: Preproce
             _check_stated(stated, module, preprocessing, path)
             file.seek(0)
             tensors = safetensors.torch.load(file.read())
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (safetensors.SafetensorError, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
-        raise ModelFileError(f"{path} is truncated or damaged ({_one_line(error)}). Save the model again.") from error
+        raise ModelFileError(f"{path} is truncated or damaged ({words_of(error)}). Save the model again.") from error
     _check_stated(dict(tensors), module, preprocessing, path)  # a header may state a name twice
     return tensors
 
@@ -315,7 +304,7 @@ def _build_module(
             with torch.device("meta"):
                 module = MODELS[config["model"]](**arguments).float()  # whatever the default dtype is
     except (TypeError, KeyError, ValueError, RuntimeError, OverflowError) as error:
-        said = _one_line(error).rstrip(".")
+        said = words_of(error)
         if own is not None:
             raise ModelFileError(f"{folder} is of another network than the one given: {said}.") from error
         raise ModelFileError(f"{folder / _CONFIG} has a damaged entry 'architecture' ({said}).") from error

@@ -10,7 +10,7 @@ import copy
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
+from latentmap.errors import words_of
 from latentmap.models.base import AutoencoderModule, lay_out
 from latentmap.models.files import read_model, save_model
 from latentmap.models.layers import Description, describe_network
@@ -149,8 +150,8 @@ class FittedModel:
 
         def draw(z: Tensor) -> Tensor:  # of a copy: a network of the user's may work in place
             codes = _padded(z)
-            pieces = [module.decode(codes[rows].clone()).flatten(1) for rows in chunks(len(codes))]
-            return torch.cat(pieces)[: len(z)].to(z.dtype) * weight
+            drawn = [module.decode(codes[rows].clone()).flatten(1) for rows in chunks(len(codes))]
+            return torch.cat(drawn)[: len(z)].to(z.dtype) * weight
 
         return refine(draw, x.flatten(1) * weight, z, n_steps)
 
@@ -189,8 +190,8 @@ class FittedModel:
 
     def _inputs(self, samples: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], Tensor]]:
         """Samples in pieces that the cache holds: their rows, themselves, and as network input."""
-        preprocessing, region = self.preprocessing, streamed(samples)
-        for part, held in [(slice(0, len(samples)), samples)] if region is None else region.pieces():
+        preprocessing = self.preprocessing
+        for part, held in pieces(samples):
             # Bytes, and floats from 0 to 1, are shared, not copied; other floats are scaled piece by piece.
             whole = preprocessing.hold(held) if preprocessing.holds_as_is(held.dtype) else None
             for rows in chunks(len(held)):
@@ -210,6 +211,10 @@ class FittedModel:
         return self._quick
 
     # ---- how codes are distributed -------------------------------------------------------------------------------
+    # What is held of it, until the mixture is asked for:
+    # - after `fit`: codes of some samples, or of a variational model nothing, whose prior is known
+    # - after `partial_fit`: samples of all pieces, also of a variational model, to learn from again
+    # - loaded, or from a pickle: the mixture, or nothing
 
     def take_in(self, samples: NDArray[Any], *, piecewise: bool = False) -> None:
         """Keep what will tell how codes are distributed, once the network has learned from these samples."""
@@ -222,27 +227,26 @@ class FittedModel:
             self._some = None
             self._codes = None if self.prior_is_normal else self._encode_some(samples)
 
-    def with_former(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """A piece to learn from, and beside it as many of the samples before, so that these are not forgotten."""
-        self._recall_some()
-        if self._some is None or streamed(samples) is not None:
-            return samples
-        former, n = self._some[0], max(len(samples), _FEWEST_FORMER)
-        chosen = np.random.default_rng((self.seed, self.n_iter, 2)).permutation(len(former))[:n]
-        return np.concatenate([samples, former[chosen]])
+    def _keep_some(self, samples: NDArray[Any]) -> None:
+        """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
+        most = _most_kept(samples[:1].nbytes)
 
-    def _recall_some(self) -> None:
-        """Before another piece: samples that stand for those of which only the distribution of codes is known."""
-        if self._some is not None or not (self.prior_is_normal or self.mixture or self._codes is not None):
-            return
-        numbers = np.random.default_rng((self.seed, self.n_iter, 1)).random(min(self.n_samples, 10**7))
-        numbers = np.sort(numbers)[: _most_kept(4 * self.preprocessing.n_values)]
-        Z = self._codes if self._codes is not None else self.code_mixture().sample(len(numbers), self.seed)
-        chosen = np.random.default_rng((self.seed, self.n_iter, 3)).permutation(len(Z))[: len(numbers)]
-        drawn = self.decode(Z[chosen])
-        if self.preprocessing.dtype == "uint8":  # a linear decoder goes beyond black and white
-            drawn = np.rint(drawn).clip(0, 255).astype(np.uint8)
-        self._some = (drawn, numbers[: len(Z)])
+        def smallest(samples: NDArray[Any], numbers: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+            chosen = np.argsort(numbers)[:most]
+            return samples[chosen], numbers[chosen]
+
+        some = smallest(samples, self._random().random(len(samples)))
+        if self._some is not None:
+            some = smallest(*(np.concatenate(both) for both in zip(self._some, some, strict=True)))
+        self._some = some
+
+    def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """Codes of at most 5,000 samples, drawn by the seed: evenly spaced ones may all be of one kind."""
+        if len(samples) <= MOST_CODES:
+            return self.encode(samples)
+        rows = np.sort(np.random.default_rng(self.seed).choice(len(samples), MOST_CODES, replace=False))
+        parts = np.array_split(rows, MOST_CODES // CHUNK)  # no copy of all
+        return np.concatenate([self.encode(samples[part]) for part in parts])
 
     def code_mixture(self) -> CodeMixture:
         """How codes are distributed; `ValueError` where that is not known."""
@@ -254,33 +258,36 @@ class FittedModel:
         return self.mixture
 
     def _find_mixture(self) -> None:
-        """Find the mixture, once it is needed: `fit` leaves codes, `partial_fit` some samples."""
-        codes = self._codes
-        if self.mixture is None and self._some is not None and not self.prior_is_normal:
-            codes = self._encode_some(self._some[0])
+        """Find the mixture, once it is needed."""
+        if self.mixture is not None or self.prior_is_normal:
+            return
+        codes = self._codes if self._some is None else self._encode_some(self._some[0])
         if codes is not None:
-            self.mixture = CodeMixture.fit(codes, seed=self.seed)
-            self._codes = None
+            self.mixture, self._codes = CodeMixture.fit(codes, seed=self.seed), None
 
-    def _encode_some(self, samples: NDArray[Any]) -> NDArray[np.float32]:
-        """Codes of at most 5,000 samples, drawn by the seed: evenly spaced ones may all be of one kind."""
-        if len(samples) <= MOST_CODES:
-            return self.encode(samples)
-        rows = np.sort(np.random.default_rng(self.seed).choice(len(samples), MOST_CODES, replace=False))
-        pieces = np.array_split(rows, MOST_CODES // CHUNK)  # no copy of all
-        return np.concatenate([self.encode(samples[piece]) for piece in pieces])
+    def with_former(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """A piece to learn from, and beside it as many of the samples before, so that these are not forgotten."""
+        self._recall_some()
+        if self._some is None or streamed(samples) is not None:
+            return samples
+        former, n = self._some[0], max(len(samples), _FEWEST_FORMER)
+        return np.concatenate([samples, former[self._random(2).permutation(len(former))[:n]]])
 
-    def _keep_some(self, samples: NDArray[Any]) -> None:
-        """Keep at most 5,000 of all samples seen so far: those that drew the smallest random numbers."""
-        most = _most_kept(samples[:1].nbytes)
-        numbers = np.random.default_rng((self.seed, self.n_iter)).random(len(samples))
-        chosen = np.argsort(numbers)[:most]
-        kept, numbers = samples[chosen], numbers[chosen]
-        if self._some is not None:
-            numbers = np.concatenate([self._some[1], numbers])
-            chosen = np.argsort(numbers)[:most]
-            kept, numbers = np.concatenate([self._some[0], kept])[chosen], numbers[chosen]
-        self._some = (kept, numbers)
+    def _recall_some(self) -> None:
+        """Before another piece: samples that stand for those of which only the distribution of codes is known."""
+        if self._some is not None or not (self.prior_is_normal or self.mixture or self._codes is not None):
+            return
+        numbers = np.sort(self._random(1).random(min(self.n_samples, 10**7)))
+        numbers = numbers[: _most_kept(4 * self.preprocessing.n_values)]
+        Z = self._codes if self._codes is not None else self.code_mixture().sample(len(numbers), self.seed)
+        drawn = self.decode(Z[self._random(3).permutation(len(Z))[: len(numbers)]])
+        if self.preprocessing.dtype == "uint8":  # a linear decoder goes beyond black and white
+            drawn = np.rint(drawn).clip(0, 255).astype(np.uint8)
+        self._some = (drawn, numbers[: len(Z)])
+
+    def _random(self, *purpose: int) -> np.random.Generator:
+        """Random numbers of their own for each piece, and for each of these purposes."""
+        return np.random.default_rng((self.seed, self.n_iter, *purpose))
 
     # ---- copies and files ----------------------------------------------------------------------------------------
 
@@ -321,18 +328,10 @@ class FittedModel:
         """What the network computes, as data."""
         return describe_network(self._for_inference(), self.preprocessing)
 
-    @own_modes()
-    def export_onnx(self, path: str | os.PathLike[str]) -> float:
-        """Write the network and its preprocessing as ONNX; the largest difference from PyTorch."""
-        from latentmap.models.onnx import export_onnx
-
-        return export_onnx(path, self)
-
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:
     """The same function, up to rounding, in fewer steps: batch norm folded into convolutions, channels last."""
-    convolves = any(isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) for layer in module.modules())
-    if module.is_foreign or not convolves:  # a network of the user's may use what lies between two layers
+    if module.is_foreign or not module.convolves:  # a network of the user's may use what lies between two layers
         return module
     quick = copy.deepcopy(module).requires_grad_(False).eval()
     for layers in [part for part in quick.modules() if isinstance(part, nn.Sequential)]:
@@ -362,6 +361,12 @@ def streamed(samples: NDArray[Any]) -> FileRegion | None:
     return file_region(samples)
 
 
+def pieces(samples: NDArray[Any]) -> Iterable[tuple[slice, NDArray[Any]]]:
+    """Samples as they fit into memory, and their rows: all at once, or what is streamed piece by piece."""
+    region = streamed(samples)
+    return [(slice(0, len(samples)), samples)] if region is None else region.pieces()
+
+
 def checked_metadata(metadata: Any) -> dict[str, Any]:
     """What is to be remembered with a model; refused where JSON would not give it back."""
     rule = "metadata must be a dict with names as keys, of what JSON can hold (text, finite numbers, lists, dicts)"
@@ -370,7 +375,7 @@ def checked_metadata(metadata: Any) -> dict[str, Any]:
     try:
         json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise type(error)(f"{rule}: {' '.join(str(error).split())[:120].rstrip('.')}.") from error
+        raise type(error)(f"{rule}: {words_of(error, 120)}.") from error
     return dict(metadata)
 
 

@@ -53,11 +53,8 @@ def _notice_fork() -> None:
 
 
 @contextmanager
-def threads(n: int | None) -> Iterator[None]:
-    """Let PyTorch share operations of this thread among so many inside, or among as many as before."""
-    if n is None:
-        yield
-        return
+def threads(n: int) -> Iterator[None]:
+    """Let PyTorch share operations of this thread among so many inside."""
     former = torch.get_num_threads()
     try:
         _set_own_threads(n)

@@ -19,6 +19,7 @@ import latentmap
 from latentmap.errors import MissingExtraError, ModelFileError
 from latentmap.files import holds_only, new_folder, read_folder
 from latentmap.models.layers import Description, Layer
+from latentmap.models.modes import own_modes
 
 if TYPE_CHECKING:
     from latentmap.models.fitted import FittedModel
@@ -49,6 +50,7 @@ def _is_marked(path: Path) -> bool:
         return content.find(_MARK.encode()) >= 0
 
 
+@own_modes()
 def export_onnx(path: str | os.PathLike[str], model: FittedModel) -> float:
     """Write ``encoder.onnx`` and ``decoder.onnx`` if they agree with PyTorch; the largest difference seen."""
     offset, scale = model.preprocessing.offset, model.preprocessing.scale

@@ -7,8 +7,9 @@ import hashlib
 from typing import ClassVar, Self, TypeGuard
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from latentmap.errors import words_of
 from latentmap.models.base import AutoencoderModule, SampleShape
 
 OWN = "own"  # its name where others are in MODELS
@@ -31,30 +32,8 @@ class OwnAutoencoder(AutoencoderModule):
         encoder, decoder = (part.float().eval() for part in copy.deepcopy(tuple(pair)))  # what they share stays shared
         if not any(parameter.requires_grad for part in (encoder, decoder) for parameter in part.parameters()):
             raise ValueError("model must have parameters to learn, got an encoder and a decoder without any.")
-        x = torch.zeros(1, *sample_shape)
-        try:
-            with torch.no_grad():
-                z = encoder(x)
-                if not isinstance(z, torch.Tensor):
-                    raise ValueError(f"model's encoder must give codes, a tensor, got a {type(z).__name__}.")
-                if z.ndim == 2 and latent_dim in (None, z.shape[1]):
-                    x_hat = decoder(z)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise ValueError(
-                f"model must take samples of shape {tuple(x.shape)} and give them back: {reason}"
-            ) from None
-        if z.ndim != 2 or latent_dim not in (None, z.shape[1]):
-            wanted = "latent_dim" if latent_dim is None else latent_dim
-            got = ", ".join(map(str, z.shape[1:]))
-            raise ValueError(f"model's encoder must give codes of shape (n, {wanted}), got (n, {got}).")
-        if not isinstance(x_hat, torch.Tensor):
-            raise ValueError(f"model's decoder must give samples, a tensor, got a {type(x_hat).__name__}.")
-        if x_hat.shape != x.shape:
-            raise ValueError(
-                f"model's decoder must give samples of shape (n, {', '.join(map(str, sample_shape))}), got "
-                f"(n, {', '.join(map(str, x_hat.shape[1:]))})."
-            )
+        z = _tried("encoder", encoder, torch.zeros(1, *sample_shape), "codes", (latent_dim,))
+        _tried("decoder", decoder, z, "samples", sample_shape)
         return cls(sample_shape, z.shape[1], encoder=encoder, decoder=decoder)
 
     def split_encoder(self) -> tuple[nn.Sequential, nn.Sequential]:
@@ -62,6 +41,23 @@ class OwnAutoencoder(AutoencoderModule):
         if isinstance(self.encoder, nn.Sequential) and isinstance(self.encoder[-1], nn.Linear):
             return super().split_encoder()
         return nn.Sequential(self.encoder), nn.Sequential()
+
+
+def _tried(name: str, part: nn.Module, x: Tensor, what: str, shape: tuple[int | None, ...]) -> Tensor:
+    """What one of the two makes of a single row; refused where it is not of this shape, in which None is any size."""
+    try:
+        with torch.no_grad():
+            found = part(x)
+    except RuntimeError as error:
+        raise ValueError(f"model's {name} must take tensors of shape {tuple(x.shape)}: {words_of(error)}.") from None
+    if not isinstance(found, Tensor):
+        raise ValueError(f"model's {name} must give {what}, a tensor, got a {type(found).__name__}.")
+    sizes = zip((1, *shape), found.shape, strict=False)
+    if found.ndim != 1 + len(shape) or any(wanted not in (None, size) for wanted, size in sizes):
+        wanted = ", ".join("latent_dim" if size is None else str(size) for size in shape)
+        got = ", ".join(map(str, found.shape[1:]))
+        raise ValueError(f"model's {name} must give {what} of shape (n, {wanted}), got (n, {got}).")
+    return found
 
 
 def is_pair(model: object) -> TypeGuard[Pair]:

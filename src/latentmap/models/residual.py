@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import (
     AutoencoderModule,
     Components,
@@ -20,6 +18,7 @@ from latentmap.models.base import (
     output_layers,
     path_config,
 )
+from latentmap.models.halving import double, halve, halvings
 
 _WIDTH, _NARROWEST = 256, 32
 _DEPTH = 4
@@ -99,7 +98,6 @@ class ResidualAutoencoder(AutoencoderModule):
         bfloat16_pays=True,
         few_vectors_exponent=2 / 3,
     )
-    convolves: ClassVar[bool] = True
     begins_at_mean: ClassVar[bool] = True
     config_of_maps: ClassVar[Mapping[str, Any]] = {"width": _WIDTH_OF_MAPS}
     config_of_few_vectors: ClassVar[Mapping[str, Any]] = {"width": _WIDTH_OF_FEW_VECTORS}
@@ -122,21 +120,20 @@ class ResidualAutoencoder(AutoencoderModule):
         width = max(min(width, max(_NARROWEST, 4 * n)), self.latent_dim if linear_path else 1)
         blocks = [[ResidualBlock(width) for _ in range(depth)] for _ in range(2)]
         self.encoder = nn.Sequential(
-            *(layer for large, small in pairwise(shapes) for layer in _halve(large, small)),
+            *halve(shapes),
             nn.Flatten(),
             nn.Linear(n, width),
             *blocks[0],
             nn.BatchNorm1d(width),
             nn.Linear(width, self.latent_dim),
         )
-        up = shapes[::-1]
         self.decoder = nn.Sequential(
             nn.Linear(self.latent_dim, width),
             *blocks[1],
             nn.BatchNorm1d(width),
             nn.Linear(width, n),
             nn.Unflatten(1, shapes[-1]),
-            *(layer for small, large in pairwise(up) for layer in _double(small, large, last=large == up[-1])),
+            *double(shapes),
             *output_layers(self.sample_shape, linear_path),
         )
 
@@ -157,22 +154,8 @@ class ResidualAutoencoder(AutoencoderModule):
 
 def _halvings(shape: SampleShape) -> list[SampleShape]:
     """The sample's shape, and what the convolutions make of it one after another."""
-    shapes = [shape]
-    while n_values(shapes[-1]) > _MOST_VALUES and len(shape) == 3 and max(shapes[-1][1:]) > 1:
-        _, height, width = shapes[-1]
-        channels = _CHANNELS[min(len(shapes), len(_CHANNELS)) - 1]
-        shapes.append((channels, -(-height // 2), -(-width // 2)))
-    return shapes
-
-
-def _halve(large: SampleShape, small: SampleShape) -> list[nn.Module]:
-    """One step of the encoder's convolutions."""
-    conv = nn.Conv2d(large[0], small[0], 3, stride=2, padding=1, bias=False)
-    return [conv, nn.BatchNorm2d(small[0]), nn.ReLU()]
-
-
-def _double(small: SampleShape, large: SampleShape, *, last: bool) -> list[nn.Module]:
-    """One step of the decoder's; the last one draws."""
-    padding = (1 - large[1] % 2, 1 - large[2] % 2)  # makes up for the rounding of odd sizes
-    layer = DoublingConvTranspose2d(small[0], large[0], output_padding=padding, bias=last)
-    return [nn.BatchNorm2d(small[0]), nn.ReLU(), layer]
+    return halvings(
+        shape,
+        _CHANNELS,
+        lambda shapes: len(shape) == 3 and n_values(shapes[-1]) > _MOST_VALUES and max(shapes[-1][1:]) > 1,
+    )

@@ -12,12 +12,12 @@ from latentmap.models.base import (
     AutoencoderModule,
     Recipe,
     SampleShape,
-    check_image_shape,
     check_sizes,
     n_values,
     output_layers,
     path_config,
 )
+from latentmap.models.halving import halvings
 
 _CHANNELS = (32, 64, 128)
 _INNERMOST = 4  # pixels across, at most
@@ -57,7 +57,6 @@ class StridedAutoencoder(AutoencoderModule):
     recipe: ClassVar[Recipe] = Recipe(batch_size=64, learning_rate=0.05, n_steps=6300, augmentation="crop")
     keeps_components: ClassVar[bool] = False
     images_only: ClassVar[bool] = True
-    convolves: ClassVar[bool] = True
     begins_at_mean: ClassVar[bool] = True
 
     def __init__(
@@ -68,10 +67,12 @@ class StridedAutoencoder(AutoencoderModule):
         linear_path: bool = False,
         channels: Sequence[int] = _CHANNELS,
     ) -> None:
-        sample_shape, channels = check_image_shape(sample_shape, "strided"), check_sizes("channels", channels)
+        channels = check_sizes("channels", channels)
         config = {} if channels == _CHANNELS else {"channels": channels}
         super().__init__(sample_shape, latent_dim, linear_path=linear_path, **config)
-        shapes = _halvings(self.sample_shape, channels)
+        shapes = halvings(
+            self.sample_shape, channels, lambda shapes: len(shapes) == 1 or max(shapes[-1][1:]) > _INNERMOST
+        )
         n = n_values(shapes[-1])
         self.encoder = nn.Sequential(
             *(layer for large, small in pairwise(shapes) for layer in _halve(large, small)),
@@ -89,16 +90,6 @@ class StridedAutoencoder(AutoencoderModule):
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:
         """Always a linear path where its matrices are of a sensible size."""
         return path_config(sample_shape, latent_dim or 64)
-
-
-def _halvings(shape: SampleShape, widths: Sequence[int]) -> list[SampleShape]:
-    """The image's shape, and what each convolution makes of it."""
-    shapes = [shape]
-    while len(shapes) == 1 or max(shapes[-1][1:]) > _INNERMOST:
-        _, height, width = shapes[-1]
-        channels = widths[min(len(shapes), len(widths)) - 1]
-        shapes.append((channels, -(-height // 2), -(-width // 2)))
-    return shapes
 
 
 def _halve(large: SampleShape, small: SampleShape) -> list[nn.Module]:

@@ -9,16 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.models.base import Components
 from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
+from latentmap.training.components import find_components
 from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.ranks import Ranks, Share, rows_of
 
@@ -26,12 +23,6 @@ _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
 _EVALUATION_BATCH = 1024
 _SOME = 8192  # samples that means and variances are taken of
-# Samples of no more numbers than this have a covariance matrix that is small and soon decomposed.
-_COVARIANCE_VALUES = 4096
-_MOST_PRODUCTS = 2**37  # for that matrix: of more samples, evenly spaced ones are taken
-_EXACT_VALUES = 512  # for which float64 takes no time worth saving
-_MOST_NUMBERS = 2**27  # in the samples that components are otherwise found from
-_LEAST_VARIANCE = 1e-12  # over the largest: no direction, but rounding
 
 
 def n_validation(n: int, fraction: float) -> int:
@@ -95,27 +86,7 @@ class BatchesBase(ABC):
         They are those of the training part, so that the validation part can judge by them, or those `of_all`
         samples; where these are too many to hold, both are of some of the training part.
         """
-        some = self.some()
-        mean, n_values = some.mean(dim=0), some[0].numel()
-        n = self.n_train + self.n_validation
-        if k == 0:
-            return Components(mean, mean.new_empty(0, n_values), mean.new_empty(0))
-        if n_values > _COVARIANCE_VALUES:
-            rows = (
-                torch.cat([x.flatten(1).cpu() for x in self._pieces(of_all)])
-                if n * n_values <= _MOST_NUMBERS
-                else some[:: -(-some.numel() // _MOST_NUMBERS)].flatten(1).cpu()
-            )
-            mean = rows.mean(dim=0)
-            variances, directions = _of_rows(rows.sub_(mean).numpy(), k)
-        else:
-            every = -(-n * n_values**2 // _MOST_PRODUCTS)
-            mean, covariance = _covariance((x.flatten(1)[::every] for x in self._pieces(of_all)), mean.flatten())
-            variances, directions = _of_covariance(covariance.cpu().numpy(), k)
-        kept = variances > _LEAST_VARIANCE * max(variances.max(initial=0.0), 1e-300)
-        found = (directions[kept], np.sqrt(variances[kept]))
-        tensors = (torch.from_numpy(array.astype(np.float32)).to(self.device) for array in found)
-        return Components(mean.view(some.shape[1:]).to(self.device), *tensors)
+        return find_components(self.some(), self._pieces(of_all), self.n_train + self.n_validation, k)
 
     def _pieces(self, of_all: bool) -> Iterator[Tensor]:
         """All samples, or those that are learned from, in the order of the data."""
@@ -256,40 +227,3 @@ class Batches(BatchesBase):
         n_batches = -(-len(self.validation_rows) // _EVALUATION_BATCH)
         for rows in torch.tensor_split(self.validation_rows, n_batches) if n_batches else ():
             yield rows, self.take(rows)
-
-
-def _covariance(pieces: Iterator[Tensor], near: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean of rows, and their covariance matrix in float64; `near` is near the mean, so that rounding is small."""
-    if near.device.type == "mps":  # which has no float64
-        near, pieces = near.cpu(), (piece.cpu() for piece in pieces)
-    n, total, products = 0, torch.zeros_like(near, dtype=torch.float64), None
-    for piece in pieces:
-        rows = piece - near
-        rows = rows.double() if len(near) <= _EXACT_VALUES else rows
-        n, total = n + len(rows), total + rows.sum(dim=0, dtype=torch.float64)
-        products = (rows.T @ rows).double().add_(0.0 if products is None else products)
-    if products is None:
-        raise ValueError("no samples to find components of")
-    mean = total / n
-    return (near + mean).float(), products.div_(n).sub_(torch.outer(mean, mean))
-
-
-def _of_covariance(covariance: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The k largest eigenvalues and their eigenvectors, as rows."""
-    n = len(covariance)
-    k = min(k, n)
-    if n <= 1024 or 8 * k > n:
-        values, vectors = eigh(covariance, subset_by_index=(n - k, n - 1))
-    else:
-        values, vectors = eigsh(covariance, k, v0=np.ones(n))  # begins anywhere, but always there
-        order = values.argsort()
-        values, vectors = values[order], vectors[:, order]
-    return values[::-1].clip(0), np.ascontiguousarray(vectors.T[::-1])
-
-
-def _of_rows(rows: NDArray[np.float32], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The same of centred rows, nearly: shapes (k,) and (k, n_values)."""
-    from sklearn.utils.extmath import randomized_svd  # takes long to import, and is seldom needed
-
-    _, singular, directions = randomized_svd(rows, min(k, *rows.shape), random_state=0)
-    return singular.astype(np.float64) ** 2 / len(rows), directions

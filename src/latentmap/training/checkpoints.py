@@ -21,7 +21,7 @@ import safetensors.torch
 from torch import Tensor
 
 from latentmap.data.storage import Storage, is_address
-from latentmap.errors import CheckpointError, OutputError
+from latentmap.errors import CheckpointError, OutputError, words_of
 from latentmap.files import new_file, writing
 from latentmap.training.ranks import Ranks
 
@@ -127,14 +127,15 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 def _find(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Header and tensors of the checkpoint in a folder; None where there is none."""
+    named = f"{folder}/{_NAME}"
     if not is_address(folder):
-        return _read(Path(folder) / _NAME) if has_checkpoint(folder) else None
+        return _read(Path(folder) / _NAME, named) if has_checkpoint(folder) else None
     content = Storage(str(folder)).read(_NAME)
     if content is None:
         return None
     with tempfile.TemporaryDirectory() as here:
         (Path(here) / _NAME).write_bytes(content)
-        return _read(Path(here) / _NAME, f"{folder}/{_NAME}")
+        return _read(Path(here) / _NAME, named)
 
 
 def remove_checkpoint(folder: str | os.PathLike[str]) -> None:
@@ -173,9 +174,8 @@ def check_settings(path: str | Path, found: Mapping[str, Any], wanted: Mapping[s
             )
 
 
-def _read(path: Path, named: str | None = None) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(path: Path, named: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and tensors of a checkpoint file, which messages call by this name."""
-    named = named or str(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_HEADER])
@@ -188,6 +188,5 @@ def _read(path: Path, named: str | None = None) -> tuple[dict[str, Any], dict[st
         if not isinstance(header["settings"], dict) or not isinstance(header["facts"], dict):
             raise TypeError("settings or facts are missing")
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        detail = " ".join(str(error).split()) or type(error).__name__
-        raise CheckpointError(f"{named} is truncated or damaged ({detail}). Start over.") from error
+        raise CheckpointError(f"{named} is truncated or damaged ({words_of(error)}). Start over.") from error
     return header, tensors

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import inspect
+import json
 import platform
 import sys
 import time
@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 import latentmap
-from latentmap.checks import check_choice, check_number, check_share, describe_unknown, draw_seed
+from latentmap.checks import check_choice, check_number, check_params, check_share, draw_seed
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
-from latentmap.models.fitted import FittedModel, streamed
+from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.training.augmentation import AUGMENTATIONS
 from latentmap.training.batches import Batches, BatchesBase
@@ -94,17 +94,27 @@ def check_parameters(parameters: Parameters) -> Objective:
 
 def _check_model_params(model: Any, params: Any) -> None:
     """Refuse settings that an architecture does not have."""
-    if params is None:
-        return
-    if not isinstance(params, Mapping):
-        raise TypeError(f"model_params must be a dict of the architecture's settings, or None, got {params!r}.")
-    if is_pair(model) or model == "auto":
+    if params is not None and (is_pair(model) or model == "auto"):
         what = "is to be chosen" if model == "auto" else "is given as modules"
         raise ValueError(f"model_params must be left out where model {what}. Name an architecture.")
-    ours = ("self", "sample_shape", "latent_dim", "linear_path")
-    known = [name for name in inspect.signature(MODELS[model].__init__).parameters if name not in ours]
-    if wrong := describe_unknown(f"model={model!r}", params, known):
-        raise ValueError(f"model_params: {wrong}")
+    if params is not None:
+        ours = ("sample_shape", "latent_dim", "linear_path")
+        check_params("model_params", params, f"model={model!r}", MODELS[model], leave=ours)
+
+
+def check_network_stays(model: FittedModel, parameters: Parameters) -> None:
+    """Refuse parameters by which another network would be built than the one that is to learn more."""
+    recorded, pair = model.info.get("parameters") or {}, "(encoder, decoder)"
+    built: dict[str, Any] = {"model": pair if model.name == OWN else model.name, "latent_dim": model.latent_dim}
+    built["model_params"] = recorded.get("model_params", parameters["model_params"])
+    for name, there in built.items():
+        value = pair if is_pair(parameters[name]) else parameters[name]
+        same = {json.dumps(one or None, default=int) for one in (there, recorded.get(name))}  # tuples are lists there
+        if json.dumps(value or None, default=int) not in same:
+            raise ValueError(
+                f"{name} must stay {there!r} while a network learns from more, got {value!r}. Set it back, or "
+                "fit anew."
+            )
 
 
 def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]:
@@ -183,10 +193,12 @@ def learn(
 ) -> str | None:
     """Train a model on these samples and record what happened; what went wrong after a good epoch."""
     device, start = choose_device(parameters["device"]), time.perf_counter()
-    recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
-    kinds = {"is_images": is_images, "loss_is_error": objective.loss_is_error}
+    recipe = objective.adapt(model.module.recipe)
     learned = model.with_former(samples) if piecewise else samples
-    plan = resolve(parameters, recipe, model.name, len(learned), device, **kinds)
+    plan = resolve(
+        parameters, recipe, model.name, len(learned), device,
+        is_images=model.preprocessing.is_images, loss_is_error=objective.loss_is_error,
+    )  # fmt: skip
     if piecewise:
         share = _AFTER_FIT if model.is_annealed else _OF_PIECES
         rate = share * min(1.0, plan.batch_size / recipe.batch_size) ** 0.5 * plan.learning_rate
@@ -221,7 +233,7 @@ def learn(
     if result.best_epoch == 0 and result.start is None:
         raise TrainingError(result.problem)
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
-        _measure_codes(model.module, batches, n_moves=min(_MEASURED, 4 * batches.n_train))
+        _measure_codes(model.module, batches)
     training = {
         **result.facts(n_before=model.n_iter),
         "samples": len(samples) + (model.n_samples if piecewise else 0),
@@ -233,37 +245,25 @@ def learn(
     model.take_in(samples, piecewise=piecewise)
     model.history += [{**record.as_dict(), "epoch": model.n_iter + record.epoch} for record in result.records]
     model.optimizer_state = result.optimizer_state if piecewise else None
-    settings = None if checkpoints is None else checkpoints.settings
-    model.info = _info(model, parameters, described, settings, training)
-    return result.problem
-
-
-def _info(
-    model: FittedModel,
-    parameters: Parameters,
-    described: dict[str, Any],
-    settings: dict[str, Any] | None,
-    training: dict[str, Any],
-) -> dict[str, Any]:
-    """What a model file records of how the model was learned."""
-    return {
+    model.info = {
         **copy.deepcopy(described),
         "error_unit": model.info.get("error_unit"),
-        "parameters": {name: value for name, value in parameters.items() if _is_json(value)},
+        "parameters": {name: copy.deepcopy(value) for name, value in parameters.items() if _is_json(value)},
         "seed": model.seed,
-        "settings": settings,
+        "settings": None if checkpoints is None else checkpoints.settings,
         "training": training,
         "versions": {
             **{module.__name__: module.__version__ for module in (latentmap, torch, np)},
             "python": platform.python_version(),
         },
     }
+    return result.problem
 
 
 @torch.no_grad()
-def _measure_codes(module: AutoencoderModule, batches: BatchesBase, *, n_moves: int) -> None:
+def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
     """Let numbers of a code count as much as what they draw, as PCA's do: near codes are then of alike samples."""
-    n = max(_FEWEST_MEASURED, n_moves // module.latent_dim)
+    n = max(_FEWEST_MEASURED, min(_MEASURED, 4 * batches.n_train) // module.latent_dim)
     x = batches.take(batches.train_rows[:: -(-batches.n_train // n)]).cpu()
     lengths = module.code_lengths(module.encode(x))
     if (longest := float(lengths.max())) > 0:
@@ -272,8 +272,8 @@ def _measure_codes(module: AutoencoderModule, batches: BatchesBase, *, n_moves: 
 
 def _digest(samples: NDArray[Any]) -> str:
     """What tells samples from others."""
-    digest, region = hashlib.blake2b(digest_size=16), streamed(samples)
-    for piece in [samples] if region is None else (piece for _, piece in region.pieces()):
+    digest = hashlib.blake2b(digest_size=16)
+    for _, piece in pieces(samples):
         digest.update(piece.data)
     return digest.hexdigest()
 

@@ -9,7 +9,6 @@ What belongs here: finding neighbours before anything is learned. How well codes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -118,31 +117,43 @@ def _nearest(points: Tensor, trained: Tensor, k: int) -> Tensor:
     Of many points those in cells around a point's own are compared, as many as hold `_FOUND` of the neighbours that a
     comparison of all finds for some: few where data lies on a thin sheet, all where it fills its space.
     """
-    rows, every = torch.arange(len(points)), _Targets(trained, points[trained])
-    if len(trained) <= _ALL:
-        return every.nearest(rows, points, k)
-    generator = torch.Generator().manual_seed(0)
-    centres = _centres(every.points, generator)
-    home = _nearest_centre(points, centres)
-    sizes = home[trained].bincount(minlength=len(centres))
-    near = torch.cdist(centres, centres).fill_diagonal_(-1).argsort(dim=1)  # of each cell the others, itself first
-    reached = sizes[near].cumsum(dim=1)  # points in so many of them
-    some = torch.randperm(len(points), generator=generator)[:_SOME]
-    homes = home[every.nearest(some, points[some], k)]
-    until = reached.gather(1, near.argsort(dim=1))[home[some][:, None], homes]
-    enough = int(until.float().quantile(_FOUND))
-    if enough > len(trained) // 2:
-        return every.nearest(rows, points, k)
-    members = torch.split(trained[home[trained].argsort(stable=True)], sizes.tolist())
-    cells = [_Targets(there, points[there]) for there in members]
+    if len(trained) > _ALL:
+        generator = torch.Generator().manual_seed(0)
+        centres = _centres(points[trained], generator)
+        home = _nearest_centre(points, centres)
+        near = torch.cdist(centres, centres).fill_diagonal_(-1).argsort(dim=1)  # of each cell all, itself first
+        reached = home[trained].bincount(minlength=len(centres))[near].cumsum(dim=1)  # trained, in so many of them
+        some = torch.randperm(len(points), generator=generator)[:_SOME]
+        enough = _enough(points, trained, some, home, near, reached, k)
+        if enough <= len(trained) // 2:
+            n_cells = (reached < max(enough, k + 1)).sum(dim=1) + 1
+            around = [cells[:n] for cells, n in zip(near, n_cells.tolist(), strict=True)]
+            return _nearest_by_cells(points, trained, home, around, k)
+    return _nearest_among(points, trained, torch.arange(len(points)), k)
+
+
+def _enough(points: Tensor, trained: Tensor, some: Tensor, home: Tensor, near: Tensor, reached: Tensor, k: int) -> int:
+    """How many trained points around a cell hold most neighbours of those in it, measured on some points."""
+    homes = home[_nearest_among(points, trained, some, k)]  # cells of the neighbours, (some, k)
+    rank = near.argsort(dim=1)  # of each cell how soon each other one comes
+    until = reached.gather(1, rank)[home[some][:, None], homes]  # points in all cells up to a neighbour's
+    return int(until.float().quantile(_FOUND))
+
+
+def _nearest_by_cells(points: Tensor, trained: Tensor, home: Tensor, around: Sequence[Tensor], k: int) -> Tensor:
+    """The same, of those in the cells around each point's own."""
     found = torch.empty(len(points), k, dtype=torch.int64)
-    by_cell = torch.split(home.argsort(stable=True), home.bincount(minlength=len(cells)).tolist())
-    for cell, mine in enumerate(by_cell):
-        if not len(mine):  # a centre that no point is next to, as where many are equal
-            continue
-        around = near[cell, : int((reached[cell] < max(enough, k + 1)).sum()) + 1]
-        found[mine] = _Targets.together([cells[other] for other in around]).nearest(mine, points[mine], k)
+    members = _by_cell(trained, home, len(around))
+    for cells, rows in zip(around, _by_cell(torch.arange(len(points)), home, len(around)), strict=True):
+        if len(rows):  # else a centre that no point is next to, as where many are equal
+            found[rows] = _nearest_among(points, torch.cat([members[cell] for cell in cells]), rows, k)
     return found
+
+
+def _by_cell(rows: Tensor, home: Tensor, n: int) -> Sequence[Tensor]:
+    """Which of some rows are in each of n cells."""
+    cells = home[rows]
+    return torch.split(rows[cells.argsort(stable=True)], cells.bincount(minlength=n).tolist())
 
 
 def _centres(points: Tensor, generator: torch.Generator) -> Tensor:
@@ -162,42 +173,30 @@ def _nearest_centre(points: Tensor, centres: Tensor) -> Tensor:
     return torch.cat([torch.cdist(part, centres).argmin(dim=1) for part in torch.split(points, _BLOCK)])
 
 
-@dataclass(frozen=True)
-class _Targets:
-    """Points among which the nearest are looked for."""
-
-    rows: Tensor  # (n,)
-    points: Tensor  # (n, 50)
-
-    @classmethod
-    def together(cls, parts: Sequence[_Targets]) -> _Targets:
-        """All of several."""
-        return cls(torch.cat([part.rows for part in parts]), torch.cat([part.points for part in parts]))
-
-    def nearest(self, rows: Tensor, points: Tensor, k: int) -> Tensor:
-        """The rows (m, k) of those nearest to some points, whose own rows are left out."""
-        n, padding = len(self.rows), -len(self.rows) % _GROUP
-        # Squared distances less the points' own squares: the products of (1, point) and (target's square, -2 target).
-        squares = functional.pad(self.points.square().sum(dim=1), (0, padding), value=torch.inf)
-        across = torch.cat([squares[None], functional.pad(-2 * self.points, (0, 0, 0, padding)).T])
-        points = functional.pad(points, (1, 0), value=1)
-        place = torch.full((int(max(self.rows.max(), rows.max())) + 1,), -1)
-        place[self.rows] = torch.arange(n)
-        within, found = torch.arange(_GROUP), []
-        parts = torch.split(torch.arange(len(rows)), max(1, min(_BLOCK, _DISTANCES // (n + padding))))
-        held = torch.empty(len(parts[0]), n + padding, dtype=torch.float32)
-        for part in parts:
-            stop_if_told()
-            distances = torch.mm(points[part], across, out=held[: len(part)])
-            own = place[rows[part]]
-            distances[own >= 0, own[own >= 0]] = torch.inf
-            # The k nearest lie in the k groups with the nearest members: far fewer numbers need sorting.
-            least = distances.view(len(part), -1, _GROUP).amin(dim=2)
-            groups = least.topk(min(k, least.shape[1]), largest=False, sorted=False).indices
-            columns = (groups[:, :, None] * _GROUP + within).flatten(1)
-            order = distances.gather(1, columns).topk(k, largest=False).indices
-            found.append(self.rows[columns.gather(1, order)])
-        return torch.cat(found)
+def _nearest_among(points: Tensor, among: Tensor, rows: Tensor, k: int) -> Tensor:
+    """The k nearest to some rows' points among those of others, a row itself left out: row numbers, (rows, k)."""
+    n, padding = len(among), -len(among) % _GROUP
+    # Squared distances less the points' own squares: the products of (1, point) and (target's square, -2 target).
+    targets = points[among]
+    squares = functional.pad(targets.square().sum(dim=1), (0, padding), value=torch.inf)
+    across = torch.cat([squares[None], functional.pad(-2 * targets, (0, 0, 0, padding)).T])
+    place = torch.full((len(points),), -1)
+    place[among] = torch.arange(n)
+    within, found = torch.arange(_GROUP), []
+    parts = torch.split(rows, max(1, min(_BLOCK, _DISTANCES // (n + padding))))
+    held = torch.empty(len(parts[0]), n + padding, dtype=torch.float32)
+    for part in parts:
+        stop_if_told()
+        distances = torch.mm(functional.pad(points[part], (1, 0), value=1), across, out=held[: len(part)])
+        own = place[part]
+        distances[own >= 0, own[own >= 0]] = torch.inf
+        # The k nearest lie in the k groups with the nearest members: far fewer numbers need sorting.
+        least = distances.view(len(part), -1, _GROUP).amin(dim=2)
+        groups = least.topk(min(k, least.shape[1]), largest=False, sorted=False).indices
+        columns = (groups[:, :, None] * _GROUP + within).flatten(1)
+        order = distances.gather(1, columns).topk(k, largest=False).indices
+        found.append(among[columns.gather(1, order)])
+    return torch.cat(found)
 
 
 def _nearest_by_tangents(

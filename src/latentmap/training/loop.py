@@ -19,14 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentmap.errors import CheckpointError
+from latentmap.errors import CheckpointError, words_of
 from latentmap.models import AutoencoderModule
 from latentmap.models.modes import threads
 from latentmap.training.batches import BatchesBase
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.objectives.base import Batch, Objective
-from latentmap.training.optimizer import Muon, linear_decay
+from latentmap.training.optimizer import Muon
 from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
 from latentmap.training.ranks import everywhere, whole_batches
 from latentmap.training.runtime import TrainingInterrupted, deferred_interrupts, handles_signals
@@ -142,17 +142,18 @@ def train(
         callback.on_train_begin(plan)
     try:
         small = len(module.sample_shape) == 1 and module.n_parameters <= _FEW_PARAMETERS and not module.is_foreign
-        one_thread = 1 if module.recipe.one_thread or small else None
+        n_threads = threads(1) if module.recipe.one_thread or small else nullcontext()
         # Without a checkpoint there is nothing to save, and Ctrl-C stops at once, where it comes to this thread.
         defers = stop_wanted is None and (checkpoints is not None or not handles_signals())
         interrupts = deferred_interrupts() if defers else nullcontext(stop_wanted or (lambda: False))
-        with interrupts as stops, threads(one_thread), whole_batches(module, batches.ranks):
+        with interrupts as stops, n_threads, whole_batches(module, batches.ranks):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)
             training.run(checkpoints, stops)
-            if training.keeps_start and not module.keeps_components and batches.n_validation:
+            stays = training.start is not None and training.best_epoch == 0  # no epoch was better than the start
+            if stays and not module.keeps_components and batches.n_validation:
                 # The path alone: a network may not begin from a mean twice.
-                module._start_path(batches.components(module.n_components, of_all=True))
+                module.start_path(batches.components(module.n_components, of_all=True))
                 batches.ranks.align(module)
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # PyTorch's words for a batch of one
@@ -224,39 +225,29 @@ class Training:
             self.learned.eval()
 
     def begin(self, snapshot: Snapshot | None, *, has_start: bool) -> None:
-        """Judge and show what training begins with, or go back to where it was interrupted."""
-        if has_start:
-            self.judge_start()
-        if snapshot is None:
+        """Begin with the module as it is, or go back to where a run was interrupted."""
+        if has_start:  # judge it, as epoch 0: a candidate for the best
+            self._start_losses = validate(self.module, self.batches, self.objective)
+            valid_loss = None if self._start_losses is None else float(self._start_losses.mean())
+            total, n = 0.0, 0
+            with torch.no_grad():
+                for batch in self.batches.epoch(1, objective=self.objective):
+                    loss = everywhere(self.objective(self.module, batch), batch.share)
+                    total, n = total + float(loss) * batch.whole, n + batch.whole
+                    if n >= _JUDGED:
+                        break
+            self.start = EpochRecord(0, total / n, valid_loss, 0.0, self.seconds)
+        if snapshot is None:  # show it
             self.show_weights()
-        if has_start:
+        if has_start:  # leave it
             self.module.leave_start()
-        if snapshot is not None:
+        if snapshot is not None:  # go back
             self.restore(snapshot)
-
-    def judge_start(self) -> None:
-        """Let the weights that training begins with be a candidate for the best, as epoch 0."""
-        self._start_losses = validate(self.module, self.batches, self.objective)
-        valid_loss = None if self._start_losses is None else float(self._start_losses.mean())
-        total, n = 0.0, 0
-        with torch.no_grad():
-            for batch in self.batches.epoch(1, objective=self.objective):
-                loss = everywhere(self.objective(self.module, batch), batch.share)
-                total, n = total + float(loss) * batch.whole, n + batch.whole
-                if n >= _JUDGED:
-                    break
-        train_loss = total / n
-        self.start = EpochRecord(0, train_loss, valid_loss, 0.0, self.seconds)
 
     def _new_optimizer(self) -> Muon:
         """An optimizer without memory."""
         learned = [parameter for parameter in self.learned.parameters() if parameter.requires_grad]
         return Muon(learned, self.plan.learning_rate, weight_decay=self.plan.weight_decay)
-
-    @property
-    def keeps_start(self) -> bool:
-        """Whether no epoch is better than the principal components that training began with."""
-        return self.start is not None and self.best_epoch == 0
 
     @property
     def seconds(self) -> float:
@@ -280,7 +271,7 @@ class Training:
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        decay = linear_decay(self.step, self.n_steps) if self.plan.decay else 1.0
+        decay = 1 - (self.step + 0.5) / self.n_steps if self.plan.decay else 1.0  # straight down to nearly zero
         return self.plan.learning_rate * self.rate_scale * decay
 
     @property
@@ -447,8 +438,7 @@ class Training:
             self.history = [EpochRecord(**row) for row in snapshot.fact("history", list)]
             self._seconds, self._start = snapshot.fact("seconds", float), time.perf_counter()
         except (KeyError, TypeError, RuntimeError) as error:
-            detail = " ".join(str(error).split())
-            raise CheckpointError(f"the checkpoint does not fit this run ({detail}). Start over.") from error
+            raise CheckpointError(f"the checkpoint does not fit this run ({words_of(error)}). Start over.") from error
 
 
 class _DivergedError(Exception):

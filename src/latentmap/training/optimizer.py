@@ -1,4 +1,4 @@
-"""How weights move: Muon, and the schedule of its learning rate.
+"""How weights move: Muon.
 
 The steps of Muon are, on the problems here, worth several of Adam's each; ``docs/decisions`` has the figures.
 """
@@ -91,17 +91,15 @@ class Muon:
         used = [(p, mean) for p, mean in zip(self._matrices, self._momenta, strict=True) if p.grad is not None]
         if not used:
             return
-        if self._pack is not None and len(used) == len(self._matrices):
-            if self.weight_decay:
-                torch._foreach_mul_(self._matrices, 1 - self.lr * self.weight_decay)
+        params, means = (list(column) for column in zip(*used, strict=True))
+        if self.weight_decay:
+            torch._foreach_mul_(params, 1 - self.lr * self.weight_decay)
+        if self._pack is not None and len(params) == len(self._matrices):
             torch._foreach_add_(self._matrices, self._pack.directions(), alpha=-self.lr)
             return
-        params, means = (list(column) for column in zip(*used, strict=True))
         grads = [p.grad for p in params if p.grad is not None]
         torch._foreach_lerp_(means, grads, 1 - _MOMENTUM)
         ahead = torch._foreach_lerp(grads, means, _MOMENTUM)
-        if self.weight_decay:
-            torch._foreach_mul_(params, 1 - self.lr * self.weight_decay)
 
         # Matrices that are equal in shape once each lies on its side share their matrix products.
         batches = defaultdict(list)
@@ -213,8 +211,3 @@ def orthogonalize(matrices: Tensor) -> Tensor:
             gram = factor @ gram @ factor
     polar: Tensor = torch.bmm(total.mul_((peak > _LEAST_SQUARE) / (size.sqrt() * peak.sqrt())), matrices)  # type: ignore[union-attr]  # there are three steps
     return polar
-
-
-def linear_decay(step: int, n_steps: int) -> float:
-    """Return the share of the highest learning rate at a step (from 0): from one straight down to nearly zero."""
-    return 1 - (step + 0.5) / n_steps

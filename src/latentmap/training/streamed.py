@@ -80,24 +80,24 @@ class StreamedBatches(BatchesBase):
         orders = [torch.randperm(int(self._sizes[window].sum()), generator=generator) for window in windows]
         # Batches as near-equal as those of data in memory, each of what comes next in one window's order or more.
         small, n_larger = divmod(self.n_train, self.n_batches)
-        bounds = np.cumsum([0, *(small + (number < n_larger) for number in range(self.n_batches))])
-        position, ends = bounds[start], bounds[start + 1 :]
-        stops = np.cumsum([len(order) for order in orders])
-        first = int(np.searchsorted(stops, position, side="right"))
-        kept = (windows[first:], orders[first:], stops[first:], self._windows(windows[first:]))
-        rows: list[Tensor] = []
-        pieces: list[Tensor] = []
-        for blocks, order, stop, window in zip(*kept, strict=True):
-            numbers = torch.cat([self._rows(block) for block in blocks])
-            cuts = ends[(ends > position) & (ends <= stop)] - position
-            *whole, rest = torch.tensor_split(order[position - stop :], cuts.tolist())
-            for taken in [*whole, rest]:
+        sizes = [small + (number < n_larger) for number in range(self.n_batches)]
+        skipped, first = sum(sizes[:start]), 0
+        while first < len(orders) and skipped >= len(orders[first]):  # windows before that batch are not read
+            skipped, first = skipped - len(orders[first]), first + 1
+        coming = zip(windows[first:], orders[first:], self._windows(windows[first:]), strict=True)
+        left = torch.empty(0, dtype=torch.int64)  # of the window's order
+        for size in sizes[start:]:
+            rows: list[Tensor] = []
+            pieces: list[Tensor] = []
+            while (lacking := size - sum(map(len, rows))) > 0:
+                if not len(left):
+                    blocks, order, window = next(coming)
+                    numbers = torch.cat([self._rows(block) for block in blocks])
+                    left, skipped = order[skipped:], 0
+                taken, left = left[:lacking], left[lacking:]
                 rows.append(numbers.index_select(0, taken))
                 pieces.append(window.index_select(0, taken))
-                if taken is not rest:
-                    yield torch.cat(rows), self.preprocessing.to_input(self._own(torch.cat(pieces)).to(self.device))
-                    rows, pieces = [], []
-            position = stop
+            yield torch.cat(rows), self.preprocessing.to_input(self._own(torch.cat(pieces)).to(self.device))
 
     def _windows(self, windows: list[np.ndarray]) -> Iterator[Tensor]:
         """The samples of each window in turn, the next one being read meanwhile; good until the one after is asked."""

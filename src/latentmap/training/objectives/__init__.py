@@ -1,10 +1,9 @@
 """What training makes small: one class per objective, and their registry."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from latentmap.checks import check_choice
+from latentmap.checks import check_choice, check_params
 from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.objectives.denoising import Denoising
 from latentmap.training.objectives.neighbors import Neighbors
@@ -34,11 +33,5 @@ OBJECTIVES: dict[str, type[Objective]] = {
 def make_objective(name: str, params: Mapping[str, Any] | None = None) -> Objective:
     """An objective by its name in `OBJECTIVES`, with the settings given; unknown ones of either are refused."""
     check_choice("objective", name, OBJECTIVES)
-    if not isinstance(params, (Mapping, type(None))):
-        raise TypeError(f"objective_params must be a dict or None, got {params!r}.")
-    known = list(inspect.signature(OBJECTIVES[name].__init__).parameters)[1:] if params else []
-    for given in params or {}:
-        if not set(known) - {"args", "kwargs"}:
-            raise ValueError(f"objective_params must be empty for objective={name!r}, got {given!r}.")
-        check_choice(f"a key of objective_params for objective={name!r}", given, known)
+    check_params("objective_params", params, f"objective={name!r}", OBJECTIVES[name])
     return OBJECTIVES[name](**(params or {}))

@@ -78,8 +78,3 @@ def noise_like(x: Tensor, generator: torch.Generator, share: Share | None = None
     """Return Gaussian noise in the shape of `x`, where `x` is."""
     whole, part = rows_of(x, share)
     return torch.randn((whole, *x.shape[1:]), generator=generator, dtype=torch.float32)[part].to(x.device)
-
-
-def squared_errors(x_hat: Tensor, x: Tensor) -> Tensor:
-    """Return the mean squared error of each sample: (n, *sample_shape) twice -> (n,)."""
-    return (x_hat - x).square().flatten(1).mean(dim=1)

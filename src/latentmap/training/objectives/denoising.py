@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from latentmap.checks import check_share
 from latentmap.models.base import AutoencoderModule
-from latentmap.training.objectives.base import Batch, Objective, noise_like, squared_errors
+from latentmap.training.objectives.base import Batch, noise_like
+from latentmap.training.objectives.reconstruction import Reconstruction
 from latentmap.training.ranks import Share, rows_of
 
 if TYPE_CHECKING:
     from latentmap.training.batches import BatchesBase
 
 
-class Denoising(Objective):
+class Denoising(Reconstruction):
     """The mean squared error between samples and what is made of them under noise.
 
     Parameters
@@ -32,9 +32,6 @@ class Denoising(Objective):
     P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010), "Stacked denoising autoencoders",
     sections 3.2 and 3.3.
     """
-
-    loss_is_error = True
-    loss_name = "mean squared error"
 
     def __init__(self, noise: float = 0.5, masking: float = 0.25) -> None:
         super().__init__()
@@ -53,10 +50,6 @@ class Denoising(Objective):
         kept = torch.rand((whole, *x.shape[1:]), generator=generator, dtype=torch.float32)[part] >= self.masking
         return noisy * kept.to(x.device)
 
-    def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
-        """Return the loss; see the base class."""
-        return functional.mse_loss(module(self.corrupt(batch.x, batch.generator, batch.share)), batch.x)
-
-    def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
-        """Return the error of each sample; see the base class."""
-        return squared_errors(module(self.corrupt(batch.x, batch.generator, batch.share)), batch.x)
+    def redrawn(self, module: AutoencoderModule, batch: Batch) -> Tensor:
+        """Return what the module makes of a batch's samples under noise."""
+        return super().redrawn(module, batch._replace(x=self.corrupt(batch.x, batch.generator, batch.share)))

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from latentmap.models.base import AutoencoderModule
-from latentmap.training.objectives.base import Batch, Objective, squared_errors
+from latentmap.training.objectives.base import Batch, Objective
 
 
 class Reconstruction(Objective):
@@ -15,10 +15,15 @@ class Reconstruction(Objective):
     loss_is_error = True
     loss_name = "mean squared error"
 
+    def redrawn(self, module: AutoencoderModule, batch: Batch) -> Tensor:
+        """Return what the module makes of a batch's samples."""
+        x_hat: Tensor = module(batch.x)
+        return x_hat
+
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
         """Return the loss; see the base class."""
-        return functional.mse_loss(module(batch.x), batch.x)
+        return functional.mse_loss(self.redrawn(module, batch), batch.x)
 
     def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
         """Return the error of each sample; see the base class."""
-        return squared_errors(module(batch.x), batch.x)
+        return (self.redrawn(module, batch) - batch.x).square().flatten(1).mean(dim=1)
