@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, log_scale, new_figure, rule, title, write
 from latentmap.report.figures.letters import choose_fonts, error_text, plain
 from latentmap.report.figures.style import FAINT, PALETTE, SMALL, TEXT
-from latentmap.report.models import History, Measured
+from latentmap.report.measured import History, Measured
 from latentmap.training import OBJECTIVES
 
 
@@ -187,5 +187,4 @@ def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
     )
 
 
-_BOTH = Renderer(_draw, _caption)
-FIGURE = ReportFigure("training", _compute, images=_BOTH, vectors=_BOTH, of_points=True)
+FIGURE = ReportFigure("training", _compute, _draw, _caption, of_points=True)
