@@ -35,7 +35,6 @@ from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
 from latentmap.report.given import Models, Seen, by_title, held_out, measured, take, take_one
-from latentmap.training import OBJECTIVES
 
 __all__ = [
     "compare",
@@ -430,14 +429,13 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
         if not hasattr(model, "history_"):
             raise ValueError(f"{title} has no history_. Use a fitted Autoencoder.")
     rows = {title: model.history_ for title, model in named.items()}
-    errors = {title for title, model in named.items() if OBJECTIVES[model.objective].loss_is_error}
-    of_errors, others = ({title: rows[title] for title in rows if (title in errors) is kind} for kind in (True, False))
+    objectives = {title: model.objective for title, model in named.items()}
+    errors, others, losses = figures.training.by_scale(rows, objectives)
     is_images = all(model.preprocessing_.is_images for model in named.values())
     per, loss = "pixel" if is_images else "scaled feature", ""
-    if ax is not None or not of_errors:  # one panel
-        of_errors, others, loss = rows, {}, "" if errors == set(rows) else "loss: what each model made small"
-    losses = [OBJECTIVES[named[title].objective].loss_name for title in others]
-    drawn = figures.training.training(of_errors, per=per, loss=loss, others=others, other_losses=losses, ax=ax)
+    if ax is not None or not errors:  # one panel
+        errors, others, loss = rows, {}, "loss: what each model made small" if others else ""
+    drawn = figures.training.training(errors, per=per, loss=loss, others=others, other_losses=losses, ax=ax)
     return _shown(drawn, rows)
 
 
