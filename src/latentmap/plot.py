@@ -35,7 +35,6 @@ from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
 from latentmap.report.given import Models, Seen, by_title, held_out, measured, take, take_one
-from latentmap.training import OBJECTIVES
 
 __all__ = [
     "compare",
@@ -227,9 +226,7 @@ def reconstructions(models: Models, X: Any, y: Any = None) -> Figure:
     """
     named, dataset = take(models, X, y)
     result = analysis.compare_reconstructions(named, dataset)
-    if dataset.is_images:
-        return _shown(figures.reconstructions.reconstructions(result), result)
-    return _shown(figures.reconstructions.vector_reconstructions(result, _features(named, dataset)), result)
+    return _shown(figures.reconstructions.reconstructions(result, _features(named, dataset)), result)
 
 
 def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
@@ -264,8 +261,7 @@ def strangest(model: Any, X: Any, y: Any = None, *, n: int = 10) -> Figure:
     (title, seen), dataset = take_one(model, X, y)
     errors = analysis.reconstruction_errors(seen, dataset.test.X, unit=dataset.unit)
     result = figures.strangest.find(title, seen, dataset, errors, n)
-    features = None if dataset.is_images else _features({title: seen}, dataset)
-    return _shown(figures.strangest.strangest(result, features), result)
+    return _shown(figures.strangest.strangest(result, _features({title: seen}, dataset)), result)
 
 
 def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None) -> Figure:
@@ -305,9 +301,8 @@ def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None
         raise ValueError("ax must be left out for vectors: each of their features is a panel of its own.")
     Z = _flat(title, encode(seen, dataset.train.X))
     grid = analysis.latent_grid(seen, Z, n_cells=n_cells, unit=dataset.unit)
-    if dataset.is_images:
-        return _shown(figures.latent_grid.latent_grid([grid], names=[title], ax=ax), grid)
-    return _shown(figures.latent_grid.feature_maps(grid, _features({title: seen}, dataset), name=title), grid)
+    features = _features({title: seen}, dataset)
+    return _shown(figures.latent_grid.latent_grid([grid], features, names=[title], ax=ax), grid)
 
 
 def interpolation(
@@ -360,9 +355,7 @@ def interpolation(
     if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype.kind not in "iu" or not ((rows >= 0) & (rows < n)).all():
         raise ValueError(f"pairs must be pairs of rows from 0 to {n - 1}, got {pairs}.")
     walks = analysis.interpolate(named, dataset, rows, n_steps=n_steps)
-    if dataset.is_images:
-        return _shown(figures.interpolation.interpolation(walks), walks)
-    return _shown(figures.interpolation.vector_walks(walks, _features(named, dataset)), walks)
+    return _shown(figures.interpolation.interpolation(walks, _features(named, dataset)), walks)
 
 
 def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
@@ -398,9 +391,7 @@ def medians(models: Models, X: Any, y: Any = None, *, seed: int = 0) -> Figure:
         Z, labels = encode(seen, dataset.train.X), dataset.known_labels(dataset.train)
         groups = analysis.class_medians(Z, labels, class_names=dataset.class_names, seed=seed)
         results.append(analysis.generate(title, seen, groups, dataset))
-    if dataset.is_images:
-        return _shown(figures.generated.generated(results), results)
-    return _shown(figures.generated.vector_table(results, _features(named, dataset)), results)
+    return _shown(figures.generated.generated(results, _features(named, dataset)), results)
 
 
 def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = None) -> Figure:
@@ -438,14 +429,13 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
         if not hasattr(model, "history_"):
             raise ValueError(f"{title} has no history_. Use a fitted Autoencoder.")
     rows = {title: model.history_ for title, model in named.items()}
-    errors = {title for title, model in named.items() if OBJECTIVES[model.objective].loss_is_error}
-    of_errors, others = ({title: rows[title] for title in rows if (title in errors) is kind} for kind in (True, False))
+    objectives = {title: model.objective for title, model in named.items()}
+    errors, others, losses = figures.training.by_scale(rows, objectives)
     is_images = all(model.preprocessing_.is_images for model in named.values())
     per, loss = "pixel" if is_images else "scaled feature", ""
-    if ax is not None or not of_errors:  # one panel
-        of_errors, others, loss = rows, {}, "" if errors == set(rows) else "loss: what each model made small"
-    losses = [OBJECTIVES[named[title].objective].loss_name for title in others]
-    drawn = figures.training.training(of_errors, per=per, loss=loss, others=others, other_losses=losses, ax=ax)
+    if ax is not None or not errors:  # one panel
+        errors, others, loss = rows, {}, "loss: what each model made small" if others else ""
+    drawn = figures.training.training(errors, per=per, loss=loss, others=others, other_losses=losses, ax=ax)
     return _shown(drawn, rows)
 
 
@@ -480,8 +470,7 @@ def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32,
     _, dataset = take({}, X, y)
     dataset = held_out(dataset) if dataset.is_one else dataset
     result = figures.growth.grow(dataset, sizes, seed=seed)
-    features = None if dataset.is_images else Features.of_dataset(dataset)
-    return _shown(figures.growth.growth(result, features), result)
+    return _shown(figures.growth.growth(result, _features({}, dataset)), result)
 
 
 def network(models: Models, X: Any = None, y: Any = None) -> Figure:
@@ -540,8 +529,10 @@ def _shown(figure: Figure, result: Any) -> Figure:
     return figure
 
 
-def _features(named: Mapping[str, Any], dataset: Dataset) -> Features:
+def _features(named: Mapping[str, Any], dataset: Dataset) -> Features | None:
     """What vectors are drawn in: the scale of what a model was fitted on, of others that of the samples given."""
+    if dataset.is_images:
+        return None
     features = Features.of_dataset(dataset)
     for seen in named.values():
         known = getattr(seen.model, "preprocessing_", None)

@@ -39,9 +39,17 @@ def test_no_more_clusters_than_different_codes():
 def test_a_training_sample_looks_like_its_class():
     X = np.concatenate([np.full((20, 2, 2, 1), 10), np.full((20, 2, 2, 1), 240)]).astype(np.uint8)
     labels = np.repeat([0, 1], 20)
-    found = clarity(np.array([X[0], X[-1]]).astype(np.float32), dataset(X, labels))
-    assert found.looks_like.tolist() == [0, 1]
-    assert found.share.tolist() == [1, 1]
+    pictures = np.array([X[0], X[-1], X[-1]]).astype(np.float32)
+    found = clarity(pictures, np.array([0, 1, 0]), dataset(X, labels))
+    assert found.looks_like.tolist() == [0, 1, 1]
+    assert found.share.tolist() == [1, 1, 1]
+    assert found.right.tolist() == [True, True, False]
+
+
+def test_of_equally_common_classes_the_smaller_counts():
+    X = np.full((10, 2, 2, 1), 10, np.uint8)
+    found = clarity(X[:1].astype(np.float32), np.array([2]), dataset(X, np.array([3, 2] * 5)))
+    assert (found.looks_like[0], found.share[0], found.right[0]) == (2, 0.5, True)
 
 
 def test_generated_pictures_are_the_decoded_medians():

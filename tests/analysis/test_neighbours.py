@@ -14,7 +14,8 @@ from latentmap.analysis import (
     nearest_samples,
     trustworthiness,
 )
-from latentmap.analysis.neighbours import knn_accuracy_within, knn_r2_within, majority, usable_neighbours
+from latentmap.analysis.neighbours import knn_accuracy_within, knn_r2_within
+from latentmap.analysis.transformers import chunks
 
 
 @pytest.mark.parametrize("n", [30, 257, 600])
@@ -68,14 +69,11 @@ def test_features_in_different_units_count_alike():
     assert (nearest_samples(np.add(mixed[:9], [0, 0, 0, 1]), mixed, 1)[:, 0] == np.arange(9)).all()
 
 
-@pytest.mark.parametrize(("n", "expected"), [(2, None), (3, 1), (4, 1), (24, 11), (25, 12), (5000, 12)])
-def test_few_samples_mean_fewer_neighbours(n, expected):
-    assert usable_neighbours(n) == expected
-
-
-def test_trustworthiness_of_few_samples_is_scikit_learns_with_fewer_neighbours():
-    X = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
-    assert trustworthiness(X, X[:, :1]) == pytest.approx(reference_trustworthiness(X, X[:, :1], n_neighbors=4))
+@pytest.mark.parametrize(("n", "n_neighbors"), [(3, 1), (4, 1), (9, 4), (24, 11), (25, 12), (500, 12)])
+def test_few_samples_mean_fewer_neighbours(n, n_neighbors):
+    X = np.random.default_rng(0).normal(size=(n, 5)).astype(np.float32)
+    expected = reference_trustworthiness(X, X[:, :1], n_neighbors=n_neighbors)
+    assert trustworthiness(X, X[:, :1]) == pytest.approx(expected)
     assert trustworthiness(X[:2], X[:2]) is None
 
 
@@ -124,14 +122,9 @@ def test_nearest_samples_streams_to_the_same_neighbours(monkeypatch):
         .fit(X.reshape(500, -1))
         .kneighbors(queries.reshape(7, -1), return_distance=False)
     )
-    monkeypatch.setattr("latentmap.analysis.transformers.chunks.__defaults__", (4 * 16 * 60,))
+    monkeypatch.setattr("latentmap.analysis.transformers.CHUNK_BYTES", 4 * 16 * 60)
+    assert len(list(chunks(X))) == 9
     np.testing.assert_array_equal(nearest_samples(queries, X, 10), expected)
-
-
-def test_majority_breaks_ties_towards_the_smaller_class():
-    winners, shares = majority(np.array([[2, 2, 1, 1], [3, 3, 3, 0]]))
-    assert winners.tolist() == [1, 3]
-    assert shares.tolist() == [0.5, 0.75]
 
 
 def test_measurements_are_told_by_scikit_learns_regression():

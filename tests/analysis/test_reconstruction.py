@@ -9,6 +9,7 @@ from latentmap.analysis import (
     reconstruction_errors,
 )
 from latentmap.analysis.reconstruction import best_median_worst, some_of_each_class
+from latentmap.analysis.transformers import chunks
 from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.data import Dataset, Split
 from latentmap.data.dataset import NO_LABEL
@@ -41,7 +42,8 @@ def test_chunks_do_not_change_errors(monkeypatch):
     X = np.random.default_rng(0).integers(0, 256, (101, 5, 4, 3), dtype=np.uint8)
     model = PcaBaseline(3).fit(X)
     whole = reconstruction_errors(model, X)
-    monkeypatch.setattr("latentmap.analysis.transformers.chunks.__defaults__", (4 * 60 * 7,))
+    monkeypatch.setattr("latentmap.analysis.transformers.CHUNK_BYTES", 4 * 60 * 7)
+    assert len(list(chunks(X))) == 15
     np.testing.assert_allclose(reconstruction_errors(model, X), whole, rtol=1e-5)
     np.testing.assert_allclose(reconstruction_errors(model, X, model.transform(X)), whole, rtol=1e-5)
 

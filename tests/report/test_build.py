@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from latentmap.report import ModelSpec, build_report, default_specs
 from latentmap.report import build as build_module
 from latentmap.report.build import is_report
 from latentmap.report.figures import FIGURES
+from latentmap.report.measured import Measuring, Stopwatch
 from tests.report.conftest import blank, longer, make_report, quick, small_dataset
 from tests.report.toy_figure import FIGURE as TOY
 
@@ -95,7 +97,7 @@ def test_a_former_report_is_replaced_and_nothing_is_left_behind(plain, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("broken", ["make_figures", "render", "evaluate"])
+@pytest.mark.parametrize("broken", ["build.make_figures", "build.render", "measured.evaluate"])
 def test_a_failure_leaves_the_former_report_whole_and_the_models_kept(plain, tmp_path, monkeypatch, broken):
     plain(tmp_path / "out")
     before = files(tmp_path / "out")
@@ -104,7 +106,7 @@ def test_a_failure_leaves_the_former_report_whole_and_the_models_kept(plain, tmp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(build_module, broken, fail)
+        patch.setattr(f"latentmap.report.{broken}", fail)
         with pytest.raises(KeyboardInterrupt):
             plain(tmp_path / "out")
     assert files(tmp_path / "out") == before
@@ -113,6 +115,27 @@ def test_a_failure_leaves_the_former_report_whole_and_the_models_kept(plain, tmp
     result = plain(tmp_path / "out", resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert result.metrics["models"]["dense"]["fit_seconds"] > 0
+
+
+def test_pca_serves_another_model_only_once_its_seconds_are_known():
+    dataset = small_dataset("3 classes")
+    small, large = (ModelSpec(f"of {size}", {"latent_dim": size}, "") for size in (2, 6))
+    fitted = {
+        spec.name: Autoencoder("linear", epochs=1, random_state=0, **spec.params).fit(dataset.train.X)
+        for spec in (small, large)
+    }
+
+    class Watch(Stopwatch):
+        @contextmanager
+        def part(self, name):
+            with super().part(name):
+                yield
+                if name == "fit_pca-6":  # as another thread may, between the fit and the note of how long it took
+                    measuring.add(small, fitted[small.name])
+
+    measuring = Measuring(dataset, Watch(0.0, None))
+    measuring.add(large, fitted[large.name])
+    assert [one.name for one in measuring.of([small, large])] == ["of 2", "of 6", "pca-2", "pca-6"]
 
 
 def test_only_what_is_missing_or_changed_is_fitted_again(tmp_path, plain, monkeypatch):
@@ -296,7 +319,7 @@ def test_a_new_figure_is_one_module_and_one_entry(tmp_path, monkeypatch):
     assert report.results["brightness"].shape == (60,)
     assert is_report(report.folder)
     vectors = make_report(small_dataset("vectors"), tmp_path / "vectors", specs=quick(dataset)[:1])
-    assert not (vectors.folder / "figures" / "brightness.png").exists()  # it has no renderer of vectors
+    assert not (vectors.folder / "figures" / "brightness.png").exists()  # nothing to show of vectors
 
 
 def test_measurements_colour_pictures_and_are_no_classes(tmp_path):

@@ -93,15 +93,15 @@ def test_vectors_name_their_features_where_they_fit(n_features):
     pca = PcaBaseline(2).fit(X)
     medians = class_medians(pca.transform(X))
     drawn = [
-        figures.vector_reconstructions(compare_reconstructions({"pca": pca}, data(X)), features),
-        figures.vector_table([generate("pca", pca, medians, data(X))], features),
+        figures.reconstructions(compare_reconstructions({"pca": pca}, data(X)), features),
+        figures.generated([generate("pca", pca, medians, data(X))], features),
     ]
     for figure in drawn:
         named = sum(text.startswith("height ") for text in texts(figure).split("\n"))
         assert (named >= n_features) == (n_features <= 16)
     below = [ax for ax in drawn[0].axes if any(text.get_text() for text in ax.get_xticklabels())]
     assert len(below) == (11 if n_features <= 16 else 0)  # ten samples, then the worst of the one model
-    grid = figures.feature_maps(latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0), features)
+    grid = figures.latent_grid([latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0)], features)
     maps = texts(grid)
     assert sum(text.startswith("height ") for text in maps.split("\n")) == min(n_features, 24)
     assert ("The 24 of 200 features that vary most" in maps) == (n_features > 24)
@@ -117,7 +117,7 @@ def test_walks_between_vectors_name_the_nearest_examples():
     named = interpolate({"pca": pca}, data(X, labels, tuple("abcd")), np.array([[0, 2]]), n_steps=3)
     assert named.nearest["pca"][0][::2] == ("a", "c")
     assert named.nearest["plain blend"][0][::2] == ("a", "c")
-    written = texts(figures.vector_walks(named, figures.Features.of(X, None)))
+    written = texts(figures.interpolation(named, figures.Features.of(X, None)))
     assert "pca: a to c" in written
 
 
@@ -172,7 +172,7 @@ def test_lines_have_every_feature_or_say_which():
     for n_features in (128, 400):
         X = np.cumsum(np.random.default_rng(0).normal(size=(40, n_features)), axis=1).astype(np.float32)
         compared = compare_reconstructions({"pca": PcaBaseline(2).fit(X)}, data(X))
-        drawn = figures.vector_reconstructions(compared, figures.Features.of(X, None))
+        drawn = figures.reconstructions(compared, figures.Features.of(X, None))
         assert len(drawn.axes[0].lines[1].get_xdata()) == min(n_features, 300)
         assert ("the 300 of 400 that vary most" in texts(drawn)) == (n_features == 400)
 
@@ -348,10 +348,10 @@ def hostile_figures():
             yield figures.thumbnail_map(codes, X, medians=medians)
             yield figures.side_by_side([codes, codes], medians=[medians, medians])
         else:
-            yield figures.vector_reconstructions(comparison, features)
-            yield figures.vector_table(made, features)
-            yield figures.vector_walks(walks, features)
-            yield figures.feature_maps(grid, features, name=names[0])
+            yield figures.reconstructions(comparison, features)
+            yield figures.generated(made, features)
+            yield figures.interpolation(walks, features)
+            yield figures.latent_grid([grid], features, names=names[:1])
 
 
 def test_figures_are_drawn_whatever_names_say():
@@ -569,7 +569,7 @@ def test_pictures_of_many_classes_show_some_of_them(n_classes):
     pca = PcaBaseline(2).fit(vectors)
     made = [generate("pca", pca, class_medians(pca.transform(vectors), y), data(vectors, y))]
     comparison = compare_reconstructions({"pca": pca}, data(vectors, y))
-    for figure in (figures.vector_table(made, features), figures.vector_reconstructions(comparison, features)):
+    for figure in (figures.generated(made, features), figures.reconstructions(comparison, features)):
         assert figure.get_size_inches()[1] < 14
 
 

@@ -32,7 +32,7 @@ def page(browser, tmp_path_factory):
 def load(page, model):
     """Open a page that has a model, its weights as they are written; sent to an open one they'd take seconds."""
     description = describe(model)
-    weights = [(str(one.dtype), base64.b64encode(one.tobytes()).decode()) for one in halved(description.weights)]
+    weights = [(str(one.dtype), base64.b64encode(one.tobytes()).decode()) for one in map(halved, description.weights)]
     page.path.write_text(f"""<script>
       {(FOLDER / "network.js").read_text()}
       const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
@@ -131,7 +131,7 @@ def test_weights_are_halved_where_that_loses_nothing():
     large = rng.normal(size=(100, 100)).astype(np.float32)
     tiny, huge = large * 1e-7, large.copy()
     huge[3, 7] = 1e5
-    kept = halved([large, large[0], large[:5], tiny, huge, np.zeros_like(large)])
+    kept = [halved(one) for one in (large, large[0], large[:5], tiny, huge, np.zeros_like(large))]
     assert [weight.dtype for weight in kept] == ["float16", "float32", "float32", "float32", "float32", "float16"]
     np.testing.assert_array_equal(kept[4], huge)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from latentmap.report.figures import FIGURES
-from latentmap.report.models import apart
+from latentmap.report.measured import apart
 from latentmap.report.page import Value, best_texts, groups
 from latentmap.report.remarks import against_pca, percent_apart, remarks
 from tests.report.conftest import longer
@@ -110,7 +110,7 @@ def test_the_best_of_each_size_is_marked(report):
 def caption(report, name):
     """What the page says below a figure."""
     (figure,) = (figure for figure in FIGURES if figure.name == name)
-    return figure.renderer(report.experiment).caption(report.results[name], report.experiment).text
+    return figure.caption(report.results[name], report.experiment).text
 
 
 HITS = np.arange(36) < 33

@@ -1,11 +1,13 @@
 """A figure as a contributor would add it: one module, and one entry in `latentmap.report.figures.FIGURES`."""
 
-from latentmap.report.figures.base import Caption, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, ReportFigure
 from latentmap.report.figures.canvas import new_figure
 
 
 def compute(experiment):
-    """The mean pixel of each test image."""
+    """The mean pixel of each test image; vectors have none."""
+    if not experiment.dataset.is_images:
+        return None
     return experiment.dataset.test.X.mean(axis=(1, 2, 3))
 
 
@@ -22,4 +24,4 @@ def caption(brightness, experiment):
     return Caption("How bright the images are", text, "Histogram of mean pixels.")
 
 
-FIGURE = ReportFigure("brightness", compute, images=Renderer(draw, caption))
+FIGURE = ReportFigure("brightness", compute, draw, caption)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import mode
 from sklearn.cluster import KMeans
 
-from latentmap.analysis.neighbours import KNN_NEIGHBOURS, majority, nearest_samples
+from latentmap.analysis.neighbours import KNN_NEIGHBOURS, nearest_samples
 from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
@@ -123,14 +124,18 @@ class Clarity(Brief):
 
     looks_like: IntArray  # (m,), the class that most of the neighbours have
     share: FloatArray  # (m,), of the neighbours that have it, 0..1
+    right: NDArray[np.bool_]  # (m,), whether it is the class that the picture was drawn for
 
 
-def clarity(pictures: NDArray[Any], dataset: Dataset) -> Clarity:
+def clarity(pictures: NDArray[Any], classes: IntArray, dataset: Dataset) -> Clarity:
     """Ask a nearest-neighbour classifier fitted on labelled training samples which class each picture looks like."""
     X, labels = dataset.train.X, np.asarray(dataset.known_labels(dataset.train))
     if (labels < 0).any():  # they have no say
         X, labels = X[labels >= 0], labels[labels >= 0]
-    return Clarity(*majority(labels[nearest_samples(pictures, X, KNN_NEIGHBOURS, dataset.unit)]))
+    votes = labels[nearest_samples(pictures, X, KNN_NEIGHBOURS, dataset.unit)]
+    looks_like, counts = mode(votes, axis=1)  # the smallest of equals
+    share = (counts / votes.shape[1]).astype(np.float32)
+    return Clarity(looks_like.astype(np.int64), share, looks_like == classes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -208,7 +213,7 @@ def generate(title: str, transformer: Transformer, medians: CodeMedians, dataset
     pictures = decode(transformer, medians.Z)
     measure = nearest = None
     if dataset.train.labels is not None and medians.classes is not None:
-        measure = clarity(pictures, dataset)
+        measure = clarity(pictures, medians.classes, dataset)
     if not dataset.is_images:
         rows = nearest_samples(pictures, dataset.train.X, 1, dataset.unit)[:, 0]
         nearest = tuple(map(dataset.train.called, rows))

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mode
 from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
-from latentmap.analysis.transformers import FloatArray, IntArray, chunks, drawn_rows, flat, middle
+from latentmap.analysis.transformers import IntArray, chunks, drawn_rows, flat, middle
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.errors import count
@@ -283,8 +282,8 @@ class OriginalRanks:
 
     def trusted(self, Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS) -> NDArray[np.float64] | None:
         """Return the samples' own shares in `trustworthiness`, which is their mean."""
-        k = usable_neighbours(self.n, n_neighbors)
-        if k is None:
+        k = min(n_neighbors, (self.n - 1) // 2)  # fewer than half
+        if k < 1:
             return None
         some = np.asarray(Z)[self.rows].reshape(self.n, -1)
         codes = flat(some, centre=middle(some))
@@ -292,11 +291,6 @@ class OriginalRanks:
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
         penalty = np.clip(ranks - k, 0, None).sum(axis=1)
         return np.asarray(1 - penalty * 2 / (k * (2 * self.n - 3 * k - 1)))
-
-
-def usable_neighbours(n: int, n_neighbors: int = TRUST_NEIGHBOURS) -> int | None:
-    """Return how many neighbours trustworthiness can look at among `n` samples: fewer than half; None below 3."""
-    return min(n_neighbors, (n - 1) // 2) or None if n >= 3 else None
 
 
 def trustworthiness(
@@ -405,15 +399,8 @@ def cluster_accuracy(Z: NDArray[Any], labels: IntArray, *, seed: int = 0) -> flo
     """
     from scipy.optimize import linear_sum_assignment
     from sklearn.cluster import KMeans
+    from sklearn.metrics.cluster import contingency_matrix
 
-    classes, own = np.unique(labels, return_inverse=True)
-    clusters = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(Z)
-    shared = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(shared, (clusters, own), 1)
+    clusters = KMeans(len(np.unique(labels)), n_init=10, random_state=seed).fit_predict(Z)
+    shared = contingency_matrix(labels, clusters)
     return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / len(Z))
-
-
-def majority(votes: IntArray) -> tuple[IntArray, FloatArray]:
-    """Return the most frequent value of each row (the smallest of equals) and its share of the row."""
-    winners, counts = mode(votes, axis=1)
-    return winners.astype(np.int64), (counts / votes.shape[1]).astype(np.float32)

@@ -67,7 +67,6 @@ class Reconstructions(Brief):
     title: str
     X_hat: FloatArray  # (m, ...), in the units of the data
     errors: FloatArray  # (m,)
-    extremes: IntArray  # (3,), numbers in the split
     extremes_names: tuple[str, ...]  # what these samples are called
     extremes_X: NDArray[Any]  # (3, ...)
     extremes_X_hat: FloatArray  # (3, ...)
@@ -173,7 +172,6 @@ def compare_reconstructions(
                 title=title,
                 X_hat=X_hat[: len(chosen)],
                 errors=all_errors[chosen],
-                extremes=extremes,
                 extremes_names=tuple(map(dataset.test.source, extremes)),
                 extremes_X=X[extremes],
                 extremes_X_hat=X_hat[len(chosen) :],

@@ -153,7 +153,7 @@ def sweep(
     n_kept = min(_MOST_KEPT, _MOST_KEPT_BYTES // train.X[0].nbytes, round(_KEPT * n))
     kept[np.random.default_rng(seed).permutation(n)[: max(1, n_kept)]] = True
     known = dataset.known_labels(train)
-    labels = None if known is None else (known[~kept], known[kept])
+    labels, held_labels = (None, None) if known is None else (known[~kept], known[kept])
     held = train.X[kept]
 
     def measure(model: Transformer, size: int) -> SizeScores:
@@ -161,26 +161,28 @@ def sweep(
         return SizeScores(
             size,
             float(reconstruction_errors(model, test.X, Z_test, unit=unit).mean(dtype="float64")),
-            None if labels is None else knn_accuracy(Z, labels[0], Z_test, dataset.known_labels(test)),
+            knn_accuracy(Z, labels, Z_test, dataset.known_labels(test)),
             1 - float(reconstruction_errors(model, held, Z_held, unit=unit).mean(dtype="float64")) / variance,
-            None if labels is None else knn_accuracy(Z, labels[0], Z_held, labels[1]),
+            knn_accuracy(Z, labels, Z_held, held_labels),
         )
 
-    ours, theirs = [], []
+    ours: list[SizeScores] = []
+    theirs: list[SizeScores] = []
     with _all_but(train.X, kept) as learned:
         mean = learned.mean(axis=0, dtype=np.float64)
         squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
         variance = max(squares / held.size, 1e-12)
-        most = most_components(learned)
-        within = [size for size in sizes if size <= most]
-        pca = PcaBaseline(max(within)).fit(learned) if within else None
-        fitted = iter(()) if fit_all is None else iter(fit_all([make_model(size) for size in sizes], learned))
+        fitted: Iterator[Any] = (make_model(size).fit(learned) for size in sizes)  # each in its turn, no two kept
+        if fit_all is not None:
+            fitted = iter(fit_all([make_model(size) for size in sizes], learned))
         for size in sizes:
             if on_size is not None:
                 on_size(size)
-            ours.append(measure(make_model(size).fit(learned) if fit_all is None else next(fitted), size))
-            if pca is not None and size <= pca.latent_dim_:
-                theirs.append(measure(pca.first(size), size))
+            ours.append(measure(next(fitted), size))
+        most = most_components(learned)
+        if within := [size for size in sizes if size <= most]:
+            pca = PcaBaseline(max(within)).fit(learned)
+            theirs = [measure(pca.first(size), size) for size in within]
     return Sweep(name, tuple(ours), tuple(theirs), *recommend(ours, theirs, name=name))
 
 

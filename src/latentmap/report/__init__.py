@@ -6,12 +6,12 @@ The drawing functions take what those of `latentmap.analysis` return, in a noteb
 from latentmap.report.build import ReportResult, build_report
 from latentmap.report.figures.embedding import embedding
 from latentmap.report.figures.features import Features
-from latentmap.report.figures.generated import generated, sample_sheet, vector_table
-from latentmap.report.figures.interpolation import interpolation, vector_walks
-from latentmap.report.figures.latent_grid import feature_maps, latent_grid
+from latentmap.report.figures.generated import generated, sample_sheet
+from latentmap.report.figures.interpolation import interpolation
+from latentmap.report.figures.latent_grid import latent_grid
 from latentmap.report.figures.map import thumbnail_map
 from latentmap.report.figures.points import CodeMap, side_by_side
-from latentmap.report.figures.reconstructions import reconstructions, vector_reconstructions
+from latentmap.report.figures.reconstructions import reconstructions
 from latentmap.report.figures.sweep import sweep
 from latentmap.report.figures.training import training
 from latentmap.report.figures.tsne import tsne
@@ -26,7 +26,6 @@ __all__ = [
     "build_report",
     "default_specs",
     "embedding",
-    "feature_maps",
     "generated",
     "interpolation",
     "latent_grid",
@@ -37,9 +36,6 @@ __all__ = [
     "thumbnail_map",
     "training",
     "tsne",
-    "vector_reconstructions",
-    "vector_table",
-    "vector_walks",
     "write_figure",
     "write_images",
 ]

@@ -5,19 +5,16 @@ from __future__ import annotations
 import io
 import json
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from matplotlib.figure import Figure
 from PIL import Image
 
-from latentmap.analysis import OriginalRanks, PcaBaseline, TsneResult, evaluate
-from latentmap.analysis.baselines import most_components
 from latentmap.data.dataset import Dataset
 from latentmap.errors import DatasetError, LayerError
 from latentmap.estimator import Autoencoder
@@ -29,13 +26,12 @@ from latentmap.report.explorer import explore
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import DPI
-from latentmap.report.models import Measured, Model, ModelSpec, default_specs, discard, fit_or_load, spec_of
+from latentmap.report.measured import Measured, Measuring, Stopwatch
+from latentmap.report.models import ModelSpec, default_specs, discard, fit_or_load, spec_of
 from latentmap.report.output import PICTURE_SUFFIXES
 from latentmap.report.page import render
 from latentmap.training import OBJECTIVES, Callback, CodeFilm
 from latentmap.training.runtime import side_by_side, stop_if_told
-
-T = TypeVar("T")
 
 PAGE, METRICS, EXPLORER = "report.html", "metrics.json", "explorer.html"
 
@@ -73,36 +69,6 @@ class ReportResult:
     def page(self) -> Path:
         """Path of ``report.html``."""
         return self.folder / PAGE
-
-
-class Stopwatch:
-    """Seconds by stage, and a word to whoever waits when a stage begins."""
-
-    def __init__(self, load_seconds: float, progress: Callable[[str], None] | None) -> None:
-        self.seconds: dict[str, float] = {"load": load_seconds}
-        self._progress = progress
-        self._start = time.perf_counter() - load_seconds
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
-        if self._progress is not None:
-            self._progress(name)
-        self.seconds[name] = 0.0  # before its parts
-        with self.part(name):
-            yield
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Time what happens inside, beside other parts of a stage."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
-
-    def rounded(self) -> dict[str, float]:
-        """Return the seconds of each stage and of everything so far."""
-        total = time.perf_counter() - self._start
-        return {name: round(value, 3) for name, value in {**self.seconds, "total": total}.items()}
 
 
 def build_report(
@@ -200,13 +166,9 @@ def build_report(
                 for spec in specs:
                     measuring.add(spec, models[spec.name])
         experiment = Experiment(dataset, measuring.of(specs), seed, is_given=models is not None)
-
-        def explore_models() -> bool:
-            return write_explorer(experiment, folder / EXPLORER, films, results.get("tsne"), command)
-
-        figures = folder / "figures"
+        explorer = partial(write_explorer, experiment, results, folder / EXPLORER, films, command)
         pictures, explored = make_figures(
-            experiment, results, figures, watch, image_format, dpi, beside=explore_models
+            experiment, results, folder / "figures", watch, image_format, dpi, beside=explorer
         )
         with watch.stage("page"):
             for model in experiment.models:
@@ -230,47 +192,6 @@ def is_report(folder: Path) -> bool:
         return False
     models = folder / "models"
     return not models.is_dir() or all(is_model_folder(model) for model in models.iterdir() if model.is_dir())
-
-
-class Measuring:
-    """Models as they are measured on the test split, and PCA of each size beside them."""
-
-    def __init__(self, dataset: Dataset, watch: Stopwatch) -> None:
-        self.dataset, self.watch = dataset, watch
-        self._models: dict[str, Measured] = {}
-        self._baselines: dict[int, Measured] = {}
-        self._pca: PcaBaseline | None = None  # the largest so far
-        with watch.part("ranks"):
-            self._ranks = OriginalRanks(dataset.test.X, unit=dataset.unit)
-
-    def add(self, spec: ModelSpec, model: Autoencoder) -> None:
-        """Measure a model, and PCA of its size if that was not yet."""
-        name = f"fit_{spec.name}"  # what training took, all runs together; nothing is known without a history
-        before = float(model.history_[-1]["seconds"]) if model.history_ else 0.0
-        self.watch.seconds[name] = max(self.watch.seconds.get(name, 0.0), before)
-        self._models[spec.name] = self._measured(spec, model)
-        size = min(model.latent_dim_, most_components(self.dataset.train.X))
-        if size not in self._baselines:  # two at a time may both find it missing, and fit the same
-            stop_if_told()
-            spec = ModelSpec(f"pca-{size}", {}, "the best linear map there is")
-            whole = self._pca  # another thread may find another meanwhile
-            with self.watch.part(f"fit_{spec.name}"):
-                if whole is None or whole.latent_dim_ < size:
-                    self._pca = whole = PcaBaseline(size).fit(self.dataset.train.X)
-            if whole.latent_dim_ > size:  # it came with that one
-                self.watch.seconds[f"fit_{spec.name}"] = self.watch.seconds[f"fit_pca-{whole.latent_dim_}"]
-            self._baselines[size] = self._measured(spec, whole.first(size))
-
-    def of(self, specs: Sequence[ModelSpec]) -> tuple[Measured, ...]:
-        """The models in this order, then PCA by size."""
-        return *(self._models[spec.name] for spec in specs), *(one for _, one in sorted(self._baselines.items()))
-
-    def _measured(self, spec: ModelSpec, model: Model) -> Measured:
-        """One of them."""
-        stop_if_told()
-        with self.watch.part(f"evaluate_{spec.name}"):
-            evaluation = evaluate(model, self.dataset, ranks=self._ranks)
-        return Measured(spec, model, evaluation, self.watch.seconds[f"fit_{spec.name}"])
 
 
 def fit_models(
@@ -304,7 +225,7 @@ def fit_models(
     longest_first = sorted(specs, key=lambda spec: -spec.params.get("latent_dim", math.inf))
     longest_first.sort(key=lambda spec: spec.params.get("objective") != "neighbors")
     tasks = [partial(fit, spec) for spec in longest_first]
-    tasks += [partial(compute, figure) for figure in FIGURES if figure.is_of_data and figure.renderer(unfitted)]
+    tasks += [partial(compute, figure) for figure in FIGURES if figure.is_of_data]
     one_by_one = not callable(callbacks) and callbacks
     with watch.stage("fit"):
         side_by_side(tasks, at_a_time=1 if one_by_one or streamed(dataset.train.X) else 2)
@@ -312,7 +233,7 @@ def fit_models(
 
 
 def write_explorer(
-    experiment: Experiment, path: Path, films: Mapping[str, CodeFilm], tsne: TsneResult | None, command: str
+    experiment: Experiment, results: Mapping[str, Any], path: Path, films: Mapping[str, CodeFilm], command: str
 ) -> bool:
     """Write the page in which the models run; False where it can run none of them, as it knows not their layers."""
     explored: dict[str, Measured] = {}
@@ -324,6 +245,7 @@ def write_explorer(
                 explored[model.title] = model
     if not explored:
         return False
+    tsne = results.get("tsne")
     # Films that began with the first epoch: a model that was kept has none, and one resumed only its end.
     whole = {name: film for name, film in films.items() if film.epochs[:1] == [0]}
     explore(
@@ -344,44 +266,43 @@ def make_figures(
     image_format: str,
     dpi: int,
     *,
-    beside: Callable[[], T],
-) -> tuple[dict[str, tuple[bytes, Caption]], T]:
+    beside: Callable[[], bool],
+) -> tuple[dict[str, tuple[bytes, Caption]], bool]:
     """Compute figures into the results that are there, draw and write each: PNG pictures and their words.
 
     Matplotlib draws in one thread: `beside` is called meanwhile, once what is slow is computed; what it gives is too.
     """
     folder.mkdir()
-    shown = {figure: renderer for figure in FIGURES if (renderer := figure.renderer(experiment))}
     pictures: dict[str, tuple[bytes, Caption]] = {}
 
-    def compute_slow() -> T:
-        for figure in shown:
+    def compute_slow() -> bool:
+        for figure in FIGURES:
             if figure.is_slow:
                 with watch.part(figure.name):
                     results[figure.name] = figure.compute(experiment)
         return beside()
 
     def draw(*, slow: bool) -> None:
-        for figure, renderer in shown.items():
+        for figure in FIGURES:
             if figure.is_slow != slow:
                 continue
             stop_if_told()
             if figure.name not in results:
                 results[figure.name] = figure.compute(experiment)
             if (result := results[figure.name]) is not None:
-                drawn = renderer.draw(result, experiment)
+                drawn = figure.draw(result, experiment)
                 content = png(drawn, few_colours=figure.of_points)
                 path = folder / f"{figure.name}.{image_format}"
                 if (image_format, dpi) == ("png", DPI):
                     path.write_bytes(content)
                 else:
                     drawn.savefig(path, dpi=dpi)
-                pictures[figure.name] = (content, renderer.caption(result, experiment))
+                pictures[figure.name] = (content, figure.caption(result, experiment))
 
     with watch.stage("figures"):
         done, _ = side_by_side([compute_slow, partial(draw, slow=False)])
         draw(slow=True)
-    return {figure.name: pictures[figure.name] for figure in shown if figure.name in pictures}, done
+    return {figure.name: pictures[figure.name] for figure in FIGURES if figure.name in pictures}, done
 
 
 def png(figure: Figure, *, few_colours: bool) -> bytes:

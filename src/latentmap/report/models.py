@@ -1,33 +1,25 @@
-"""Which models a report compares; how they are fitted, kept until the report is whole; what is measured of them."""
+"""Which models a report compares; how they are fitted, and kept until the report is whole."""
 
 from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from latentmap.analysis import Evaluation, PcaBaseline
 from latentmap.data.dataset import Dataset
 from latentmap.errors import CheckpointError, ModelFileError, count
 from latentmap.estimator import Autoencoder
 from latentmap.models import MODELS
 from latentmap.models.base import Recipe
 from latentmap.models.files import is_model_folder
-from latentmap.training import OBJECTIVES
 from latentmap.training.checkpoints import check_settings, remove_checkpoint
 from latentmap.training.objectives import make_objective
 from latentmap.training.plan import auto_batch_size, auto_epochs
 
 _CHECKPOINT = ".checkpoint"
-
-History = Sequence[Mapping[str, Any]]
-Model = Autoencoder | PcaBaseline
 
 
 @dataclass(frozen=True)
@@ -172,69 +164,3 @@ def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: boo
     model.save(kept, metadata=dataset.facts)
     remove_checkpoint(checkpoint)
     return model
-
-
-# ---- measured -------------------------------------------------------------------------------------------------------
-
-
-def apart(ours: NDArray[Any] | None, theirs: NDArray[Any] | None) -> bool:
-    """Whether values of the same samples differ by more than noise: twice the standard error of the difference."""
-    if ours is None or theirs is None or len(ours) < 2:
-        return False
-    difference = ours.astype(np.float64) - theirs.astype(np.float64)
-    return bool(abs(difference.mean()) > 2 * difference.std(ddof=1) / np.sqrt(len(difference)))
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """A fitted model with everything measured of it."""
-
-    spec: ModelSpec
-    model: Model
-    evaluation: Evaluation
-    fit_seconds: float
-
-    @property
-    def name(self) -> str:
-        """Its key in ``metrics.json``."""
-        return self.spec.name
-
-    @property
-    def short(self) -> str:
-        """What people call it."""
-        return "PCA" if self.is_baseline else self.name
-
-    @property
-    def title(self) -> str:
-        """The same with the size of its codes."""
-        return f"{self.short} ({self.latent_dim})"
-
-    @property
-    def objective(self) -> str:
-        """What its training made small."""
-        return str(self.spec.params.get("objective", "reconstruction"))
-
-    @property
-    def history(self) -> History:
-        """Its loss, epoch by epoch; empty for PCA."""
-        return () if isinstance(self.model, PcaBaseline) else self.model.history_
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether this is PCA."""
-        return isinstance(self.model, PcaBaseline)
-
-    @property
-    def loss_is_error(self) -> bool:
-        """Whether the loss in its history is a mean squared error."""
-        return OBJECTIVES[self.objective].loss_is_error
-
-    @property
-    def latent_dim(self) -> int:
-        """How many numbers a code has."""
-        return self.evaluation.latent_dim
-
-    def metrics(self) -> dict[str, float | int | None]:
-        """Return the model's entry in ``metrics.json``."""
-        learning = {"fit_seconds": round(self.fit_seconds, 3), "n_parameters": self.model.n_parameters_}
-        return self.evaluation.scores | learning

@@ -17,7 +17,7 @@ import latentmap
 from latentmap.errors import count, printable
 from latentmap.report.figures.base import Caption, Experiment
 from latentmap.report.figures.letters import error_text
-from latentmap.report.models import Measured, apart
+from latentmap.report.measured import Measured, apart
 from latentmap.report.remarks import remarks
 
 
@@ -86,13 +86,8 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
 
 def columns(experiment: Experiment) -> list[tuple[str, str]]:
     """Return the headings of the summary table's numbers, each with what it means."""
-    per, things = "pixel of the test images, with pixels from 0 to 1", f"{experiment.thing}s"
-    measured = experiment.dataset.values_name
-    if not experiment.dataset.is_images:
-        scaled = (
-            "each feature in its standard deviations" if np.ndim(experiment.dataset.unit) else "in their squared units"
-        )
-        per = f"feature of the test samples, {scaled}"
+    things, measured = f"{experiment.thing}s", experiment.dataset.values_name
+    per = f"{'pixel' if experiment.dataset.is_images else 'feature'} of the test {things}, {experiment.errors_in}"
     named = [
         ("test MSE", f"mean squared error per {per}; lower is better"),
         ("kNN accuracy", "test codes whose class their 10 nearest training codes tell rightly; higher is better"),

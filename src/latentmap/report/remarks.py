@@ -15,7 +15,7 @@ from latentmap.errors import count
 from latentmap.estimator import Autoencoder
 from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text
-from latentmap.report.models import Measured, apart
+from latentmap.report.measured import Measured, apart
 from latentmap.training import OBJECTIVES
 
 ALL_VARIANCE = 0.999  # the share of variance from which PCA is said to hold all of it
@@ -147,7 +147,7 @@ def outlier_remarks(experiment: Experiment) -> list[str]:
         return []
     worst = int(first.evaluation.errors.argmax())
     which = experiment.dataset.test.source(worst)
-    if not experiment.dataset.is_images:
+    if experiment.features is not None:
         x = experiment.dataset.test.X[worst : worst + 1]
         x_hat = first.model.inverse_transform(first.evaluation.Z_test[worst : worst + 1])
         column = int(np.abs((x - x_hat) / experiment.dataset.unit).argmax())
@@ -181,11 +181,11 @@ def neighbour_remarks(experiment: Experiment, tsne: TsneResult | None) -> list[s
 
 def clarity_remarks(experiment: Experiment, generated: Sequence[Generated]) -> list[str]:
     """Count the class medians whose picture looks like its class."""
-    parts = []
-    for result in generated:
-        if result.clarity is not None and result.medians.classes is not None:
-            right = int(np.sum(result.clarity.looks_like == result.medians.classes))
-            parts.append(f"{right} of {len(result.medians.names)} under {result.title}")
+    parts = [
+        f"{result.clarity.right.sum()} of {len(result.medians.names)} under {result.title}"
+        for result in generated
+        if result.clarity is not None
+    ]
     if not parts:
         return []
     what = "picture" if experiment.dataset.is_images else "sample"

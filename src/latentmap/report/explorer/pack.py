@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
 
 from latentmap.analysis import TsneResult, embed_tsne, reconstruction_errors
+from latentmap.analysis.transformers import encode
 from latentmap.data.images import resize_images
 from latentmap.data.preprocessing import CHANNELS
 from latentmap.errors import DatasetError
@@ -87,7 +88,7 @@ def packed_model(
 ) -> dict[str, Any]:
     """A model's layers, and what becomes of samples, which are these rows of those that film and t-SNE are of."""
     description = describe(model)
-    Z = np.asarray(model.transform(X), np.float32).reshape(len(X), -1)
+    Z = encode(model, X)
     center, axes = np.zeros(Z.shape[1]), np.eye(Z.shape[1])
     if Z.shape[1] > 2 and len(Z) > 1:
         pca = PCA(min(_DIRECTIONS, *Z.shape), random_state=0).fit(Z)
@@ -97,7 +98,7 @@ def packed_model(
     fitted = getattr(model, "_fitted", None)
     # Of vectors what fit saw, as score has it, and not these samples; images have full brightness.
     unit = None if fitted is None or X.ndim > 2 else fitted.error_unit
-    errors = np.asarray(reconstruction_errors(model, X, Z, unit=unit), np.float32)
+    errors = reconstruction_errors(model, X, Z, unit=unit)
     odd = None if labels is None else _disagreement(Z, labels)
     return {
         "name": name,
@@ -106,7 +107,7 @@ def packed_model(
             "mean squared error": float(errors.mean()),
             **({} if odd is None else {"of the nearest codes, of a sample's class": float(1 - odd.mean())}),
         },
-        "weights": [numbers(weight) for weight in halved(description.weights)],
+        "weights": [numbers(halved(weight)) for weight in description.weights],
         "codes": quantized(Z),
         "errors": numbers(errors),
         "odd": None if odd is None else numbers(odd),
@@ -141,8 +142,6 @@ def _tsne(tsne: TsneResult, rows: NDArray[np.int64]) -> dict[str, Any] | None:
 
 def _disagreement(Z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """The share of each sample's ten nearest codes that are of other classes."""
-    from sklearn.neighbors import NearestNeighbors
-
     k = min(_NEIGHBORS, len(Z) - 1)
     if k < 1:
         return np.zeros(len(Z), np.float32)
@@ -152,13 +151,10 @@ def _disagreement(Z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[
     return np.asarray(differ.mean(axis=1), np.float32)
 
 
-def halved(weights: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float16] | NDArray[np.float32]]:
-    """Large weights as float16, others, and those that float16 can't hold, as they are."""
-    return [_halved(weight) if weight.size > _NOT_HALVED and weight.ndim > 1 else weight for weight in weights]
-
-
-def _halved(weight: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
-    """An array as float16, unless a row is farther off by that than rounding."""
+def halved(weight: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
+    """A large weight as float16; one of which a row would be farther off than by rounding, and others, as they are."""
+    if weight.size <= _NOT_HALVED or weight.ndim < 2:
+        return weight
     with np.errstate(over="ignore", invalid="ignore"):
         half = weight.astype(np.float16)
         rows = weight.reshape(len(weight), -1)

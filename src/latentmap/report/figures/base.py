@@ -16,7 +16,7 @@ from latentmap.data.dataset import Dataset
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
 from latentmap.report.figures.style import PALETTE
-from latentmap.report.models import Measured
+from latentmap.report.measured import Measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +75,9 @@ class Experiment:
         }
 
     @cached_property
-    def features(self) -> Features:
-        """What is known of the features of vectors."""
-        return Features.of_dataset(self.dataset)
+    def features(self) -> Features | None:
+        """What is known of the features of vectors; None of images."""
+        return None if self.dataset.is_images else Features.of_dataset(self.dataset)
 
     @cached_property
     def linear_rank(self) -> int:
@@ -115,25 +115,13 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Renderer:
-    """How what a figure computed becomes a picture and its caption; both take the result and the experiment."""
-
-    draw: Callable[[Any, Experiment], Figure]
-    caption: Callable[[Any, Experiment], Caption]
-
-
-@dataclass(frozen=True)
 class ReportFigure:
-    """One figure of a report: what it computes, and how that is shown of images and of vectors."""
+    """One figure of a report: what it computes, and how that becomes a picture and its words."""
 
     name: str  # of its file in figures/ and of its section of the page
     compute: Callable[[Experiment], Any]  # None where this data has nothing to show
-    images: Renderer | None = None  # None: no such figure of images
-    vectors: Renderer | None = None
+    draw: Callable[[Any, Experiment], Figure]
+    caption: Callable[[Any, Experiment], Caption]
     of_points: bool = False  # lines and points rather than images: 256 colours suffice
     is_slow: bool = False  # computed while others are drawn
     is_of_data: bool = False  # computed of the dataset alone, while models learn it; not where they are given
-
-    def renderer(self, experiment: Experiment) -> Renderer | None:
-        """The one for this data."""
-        return self.images if experiment.dataset.is_images else self.vectors

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from latentmap.report.figures.letters import choose_fonts, short_names, two_lines
@@ -121,11 +121,12 @@ def log_scale(ax: Axes) -> None:
     ax.set_yscale("log")
     few = values.max() < _MOST_WITH_STEPS * values.min()
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
 
 
-LONGEST_NAME = 8  # characters of a class name that fit above an image, in letters of ordinary size
+COLUMNS = 10  # small images beside each other, in a band
+LONGEST_NAME = 8  # characters of a class name that fit above an image or below it, in letters of ordinary size
 LONGEST_ROW = 17  # of a model's name that fit to the left of its row
 
 
@@ -151,7 +152,8 @@ def column_names(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
 def to_rgb(images: NDArray[Any], unit: float | NDArray[Any]) -> NDArray[np.float32]:
     """Turn images (..., h, w, c) of 0..`unit` into colours (..., h, w, 3) of 0..1, thinned to what can be seen."""
     if images.ndim < 3:
-        raise ValueError(f"this figure draws images, got samples of shape {images.shape[1:]}. Vectors have none.")
+        shape = images.shape[1:]
+        raise ValueError(f"this figure draws images, got samples of shape {shape}. Of vectors pass features too.")
     step = max(1, -(-max(images.shape[-3:-1]) // MOST_PIXELS))
     thinned = images[..., ::step, ::step, :]
     if max(thinned.shape[-3:-1]) < FEWEST_PIXELS:  # so that gaps, counted in pixels, can be narrow
@@ -188,7 +190,7 @@ class Panel:
 
 
 def tile_sheet(
-    panels: Sequence[Panel], *, left: float, fewest_columns: int = 7, heading: tuple[str, str] = ("", "")
+    panels: Sequence[Panel], *, left: float, heading: tuple[str, str], fewest_columns: int = 7
 ) -> tuple[Figure, list[Tiles]]:
     """Put panels one under another, all images of one size; returns the sheet, and the panels to write at."""
     columns = max(fewest_columns, *(panel.images.shape[1] for panel in panels))
@@ -201,12 +203,11 @@ def tile_sheet(
         panel.images.shape[0] * (panel.images.shape[2] + gap) * inches_per_pixel
         for panel, gap in zip(panels, gaps, strict=True)
     ]
-    top = 0.6 if heading[0] else 0.05
+    top = 0.6
     total = top + sum(heights) + sum(panel.head for panel in panels) + 0.05
     figure = new_figure(total, constrained=False)
-    if heading[0]:
-        figure.text(0.012, 1 - 0.08 / total, heading[0], fontsize=TITLE, color=INK, fontweight="bold", va="top")
-        figure.text(0.012, 1 - 0.3 / total, heading[1], fontsize=TEXT, color=FAINT, va="top")
+    figure.text(0.012, 1 - 0.08 / total, heading[0], fontsize=TITLE, color=INK, fontweight="bold", va="top")
+    figure.text(0.012, 1 - 0.3 / total, heading[1], fontsize=TEXT, color=FAINT, va="top")
     drawn = []
     for panel, gap, height in zip(panels, gaps, heights, strict=True):
         top += panel.head + height
@@ -223,7 +224,7 @@ class Tiles:
         show_tiles(ax, images, gap)
         ax.set_axis_off()
         self.ax = ax
-        self.rows, self.columns, height, width, _ = images.shape
+        _, self.columns, height, width, _ = images.shape
         self.height, self.width = height / (height + gap[0]), width / (width + gap[1])
 
     def write(

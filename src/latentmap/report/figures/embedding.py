@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from latentmap.analysis import CodeMedians
 from latentmap.errors import count
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, title
 from latentmap.report.figures.letters import choose_fonts, plain
 from latentmap.report.figures.points import CodeMap, legend, mark_medians, panel_height, scatter, side_by_side
 from latentmap.report.figures.style import MOST_CLASSES, TEXT
-from latentmap.report.models import Measured
+from latentmap.report.measured import Measured
 
 
 def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | None = None) -> Figure:
@@ -87,5 +87,4 @@ def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
     )
 
 
-_BOTH = Renderer(_draw, _caption)
-FIGURE = ReportFigure("embedding", _compute, images=_BOTH, vectors=_BOTH, of_points=True)
+FIGURE = ReportFigure("embedding", _compute, _draw, _caption, of_points=True)

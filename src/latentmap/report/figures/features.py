@@ -6,7 +6,6 @@ one for all of them where they are in one, which the axis says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,28 +99,31 @@ def fewer_features(features: Features, shown: NDArray[np.int64]) -> str:
     return f"the {len(shown)} of {len(features.names):,} that vary most" if len(shown) < len(features.names) else ""
 
 
-def name_features(axes: Iterable[Axes], last: Iterable[Axes], features: Features, shown: NDArray[np.int64]) -> None:
-    """Name the columns of tables below the last of them, where there are not too many."""
-    fewer = fewer_features(features, shown)
-    for ax in axes:
-        ax.set_xticks([])
-    for ax in last:
-        if len(shown) <= MOST_NAMED:
-            ax.set_xticks(range(len(shown)), features.short(shown, 18), rotation=90, fontsize=SMALL)
-        else:
-            ax.set_xlabel(f"features: {fewer}" if fewer else "features", fontsize=SMALL, color=FAINT)
-
-
 def beside_row(ax: Axes, row: int, text: str, **style: Any) -> None:
     """Write to the right of a row of a table."""
     write(ax, text, (1, row), (4, 0), xycoords=("axes fraction", "data"), va="center", **style)
 
 
-def finish(figure: Figure, axes: Iterable[Axes], heading: str, features: Features) -> Figure:
+def finish(figure: Figure, axes: NDArray[Any], heading: str, features: Features) -> Figure:
     """Add the title and the bar of colours."""
     figure.suptitle(heading, x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
-    bar = figure.colorbar(COLOURS, ax=list(axes), location="top", shrink=0.35, aspect=30, pad=0.01)
+    bar = figure.colorbar(COLOURS, ax=list(axes.flat), location="top", shrink=0.35, aspect=30, pad=0.01)
     bar.ax.tick_params(labelsize=SMALL - 1, length=2)
     bar.set_label(features.axis, fontsize=SMALL, color=FAINT)
     bar.outline.set_visible(False)
     return figure
+
+
+def finish_tables(
+    figure: Figure, axes: NDArray[Any], heading: str, features: Features, shown: NDArray[np.int64]
+) -> Figure:
+    """The same of rows of tables, with their columns named below the last row, where there are not too many."""
+    fewer = fewer_features(features, shown)
+    for ax in axes.flat:
+        ax.set_xticks([])
+    for ax in axes[-1]:
+        if len(shown) <= MOST_NAMED:
+            ax.set_xticks(range(len(shown)), features.short(shown, 18), rotation=90, fontsize=SMALL)
+        else:
+            ax.set_xlabel(f"features: {fewer}" if fewer else "features", fontsize=SMALL, color=FAINT)
+    return finish(figure, axes, heading, features)

@@ -11,32 +11,41 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians, Generated, generate
 from latentmap.errors import count
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
-from latentmap.report.figures.canvas import Panel, Tiles, column_names, name_columns, new_figure, tile_sheet, to_rgb
-from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
+from latentmap.report.figures.canvas import (
+    COLUMNS,
+    LONGEST_NAME,
+    Panel,
+    Tiles,
+    column_names,
+    name_columns,
+    new_figure,
+    tile_sheet,
+    to_rgb,
+)
+from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish_tables, heat
 from latentmap.report.figures.letters import plain, short_names
 from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, SMALL, TEXT, WARNING, largest
-
-COLUMNS = 10
-LONGEST_NAME = 8  # characters of a class name below a picture
-
 
 _SHORT = 3  # letters of a class whose verdict has one line
 
 
-def generated(results: Sequence[Generated]) -> Figure:
-    """Draw the picture each model decodes from the median code of each class, and say how clear it is.
+def generated(results: Sequence[Generated], features: Features | None = None) -> Figure:
+    """Draw what each model decodes from the median code of each class, and say how clear it is.
 
     Parameters
     ----------
     results : sequence of Generated
         One per model; all labelled or none.
+    features : Features, optional
+        Of the training samples, where these are vectors.
 
     Returns
     -------
     Figure
-        A row per model, in bands of ten classes, of more than 20 classes 20; under each picture what it looks like to
-        its 10 nearest training samples, or for k-means groups how many codes the group has.
+        A row of pictures per model, in bands of ten classes, of more than 20 classes 20; under each what it looks like
+        to its 10 nearest training samples, or for k-means groups how many codes the group has. Of vectors a table per
+        model, blue below the mean and red above, the same beside each row, with the training sample nearest to it.
 
     Examples
     --------
@@ -50,6 +59,11 @@ def generated(results: Sequence[Generated]) -> Figure:
     >>> figure.texts[0].get_text()
     'The median code of each class, decoded'
     """
+    return _of_images(results) if features is None else _of_vectors(results, features)
+
+
+def _of_images(results: Sequence[Generated]) -> Figure:
+    """Rows of pictures."""
     by_class = results[0].medians.by_class
     medians = max((result.medians for result in results), key=lambda one: len(one.names))
     shown = largest(medians.counts, MOST_CLASSES)
@@ -81,9 +95,9 @@ def _lines(results: Sequence[Generated], band: NDArray[np.int64], classes: Seque
     """How many lines the longest verdict below a row of pictures takes."""
     lines = 1
     for result in results:
-        if result.clarity is not None and result.medians.classes is not None:
+        if result.clarity is not None:
             own = band[band < len(result.pictures)]
-            wrong = result.clarity.looks_like[own][result.clarity.looks_like[own] != result.medians.classes[own]]
+            wrong = result.clarity.looks_like[own][~result.clarity.right[own]]
             names = [classes[label] if classes else str(label) for label in wrong]
             lines = max([lines, *(2 + name.count("\n") for name in names if len(name) > _SHORT)])
     return lines
@@ -91,52 +105,26 @@ def _lines(results: Sequence[Generated], band: NDArray[np.int64], classes: Seque
 
 def _write_clarity(panel: Tiles, row: int, column: int, result: Generated, group: int, classes: Sequence[str]) -> None:
     """Write under one picture what it looks like, or how large its group is."""
-    if result.clarity is None or result.medians.classes is None:
+    if result.clarity is None:
         panel.write(row, column, f"n = {result.medians.counts[group]:,}", color=FAINT)
         return
     looks_like = int(result.clarity.looks_like[group])
     votes = f"{10 * result.clarity.share[group]:.0f}/10"
-    if looks_like == result.medians.classes[group]:
+    if result.clarity.right[group]:
         panel.write(row, column, f"✓ {votes}")
         return
     name = classes[looks_like] if classes else str(looks_like)
     panel.write(row, column, f"✗ {name}: {votes}" if len(name) <= _SHORT else f"✗ {name}\n{votes}", color=WARNING)
 
 
-def vector_table(results: Sequence[Generated], features: Features) -> Figure:
-    """Draw the decoded median of each class as a row of a table, with the training sample nearest to it.
-
-    Parameters
-    ----------
-    results : sequence of Generated
-        One per model; all labelled or none.
-    features : Features
-        Of the training samples.
-
-    Returns
-    -------
-    Figure
-        A table per model, of more than 20 classes 20: blue is below the mean, red above.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from latentmap import load_dataset
-    >>> from latentmap.analysis import PcaBaseline, class_medians, generate
-    >>> from latentmap.report import Features, vector_table
-    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
-    >>> pca = PcaBaseline(2).fit(iris.train.X)
-    >>> medians = class_medians(pca.transform(iris.train.X), iris.train.labels)
-    >>> figure = vector_table([generate("PCA", pca, medians, iris)], Features.of_dataset(iris))
-    >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    ['0', '1', '2']
-    """
+def _of_vectors(results: Sequence[Generated], features: Features) -> Figure:
+    """Tables, one below the other."""
     groups = [largest(result.medians.counts, MOST_CLASSES) for result in results]
     heights = [len(rows) for rows in groups]
     shown = features.most_varied(np.concatenate([result.pictures for result in results]), MOST_SHOWN)
     figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + (1.9 if len(shown) <= MOST_NAMED else 1.2))
-    axes = list(figure.subplots(len(results), 1, height_ratios=heights, squeeze=False).flat)
-    for ax, result, rows in zip(axes, results, groups, strict=True):
+    axes = figure.subplots(len(results), 1, height_ratios=heights, squeeze=False)
+    for ax, result, rows in zip(axes[:, 0], results, groups, strict=True):
         heat(ax, features, result.pictures[rows], shown)
         ax.set_title(plain(result.title, 60), loc="left", fontsize=TEXT, color=INK)
         names = short_names([result.medians.names[group] for group in rows], 18)
@@ -144,18 +132,17 @@ def vector_table(results: Sequence[Generated], features: Features) -> Figure:
         for row, group in enumerate(rows):
             text, colour = _verdict(result, int(group))
             beside_row(ax, row, text, fontsize=SMALL, color=colour)
-    name_features(axes, axes[-1:], features, shown)
-    return finish(figure, axes, f"The median code of {_each(results[0].medians)}, decoded", features)
+    return finish_tables(figure, axes, f"The median code of {_each(results[0].medians)}, decoded", features, shown)
 
 
 def _verdict(result: Generated, row: int) -> tuple[str, str]:
     """What a decoded median looks like, and the sample nearest to it."""
     near = "" if result.nearest is None else f"nearest {result.nearest[row]}"
-    if result.clarity is None or result.medians.classes is None:
+    if result.clarity is None:
         return f"{near} (n = {result.medians.counts[row]:,})", FAINT
     looks_like = int(result.clarity.looks_like[row])
     votes = f"{10 * result.clarity.share[row]:.0f}/10"
-    if looks_like == result.medians.classes[row]:
+    if result.clarity.right[row]:
         return f"✓ {votes}, {near}", INK
     name = result.class_names[looks_like] if result.class_names else str(looks_like)
     return f"✗ {plain(name, 12)} {votes}, {near}", WARNING
@@ -237,8 +224,5 @@ def _each(medians: CodeMedians) -> str:
 
 
 FIGURE = ReportFigure(
-    "generated",
-    _compute,
-    images=Renderer(lambda results, _: generated(results), _caption),
-    vectors=Renderer(lambda results, experiment: vector_table(results, experiment.features), _caption),
+    "generated", _compute, lambda results, experiment: generated(results, experiment.features), _caption
 )

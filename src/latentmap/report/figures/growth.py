@@ -17,9 +17,9 @@ from latentmap.analysis.transformers import decode, drawn_rows, encode, named
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 from latentmap.estimator import Autoencoder
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
-from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
+from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish_tables, heat
 from latentmap.report.figures.letters import error_text, plain
 from latentmap.report.figures.style import INK, SMALL
 
@@ -47,7 +47,7 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
     """Fit a network with codes of each size to at most 1,500 samples, and PCA; reconstruct `n` test samples."""
     train = dataset.train.few(_MOST_SAMPLES).X
     test = dataset.test.X[drawn_rows(len(dataset.test), _MOST_MEASURED)]
-    most = min(most_components(train), int(train[0].size))
+    most = most_components(train)
     asked, sizes = sizes, tuple(size for size in sizes if size <= most)
     if not sizes:
         raise ValueError(
@@ -77,7 +77,7 @@ def grow(dataset: Dataset, sizes: Sequence[int], *, n: int = 4, seed: int = 0) -
 
 def growth(result: Growth, features: Features | None = None) -> Figure:
     """Draw samples as they come back from codes of more and more numbers; vectors with their features."""
-    return _of_images(result) if result.X.ndim == 4 or features is None else _of_vectors(result, features)
+    return _of_images(result) if features is None else _of_vectors(result, features)
 
 
 def _of_images(result: Growth) -> Figure:
@@ -115,9 +115,8 @@ def _of_vectors(result: Growth, features: Features) -> Figure:
             if i == 0:
                 for place, error in enumerate(result.errors[name]):
                     beside_row(ax, place, error_text(error), fontsize=SMALL - 1)
-    name_features(list(axes.flat), list(axes[-1]), features, shown)
     heading = "As the code grows: a row a size, with the mean squared error over test samples"
-    return finish(figure, list(axes.flat), heading, features)
+    return finish_tables(figure, axes, heading, features, shown)
 
 
 def _caption(result: Growth, experiment: Experiment) -> Caption:
@@ -137,7 +136,7 @@ def _caption(result: Growth, experiment: Experiment) -> Caption:
 FIGURE = ReportFigure(
     "growth",
     lambda experiment: None if experiment.is_given else grow(experiment.dataset, SIZES, seed=experiment.seed),
-    images=Renderer(lambda result, _: growth(result), _caption),
-    vectors=Renderer(lambda result, experiment: growth(result, experiment.features), _caption),
+    lambda result, experiment: growth(result, experiment.features),
+    _caption,
     is_of_data=True,
 )

@@ -7,27 +7,30 @@ from matplotlib.figure import Figure
 
 from latentmap.analysis import Interpolation, interpolate
 from latentmap.analysis.walks_and_grids import choose_pairs
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
-from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish, heat, name_features
+from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish_tables, heat
 from latentmap.report.figures.letters import plain, short_names
 from latentmap.report.figures.style import FAINT, INK, SMALL, TEXT
 
 _LETTERS = 100  # of titles beside each other
 
 
-def interpolation(walks: Interpolation) -> Figure:
-    """Draw walks from one sample to another: through each model's codes, and as a plain blend of pixels.
+def interpolation(walks: Interpolation, features: Features | None = None) -> Figure:
+    """Draw walks from one sample to another: through each model's codes, and as a plain blend.
 
     Parameters
     ----------
     walks : Interpolation
         The pairs and what lies between them.
+    features : Features, optional
+        Of the training samples, where these are vectors.
 
     Returns
     -------
     Figure
-        For each pair a row per model and the pixel blend below them, the two ends boxed.
+        For each pair of images a row per model and the pixel blend below them, the two ends boxed; of vectors a table
+        per model and one of the blend, a row a step, with the class of the nearest training sample.
 
     Examples
     --------
@@ -41,6 +44,11 @@ def interpolation(walks: Interpolation) -> Figure:
     >>> figure.texts[0].get_text()
     'From one sample to another'
     """
+    return _of_images(walks) if features is None else _of_vectors(walks, features)
+
+
+def _of_images(walks: Interpolation) -> Figure:
+    """Rows of images, the ends boxed."""
     steps = [*walks.walks.items(), ("pixel blend", walks.blend)]
     panels = []
     for pair in range(len(walks.pairs)):
@@ -65,34 +73,8 @@ def interpolation(walks: Interpolation) -> Figure:
     return figure
 
 
-def vector_walks(walks: Interpolation, features: Features) -> Figure:
-    """Draw walks from one sample to another as tables: a row a step, with the class of the nearest example.
-
-    Parameters
-    ----------
-    walks : Interpolation
-        The pairs and what lies between them, with the nearest training samples.
-    features : Features
-        Of the training samples.
-
-    Returns
-    -------
-    Figure
-        For each pair a table per model and one of the plain blend.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
-    >>> from latentmap import load_dataset
-    >>> from latentmap.analysis import PcaBaseline, interpolate
-    >>> from latentmap.report import Features, vector_walks
-    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
-    >>> pca = PcaBaseline(2).fit(iris.train.X)
-    >>> figure = vector_walks(interpolate({"PCA": pca}, iris, np.array([[0, 1]])), Features.of_dataset(iris))
-    >>> [ax.get_title(loc="left") for ax in figure.axes[:2]]
-    ['PCA: 0 to 1', 'plain blend']
-    """
+def _of_vectors(walks: Interpolation, features: Features) -> Figure:
+    """Tables beside each other, a row a step."""
     steps = [*walks.walks.items(), ("plain blend", walks.blend)]
     shown = features.most_varied(walks.blend, MOST_SHOWN)
     nearest = [text for of_model in (walks.nearest or {}).values() for some in of_model for text in some]
@@ -112,8 +94,7 @@ def vector_walks(walks: Interpolation, features: Features) -> Figure:
             ax.set_yticks([])
             for step, text in enumerate(walks.nearest[name][pair] if walks.nearest else ()):
                 beside_row(ax, step, short[text], fontsize=SMALL - 1, color=FAINT)
-    name_features(list(axes.flat), list(axes[-1]), features, shown)
-    return finish(figure, list(axes.flat), "From one sample to another", features)
+    return finish_tables(figure, axes, "From one sample to another", features, shown)
 
 
 def _compute(experiment: Experiment) -> Interpolation:
@@ -147,8 +128,5 @@ def _caption(walks: Interpolation, experiment: Experiment) -> Caption:
 
 
 FIGURE = ReportFigure(
-    "interpolation",
-    _compute,
-    images=Renderer(lambda walks, _: interpolation(walks), _caption),
-    vectors=Renderer(lambda walks, experiment: vector_walks(walks, experiment.features), _caption),
+    "interpolation", _compute, lambda walks, experiment: interpolation(walks, experiment.features), _caption
 )

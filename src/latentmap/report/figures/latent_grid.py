@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from latentmap.analysis import LatentGrid
 from latentmap.analysis import latent_grid as decode_grid
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, new_figure, show_tiles, title, to_rgb
 from latentmap.report.figures.features import COLOURS, Features, finish
 from latentmap.report.figures.letters import plain
@@ -21,23 +21,32 @@ MOST_MAPS = 24
 LARGE_IMAGE = 64 * 64  # pixels from which the grid has fewer cells: they could not be told apart, and cost memory
 
 
-def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = (), ax: Axes | None = None) -> Figure:
+def latent_grid(
+    grids: Sequence[LatentGrid],
+    features: Features | None = None,
+    *,
+    names: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Figure:
     """Draw what decoders make of codes all over the latent space, z2 upward.
 
     Parameters
     ----------
     grids : sequence of LatentGrid
-        The grids and their pictures, one or more models.
+        The grids and their pictures, one or more models; of vectors one.
+    features : Features, optional
+        Of the training samples, where these are vectors.
     names : sequence of str, optional
         The models' names, for the titles.
     ax : Axes, optional
-        Where to draw the first; a new figure of all by default.
+        Where to draw the pictures of the first; a new figure of all by default.
 
     Returns
     -------
     Figure
         For each grid its pictures, fainter where no code is near, with z1 below and z2 on the left; beside each other,
-        those of colour images one below the other, twice as large.
+        those of colour images one below the other, twice as large. Of vectors a map for each of the (at most 24)
+        features that vary most.
 
     Examples
     --------
@@ -49,6 +58,8 @@ def latent_grid(grids: Sequence[LatentGrid], *, names: Sequence[str] = (), ax: A
     >>> report.latent_grid([grid]).axes[0].get_title(loc="left")
     'The latent space, decoded'
     """
+    if features is not None:
+        return _of_vectors(grids[0], features, names[0] if names else "")
     if ax is not None:
         figure, _ = axes_or_new(ax, 0)
         _draw_grid(ax, grids[0], names[0] if names else "", alone=True)
@@ -81,36 +92,8 @@ def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
     title(ax, " · ".join(filter(None, [heading, name and plain(name, 50)])), detail)
 
 
-def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Figure:
-    """Draw how each feature varies over a 2-D latent space, by what the decoder makes of it.
-
-    Parameters
-    ----------
-    grid : LatentGrid
-        The grid and the samples decoded from it.
-    features : Features
-        Of the training samples.
-    name : str, default=""
-        The model's name, for the title.
-
-    Returns
-    -------
-    Figure
-        A map for each of the (at most 24) features that vary most, fainter where no code is near.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from latentmap import load_dataset
-    >>> from latentmap.analysis import PcaBaseline, latent_grid
-    >>> from latentmap.report import Features, feature_maps
-    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
-    >>> pca = PcaBaseline(2).fit(iris.train.X)
-    >>> grid = latent_grid(pca, pca.transform(iris.train.X), n_cells=7, unit=iris.unit)
-    >>> figure = feature_maps(grid, Features.of_dataset(iris))
-    >>> [ax.get_title() for ax in figure.axes[:2]]
-    ['sepal length (cm)', 'sepal width (cm)']
-    """
+def _of_vectors(grid: LatentGrid, features: Features, name: str) -> Figure:
+    """A map for each feature, fainter where no code is near."""
     shown = features.most_varied(grid.pictures, MOST_MAPS)
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
@@ -133,7 +116,7 @@ def feature_maps(grid: LatentGrid, features: Features, *, name: str = "") -> Fig
     n = len(features.names)
     what = "Features" if len(shown) == n else f"The {len(shown)} of {n:,} features that vary most,"
     heading = " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)]))
-    finish(figure, list(axes.flat), heading, features)
+    finish(figure, axes, heading, features)
     figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)
     figure.supylabel("z2, at quantiles of the codes", fontsize=TEXT)
     return figure
@@ -152,10 +135,9 @@ def _compute(experiment: Experiment) -> dict[str, LatentGrid] | None:
     } or None
 
 
-def _vectors(grids: dict[str, LatentGrid], experiment: Experiment) -> Figure:
-    """Maps of features."""
-    ((name, grid),) = grids.items()
-    return feature_maps(grid, experiment.features, name=name)
+def _draw(grids: dict[str, LatentGrid], experiment: Experiment) -> Figure:
+    """Pictures beside each other, or maps of features."""
+    return latent_grid(list(grids.values()), experiment.features, names=tuple(grids))
 
 
 def _caption(grids: dict[str, LatentGrid], experiment: Experiment) -> Caption:
@@ -176,9 +158,4 @@ def _caption(grids: dict[str, LatentGrid], experiment: Experiment) -> Caption:
     )
 
 
-FIGURE = ReportFigure(
-    "latent_grid",
-    _compute,
-    images=Renderer(lambda grids, _: latent_grid(list(grids.values()), names=tuple(grids)), _caption),
-    vectors=Renderer(_vectors, _caption),
-)
+FIGURE = ReportFigure("latent_grid", _compute, _draw, _caption)

@@ -30,34 +30,43 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
     Those that are too long are written without the words that all have, or the numbers that begin them; but not where
     several numbers alone would be left, if names that are cut differ too.
     """
-    written = _rounded([_letters(name) for name in names], most)
-    room = most * lines
-    different = len(set(written))
-    if different > 1 and max(map(len, written)) > most:
-        words = [re.findall(r"[^\W\d_]+|\d+|[\W_]+", name) for name in written]
-        shared = {word for word in set.intersection(*map(set, words)) if word.isalnum()}
-        told = written
-        if shared:
-            marked = ["".join("…" if word in shared else word for word in line) for line in words]
-            told = [re.sub(r"[\W_]*…[\W_…]*", "…", name).strip("…") for name in marked]
-            inner = [_without_ends(line, shared) for line in words]  # "A day 1" says more than "A…1"
-            told = inner if max(map(len, inner)) <= most else told
-            several_numbers = any("…" in name for name in told) and not any(map(str.isalpha, "".join(told)))
-            if several_numbers and len({_fit(name, most, lines) for name in written}) == different:
-                told = written
-        unnumbered = [re.sub(r"^[^\W_]?\d{4,}[\W_]+", "", name) for name in told]
-        told = unnumbered if len(set(unnumbered)) == different else told
-        written = [new if new and len(old) > most else old for new, old in zip(told, written, strict=True)]
-    meant: dict[str, list[str]] = {}
-    for name, short in zip(names, written, strict=True):
-        meant.setdefault(_fit(short, most, lines), []).append(name)
-    told_apart = {}
-    for fitted, group in meant.items():
-        start = " ".join(fitted.split())
-        for i, name in enumerate(dict.fromkeys(group), start=1):
-            numbered = f"{_cut(start, room - 3 - len(str(i)))}~{i}"
-            told_apart[name] = _fit(numbered, most, lines) if len(set(group)) > 1 else fitted
-    return tuple(told_apart[name].replace("$", r"\$") for name in names)
+    written = _without_shared(_rounded([_letters(name) for name in names], most), most, lines)
+    return tuple(name.replace("$", r"\$") for name in _told_apart(names, written, most, lines))
+
+
+def _without_shared(names: list[str], most: int, lines: int) -> list[str]:
+    """Names without the words that all have, or the numbers that begin them, where they are too long with these."""
+    different = len(set(names))
+    if different < 2 or max(map(len, names)) <= most:
+        return names
+    words = [re.findall(r"[^\W\d_]+|\d+|[\W_]+", name) for name in names]
+    shared = {word for word in set.intersection(*map(set, words)) if word.isalnum()}
+    told = names
+    if shared:
+        marked = ["".join("…" if word in shared else word for word in line) for line in words]
+        told = [re.sub(r"[\W_]*…[\W_…]*", "…", name).strip("…") for name in marked]
+        inner = [_without_ends(line, shared) for line in words]  # "A day 1" says more than "A…1"
+        told = inner if max(map(len, inner)) <= most else told
+        several_numbers = any("…" in name for name in told) and not any(map(str.isalpha, "".join(told)))
+        if several_numbers and len({_fit(name, most, lines) for name in names}) == different:
+            told = names
+    unnumbered = [re.sub(r"^[^\W_]?\d{4,}[\W_]+", "", name) for name in told]
+    told = unnumbered if len(set(unnumbered)) == different else told
+    return [new if new and len(old) > most else old for new, old in zip(told, names, strict=True)]
+
+
+def _told_apart(names: Sequence[str], written: Sequence[str], most: int, lines: int) -> list[str]:
+    """What is written of names, cut to fit, with a number where several names would then be the same."""
+    fitted = [_fit(text, most, lines) for text in written]
+    alike: dict[str, dict[str, int]] = {}
+    for name, text in zip(names, fitted, strict=True):
+        alike.setdefault(text, {}).setdefault(name, len(alike[text]) + 1)
+
+    def numbered(name: str, text: str) -> str:
+        end = f"~{alike[text][name]}"
+        return _fit(_cut(" ".join(text.split()), most * lines - 2 - len(end)) + end, most, lines)
+
+    return [numbered(name, text) if len(alike[text]) > 1 else text for name, text in zip(names, fitted, strict=True)]
 
 
 def _without_ends(words: Sequence[str], shared: set[str]) -> str:

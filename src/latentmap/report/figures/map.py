@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians
 from latentmap.errors import count
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, title, to_rgb
 from latentmap.report.figures.letters import choose_fonts, plain
 from latentmap.report.figures.points import CodeMap, legend, mark_medians, scatter
 from latentmap.report.figures.style import WIDTH
-from latentmap.report.models import Measured
+from latentmap.report.measured import Measured
 from latentmap.training import OBJECTIVES
 
 _ACROSS = 44  # thumbnails that would fit beside each other
@@ -120,8 +120,6 @@ def _stick(
         canvas[top : top + height, left : left + width] = tile
     extent = (low[0], low[0] + canvas.shape[1] / scale, low[1], low[1] + canvas.shape[0] / scale)
     ax.imshow((canvas * 255).astype(np.uint8), extent=extent, zorder=3, interpolation_stage="rgba")
-    ax.set_xlim(low[0], high[0])
-    ax.set_ylim(low[1], high[1])
 
 
 def free_samples(Z: NDArray[Any], distance: float, *, seed: int = 0) -> NDArray[np.int64]:
@@ -190,5 +188,4 @@ def _caption(model: Measured, experiment: Experiment) -> Caption:
     )
 
 
-_BOTH = Renderer(_draw, _caption)
-FIGURE = ReportFigure("map", _compute, images=_BOTH, vectors=_BOTH)
+FIGURE = ReportFigure("map", _compute, _draw, _caption)

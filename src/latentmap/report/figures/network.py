@@ -15,7 +15,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from latentmap.errors import LayerError, count
 from latentmap.models.layers import Description, describe
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import new_figure, title
 from latentmap.report.figures.letters import plain
 from latentmap.report.figures.style import FAINT, INK, NEUTRAL, SMALL
@@ -92,10 +92,10 @@ def _draw_network(ax: Axes, name: str, description: Description, n_parameters: i
     """One network."""
     facts, weights = description.facts, description.weights
     entering = tuple(facts["tensor_shape"])
-    encoder = blocks(facts["encoder"], entering, weights)
-    decoder = blocks(facts["decoder"], (facts["latent_dim"],), weights)
-    drawn = [Block("in", entering, 0), *_fewer(encoder), *_fewer(decoder)]
-    code = len(_fewer(encoder))  # its place: what the encoder ends with
+    encoder = _fewer(blocks(facts["encoder"], entering, weights))
+    decoder = _fewer(blocks(facts["decoder"], (facts["latent_dim"],), weights))
+    drawn = [Block("in", entering, 0), *encoder, *decoder]
+    code = len(encoder)  # its place: what the encoder ends with
     most = np.log2(1 + max(prod(block.shape) for block in drawn if block))
     for x, block in enumerate(drawn):
         if block is None:
@@ -157,5 +157,4 @@ def _draw(found: Mapping[str, Description], experiment: Experiment) -> Figure:
     return network(found, {model.title: model.model.n_parameters_ for model in experiment.drawn})
 
 
-_BOTH = Renderer(_draw, _caption)
-FIGURE = ReportFigure("network", _compute, images=_BOTH, vectors=_BOTH, of_points=True)
+FIGURE = ReportFigure("network", _compute, _draw, _caption, of_points=True)

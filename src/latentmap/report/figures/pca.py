@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.points import side_by_side
-from latentmap.report.models import Measured
+from latentmap.report.measured import Measured
 
 
 def _compute(experiment: Experiment) -> list[Measured] | None:
@@ -24,14 +24,13 @@ def _draw(models: Sequence[Measured], experiment: Experiment) -> Figure:
 
 def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
     """Its words."""
-    names, thing = " and ".join(model.short for model in models[:-1]), experiment.thing
+    name, thing = models[0].short, experiment.thing
     return Caption(
         "Beside PCA",
-        f"The same {len(experiment.dataset.test):,} test {thing}s under {names} and under the first two principal "
+        f"The same {len(experiment.dataset.test):,} test {thing}s under {name} and under the first two principal "
         "components. PCA can only turn and flatten the cloud; an autoencoder can bend it.",
-        f"Scatter plots of the same test {thing}s: {names}, and PCA on the right.",
+        f"Scatter plots of the same test {thing}s: {name}, and PCA on the right.",
     )
 
 
-_BOTH = Renderer(_draw, _caption)
-FIGURE = ReportFigure("pca", _compute, images=_BOTH, vectors=_BOTH, of_points=True)
+FIGURE = ReportFigure("pca", _compute, _draw, _caption, of_points=True)

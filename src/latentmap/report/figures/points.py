@@ -29,6 +29,7 @@ from latentmap.report.figures.letters import choose_fonts, plain, short_names
 from latentmap.report.figures.style import (
     FAINT,
     INK,
+    MARKERS,
     MOST_CLASSES,
     NEUTRAL,
     REST,
@@ -107,28 +108,26 @@ class CodeMap:
         styles = self.style_of(None if self.labels is None else self.labels[rows])
         if styles is None:
             return np.tile(to_rgb(NEUTRAL), (len(self.Z[rows]), 1))
-        first = int(styles.min(initial=-1))
-        colours = [to_rgb(class_style(style)[0]) for style in range(first, int(styles.max(initial=-1)) + 1)]
-        return np.asarray(colours)[styles - first]
+        kinds, which = np.unique(styles, return_inverse=True)
+        return np.asarray([to_rgb(class_style(int(kind))[0]) for kind in kinds]).reshape(-1, 3)[which]
 
     @property
     def scores(self) -> str:
         """The scores in words, those that there are."""
-        parts = []
-        if self.knn_accuracy is not None:
-            parts.append(f"kNN accuracy {self.knn_accuracy:.1%}")
-        if self.knn_r2 is not None:
-            parts.append(f"kNN R² {self.knn_r2:.2f}")
-        if self.trustworthiness is not None:
-            parts.append(f"trustworthiness {self.trustworthiness:.3f}")
-        return " · ".join(parts)
+        told = (
+            ("kNN accuracy", self.knn_accuracy, ".1%"),
+            ("kNN R²", self.knn_r2, ".2f"),
+            ("trustworthiness", self.trustworthiness, ".3f"),
+        )
+        return " · ".join(f"{name} {score:{form}}" for name, score, form in told if score is not None)
 
     def style_of(self, classes: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
         """Return the `class_style` of some classes; None without labels."""
         if classes is None or self.labels is None:
             return None
-        styles, _, others = self._styles
-        return np.asarray([styles.get(int(c), int(c) if others and c >= 0 else -1) for c in classes], dtype=np.int64)
+        styles = self._styles[0]
+        own = np.maximum(classes, -1) if styles is None else [styles.get(int(c), -1) for c in classes]
+        return np.asarray(own, dtype=np.int64)
 
     @property
     def colouring(self) -> str:
@@ -137,8 +136,9 @@ class CodeMap:
             return f"coloured by {self.values_name}, which the model never saw"
         if self.labels is None:
             return "without colours, for there are no labels"
-        n_classes, n_named = len(np.unique(self.labels[self.labels >= 0])), sum(i >= 0 for i in self.style_names)
-        if len(self._styles[0]) < n_classes:
+        styles, n_classes = self._styles[0], len(self._present[0])
+        n_named = sum(i >= 0 for i in self.style_names)
+        if styles is not None and len(styles) < n_classes:
             return f"{n_named} of {n_classes:,} classes coloured, which the model never saw"
         if n_named < n_classes:
             return "coloured by how the name of the class begins, which the model never saw"
@@ -150,28 +150,32 @@ class CodeMap:
         return self._styles[1]
 
     @cached_property
-    def _styles(self) -> tuple[dict[int, int], dict[int, str], bool]:
-        """A style a class, their names, and whether classes without samples have one too.
+    def _present(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The classes that samples have, and how many have each."""
+        labels = np.zeros(0, np.int64) if self.labels is None else self.labels
+        classes, counts = np.unique(labels[labels >= 0], return_counts=True)
+        return classes, counts
+
+    @cached_property
+    def _styles(self) -> tuple[dict[int, int] | None, dict[int, str]]:
+        """The style of each class, None where that is its number; and what the legend says of each style.
 
         Where there are too many classes to be told apart, a style a first word of their names, or of some classes.
         """
-        if self.labels is None:
-            return {}, {}, False
-        present, counts = np.unique(self.labels[self.labels >= 0], return_counts=True)
-        unknown = {-1: NO_LABEL} if (self.labels < 0).any() else {}
+        present, counts = self._present
+        unknown = {-1: NO_LABEL} if self.labels is not None and (self.labels < 0).any() else {}
         named = {int(c): self.class_names[c] if self.class_names else str(c) for c in present}
         if len(present) <= MOST_CLASSES:
-            legend = dict(zip(named, short_names(list(named.values()), 18), strict=True))
-            return {c: c for c in named}, legend | unknown, True
+            return None, dict(zip(named, short_names(list(named.values()), 18), strict=True)) | unknown
         words = {c: re.split(r"[\W\d_]", name, maxsplit=1)[0] for c, name in named.items()}
         groups = sorted(set(words.values()))
         if 1 < len(groups) <= MOST_COLOURS and "" not in groups:
-            legend = dict(enumerate(short_names(groups, 18)))
-            return {c: groups.index(w) for c, w in words.items()}, legend | unknown, False
+            styles = {c: groups.index(word) for c, word in words.items()}
+            return styles, dict(enumerate(short_names(groups, 18))) | unknown
         chosen = [int(c) for c in present[largest(counts, MOST_COLOURS)]]
         legend = dict(enumerate(short_names([named[c] for c in chosen], 18)))
-        styles = {c: i for i, c in enumerate(chosen)}
-        return styles, {**legend, -1: f"{len(present) - len(chosen)} other classes"}, False
+        rest = {-1: f"{len(present) - len(chosen)} other classes"}
+        return {c: i for i, c in enumerate(chosen)}, legend | rest
 
 
 def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = ()) -> Figure:
@@ -222,20 +226,15 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
     alpha = float(np.interp(np.log10(n), [2, 4], [0.9, 0.55])) if alpha is None else alpha
     style: dict[str, Any] = {"s": size, "alpha": alpha, "linewidths": 0, "rasterized": True}
     index, colours = codes.style_of(codes.labels), codes.colours_of(slice(None))
-    if index is None:
-        ax.scatter(codes.Z[:, 0], codes.Z[:, 1], c=colours, **style)
-    else:
-        styles = [class_style(i) for i in range(-1, int(index.max(initial=-1)) + 1)]
-        markers = np.asarray([marker for _, marker in styles])[index + 1]
-        for named in (False, True):  # the grey ones below
-            for marker in dict.fromkeys(marker for _, marker in styles):
-                chosen = (markers == marker) & ((index >= 0) == named)
-                if chosen.any():
-                    ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
-    ax.set_aspect("auto" if _is_thin(codes.Z) else "equal")
-    if len(codes.Z) and not _is_thin(
-        codes.Z
-    ):  # as much room beside a flat map as above it: shares of its height would cut points
+    index = np.zeros(len(codes.Z), np.int64) if index is None else index
+    markers = np.asarray([class_style(int(one))[1] for one in index], str)
+    for named, marker in product((False, True), MARKERS):  # the grey ones below
+        chosen = (markers == marker) & ((index >= 0) == named)
+        if chosen.any():
+            ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
+    thin = _is_thin(codes.Z)
+    ax.set_aspect("auto" if thin else "equal")
+    if len(codes.Z) and not thin:  # as much room beside a flat map as above it: shares of its height would cut points
         low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
         room = 0.03 * float((high - low).max())
         ax.update_datalim(np.stack([low - room, high + room]))

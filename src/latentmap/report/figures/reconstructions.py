@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import Comparison, compare_reconstructions
 from latentmap.analysis.reconstruction import Reconstructions
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import (
+    COLUMNS,
     Panel,
     Tiles,
     column_names,
@@ -28,24 +29,35 @@ from latentmap.report.figures.features import MOST_IN_LINE, MOST_NAMED, MOST_SHO
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, PALETTE, SMALL, TEXT, TITLE, WIDTH, largest
 
-COLUMNS = 10
 NAME_INCHES = 1.25
 EXTREMES = ("best", "median", "worst")
 _ACROSS = 5  # vectors beside each other
 _MOST_ROWS = 6  # of vectors, in all bands
 
 
-def reconstructions(comparison: Comparison, *, heading: str = "", kind: str = "", extremes: bool = True) -> Figure:
-    """Draw samples above what each model makes of them, then each model's best, median and worst sample.
+def reconstructions(
+    comparison: Comparison,
+    features: Features | None = None,
+    *,
+    colours: Mapping[str, str] | None = None,
+    heading: str = "",
+    kind: str = "",
+    extremes: bool = True,
+) -> Figure:
+    """Draw samples and what each model makes of them, then each model's best, median and worst sample.
 
     Parameters
     ----------
     comparison : Comparison
         The samples and their reconstructions.
+    features : Features, optional
+        Of the training samples, where these are vectors.
+    colours : mapping of str to str, optional
+        The colour of each model's lines, so that it is that of other figures; by default in order.
     heading : str, default=""
         What the samples are; by default originals and reconstructions.
     kind : str, default=""
-        How they were chosen; by default some of each class, or evenly spaced.
+        How images were chosen; by default some of each class, or evenly spaced.
     extremes : bool, default=True
         Whether the best, the median and the worst are drawn too.
 
@@ -54,6 +66,8 @@ def reconstructions(comparison: Comparison, *, heading: str = "", kind: str = ""
     Figure
         The originals in the top row, a row per model with each reconstruction's error under it (in bands of ten
         samples, of more than 20 samples 20), and below, for each model, three pairs of original and reconstruction.
+        Vectors are lines over their features: five samples across and a model a row (of few models more than five, in
+        further rows), and below, the three samples of each model.
 
     Examples
     --------
@@ -66,6 +80,13 @@ def reconstructions(comparison: Comparison, *, heading: str = "", kind: str = ""
     >>> figure.texts[0].get_text()
     'Originals and reconstructions'
     """
+    if features is None:
+        return _of_images(comparison, heading, kind, extremes=extremes)
+    return _of_vectors(comparison, features, colours or {}, heading, extremes=extremes)
+
+
+def _of_images(comparison: Comparison, heading: str, kind: str, *, extremes: bool) -> Figure:
+    """Bands of originals above reconstructions."""
     chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES)
     rows = [to_rgb(comparison.X[chosen], comparison.unit)]
     rows += [to_rgb(model.X_hat[chosen], comparison.unit) for model in comparison.models]
@@ -135,48 +156,10 @@ def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, h
         write(panel.ax, text, (0, 0), (0, 22), fontsize=TITLE - 1, fontweight="bold")
 
 
-def vector_reconstructions(
-    comparison: Comparison,
-    features: Features,
-    *,
-    colours: Mapping[str, str] | None = None,
-    heading: str = "",
-    extremes: bool = True,
+def _of_vectors(
+    comparison: Comparison, features: Features, colours: Mapping[str, str], heading: str, *, extremes: bool
 ) -> Figure:
-    """Draw samples as lines over their features, each with what a model makes of it.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        The samples and their reconstructions.
-    features : Features
-        Of the training samples.
-    colours : mapping of str to str, optional
-        The colour of each model, so that it is that of other figures; by default in order.
-    heading : str, default=""
-        What the samples are; by default originals and reconstructions.
-    extremes : bool, default=True
-        Whether the best, the median and the worst are drawn too.
-
-    Returns
-    -------
-    Figure
-        Five samples across and a model a row (of few models more than five, in further rows); below, the best, the
-        median and the worst sample of each model.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from latentmap import load_dataset
-    >>> from latentmap.analysis import PcaBaseline, compare_reconstructions
-    >>> from latentmap.report import Features, vector_reconstructions
-    >>> iris = load_dataset(load_iris(as_frame=True).frame, label="target")
-    >>> pca = PcaBaseline(2).fit(iris.train.X)
-    >>> compared = compare_reconstructions({"PCA": pca}, iris)
-    >>> figure = vector_reconstructions(compared, Features.of_dataset(iris), extremes=False)
-    >>> len(figure.axes)  # of iris three samples a class
-    9
-    """
+    """Samples as lines over their features."""
     models = comparison.models
     n_bands = min(-(-len(comparison.X) // _ACROSS), max(1, _MOST_ROWS // len(models)), MOST_CLASSES // _ACROSS)
     chosen = largest(np.ones(len(comparison.X)), n_bands * _ACROSS)
@@ -198,7 +181,7 @@ def vector_reconstructions(
     for start in range(0, len(models) if extremes else 0, _ACROSS):
         shown = models[start : start + _ACROSS]
         blocks.append([(kind, [_extreme(model, row) for model in shown]) for row, kind in enumerate(EXTREMES)])
-    named = {**dict(zip([model.title for model in models], PALETTE * 9, strict=False)), **(colours or {})}
+    named = {**dict(zip([model.title for model in models], PALETTE * 9, strict=False)), **colours}
     below = f"; below, the best, median and worst of {comparison.n:,}" if extremes else ""
     heading = heading or f"Originals (grey), reconstructions, errors{below}"
     return _small_plots(blocks, features, features.most_varied(comparison.X, MOST_IN_LINE), named, heading)
@@ -278,10 +261,15 @@ def _compute(experiment: Experiment) -> Comparison:
     return compare_reconstructions({model.title: model.model for model in pictured}, experiment.dataset, errors=errors)
 
 
+def _draw(comparison: Comparison, experiment: Experiment) -> Figure:
+    """They, in the colours of other figures."""
+    return reconstructions(comparison, experiment.features, colours=experiment.colours)
+
+
 def _caption(comparison: Comparison, experiment: Experiment) -> Caption:
     """Its words."""
     n, titles = f"{len(experiment.dataset.test):,}", ", ".join(model.title for model in comparison.models)
-    if experiment.dataset.is_images:
+    if experiment.features is None:
         return Caption(
             "What comes back",
             "Images of the test split and what each model makes of them after squeezing them into a few numbers, with "
@@ -299,14 +287,4 @@ def _caption(comparison: Comparison, experiment: Experiment) -> Caption:
     )
 
 
-FIGURE = ReportFigure(
-    "reconstructions",
-    _compute,
-    images=Renderer(lambda comparison, _: reconstructions(comparison), _caption),
-    vectors=Renderer(
-        lambda comparison, experiment: vector_reconstructions(
-            comparison, experiment.features, colours=experiment.colours
-        ),
-        _caption,
-    ),
-)
+FIGURE = ReportFigure("reconstructions", _compute, _draw, _caption)

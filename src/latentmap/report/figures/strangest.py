@@ -12,9 +12,9 @@ from latentmap.analysis import Comparison, compare_reconstructions
 from latentmap.analysis.transformers import Transformer
 from latentmap.data.dataset import Dataset
 from latentmap.errors import count
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.features import Features
-from latentmap.report.figures.reconstructions import reconstructions, vector_reconstructions
+from latentmap.report.figures.reconstructions import reconstructions
 
 _N = 10
 
@@ -30,11 +30,10 @@ def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.fl
 
 
 def strangest(found: Comparison, features: Features | None = None) -> Figure:
-    """Draw the samples of largest error above what a model makes of them; vectors with their features."""
+    """Draw the samples of largest error and what a model makes of them; vectors with their features."""
     heading = f"The strangest of {count(found.n, 'sample')} to {found.models[0].title}"
-    if found.X.ndim == 4 or features is None:
-        return reconstructions(found, heading=heading, kind="the largest errors, the largest first", extremes=False)
-    return vector_reconstructions(found, features, heading=heading, extremes=False)
+    kind = "the largest errors, the largest first"
+    return reconstructions(found, features, heading=heading, kind=kind, extremes=False)
 
 
 def _compute(experiment: Experiment) -> Comparison:
@@ -59,9 +58,4 @@ def _caption(found: Comparison, experiment: Experiment) -> Caption:
     )
 
 
-FIGURE = ReportFigure(
-    "strangest",
-    _compute,
-    images=Renderer(lambda found, _: strangest(found), _caption),
-    vectors=Renderer(lambda found, experiment: strangest(found, experiment.features), _caption),
-)
+FIGURE = ReportFigure("strangest", _compute, lambda found, experiment: strangest(found, experiment.features), _caption)

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, log_scale, new_figure, rule, title, write
 from latentmap.report.figures.letters import choose_fonts, error_text, plain
 from latentmap.report.figures.style import FAINT, PALETTE, SMALL, TEXT
-from latentmap.report.models import History, Measured
+from latentmap.report.measured import History, Measured
 from latentmap.training import OBJECTIVES
 
 
@@ -60,8 +60,9 @@ def training(
     >>> training({"dense": rows}).axes[0].get_title(loc="left")
     'Loss per epoch'
     """
-    below: list[Axes] = []
     others = {name: history for name, history in (others or {}).items() if history}
+    named = {**dict(zip([*histories, *others], PALETTE * 9, strict=False)), **(colours or {})}
+    below: list[Axes] = []
     if others and ax is None:
         above = [3.6] if histories else []
         figure = new_figure((4.2 if above else 0.6) + 1.9 * len(others))
@@ -70,18 +71,8 @@ def training(
         ax, below = panels[0], list(panels[len(above) :])
     else:
         figure, ax = axes_or_new(ax, 4.2)
-    named = {**dict(zip([*histories, *others], PALETTE * 9, strict=False)), **(colours or {})}
-    ends: list[tuple[float, str, str]] = []
-    for name, history in histories.items():
-        if history:
-            last, best, epoch = _curve(ax, history, named[name])
-            note = error_text(last) if epoch is None else f"best {error_text(best)}, epoch {epoch}"
-            ends.append((last, f"{plain(name, 26)}\n{note}", named[name]))
     if histories or not below:
-        if not loss:
-            log_scale(ax)
-        _scale_epochs(ax, [history for history in histories.values() if history])
-        _write_at_ends(ax, ends)
+        _draw_together(ax, histories, named, is_log=not loss)
         ax.set_ylabel(loss or f"mean squared error per {per}, log scale", fontsize=TEXT)
     title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
     losses = [*other_losses, *["its own loss"] * len(below)]
@@ -93,6 +84,29 @@ def training(
         panel.set_ylabel(what, fontsize=SMALL)
     choose_fonts(ax)
     return figure
+
+
+def by_scale(
+    histories: Mapping[str, History], objectives: Mapping[str, str]
+) -> tuple[dict[str, History], dict[str, History], list[str]]:
+    """Histories of losses that are errors, by model; those of others; and what these losses are."""
+    errors = {name: rows for name, rows in histories.items() if OBJECTIVES[objectives[name]].loss_is_error}
+    others = {name: rows for name, rows in histories.items() if name not in errors}
+    return errors, others, [OBJECTIVES[objectives[name]].loss_name for name in others]
+
+
+def _draw_together(ax: Axes, histories: Mapping[str, History], colours: Mapping[str, str], *, is_log: bool) -> None:
+    """Draw the losses of several models on one scale, each named at its end."""
+    histories = {name: history for name, history in histories.items() if history}
+    ends = []
+    for name, history in histories.items():
+        last, best, epoch = _curve(ax, history, colours[name])
+        note = error_text(last) if epoch is None else f"best {error_text(best)}, epoch {epoch}"
+        ends.append((last, f"{plain(name, 26)}\n{note}", colours[name]))
+    if is_log:
+        log_scale(ax)
+    _scale_epochs(ax, list(histories.values()))
+    _write_at_ends(ax, ends)
 
 
 def _curve(ax: Axes, history: History, colour: str) -> tuple[float, float, int | None]:
@@ -152,13 +166,11 @@ def _compute(experiment: Experiment) -> list[Measured]:
 
 def _draw(models: Sequence[Measured], experiment: Experiment) -> Figure:
     """Their losses: those that are errors on one scale."""
-    errors = {model.title: model.history for model in models if model.loss_is_error}
-    others = {f"{model.title}, {model.objective}": model for model in models if not model.loss_is_error}
-    colours = experiment.colours
-    colours |= {name: colours[model.title] for name, model in others.items()}
-    histories = {name: model.history for name, model in others.items()}
-    losses = [OBJECTIVES[model.objective].loss_name for model in others.values()]
-    return training(errors, per=_per(experiment), others=histories, other_losses=losses, colours=colours)
+    named = {model.title + f", {model.objective}" * (not model.loss_is_error): model for model in models}
+    histories = {name: model.history for name, model in named.items()}
+    errors, others, losses = by_scale(histories, {name: model.objective for name, model in named.items()})
+    colours = {name: experiment.colours[model.title] for name, model in named.items()}
+    return training(errors, per=_per(experiment), others=others, other_losses=losses, colours=colours)
 
 
 def _per(experiment: Experiment) -> str:
@@ -187,5 +199,4 @@ def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
     )
 
 
-_BOTH = Renderer(_draw, _caption)
-FIGURE = ReportFigure("training", _compute, images=_BOTH, vectors=_BOTH, of_points=True)
+FIGURE = ReportFigure("training", _compute, _draw, _caption, of_points=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import TsneResult, embed_tsne
 from latentmap.errors import count
-from latentmap.report.figures.base import Caption, Experiment, Renderer, ReportFigure
+from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import axes_or_new, title
 from latentmap.report.figures.letters import choose_fonts, plain
 from latentmap.report.figures.points import CodeMap, legend, panel_height, scatter
@@ -105,5 +105,4 @@ def _caption(result: TsneResult, experiment: Experiment) -> Caption:
     )
 
 
-_BOTH = Renderer(_draw, _caption)
-FIGURE = ReportFigure("tsne", _compute, images=_BOTH, vectors=_BOTH, of_points=True, is_slow=True)
+FIGURE = ReportFigure("tsne", _compute, _draw, _caption, of_points=True, is_slow=True)
