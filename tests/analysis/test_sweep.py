@@ -98,6 +98,16 @@ def test_a_sweep_measures_every_size_and_pca_where_there_is_one():
     assert "Take PCA with" in result.reason  # the model is PCA, and no better
 
 
+def test_labels_that_no_size_tells_apart_have_no_say():
+    dataset = load_dataset("digits", size=8)
+    labels = np.random.default_rng(0).permutation(dataset.train.labels)
+    drawn = sweep(replace(dataset, train=replace(dataset.train, labels=labels)), [2, 8], PcaBaseline)
+    assert drawn.model[0].held_accuracy is not None
+    assert drawn.reason.endswith(" No size tells classes apart better than naming the largest of them always.")
+    assert "kNN accuracy" not in drawn.reason
+    assert "kNN accuracy" in sweep(dataset, [2, 8], PcaBaseline).reason
+
+
 def test_the_test_split_has_no_say_in_the_choice():
     dataset = load_dataset("digits", size=8)
     other = replace(dataset, test=replace(dataset.test, X=255 - dataset.test.X))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,21 @@ def sweep(
         if within := [size for size in sizes if size <= most]:
             pca = PcaBaseline(max(within)).fit(learned)
             theirs = [measure(pca.first(size), size) for size in within]
-    return Sweep(name, tuple(ours), tuple(theirs), *recommend(ours, theirs, name=name))
+    judged, words = [ours, theirs], ""
+    best = max((one.held_accuracy or 0.0 for one in (*ours, *theirs)), default=0.0)
+    if held_labels is not None and best <= _by_guessing(held_labels):
+        judged = [[replace(one, held_accuracy=None) for one in rows] for rows in judged]
+        words = " No size tells classes apart better than naming the largest of them always."
+    recommended, reason = recommend(*judged, name=name)
+    return Sweep(name, tuple(ours), tuple(theirs), recommended, reason + words)
+
+
+def _by_guessing(labels: NDArray[np.int64]) -> float:
+    """The accuracy of always naming the largest class, and two standard errors: more is no chance."""
+    sizes = np.bincount(labels[labels >= 0], minlength=1)
+    n = max(1, sizes.sum())
+    share = sizes.max() / n
+    return float(share + 2 * np.sqrt(share * (1 - share) / n))
 
 
 @contextmanager
