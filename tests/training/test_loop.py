@@ -242,14 +242,15 @@ def test_patience_that_never_runs_out_changes_nothing(small):
     assert all(torch.equal(a, b) for a, b in zip(modules[0].parameters(), modules[1].parameters(), strict=True))
 
 
-def test_bfloat16_learns_as_well_as_float32(small):
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_bfloat16_learns_as_well_as_float32(small, name):
     losses = {}
     for precision in ("float32", "bfloat16"):
-        module = make_module()
+        module = make_module(name)
         result = train(module, make_batches(small), OBJECTIVES["reconstruction"](), make_plan(10, precision=precision))
         assert all(parameter.dtype == torch.float32 for parameter in module.parameters())
         losses[precision] = min(record.valid_loss for record in result.history)
-    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
     assert losses["bfloat16"] != losses["float32"]
 
 

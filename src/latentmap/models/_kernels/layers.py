@@ -36,7 +36,11 @@ class DoublingConvTranspose2d(nn.ConvTranspose2d):
         # An exported graph should say what the layer is, not how it is best computed here.
         if not doubles or input.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(input, output_size)
-        output: Tensor = _Spread.apply(input, self.weight)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+        weight = self.weight
+        if torch.is_autocast_enabled("cpu"):  # which looks at PyTorch's own layers alone
+            quick = torch.get_autocast_dtype("cpu")
+            input, weight = input.to(quick), weight.to(quick)  # noqa: A001
+        output: Tensor = _Spread.apply(input, weight)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
         return output if self.bias is None else output + self.bias.view(-1, 1, 1)
 
 
