@@ -436,7 +436,9 @@ def test_long_names_of_few_features_and_classes_are_written_in_full(long_names):
             figure.draw_without_rendering()
             written = {text.replace("\n", " ") for text in texts_apart(figure)}
             assert set(LONG[kind]) <= written, (kind, written)
-    beside = drawn["classes"][-1].legends[0].get_texts()
+    ax = Figure().add_subplot()  # of which the legend must leave something
+    figures.thumbnail_map(codes, ax=ax)
+    beside = [*drawn["classes"][-1].legends[0].get_texts(), *ax.get_legend().get_texts()]
     assert max(len(line) for text in beside for line in text.get_text().split("\n")) <= 20
 
 

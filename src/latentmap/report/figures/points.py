@@ -285,7 +285,7 @@ def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
         return
     styles = map(class_style, codes.style_names)
     handles = [Line2D([], [], ls="", marker=marker, color=colour, ms=6) for colour, marker in styles]
-    labels = legend_names(codes, beside=beside)
+    labels = legend_names(codes, beside=beside or not isinstance(figure, Picture))  # narrow ones within the axes
     columns = 1 if beside else legend_columns(labels)
     style: dict[str, Any] = {"ncols": columns, "frameon": False, "handletextpad": 0.1, "columnspacing": 1.0}
     style["fontsize"] = SMALL if len(handles) > 10 else TEXT
