@@ -604,6 +604,26 @@ def test_vectors_are_bars_and_numbers_colour_on_a_scale(browser, tmp_path):
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("taken", "name", "ends", "one"),
+    [
+        (pd.date_range("2021-05-09", periods=60, freq="15D"), "taken", ["2021-05", "2023-10"], "2022-08-02"),
+        (pd.date_range("1931-01-01", periods=60, freq="366D"), "taken", ["1931", "1989"], "1961-01-23"),
+        (np.arange(1931.0, 1991), "year", ["1931", "1989"], "1961"),
+    ],
+)
+def test_dates_are_written_as_dates(browser, tmp_path, taken, name, ends, one):
+    X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(X)
+    page = open_alone(browser, None)
+    page.goto(explore(ae, X, pd.Series(taken, name=name)).save(tmp_path / "dates.html").as_uri())
+    page.evaluate("latentmap.ready")
+    page.evaluate("latentmap.select(30)")
+    assert page.locator("#sample-title").inner_text() == f"no. 30 · {name} {one}"
+    assert page.locator("#legend span").inner_text().split() == ends
+    assert not page.wrong
+
+
 def test_rows_of_tables_are_found_by_their_number_in_the_file(browser, tmp_path):
     X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     dataset = latentmap.load_dataset(X)

@@ -23,7 +23,8 @@ from latentmap.report.figures import FIGURES
 from latentmap.report.figures.canvas import log_scale, to_rgb
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
-from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, WARNING, class_style, largest
+from latentmap.report.figures.strangest import strangest
+from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, SMALL, WARNING, class_style, largest
 from tests.report.conftest import DRAWN, make_report, small_dataset
 
 
@@ -31,6 +32,11 @@ def data(X, labels=None, names=None):
     """A data set of these samples, for learning and for testing."""
     split = Split(X, labels)
     return Dataset("some", split, split, names)
+
+
+def texts_apart(figure):
+    """Each text that is written on a figure."""
+    return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
 
 
 def texts(figure):
@@ -387,6 +393,98 @@ def test_names_are_shortened_by_what_they_share_and_stay_different():
         ["cat", "a cat that is the same"], 10
     )
     assert short_names(["class 1", "class 2"], 12) == ("class 1", "class 2")  # they fit as they are
+
+
+LONG = {
+    "features": ("mean concentration of dissolved oxygen", "turbidity", "number of inhabitants within 5 km"),
+    "classes": ("Iris versicolor of the Gaspe Peninsula", "Common kingfisher", "A moderately long class name"),
+}
+
+
+@pytest.fixture(scope="module")
+def long_names():
+    """Vectors of three features and three classes whose names are long, a model of them, and what is known of them."""
+    rng, y = np.random.default_rng(0), np.arange(60) % 3
+    X = (rng.normal(size=(3, 3))[y] * 5 + rng.normal(size=(60, 3))).astype(np.float32)
+    return data(X, y, LONG["classes"]), PcaBaseline(2).fit(X), figures.Features.of(X, LONG["features"])
+
+
+def test_long_names_of_few_features_and_classes_are_written_in_full(long_names):
+    dataset, pca, features = long_names
+    X, y = dataset.test.X, dataset.test.labels
+    Z = pca.transform(X)
+    medians = class_medians(Z, y, class_names=dataset.class_names)
+    codes = figures.CodeMap("m", Z, y, dataset.class_names)
+    comparison = compare_reconstructions({"pca": pca}, dataset)
+    drawn = {
+        "features": [
+            figures.reconstructions(comparison, features),
+            strangest(comparison, features),
+            figures.generated([generate("pca", pca, medians, dataset)], features),
+            figures.interpolation(interpolate({"pca": pca}, dataset, np.array([[0, 1]])), features),
+            figures.latent_grid([latent_grid(pca, Z, n_cells=3, unit=1.0)], features),
+        ],
+        "classes": [
+            figures.generated([generate("pca", pca, medians, dataset)], features),
+            figures.thumbnail_map(codes, medians=medians),
+            figures.side_by_side([codes, codes]),
+            figures.embedding(codes, medians=medians),
+        ],
+    }
+    for kind, some in drawn.items():
+        for figure in some:
+            figure.draw_without_rendering()
+            written = {text.replace("\n", " ") for text in texts_apart(figure)}
+            assert set(LONG[kind]) <= written, (kind, written)
+    ax = Figure().add_subplot()  # of which the legend must leave something
+    figures.thumbnail_map(codes, ax=ax)
+    beside = [*drawn["classes"][-1].legends[0].get_texts(), *ax.get_legend().get_texts()]
+    assert max(len(line) for text in beside for line in text.get_text().split("\n")) <= 20
+
+
+def test_what_is_written_below_small_plots_fits_there(long_names):
+    dataset, pca, features = long_names
+    figure = figures.reconstructions(compare_reconstructions({"pca": pca}, dataset), features)
+    figure.draw_without_rendering()
+    titles = [ax.title.get_window_extent() for ax in figure.axes if ax.get_title()]
+    for ax in figure.axes:
+        for label in ax.get_xticklabels():
+            if label.get_text():
+                box = label.get_window_extent()
+                assert box.y0 >= 0
+                assert not any(box.overlaps(title) for title in titles)
+
+
+def test_names_of_images_stay_in_their_cells():
+    X = (np.random.default_rng(0).random((40, 9, 9, 1)) * 255).astype(np.uint8)
+    names = tuple(f"holidays/2021/summer/IMG_2021_{chr(97 + i % 26) * 6}_{i:04}.jpeg" for i in range(40))
+    split = Split(X, np.arange(40) % 3, names=names)
+    dataset, pca = Dataset("photos", split, split, LONG["classes"]), PcaBaseline(2).fit(X)
+    comparison = compare_reconstructions({"one": pca, "two": pca, "three": pca}, dataset)
+    figure = figures.reconstructions(comparison)
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        small = [text for text in ax.texts if text.get_fontsize() <= SMALL]
+        boxes = [mpl.text.Text.get_window_extent(text) for text in small]
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:i])
+    below = [text.get_text() for text in figure.axes[-1].texts if text.get_color() == FAINT]
+    assert len(set(below)) == 3  # each model's best, median and worst
+
+
+def test_small_plots_leave_room_round_their_dots_and_for_what_the_axis_says():
+    X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    X[3], X[7] = [40, 0], [0, -60]
+    features = figures.Features.of(X, None)
+    comparison = compare_reconstructions({"pca": PcaBaseline(1).fit(X)}, data(X), rows=np.array([3, 7]))
+    figure = figures.reconstructions(comparison, features, extremes=False)
+    figure.draw_without_rendering()
+    drawn = np.concatenate([line.get_ydata() for ax in figure.axes for line in ax.lines[1:]])
+    low, high = figure.axes[0].get_ylim()
+    assert min(drawn.min() - low, high - drawn.max()) > 0.07 * np.ptp(drawn)
+    heading, axis = (text.get_window_extent() for text in figure.texts)
+    assert not heading.overlaps(axis)
+    assert axis.y0 >= 0
 
 
 def luminance(colour):

@@ -31,6 +31,7 @@ from latentmap.data.tables import listed
 from latentmap.errors import OutputError, printable
 from latentmap.files import new_file
 from latentmap.report.explorer.pack import numbers, packed_model, sheets
+from latentmap.report.figures.dates import are_dates
 from latentmap.report.figures.style import PALETTE, REST, usual_range
 from latentmap.report.given import by_title, fitted_columns, number_labels, take_values
 from latentmap.training import CodeFilm
@@ -286,7 +287,11 @@ def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] 
 def _packed_values(values: NDArray[np.floating], values_name: str, rows: NDArray[np.int64]) -> dict[str, Any]:
     """Numbers that colour the samples shown."""
     name = values_name if len(values_name) <= _LONGEST_NAME else f"{values_name[: _LONGEST_NAME - 1]}…"
-    return {"name": printable(name), "range": usual_range(values), **numbers(values[rows])}
+    low, high = usual_range(values)
+    letters = 0  # of dates, 2021-05-09 14:30 at most, as tell samples apart
+    if are_dates(values, values_name):
+        letters = 4 if (values[np.isfinite(values)] % 1 == 0).all() else 10 if high - low > 0.01 else 16
+    return {"name": printable(name), "range": [low, high], "dated": letters, **numbers(values[rows])}
 
 
 def _as_bytes(X: NDArray[Any], model: Any) -> tuple[NDArray[np.uint8], list[float]]:

@@ -20,8 +20,22 @@ function ramp(share) {
   return lightened(RAMP[from].map((value, i) => value + (place - from) * (RAMP[from + 1][i] - value)));
 }
 
-/** A number that colours, with as many digits as tell it from the others. */
+/** A date, given as a year with what is gone of it: to the day, or to so many letters of that. */
+function dated(value, letters) {
+  const year = Math.floor(value), begun = Date.UTC(year, 0);
+  // Half a second, for midnight is not to come out as the day before.
+  return new Date(begun + (value - year) * (Date.UTC(year + 1, 0) - begun) + 500).toISOString().slice(0, letters).replace("T", " ");
+}
+
+/** An end of the scale of what colours: of dates the year, of few years the month too. */
+function measuredEnd(value) {
+  const [least, most] = data.values.range, span = most - least;
+  return data.values.dated && span > 0.25 ? dated(value, span >= 3 ? 4 : 7) : measured(value);
+}
+
+/** A number that colours, with as many digits as tell it from the others, or a date. */
 function measured(value) {
+  if (data.values.dated) return dated(value, data.values.dated);
   const [least, most] = data.values.range, digitsOfRange = Math.floor(Math.log10(Math.max(Math.abs(least), Math.abs(most)) / (most - least)));
   return digitsOfRange > 0 ? value.toLocaleString("en", { maximumSignificantDigits: Math.min(digitsOfRange + 3, 17) }) : digits(value);
 }
@@ -69,7 +83,7 @@ function fillLegend(host) {
       context.fillStyle = `rgb(${ramp(x / 119)})`;
       context.fillRect(x, 0, 1, 10);
     }
-    const [least, most] = { error: ["drawn best", "worst"], odd: ["neighbours agree", "none of them"] }[state.colouring] ?? data.values.range.map(measured);
+    const [least, most] = { error: ["drawn best", "worst"], odd: ["neighbours agree", "none of them"] }[state.colouring] ?? data.values.range.map(measuredEnd);
     host.replaceChildren(element("span", {}, least, bar, most));
     return;
   }

@@ -126,27 +126,24 @@ def log_scale(ax: Axes) -> None:
 
 
 COLUMNS = 10  # small images beside each other, in a band
-LONGEST_NAME = 8  # characters of a class name that fit above an image or below it, in letters of ordinary size
+FEWEST_COLUMNS = 7  # that a sheet has room for, where it has fewer
 LONGEST_ROW = 17  # of a model's name that fit to the left of its row
 
 
-def name_columns(panel: Tiles, names: Sequence[str], *, small: bool) -> None:
-    """Write names, shortened, above the columns of a panel."""
-    for column, name in enumerate(names):
-        panel.write(0, column, name, above=True, fontsize=SMALL if small else TEXT)
+def letters_in(n_columns: int, left: float) -> int:
+    """How many small letters fit above or below one of so many images in a row of a sheet."""
+    return int((WIDTH - left - 0.1) / max(FEWEST_COLUMNS, n_columns) / 0.072)
 
 
-def column_names(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """Return names to write above columns, and whether they need small letters and two lines."""
+def column_names(names: Sequence[str], most: int) -> tuple[tuple[str, ...], bool]:
+    """Return names of so many small letters to write above columns, and whether they need these and two lines."""
     if all("\n" in name for name in names):  # a class, and which sample of it: its file or its number
         above, below = zip(*(name.split("\n") for name in names), strict=True)
-        unlike = dict(
-            zip(dict.fromkeys(above), short_names(list(dict.fromkeys(above)), LONGEST_NAME + 2), strict=True)
-        )
-        below = short_names(below, LONGEST_NAME + 2)
+        unlike = dict(zip(dict.fromkeys(above), short_names(list(dict.fromkeys(above)), most), strict=True))
+        below = short_names(below, most)
         return tuple(f"{unlike[name]}\n{which}" for name, which in zip(above, below, strict=True)), True
-    short = short_names(names, LONGEST_NAME + 2, lines=2)
-    return short, any("\n" in name or len(name) > LONGEST_NAME for name in short)
+    short = short_names(names, most, lines=2)
+    return short, any("\n" in name or len(name) > 0.9 * most for name in short)
 
 
 def to_rgb(images: NDArray[Any], unit: float | NDArray[Any]) -> NDArray[np.float32]:
@@ -190,7 +187,7 @@ class Panel:
 
 
 def tile_sheet(
-    panels: Sequence[Panel], *, left: float, heading: tuple[str, str], fewest_columns: int = 7
+    panels: Sequence[Panel], *, left: float, heading: tuple[str, str], fewest_columns: int = FEWEST_COLUMNS
 ) -> tuple[Figure, list[Tiles]]:
     """Put panels one under another, all images of one size; returns the sheet, and the panels to write at."""
     columns = max(fewest_columns, *(panel.images.shape[1] for panel in panels))
@@ -239,6 +236,11 @@ class Tiles:
         """Write a name to the left of a row."""
         middle = (0, row + self.height / 2)
         write(self.ax, two_lines(text, LONGEST_ROW), middle, (-6, 0), ha="right", va="center", fontsize=TEXT)
+
+    def name_columns(self, names: Sequence[str], *, small: bool) -> None:
+        """Write names, shortened, above the columns."""
+        for column, name in enumerate(names):
+            self.write(0, column, name, above=True, fontsize=SMALL if small else TEXT)
 
     def box(self, row: int, column: int) -> None:
         """Draw a frame round one image."""

@@ -23,6 +23,7 @@ from latentmap.report.figures.letters import short_names
 from latentmap.report.figures.style import FAINT, INK, SMALL, TITLE
 
 MOST_NAMED = 16  # features whose names fit below an axis
+LONGEST_NAME = 40  # letters of them, where a picture is made as high as they are long
 MOST_SHOWN = 48  # columns of a table that can still be told apart
 MOST_IN_LINE = 300  # points of a line
 _LIMIT = 2.5  # standard deviations: more are drawn in the darkest colour
@@ -81,6 +82,11 @@ class Features:
         spread = self.standardize(X).reshape(-1, len(self.names)).std(axis=0)
         return np.sort(np.argsort(-spread, kind="stable")[:most])
 
+    def below(self, shown: NDArray[np.int64], most: int = LONGEST_NAME) -> tuple[tuple[str, ...], float]:
+        """Return the names to write below an axis, none of many features, and how many inches they take at most."""
+        names = self.short(shown, most) if len(shown) <= MOST_NAMED else ()
+        return names, 0.05 * max(map(len, names), default=0)
+
     def short(self, shown: NDArray[np.int64], most: int) -> tuple[str, ...]:
         """Return the names of some features, to be drawn in at most so many characters."""
         return short_names([self.names[j] for j in shown], most)
@@ -118,12 +124,12 @@ def finish_tables(
     figure: Figure, axes: NDArray[Any], heading: str, features: Features, shown: NDArray[np.int64]
 ) -> Figure:
     """The same of rows of tables, with their columns named below the last row, where there are not too many."""
-    fewer = fewer_features(features, shown)
+    names, fewer = features.below(shown)[0], fewer_features(features, shown)
     for ax in axes.flat:
         ax.set_xticks([])
     for ax in axes[-1]:
-        if len(shown) <= MOST_NAMED:
-            ax.set_xticks(range(len(shown)), features.short(shown, 18), rotation=90, fontsize=SMALL)
+        if names:
+            ax.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALL)
         else:
             ax.set_xlabel(f"features: {fewer}" if fewer else "features", fontsize=SMALL, color=FAINT)
     return finish(figure, axes, heading, features)

@@ -14,19 +14,19 @@ from latentmap.errors import count
 from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import (
     COLUMNS,
-    LONGEST_NAME,
     Panel,
     Tiles,
     column_names,
-    name_columns,
+    letters_in,
     new_figure,
     tile_sheet,
     to_rgb,
 )
-from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish_tables, heat
+from latentmap.report.figures.features import LONGEST_NAME, MOST_SHOWN, Features, beside_row, finish_tables, heat
 from latentmap.report.figures.letters import plain, short_names
 from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, SMALL, TEXT, WARNING, largest
 
+_LEFT = 1.15  # inches, for the names of models
 _SHORT = 3  # letters of a class whose verdict has one line
 
 
@@ -67,9 +67,10 @@ def _of_images(results: Sequence[Generated]) -> Figure:
     by_class = results[0].medians.by_class
     medians = max((result.medians for result in results), key=lambda one: len(one.names))
     shown = largest(medians.counts, MOST_CLASSES)
-    names, long = column_names([medians.names[group] for group in shown])
+    letters = letters_in(min(len(shown), COLUMNS), _LEFT)
+    names, long = column_names([medians.names[group] for group in shown], letters)
     long = long and by_class
-    classes = short_names(results[0].class_names or (), LONGEST_NAME, lines=2)
+    classes = short_names(results[0].class_names or (), letters - 1, lines=2)  # behind a cross
     bands = [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
     panels = []
     for band in bands:
@@ -81,13 +82,13 @@ def _of_images(results: Sequence[Generated]) -> Figure:
     detail = "below: the commonest class among the 10 nearest training samples, and how many have it"
     if not by_class:
         detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
-    figure, tiles = tile_sheet(panels, left=1.15, heading=(f"The median code of {_each(medians)}, decoded", detail))
+    figure, tiles = tile_sheet(panels, left=_LEFT, heading=(f"The median code of {_each(medians)}, decoded", detail))
     for number, (band, panel) in enumerate(zip(bands, tiles, strict=True)):
         for row, result in enumerate(results):
             panel.name_row(row, result.title)
             for column, group in enumerate(band[band < len(result.pictures)]):
                 _write_clarity(panel, row, column, result, int(group), classes)
-        name_columns(panel, names[number * COLUMNS : (number + 1) * COLUMNS], small=long)
+        panel.name_columns(names[number * COLUMNS : (number + 1) * COLUMNS], small=long)
     return figure
 
 
@@ -122,12 +123,12 @@ def _of_vectors(results: Sequence[Generated], features: Features) -> Figure:
     groups = [largest(result.medians.counts, MOST_CLASSES) for result in results]
     heights = [len(rows) for rows in groups]
     shown = features.most_varied(np.concatenate([result.pictures for result in results]), MOST_SHOWN)
-    figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + (1.9 if len(shown) <= MOST_NAMED else 1.2))
+    figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + 1.2 + features.below(shown)[1])
     axes = figure.subplots(len(results), 1, height_ratios=heights, squeeze=False)
     for ax, result, rows in zip(axes[:, 0], results, groups, strict=True):
         heat(ax, features, result.pictures[rows], shown)
         ax.set_title(plain(result.title, 60), loc="left", fontsize=TEXT, color=INK)
-        names = short_names([result.medians.names[group] for group in rows], 18)
+        names = short_names([result.medians.names[group] for group in rows], LONGEST_NAME)
         ax.set_yticks(range(len(rows)), names, fontsize=SMALL)
         for row, group in enumerate(rows):
             text, colour = _verdict(result, int(group))
@@ -179,12 +180,9 @@ def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figu
     rows = -(-len(colours) // columns)
     cells = np.full((rows * columns, *colours.shape[1:]), np.nan, np.float32)
     cells[: len(colours)] = colours
-    figure, _ = tile_sheet(
-        [Panel(cells.reshape(rows, columns, *colours.shape[1:]))],
-        left=0.1,
-        heading=(count(len(colours), "new sample"), plain(detail, 110) if detail else ""),
-    )
-    return figure
+    panel = Panel(cells.reshape(rows, columns, *colours.shape[1:]))
+    heading = count(len(colours), "new sample"), plain(detail, 110) if detail else ""
+    return tile_sheet([panel], left=0.1, heading=heading)[0]
 
 
 def _compute(experiment: Experiment) -> list[Generated]:

@@ -9,7 +9,7 @@ from latentmap.analysis import Interpolation, interpolate
 from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
-from latentmap.report.figures.features import MOST_NAMED, MOST_SHOWN, Features, beside_row, finish_tables, heat
+from latentmap.report.figures.features import MOST_SHOWN, Features, beside_row, finish_tables, heat
 from latentmap.report.figures.letters import plain, short_names
 from latentmap.report.figures.style import FAINT, INK, SMALL, TEXT
 
@@ -50,18 +50,10 @@ def interpolation(walks: Interpolation, features: Features | None = None) -> Fig
 def _of_images(walks: Interpolation) -> Figure:
     """Rows of images, the ends boxed."""
     steps = [*walks.walks.items(), ("pixel blend", walks.blend)]
-    panels = []
-    for pair in range(len(walks.pairs)):
-        rows = np.stack([to_rgb(images[pair], walks.unit) for _, images in steps])
-        panels.append(Panel(rows, head=0.24))
-    figure, tiles = tile_sheet(
-        panels,
-        left=1.15,
-        heading=(
-            "From one sample to another",
-            "decoded points of the straight line between two codes; last row: the pixels themselves, blended",
-        ),
-    )
+    rows = np.stack([to_rgb(images, walks.unit) for _, images in steps], axis=1)  # a stack of them for each pair
+    detail = "decoded points of the straight line between two codes; last row: the pixels themselves, blended"
+    panels = [Panel(of_pair, head=0.24) for of_pair in rows]
+    figure, tiles = tile_sheet(panels, left=1.15, heading=("From one sample to another", detail))
     for panel, ends in zip(tiles, walks.names, strict=True):
         for row, (name, _) in enumerate(steps):
             panel.name_row(row, name)
@@ -79,9 +71,8 @@ def _of_vectors(walks: Interpolation, features: Features) -> Figure:
     shown = features.most_varied(walks.blend, MOST_SHOWN)
     nearest = [text for of_model in (walks.nearest or {}).values() for some in of_model for text in some]
     named = list(dict.fromkeys([*(end for ends in walks.names for end in ends), *nearest]))
-    short = dict(zip(named, short_names(named, 13), strict=True))
-    below = 1.7 if len(shown) <= MOST_NAMED else 0.9
-    figure = new_figure(len(walks.pairs) * (0.17 * walks.blend.shape[1] + 0.45) + below)
+    short = dict(zip(named, short_names(named, max(13, 40 // len(steps))), strict=True))
+    figure = new_figure(len(walks.pairs) * (0.17 * walks.blend.shape[1] + 0.45) + 0.9 + features.below(shown)[1])
     axes = figure.subplots(len(walks.pairs), len(steps), squeeze=False)
     for pair, row in enumerate(axes):
         for column, (ax, (name, values)) in enumerate(zip(row, steps, strict=True)):

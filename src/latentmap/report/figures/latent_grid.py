@@ -81,15 +81,20 @@ def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
     opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[::-1, :, None, None, None]
     # A white line between cells: strokes that reach the edge would otherwise run on into the next picture.
     show_tiles(ax, pictures * opacity + (1 - opacity), (1, 1), upward=True)
-    ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 6).round().astype(int))
-    ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.3g}" for tick in ticks], fontsize=SMALL)
-    ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.3g}" for tick in ticks], fontsize=SMALL)
+    _name_cells(ax, grid, 6, digits=3, fontsize=SMALL)
     ax.set_xlabel("z1, at quantiles of the codes", fontsize=TEXT)
     ax.set_ylabel("z2, at quantiles of the codes", fontsize=TEXT)
     ax.spines[:].set_color("#c5cad0")
     detail = "faded: no training code within a cell's width"
     heading = "The latent space, decoded" if alone else ""
     title(ax, " · ".join(filter(None, [heading, name and plain(name, 50)])), detail)
+
+
+def _name_cells(ax: Axes, grid: LatentGrid, most: int, *, digits: int, fontsize: float) -> None:
+    """Write the codes of some cells below and to the left."""
+    ticks = np.unique(np.linspace(0, len(grid.z1) - 1, most).round().astype(int))
+    ax.set_xticks(ticks + 0.5, [f"{code:.{digits}g}" for code in grid.z1[ticks]], fontsize=fontsize)
+    ax.set_yticks(ticks + 0.5, [f"{code:.{digits}g}" for code in grid.z2[ticks]], fontsize=fontsize)
 
 
 def _of_vectors(grid: LatentGrid, features: Features, name: str) -> Figure:
@@ -101,18 +106,16 @@ def _of_vectors(grid: LatentGrid, features: Features, name: str) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     values = features.standardize(grid.pictures)
     opacity = FAINTEST + (1 - FAINTEST) * grid.nearness[..., None]
-    ticks = np.unique(np.linspace(0, len(grid.z1) - 1, 4).round().astype(int))
     for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()
     for ax in axes.flat[max(0, len(shown) - columns) : len(shown)]:
         ax.tick_params(labelbottom=True)  # the last of each column
-    for ax, j, feature in zip(axes.flat, shown, features.short(shown, 26), strict=False):
+    for ax, j, feature in zip(axes.flat, shown, features.short(shown, 116 // columns), strict=False):
         colours = COLOURS.to_rgba(values[..., j])[..., :3]
         extent = (0, len(grid.z1), 0, len(grid.z2))
         ax.imshow(colours * opacity + 1 - opacity, origin="lower", aspect="auto", extent=extent)
         ax.set_title(feature, fontsize=SMALL, color=INK, pad=3)
-        ax.set_xticks(ticks + 0.5, [f"{grid.z1[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
-        ax.set_yticks(ticks + 0.5, [f"{grid.z2[tick]:.2g}" for tick in ticks], fontsize=SMALL - 1)
+        _name_cells(ax, grid, 4, digits=2, fontsize=SMALL - 1)
     n = len(features.names)
     what = "Features" if len(shown) == n else f"The {len(shown)} of {n:,} features that vary most,"
     heading = " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)]))

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from latentmap.analysis import CodeMedians
 from latentmap.data.dataset import NO_LABEL
 from latentmap.report.figures.canvas import Picture, lay_out, new_figure, title
+from latentmap.report.figures.dates import are_dates, date_ticks
 from latentmap.report.figures.letters import choose_fonts, plain, short_names
 from latentmap.report.figures.style import (
     FAINT,
@@ -48,6 +49,7 @@ DIRECTIONS = ((1, 0), (-1, 0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7
 _THIN = 20  # times as wide as high, or as high as wide
 ONE_LETTER = 13.0  # points: names of one or two characters can be larger than words
 FAR = 12  # points: a name farther than this from its mark needs a line to it
+FEW = 5  # names on a map, which need not be short
 MOST_BESIDE = 3  # panels in a row
 MOST_COLOURS = 10  # where there are more classes than can be named: of groups, or of some classes
 
@@ -146,7 +148,7 @@ class CodeMap:
 
     @property
     def style_names(self) -> dict[int, str]:
-        """What the legend says of each style."""
+        """What each style stands for, for the legend."""
         return self._styles[1]
 
     @cached_property
@@ -166,14 +168,14 @@ class CodeMap:
         unknown = {-1: NO_LABEL} if self.labels is not None and (self.labels < 0).any() else {}
         named = {int(c): self.class_names[c] if self.class_names else str(c) for c in present}
         if len(present) <= MOST_CLASSES:
-            return None, dict(zip(named, short_names(list(named.values()), 18), strict=True)) | unknown
+            return None, named | unknown
         words = {c: re.split(r"[\W\d_]", name, maxsplit=1)[0] for c, name in named.items()}
         groups = sorted(set(words.values()))
         if 1 < len(groups) <= MOST_COLOURS and "" not in groups:
             styles = {c: groups.index(word) for c, word in words.items()}
-            return styles, dict(enumerate(short_names(groups, 18))) | unknown
+            return styles, dict(enumerate(groups)) | unknown
         chosen = [int(c) for c in present[largest(counts, MOST_COLOURS)]]
-        legend = dict(enumerate(short_names([named[c] for c in chosen], 18)))
+        legend = {i: named[c] for i, c in enumerate(chosen)}
         rest = {-1: f"{len(present) - len(chosen)} other classes"}
         return {c: i for i, c in enumerate(chosen)}, legend | rest
 
@@ -205,7 +207,8 @@ def side_by_side(codes: Sequence[CodeMap], *, medians: Sequence[CodeMedians] = (
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['PCA', 'again']
     """
-    n_rows = 2 if codes[0].values is not None else -(-len(codes[0].style_names) // legend_columns(codes[0]))
+    names = legend_names(codes[0], beside=False)
+    n_rows = 2 if codes[0].values is not None else -(-len(names) // legend_columns(names))
     n_down = -(-len(codes) // MOST_BESIDE)
     n_across = -(-len(codes) // n_down)
     figure = new_figure(n_down * (WIDTH / n_across + 0.4) + 0.2 + 0.25 * n_rows)
@@ -260,10 +263,17 @@ def scatter_beside(ax: Axes, codes: CodeMap, n_panels: int) -> None:
     title(ax, plain(codes.title, 80 // n_panels), codes.scores if n_panels < 3 else codes.scores.replace(" · ", "\n"))
 
 
-def legend_columns(codes: CodeMap) -> int:
+def legend_names(codes: CodeMap, *, beside: bool) -> tuple[str, ...]:
+    """What the legend says of each style: of few all that there is room for, to the right of panels on two lines."""
+    named = {style: name for style, name in codes.style_names.items() if style >= 0}
+    few = len(named) <= MOST_COLOURS
+    short = short_names(list(named.values()), 20 if few and beside else 40 if few else 18, lines=1 + (few and beside))
+    return *short, *(name for style, name in codes.style_names.items() if style < 0)
+
+
+def legend_columns(names: Sequence[str]) -> int:
     """How many names fit beside each other below the panels."""
-    longest = max(map(len, codes.style_names.values()), default=0)
-    return max(1, min(len(codes.style_names), max(2, 100 // (longest + 7))))
+    return max(1, min(len(names), max(2, 100 // (max(map(len, names), default=0) + 7))))
 
 
 def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
@@ -275,15 +285,10 @@ def legend(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
         return
     styles = map(class_style, codes.style_names)
     handles = [Line2D([], [], ls="", marker=marker, color=colour, ms=6) for colour, marker in styles]
-    labels = list(codes.style_names.values())
-    columns = 1 if beside else legend_columns(codes)
-    style: dict[str, Any] = {
-        "ncols": columns,
-        "fontsize": SMALL if len(handles) > 10 else TEXT,
-        "frameon": False,
-        "handletextpad": 0.1,
-        "columnspacing": 1.0,
-    }
+    labels = legend_names(codes, beside=beside or not isinstance(figure, Picture))  # narrow ones within the axes
+    columns = 1 if beside else legend_columns(labels)
+    style: dict[str, Any] = {"ncols": columns, "frameon": False, "handletextpad": 0.1, "columnspacing": 1.0}
+    style["fontsize"] = SMALL if len(handles) > 10 else TEXT
     if isinstance(figure, Picture):
         figure.legend(handles, labels, loc="outside right upper" if beside else "outside lower center", **style)
     else:  # the rest of the figure is not ours: beside the axes it would lie under others, or be cut
@@ -299,8 +304,11 @@ def _colour_bar(ax: Axes, codes: CodeMap, *, beside: bool) -> None:
     style: dict[str, Any] = {"shrink": 0.6, "pad": 0.02, "aspect": 30, "extend": "both", "extendfrac": 0.03}
     bar = figure.colorbar(codes.scale, ax=axes, location="right" if beside else "bottom", panchor=False, **style)
     bar.outline.set_visible(False)
-    if isinstance(bar.formatter, ScalarFormatter):
-        bar.formatter.set_useOffset(False)  # 2021.5 is a date, and 0.5 is none
+    if codes.values is not None and are_dates(codes.values, codes.values_name):
+        ticks, texts = date_ticks(*usual_range(codes.values))
+        bar.set_ticks(ticks, labels=texts)
+    elif isinstance(bar.formatter, ScalarFormatter):
+        bar.formatter.set_useOffset(False)  # no number is to be added in the head
     bar.ax.tick_params(labelsize=SMALL, colors=INK)
     bar.set_label(plain(codes.values_name, 40), fontsize=TEXT, color=INK)
 
@@ -339,25 +347,21 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
     around = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
     frame = Bbox(ax.get_window_extent().get_points() / point)
     taken = [] if many else [around[row] for row in shown]
-    names = short_names(medians.names, 12 if many else 16)
-    size = SMALL if many else ONE_LETTER if max(map(len, names), default=0) <= 2 else TEXT  # one for all
+    lengths = (12,) if many else (40, 16) if len(shown) <= FEW else (16,)  # the first for which there is room
+    forms = list(zip(*(short_names(medians.names, most) for most in lengths), strict=True))
+    longest = max((len(form) for names in forms for form in names), default=0)
+    size = SMALL if many else ONE_LETTER if longest <= 2 else TEXT  # one for all
     n_named = 0
     chance = np.random.default_rng(0).random(len(shown))  # among equals: the first ones are often of one kind
     for row in shown[np.lexsort((chance, -medians.counts[shown]))]:
         if n_named == MOST_CLASSES or (many and any(around[row].overlaps(other) for other in taken)):
             continue
-        text = _name(ax, names[row], medians.Z[row], size)
-        extent = Text.get_window_extent(text)
-        room = (extent.width / point, extent.height / point)
-        offset = free_place(places[row], room, taken, frame, RINGS[:1] if many else RINGS)
-        if offset is None:
-            text.remove()
+        texts = (_name(ax, form, medians.Z[row], size) for form in forms[row])
+        rings = RINGS[:1] if many else RINGS
+        covered = next(filter(None, (_put(text, places[row], taken, frame, rings) for text in texts)), None)
+        if covered is None:
             continue
-        text.xyann = offset
-        far = not Bbox.from_bounds(-FAR, -FAR, 2 * FAR, 2 * FAR).overlaps(Bbox.from_bounds(*offset, *room))
-        if not far:
-            text.arrowprops = text.arrow_patch = None
-        taken.append(Bbox.from_bounds(places[row][0] + offset[0], places[row][1] + offset[1], *room))
+        taken.append(covered)
         n_named += 1
         if many:
             taken.append(around[row])
@@ -383,6 +387,22 @@ def _name(ax: Axes, name: str, z: NDArray[Any], size: float) -> Annotation:
     text.set_in_layout(False)  # it lies within the axes
     choose_fonts(text)
     return text
+
+
+def _put(
+    text: Annotation, point: NDArray[np.float64], taken: Sequence[Bbox], frame: Bbox, rings: Sequence[int]
+) -> Bbox | None:
+    """Move a name to where there is room for it, and return what it covers, in points; without room it goes."""
+    extent, dpi = Text.get_window_extent(text), text.get_figure(root=True).dpi  # type: ignore[union-attr]
+    room = (extent.width * 72 / dpi, extent.height * 72 / dpi)
+    offset = free_place(point, room, taken, frame, rings)
+    if offset is None:
+        text.remove()
+        return None
+    text.xyann = offset
+    if Bbox.from_bounds(-FAR, -FAR, 2 * FAR, 2 * FAR).overlaps(Bbox.from_bounds(*offset, *room)):
+        text.arrowprops = text.arrow_patch = None
+    return Bbox.from_bounds(point[0] + offset[0], point[1] + offset[1], *room)
 
 
 def free_place(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +19,14 @@ from latentmap.report.figures.canvas import (
     Panel,
     Tiles,
     column_names,
-    name_columns,
+    letters_in,
     new_figure,
     rule,
     tile_sheet,
     to_rgb,
     write,
 )
-from latentmap.report.figures.features import MOST_IN_LINE, MOST_NAMED, MOST_SHOWN, Features, fewer_features
+from latentmap.report.figures.features import LONGEST_NAME, MOST_IN_LINE, MOST_SHOWN, Features, fewer_features
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, PALETTE, SMALL, TEXT, TITLE, WIDTH, largest
 
@@ -33,6 +34,8 @@ NAME_INCHES = 1.25
 EXTREMES = ("best", "median", "worst")
 _ACROSS = 5  # vectors beside each other
 _MOST_ROWS = 6  # of vectors, in all bands
+_MOST_LETTERS = 120  # of the names of features below all bands: more would be most of the picture
+_ROOM = 0.05  # of the height of small plots, above and below their own margins: dots on the frame look cut
 
 
 def reconstructions(
@@ -92,21 +95,19 @@ def _of_images(comparison: Comparison, heading: str, kind: str, *, extremes: boo
     rows += [to_rgb(model.X_hat[chosen], comparison.unit) for model in comparison.models]
     samples = np.stack(rows)
     starts = range(0, len(chosen), COLUMNS)
-    names, long = column_names([comparison.names[i] for i in chosen])
+    per_block, pairs = _extreme_panels(comparison) if extremes else (0, [])
+    letters = letters_in(max(min(len(chosen), COLUMNS), per_block), NAME_INCHES)
+    names, long = column_names([comparison.names[i] for i in chosen], letters)
     head = 0.34 if long else 0.22
     bands = [Panel(samples[:, start : start + COLUMNS], lines=1, head=head) for start in starts]
-    per_block, pairs = _extreme_panels(comparison) if extremes else (0, [])
-    kind = kind or _kind(comparison, len(chosen))
-    figure, tiles = tile_sheet(
-        [*bands, *pairs],
-        left=NAME_INCHES,
-        heading=(heading or "Originals and reconstructions", f"{kind}; under each its mean squared error"),
-    )
+    detail = f"{kind or _kind(comparison, len(chosen))}; under each its mean squared error"
+    heading = heading or "Originals and reconstructions"
+    figure, tiles = tile_sheet([*bands, *pairs], left=NAME_INCHES, heading=(heading, detail))
     for start, band in zip(starts, tiles, strict=False):
         _write_band(band, comparison, chosen[start : start + COLUMNS])
-        name_columns(band, names[start : start + COLUMNS], small=long)
+        band.name_columns(names[start : start + COLUMNS], small=long)
     for number, panel in enumerate(tiles[len(bands) :]):
-        _write_extremes(panel, comparison, number * per_block // 2, heading=number == 0)
+        _write_extremes(panel, comparison, number * per_block // 2, letters, heading=number == 0)
     return figure
 
 
@@ -140,7 +141,7 @@ def _write_band(band: Tiles, comparison: Comparison, chosen: NDArray[np.int64]) 
             band.write(row, column, error_text(model.errors[i]))
 
 
-def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, heading: bool) -> None:
+def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, letters: int, *, heading: bool) -> None:
     """Name the rows and the pairs of columns, and write the errors."""
     for row, name in enumerate(EXTREMES):
         panel.name_row(row, name)
@@ -148,9 +149,10 @@ def _write_extremes(panel: Tiles, comparison: Comparison, first_model: int, *, h
     for number, model in enumerate(shown):
         middle = 2 * number + (1 + panel.width) / 2
         write(panel.ax, plain(model.title, 24), (middle, 0), (0, 3), ha="center", va="bottom", fontsize=TEXT)
-        for row, error in enumerate(model.extremes_errors):
+        names = short_names(model.extremes_names, letters)
+        for row, (name, error) in enumerate(zip(names, model.extremes_errors, strict=True)):
             panel.write(row, 2 * number + 1, error_text(error))
-            panel.write(row, 2 * number, plain(model.extremes_names[row], 20), color=FAINT, fontsize=SMALL - 0.5)
+            panel.write(row, 2 * number, name, color=FAINT, fontsize=SMALL - 0.5)
     if heading:
         text = f"Best, median and worst of {comparison.n:,} samples, for each model"
         write(panel.ax, text, (0, 0), (0, 22), fontsize=TITLE - 1, fontweight="bold")
@@ -165,19 +167,19 @@ def _of_vectors(
     chosen = largest(np.ones(len(comparison.X)), n_bands * _ACROSS)
     names = tuple(comparison.names[i] for i in chosen)
     if all("\n" in name for name in names):
-        names = tuple(name.replace("\n", " ") for name in column_names(names)[0])
+        names = tuple(name.replace("\n", " ") for name in column_names(names, 10)[0])
     names = short_names(names, 20)
-    blocks: list[list[tuple[str, list[_Plot]]]] = []  # rows of small plots, each row with its name
-    for start in range(0, len(chosen), _ACROSS):
-        some = list(zip(chosen, names, strict=True))[start : start + _ACROSS]
-        blocks.append([])
-        for model in models:
-            plots = []
-            for i, name in some:
-                error = error_text(model.errors[i])
-                above = f"{name}\n{error}" if model is models[0] else error
-                plots.append(_Plot(model.title, comparison.X[i], model.X_hat[i], above))
-            blocks[-1].append((two_lines(model.title, 14), plots))
+
+    def small(model: Reconstructions, i: int, name: str) -> _Plot:
+        above = f"{name}\n" * (model is models[0]) + error_text(model.errors[i])
+        return _Plot(model.title, comparison.X[i], model.X_hat[i], above)
+
+    some = list(zip(chosen, names, strict=True))
+    bands = [some[start : start + _ACROSS] for start in range(0, len(some), _ACROSS)]
+    # Rows of small plots, each row with its name.
+    blocks = [
+        [(two_lines(model.title, 14), [small(model, *one) for one in band]) for model in models] for band in bands
+    ]
     for start in range(0, len(models) if extremes else 0, _ACROSS):
         shown = models[start : start + _ACROSS]
         blocks.append([(kind, [_extreme(model, row) for model in shown]) for row, kind in enumerate(EXTREMES)])
@@ -211,13 +213,14 @@ def _small_plots(
     heading: str,
 ) -> Figure:
     """Draw rows of small plots of the same scale, with the names of features below each block of them."""
-    names = features.short(shown, 16) if len(shown) <= MOST_NAMED else ()
-    below, row_height = 0.3 + 0.06 * max(map(len, names), default=0), 0.85  # inches
+    names, below = features.below(shown, int(np.clip(_MOST_LETTERS / len(blocks), 16, LONGEST_NAME)))
+    below, row_height = below + 0.3, 0.85  # inches
     height = 0.5 + sum(0.2 + row_height * len(block) + below for block in blocks)
     figure = new_figure(height, constrained=False)
     figure.text(0.012, 1 - 0.08 / height, heading, fontsize=TITLE, fontweight="bold", color=INK, va="top")
     along: dict[str, Any] = {"rotation": 90, "fontsize": TEXT, "color": FAINT, "va": "center", "ha": "center"}
-    figure.text(0.03, 0.5 - 0.25 / height, two_lines(features.axis, 34) if height < 4 else features.axis, **along)
+    axis = "\n".join(wrap(features.axis, int((height - 0.6) / 0.07)))
+    figure.text(0.03, 0.5 - 0.2 / height, axis, **along)
     left, width, top, axes = 1.0, (WIDTH - 1.0) / _ACROSS, height - 0.5, []
     for block in blocks:
         top -= 0.2
@@ -238,8 +241,9 @@ def _small_plots(
     if fewer := fewer_features(features, shown):
         figure.text(0.5, 0.08 / height, f"features: {fewer}", fontsize=SMALL, color=FAINT, ha="center")
     low, high = (end(ax.get_ylim()[i] for ax in axes) for i, end in enumerate((min, max)))
+    room = _ROOM * (high - low)
     for ax in axes:
-        ax.set_ylim(low, high)
+        ax.set_ylim(low - room, high + room)
     return figure
 
 
