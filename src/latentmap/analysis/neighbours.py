@@ -167,21 +167,36 @@ def knn_r2_within(Z: NDArray[Any], values: NDArray[np.floating] | None, *, seed:
     return float(cross_val_score(KNeighborsRegressor(KNN_NEIGHBOURS), Z, values, cv=folds, scoring="r2").mean())
 
 
-def small_classes(dataset: Dataset) -> str | None:
-    """Say that kNN accuracy means little where classes have fewer training samples than neighbours are asked."""
+def by_guessing(labels: IntArray) -> float:
+    """The accuracy of always naming the largest class, and two standard errors: only more is no chance."""
+    sizes = np.bincount(labels[labels >= 0], minlength=1)
+    n = max(1, sizes.sum())
+    share = sizes.max() / n
+    return float(share + 2 * np.sqrt(share * (1 - share) / n))
+
+
+def remarks_on_accuracy(accuracy: float | None, dataset: Dataset) -> list[str]:
+    """Say where kNN accuracy means little: where guessing is as good, or classes have fewer samples than are asked."""
     labels, thing = dataset.known_labels(dataset.train), "image" if dataset.is_images else "sample"
-    if labels is None or dataset.test.labels is None:
-        return None
+    tested = dataset.known_labels(dataset.test)
+    if accuracy is None or labels is None or tested is None or dataset.known_names is None:
+        return []
+    found, sizes = [], np.bincount(tested[tested >= 0], minlength=1)
+    if accuracy <= by_guessing(tested):
+        found.append(
+            f"A kNN accuracy of {accuracy:.1%} tells nothing: of the test {thing}s {sizes.max() / sizes.sum():.1%} "
+            f"are of one class, {dataset.known_names[int(sizes.argmax())]}."
+        )
     sizes = np.unique(labels[labels >= 0], return_counts=True)[1]
     small = int((sizes < KNN_NEIGHBOURS).sum())
-    if not small:
-        return None
-    return (
-        f"{small:,} of {count(len(sizes), 'class')} {'has' if small == 1 else 'have'} fewer than {KNN_NEIGHBOURS} "
-        f"training {thing}s, the smallest {sizes.min():,}: most of the {KNN_NEIGHBOURS} nearest neighbours have to be "
-        "of other classes there, so that kNN accuracy says little of such classes, and stays low however good the "
-        "codes are."
-    )
+    if small:
+        found.append(
+            f"{small:,} of {count(len(sizes), 'class')} {'has' if small == 1 else 'have'} fewer than {KNN_NEIGHBOURS} "
+            f"training {thing}s, the smallest {sizes.min():,}: most of the {KNN_NEIGHBOURS} nearest neighbours have "
+            "to be of other classes there, so that kNN accuracy says little of such classes, and stays low however "
+            "good the codes are."
+        )
+    return found
 
 
 def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, unit: Unit | None = None) -> IntArray:

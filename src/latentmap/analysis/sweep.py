@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.analysis.baselines import PcaBaseline, most_components
-from latentmap.analysis.neighbours import knn_accuracy
+from latentmap.analysis.neighbours import by_guessing, knn_accuracy
 from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Transformer, chunks, encode
 from latentmap.data.cache import cache_dir, file_region
@@ -185,19 +185,11 @@ def sweep(
             theirs = [measure(pca.first(size), size) for size in within]
     judged, words = [ours, theirs], ""
     best = max((one.held_accuracy or 0.0 for one in (*ours, *theirs)), default=0.0)
-    if held_labels is not None and best <= _by_guessing(held_labels):
+    if held_labels is not None and best <= by_guessing(held_labels):
         judged = [[replace(one, held_accuracy=None) for one in rows] for rows in judged]
         words = " No size tells classes apart better than naming the largest of them always."
     recommended, reason = recommend(*judged, name=name)
     return Sweep(name, tuple(ours), tuple(theirs), recommended, reason + words)
-
-
-def _by_guessing(labels: NDArray[np.int64]) -> float:
-    """The accuracy of always naming the largest class, and two standard errors: more is no chance."""
-    sizes = np.bincount(labels[labels >= 0], minlength=1)
-    n = max(1, sizes.sum())
-    share = sizes.max() / n
-    return float(share + 2 * np.sqrt(share * (1 - share) / n))
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from latentmap.cli.options import (
     output_option,
     tell_split,
 )
+from latentmap.errors import count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -274,7 +275,7 @@ def evaluate(
     workers: Workers = None,
     address: Address = None,
 ) -> None:
-    """Measure a model on the test split, or of new data on every sample, beside PCA with as many numbers.
+    """Measure a model on the test split, or with --split all on every sample, beside PCA with as many numbers.
 
     Example: **latentmap evaluate models/mnist mnist**
     """
@@ -283,18 +284,15 @@ def evaluate(
     if workers is not None and runtime != "torch":
         raise ValueError(f"--runtime must be torch with --workers, got {runtime}. Leave out one of them.")
     from latentmap import analysis
-    from latentmap.analysis.baselines import most_components
-    from latentmap.analysis.neighbours import small_classes
-    from latentmap.errors import count
+    from latentmap.analysis.neighbours import remarks_on_accuracy
 
     autoencoder, dataset = load_both(
         model, source, split=split, refine=refine, missing=missing, limit=limit, memory=memory, data_dir=data_dir
     )
-    tell_split(dataset)
+    strange = tell_split({model.name: autoencoder}, dataset)
     if runtime != "torch" and autoencoder.refine:
         raise ValueError(f"--refine must be 0 with --runtime {runtime}, which runs the network alone.")
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
-    most = most_components(dataset.train.X)
     rows = {autoencoder.model_: _run_by(autoencoder, runtime)}
     if workers is not None:
         from latentmap.distributed.cluster import Spread, cluster
@@ -302,26 +300,35 @@ def evaluate(
         Bar(f"starting {count(workers, 'worker')}")
         rows[autoencoder.model_] = Spread(context.with_resource(cluster(workers, address)), autoencoder, workers)
     Bar("measuring")
-    if autoencoder.latent_dim_ <= most:
-        pca = analysis.PcaBaseline(autoencoder.latent_dim_).fit(dataset.train.X)
-        rows[f"pca-{autoencoder.latent_dim_}"] = pca
-        if dataset.is_one:
-            note("PCA is fitted to the samples that it is measured on.")
-    else:
-        note(f"PCA has {count(most, 'number')} at most here: it is no match for {autoencoder.latent_dim_:,}.")
+    rows |= _pca_beside(autoencoder, dataset, of_rest=bool(strange))
     results = {}
     for name, transformer in rows.items():
         found = analysis.evaluate(transformer, dataset, ranks=ranks)
         results[name] = found.scores
         if autoencoder.prior_is_normal_:
             results[name]["active_units"] = analysis.active_units(found.Z_test) if name == autoencoder.model_ else None
-    if results[autoencoder.model_]["knn_accuracy"] is not None and (remark := small_classes(dataset)):
+    for remark in remarks_on_accuracy(results[autoencoder.model_]["knn_accuracy"], dataset):
         note(remark)
     if as_json:
         answer(json.dumps(results, indent=2))
         return
     heads = ["model", *results[autoencoder.model_]]
     answer_table(heads, [[name, *row.values()] for name, row in results.items()])
+
+
+def _pca_beside(autoencoder: Autoencoder, dataset: Dataset, *, of_rest: bool) -> dict[str, Any]:
+    """PCA of as many numbers by its name, where there is one; what the user should know of it is said."""
+    from latentmap.analysis.baselines import PcaBaseline, most_components
+
+    size, most = autoencoder.latent_dim_, most_components(dataset.train.X)
+    if size > most:
+        note(f"PCA has {count(most, 'number')} at most here: it is no match for {size:,}.")
+        return {}
+    if dataset.is_one:
+        note("PCA is fitted to the samples that it is measured on.")
+    elif of_rest:
+        note(f"PCA, and the codes that are asked for classes, are of the {len(dataset.train):,} other samples here.")
+    return {f"pca-{size}": PcaBaseline(size).fit(dataset.train.X)}
 
 
 def _run_by(autoencoder: Autoencoder, runtime: str) -> Any:

@@ -6,7 +6,7 @@ import csv
 import inspect
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -291,14 +291,22 @@ def load_models(
     return models, dataset
 
 
-def tell_split(dataset: Dataset) -> None:
-    """Say that a part of the samples is taken, where these have no split of their own."""
-    if dataset.split.startswith("random") and not dataset.is_one:
+def tell_split(models: Mapping[str, Autoencoder], dataset: Dataset, *, way: bool = True) -> list[str]:
+    """Say which part of samples without a split of their own is taken; the models that learned from other data."""
+    from latentmap.training.fitting import learned_from
+
+    if dataset.is_one:
+        return []
+    strange = [name for name, model in models.items() if learned_from(model._fitted, dataset.train.X) is False]
+    if dataset.split.startswith("random"):
         n = len(dataset.train) + len(dataset.test)
-        note(
-            f"{len(dataset.test):,} of {n:,} samples are taken, the random part that fit keeps for testing. Add "
-            "--split all to take every one."
-        )
+        part = f"{len(dataset.test):,} of {n:,} samples are taken"
+        if strange:
+            part += f" at random: {' and '.join(strange)} learned from other data, perhaps with some of these in it"
+        else:
+            part += ", the random part that fit keeps for testing"
+        note(f"{part}.{' Add --split all to take every one.' * way}")
+    return strange
 
 
 def load_model(path: Path, refine: int | None = None) -> tuple[Autoencoder, Reading]:

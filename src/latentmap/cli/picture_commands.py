@@ -85,7 +85,7 @@ def draw(
     check_output(output, force=force, read=sources)
     models, dataset = load_models(paths, source, split=split, limit=limit, data_dir=data_dir)
     if kind not in ("history", "network", "growth"):  # which show no test samples, or not only
-        tell_split(dataset)
+        tell_split(models, dataset)
     Bar("drawing")
     from latentmap import plot
     from latentmap.analysis import PcaBaseline
@@ -283,7 +283,7 @@ def explore(
     from latentmap.report.explorer import explore as make
 
     models, dataset = load_models(paths, source, split=split, data_dir=data_dir)
-    tell_split(dataset)
+    tell_split(models, dataset)
     Bar("packing")
     command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
     make(models, dataset, limit=limit, facts={"command": command}).save(output, overwrite=force)

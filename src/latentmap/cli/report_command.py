@@ -25,6 +25,7 @@ from latentmap.cli.options import (
     check_resume,
     load_models,
     output_option,
+    tell_split,
     with_groups,
 )
 from latentmap.errors import OutputError
@@ -97,6 +98,7 @@ def report(
         if epochs is not None:
             raise ValueError("--epochs must be left out with --model: nothing is trained.")
         models, dataset = load_models(model, source, **only_how_much(data))
+        tell_split(models, dataset, way=False)
     else:
         dataset = data.read(source)
     seconds = time.perf_counter() - start

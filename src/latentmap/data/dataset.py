@@ -268,6 +268,8 @@ class Dataset:
         >>> load_dataset("digits").of("all")
         Dataset digits: 1,797 train + 1,797 test images 32x32x1, 10 classes
         """
+        if split not in ("train", "test", "all"):
+            raise ValueError(f"split must be train, test or all, got {split!r}.")
         if split == "test":
             return self
         part = self.train if split == "train" else _joined(self.train, self.test)

@@ -57,6 +57,7 @@ def render(
         pictures=[picture(name, *found) for name, found in pictures.items()],
         explorer=explorer,
         labelled=experiment.labelled,
+        is_given=experiment.is_given,
         command=command,
         seconds=[(name.replace("_", " "), f"{value:.1f}") for name, value in seconds.items()],
         version=latentmap.__version__,

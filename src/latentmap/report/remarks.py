@@ -9,7 +9,7 @@ import numpy as np
 
 from latentmap.analysis import Generated, TsneResult
 from latentmap.analysis.baselines import most_components
-from latentmap.analysis.neighbours import small_classes
+from latentmap.analysis.neighbours import remarks_on_accuracy
 from latentmap.analysis.transformers import drawn_rows
 from latentmap.errors import count
 from latentmap.estimator import Autoencoder
@@ -39,7 +39,8 @@ def remarks(experiment: Experiment, results: Mapping[str, Any]) -> list[str]:
     ]
     said += outlier_remarks(experiment)
     said += neighbour_remarks(experiment, results.get("tsne"))
-    said += filter(None, [small_classes(experiment.dataset)])
+    accuracies = [model.evaluation.knn_accuracy for model in experiment.models]
+    said += remarks_on_accuracy(max((one for one in accuracies if one is not None), default=None), experiment.dataset)
     said += clarity_remarks(experiment, results.get("generated") or ())
     if experiment.dataset.test.labels is None:
         measured = experiment.dataset.measured

@@ -129,6 +129,14 @@ def settings_of(parameters: Parameters, samples: NDArray[Any]) -> dict[str, Any]
     }
 
 
+def learned_from(model: FittedModel, samples: NDArray[Any]) -> bool | None:
+    """Whether a model was fitted to just these samples; None where its record does not say."""
+    settings = model.info.get("settings") or {}
+    if "digest of the data" not in settings or model.n_samples != len(samples):
+        return False if settings else None
+    return bool(settings["digest of the data"] == _digest(np.ascontiguousarray(samples)))
+
+
 def _as_setting(value: Any) -> Any:
     """A parameter's value as JSON can hold it."""
     if isinstance(value, np.generic):

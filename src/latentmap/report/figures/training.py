@@ -185,7 +185,8 @@ def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
         for model in models
         if not model.loss_is_error
     ]
-    passes = f"after each pass over the {len(experiment.dataset.train):,} training {experiment.thing}s"
+    n = "" if experiment.is_given else f"{len(experiment.dataset.train):,} "  # they may have learned from other data
+    passes = f"after each pass over the {n}training {experiment.thing}s"
     what, below = f"Mean squared error per {_per(experiment)} {passes}, on a log scale", ""
     if len(others) == len(models):
         what = f"Losses {passes}, on scales of their own: {'; '.join(others)}"
