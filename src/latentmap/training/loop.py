@@ -37,7 +37,7 @@ _LOOK_EVERY = 64  # steps between two looks at the loss on an accelerator, where
 # outliers alone could reach n_batches times that variance; a thousand times that is no data's doing.
 _EXPLODED = 1e3
 _JUDGED = 8192  # samples of the training part that say how good the start is
-_NOISE = 0.5  # standard errors by which an epoch must be better than the start
+_NOISE = 1.0  # standard errors by which an epoch must be better than the start
 # What a checkpoint says of `Training` beside tensors and history.
 _FACTS: dict[str, type] = {"epoch": int, "batch": int, "best_epoch": int}
 _FACTS |= {"loss_sum": float, "first_loss": float, "rate_scale": float, "last_rate": float}
