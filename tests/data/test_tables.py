@@ -625,3 +625,28 @@ def test_labels_of_pandas_in_another_order_are_refused():
     assert len(load_dataset(frame, labels=age.reset_index(drop=True)).train) == 24
     of_levels = frame.set_axis(pd.MultiIndex.from_product([range(5), range(6)]))
     assert len(load_dataset(of_levels, labels=age).train) == 24
+
+
+def test_what_few_values_far_out_hide_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(100, 20, (400, 3)), columns=list("abc")).assign(d=7.0, e=rng.lognormal(size=400))
+    frame.loc[frame.index[::10], "b"] = -999
+    frame.loc[3:6, "c"] = 1e6
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    told = load_dataset(tmp_path / "t.csv").notes
+    assert told[0] == "'d' is the same in all training samples, and tells nothing."
+    assert re.search(r"'b' \(3\d of 320, up to -999\), 'c' \([1-4] of 320, up to 1e\+06\)", told[1])
+    assert "hardly learned. Mend them, leave their rows out, or take logarithms." in told[1]
+    assert load_dataset(frame[["a", "e"]]).notes == ()
+    assert load_dataset(np.r_[frame[["a", "e"]].to_numpy(), [[1e9, 1]]]).notes[0].startswith("few values far from")
+
+
+def test_whole_numbers_that_are_days_are_dates():
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2019-11-01", periods=60).strftime("%Y%m%d").astype(int)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "day": days, "b": rng.normal(size=60), "n": days + 50})
+    found = load_dataset(frame)
+    assert found.reading.columns == ("a", "b", "n")  # of which some have no such day
+    assert "1 column that holds dates is passed over: 'day'." in found.notes[0]
+    assert load_dataset(frame[["day"]]).sample_shape == (1,)  # there is nothing else
+    assert load_dataset(frame, columns=["day", "a"]).reading.columns == ("day", "a")

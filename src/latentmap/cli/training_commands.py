@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 _OF_THE_MODEL = "the model's; info shows it"
 
 
+_FEW = 50  # samples, of which little can be learned
+
+
 @dataclass(frozen=True)
 class FitOptions(ModelOptions):
     """A model to be trained, and how."""
@@ -175,6 +178,8 @@ def fit(
         if ranks.is_first:
             autoencoder.save(output, metadata=facts)
         note(_summary(autoencoder, output, source, data.data_dir))
+        if X is not None and len(X) < _FEW:
+            note(f"{len(X):,} samples are few: what was learned may hold of them alone. Compare it with PCA.")
     if ranks.is_first:
         remove_checkpoint(unfinished)
     answer(output)

@@ -24,6 +24,7 @@ from latentmap.data.images import SUFFIXES
 from latentmap.data.npy_and_idx import idx_images, read_idx_file, read_idx_folder, read_npy, read_npz
 from latentmap.data.objects import is_torch_dataset, read_object, read_torch_dataset
 from latentmap.data.parquet_and_hub import Shard, read_hub, read_parquet
+from latentmap.data.preprocessing import scale_remarks
 from latentmap.data.source import (
     TEST_FRACTION,
     Fit,
@@ -329,6 +330,8 @@ def _assemble(samples: Samples, options: ReadOptions) -> Dataset:
     origin = f"random, {options.test_fraction:g} for testing" if options.test_fraction else "none"
     if info.is_test is not None:
         origin = "given"
+    if options.reading is None and not info.reading.is_images and len(train):
+        notes += scale_remarks(train.X, info.reading.columns)
     measured = info.labels is not None and info.labels.dtype.kind == "f"
     reading = replace(info.reading, measured=measured or None)
     return Dataset(info.name, train, test, info.class_names, reading, tuple(notes), origin)

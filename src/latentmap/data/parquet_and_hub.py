@@ -23,8 +23,8 @@ from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
 from latentmap.data.labels import Classes, number_classes
 from latentmap.data.source import ReadOptions, Samples, explained, words_of
 from latentmap.data.storage import Storage, StoredFile
-from latentmap.data.tables import Kind, Table, check_names, class_column, read_table
-from latentmap.errors import DatasetError, MissingExtraError
+from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
+from latentmap.errors import DatasetError, MissingExtraError, count
 
 _GROUPS_LOOKED_AT = 16  # of object storage, evenly spaced, and
 _CELLS_LOOKED_AT = 256  # of each
@@ -65,6 +65,10 @@ def _read(
         return read_table(table, options)
     label = class_column(table.kinds, options, table.where, guess=True)
     notes = list(table.notes)
+    others = [name for name, kind in table.kinds.items() if kind == "number" and name not in (label, chosen)]
+    if others and asked is None:
+        beside = "the images" if images is not None else repr(chosen)
+        notes.append(f"{count(len(others), 'column')} of numbers passed over beside {beside}: {listed(others)}.")
     y, names = (None, None) if label is None else table.classes(label)
     if images is not None:
         numbered = number_classes(

@@ -6,7 +6,7 @@ learned from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from types import SimpleNamespace
@@ -38,6 +38,10 @@ _SLACK = 0.05  # of a common range: what resampling and rounding add at either e
 _LEAST_BELOW = 0.75  # of a range that begins below 0, by its darkest and its brightest pixel
 _LEAST_FILLED = 0.1  # of a range by its brightest pixel; below, all images would be nearly black
 _DEPTHS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)  # the brightest values of sensors
+_LOOKED_AT = 10_000  # vectors, for the middle of their numbers
+_MANY_COLUMNS = 5000
+_FAR = 20.0  # times the middle half's range from the median
+_DECISIVE = 0.9  # of the squared distances from the median
 _SCALED_AT_ONCE = 2**17  # numbers
 _LEAST_SQUARED = 1e-150  # the square of less is no number of float64
 
@@ -257,6 +261,42 @@ def range_mismatch(known: tuple[float, float], dtype: np.dtype[Any], low: float,
     if high > white + (white - black) / 2 or low < black - (white - black) / 2:
         return f"{theirs}, got {given}: codes of what lies far outside mean nothing."
     return ""
+
+
+def scale_remarks(X: NDArray[Any], columns: Sequence[str] | None) -> list[str]:
+    """Say which features of vectors are the same throughout, and of which a few values far out decide the scale."""
+    if X.shape[1] > _MANY_COLUMNS:  # it would take seconds, and nobody mends so many
+        return []
+    some = X[:: -(-len(X) // _LOOKED_AT)]
+    low, middle, high = np.percentile(some, (25, 50, 75), axis=0)
+    constant, far = [], []
+    for i in range(X.shape[1]):
+        name = repr(columns[i]) if columns else str(i)
+        away = X[:, i].astype(np.float64) - middle[i]
+        outside = np.abs(away) > _FAR * (high[i] - low[i])
+        squares = np.square(away)
+        if not away.any():
+            constant.append(name)
+        elif high[i] > low[i] and squares[outside].sum() > _DECISIVE * squares.sum():
+            furthest = X[int(np.abs(away).argmax()), i]
+            far.append(f"{name} ({int(outside.sum()):,} of {len(X):,}, up to {furthest:,.6g})")
+    said = []
+    if constant and columns:
+        are = "is" if len(constant) == 1 else "are"
+        said.append(
+            f"{_some(constant)} {are} the same in all training samples, and tell{'s' * (are == 'is')} nothing."
+        )
+    if far:
+        said.append(
+            f"few values far from the rest decide the scale of {_some(far)}: what else is in there is hardly learned. "
+            "Mend them, leave their rows out, or take logarithms."
+        )
+    return said
+
+
+def _some(names: list[str]) -> str:
+    """The first of some names, and how many there are more."""
+    return ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
 
 
 def channels_fault(shape: tuple[int, ...]) -> str:

@@ -150,8 +150,13 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
     counts = np.array([_counts_rows(name, X[:, i]) for i, name in enumerate(columns)], bool)
     if counts.all() or empty.all():
         counts[:] = False  # there is nothing else
+    days = np.array([_are_days(x) for x in X.T], bool)
+    if (counts | empty | days).all():
+        days[:] = False
     for i in np.flatnonzero(empty):
         others[columns[i]] = "empty"
+    for i in np.flatnonzero(days):
+        others[columns[i]] = "date"
     notes += describe_others(others, "passed over", end=True)
     if counts.any():
         passed = [columns[i] for i in np.flatnonzero(counts)]
@@ -159,7 +164,7 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
             "passed over, for only numbering the rows: "
             f"{listed(passed)}. Name the features with --columns to keep them."
         )
-    kept = ~(empty | counts)
+    kept = ~(empty | counts | days)
     if not kept.any():
         why = " ".join(describe_others(others, end=True))
         if len(table.kinds) == 1 and "text" in others.values():
@@ -191,6 +196,15 @@ def _counts_rows(name: str, x: NDArray[np.float64]) -> bool:
     name = name.strip()  # patient_id, Patient ID, patientId; no humid or acid
     is_id = name.lower() in _ID_LIKE or re.search(r"[_ .-]id$", name.lower()) or re.search(r"[a-z]I[dD]$", name)
     return bool(is_id) and bool((x == np.round(x)).all()) and len(np.unique(x)) == n
+
+
+def _are_days(x: NDArray[np.float64]) -> bool:
+    """Whether numbers are days written as 20240131."""
+    x = x[~np.isnan(x)]
+    if len(x) < _FEWEST or x.min() < 1900_00_00 or x.max() > 2100_00_00 or (x != np.round(x)).any():
+        return False
+    month, day = x // 100 % 100, x % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
 
 
 def _refuse_too_large(X: NDArray[np.float64], columns: Sequence[str], table: Table) -> None:
