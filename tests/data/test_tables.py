@@ -638,7 +638,7 @@ def test_what_few_values_far_out_hide_is_said(tmp_path):
     assert re.search(r"'b' \(3\d of 320, up to -999\), 'c' \([1-4] of 320, up to 1e\+06\)", told[1])
     assert "hardly learned. Mend them, leave their rows out, or take logarithms." in told[1]
     assert load_dataset(frame[["a", "e"]]).notes == ()
-    assert load_dataset(np.r_[frame[["a", "e"]].to_numpy(), [[1e9, 1]]]).notes[0].startswith("few values far from")
+    assert load_dataset(np.r_[frame[["a", "e"]].to_numpy(), [[1e9, 1]] * 4]).notes[0].startswith("few values far from")
 
 
 def test_whole_numbers_that_are_days_are_dates():
