@@ -50,7 +50,7 @@ class Evaluation(Brief):
         `knn_accuracy`, or `knn_r2`; None where these are by cross-validation.
     trusted : ndarray of float, or None
         What each of the samples compared adds to `trustworthiness`; their mean it is.
-    Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
+    Z_train, Z_test : ndarray of float32 (float64 where the model gives that), shape (n, latent_dim)
         The codes of both splits.
 
     Examples
@@ -72,8 +72,8 @@ class Evaluation(Brief):
     errors: FloatArray
     hits: NDArray[np.bool_] | NDArray[np.float64] | None
     trusted: NDArray[np.float64] | None
-    Z_train: FloatArray
-    Z_test: FloatArray
+    Z_train: NDArray[np.floating]
+    Z_test: NDArray[np.floating]
 
     @property
     def scores(self) -> dict[str, float | int | None]:

@@ -11,7 +11,7 @@ from scipy.stats import mode
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, nearest_samples
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode
+from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, as_codes, decode
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
@@ -24,7 +24,7 @@ class CodeMedians(Brief):
 
     Parameters
     ----------
-    Z : ndarray of float32, shape (n_groups, latent_dim)
+    Z : ndarray of float32 (float64 where the codes are), shape (n_groups, latent_dim)
         One median per group.
     names : tuple of str
         The group's name: its class, or "group 1" for the largest cluster and so on.
@@ -46,7 +46,7 @@ class CodeMedians(Brief):
     ('group 1', 'group 2')
     """
 
-    Z: FloatArray
+    Z: NDArray[np.floating]
     names: tuple[str, ...]
     classes: IntArray | None
     counts: IntArray
@@ -95,7 +95,7 @@ def class_medians(
     >>> medians.names, medians.Z.tolist()
     (('cat', 'dog'), [[0.0, 2.0], [5.0, 5.0]])
     """
-    Z = np.asarray(Z, dtype=np.float32)
+    Z = as_codes(Z)
     if labels is None or (labels < 0).all():
         labels = None
         n_clusters = min(n_clusters, len(np.unique(Z, axis=0)))
@@ -110,7 +110,7 @@ def class_medians(
     row_of[present] = np.arange(len(present))
     groups = row_of[np.maximum(clusters, -1)]  # the last is nobody's
     return CodeMedians(
-        Z=np.stack([np.median(Z[groups == row], axis=0) for row in range(len(present))]).astype(np.float32),
+        Z=np.stack([np.median(Z[groups == row], axis=0) for row in range(len(present))]).astype(Z.dtype),
         names=names,
         classes=None if labels is None else present.astype(np.int64),
         counts=np.bincount(groups[groups >= 0], minlength=len(present)).astype(np.int64),

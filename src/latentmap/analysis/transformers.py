@@ -88,9 +88,15 @@ def named(rows: IntArray, split: Split, class_names: Sequence[str] | None) -> tu
     return tuple(class_names[label] if class_names else str(label) for label in split.labels[rows])
 
 
-def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:
-    """The codes of samples, (n, latent_dim) float32; the model cuts what is large into pieces itself."""
-    return np.asarray(transformer.transform(X), dtype=np.float32).reshape(len(X), -1)
+def encode(transformer: Transformer, X: NDArray[Any]) -> NDArray[np.floating]:
+    """The codes of samples, (n, latent_dim), `as_codes`; the model cuts what is large into pieces itself."""
+    return as_codes(transformer.transform(X)).reshape(len(X), -1)
+
+
+def as_codes(Z: Any) -> NDArray[np.floating]:
+    """Codes as float32, or float64 where the model gives that: far from zero, float32 would keep little of them."""
+    codes = np.asarray(Z)
+    return codes if codes.dtype == np.float64 else codes.astype(np.float32, copy=False)
 
 
 def decode(transformer: Transformer, Z: NDArray[Any]) -> NDArray[np.floating]:
@@ -98,5 +104,5 @@ def decode(transformer: Transformer, Z: NDArray[Any]) -> NDArray[np.floating]:
 
     It is float32, or float64 where the model gives that, whose samples may need its digits.
     """
-    X_hat = np.asarray(transformer.inverse_transform(np.asarray(Z, dtype=np.float32)))
+    X_hat = np.asarray(transformer.inverse_transform(as_codes(Z)))
     return X_hat if X_hat.dtype == np.float64 else X_hat.astype(np.float32, copy=False)
