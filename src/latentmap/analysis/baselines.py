@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from latentmap.analysis.transformers import FloatArray, chunks, flat, middle
+from latentmap.analysis.transformers import FloatArray, chunks, flat, in_scale, middle
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.models.layers import Description, describe_linear
 
@@ -78,7 +78,8 @@ class PcaBaseline:
             )
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
         # The covariance is accumulated in float32: numbers about 0 and near 1 lose the least of it.
-        self.center_, self.scale_ = middle(some), np.asarray(measuring_unit(X))
+        self.center_ = middle(some)
+        self.scale_ = np.asarray(in_scale(some, measuring_unit(X), self.center_))
         rows = np.empty((len(some), n_features), np.float32)
         for part in chunks(some):
             rows[part] = self._rows(some[part])
@@ -147,7 +148,8 @@ def _every(X: NDArray[Any]) -> int:
 def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:
     """Count the linear directions that hold `share` of the variance: few where small images were enlarged, say."""
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
-    rows = flat(X[chosen], measuring_unit(X), middle(X[chosen]))
+    some = X[chosen]
+    rows = flat(some, in_scale(some, measuring_unit(X), middle(some)), middle(some))
     rows -= rows.mean(axis=0)
     # The smaller of the two Gram matrices has the same non-zero eigenvalues.
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows

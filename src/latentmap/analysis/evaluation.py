@@ -16,7 +16,7 @@ from latentmap.analysis.neighbours import (
     knn_r2_within,
 )
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import Brief, FloatArray, Transformer, drawn_rows, encode
+from latentmap.analysis.transformers import Brief, Transformer, drawn_rows, encode
 from latentmap.data.dataset import Dataset
 
 TRAIN_SAMPLES = 5000
@@ -43,7 +43,7 @@ class Evaluation(Brief):
         12 neighbours, 5,000 test samples drawn once; None for fewer than 3.
     train_mse : float
         The same of 5,000 training samples drawn once.
-    errors : ndarray of float32, shape (n_test,)
+    errors : ndarray of float32 (float64 where that cannot hold them), shape (n_test,)
         Reconstruction error of each test sample.
     hits : ndarray of bool or float, or None
         Whether each test sample is classified rightly, or how much of its measurement is explained; their mean is
@@ -69,7 +69,7 @@ class Evaluation(Brief):
     knn_r2: float | None
     trustworthiness: float | None
     train_mse: float
-    errors: FloatArray
+    errors: NDArray[np.floating]
     hits: NDArray[np.bool_] | NDArray[np.float64] | None
     trusted: NDArray[np.float64] | None
     Z_train: NDArray[np.floating]

@@ -11,7 +11,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
-from latentmap.analysis.transformers import IntArray, chunks, drawn_rows, flat, middle
+from latentmap.analysis.transformers import IntArray, chunks, drawn_rows, flat, in_scale, middle
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.errors import count
@@ -226,7 +226,8 @@ def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, un
     >>> nearest_samples(np.array([[9.0]]), X, n_neighbors=2).tolist()
     [[2, 1]]
     """
-    unit, centre = measuring_unit(X) if unit is None else unit, middle(X)
+    centre = middle(X)
+    unit = in_scale(X, measuring_unit(X) if unit is None else unit, centre)
     targets = flat(queries, unit, centre)
     distances = np.empty((len(targets), 0), dtype=np.float32)
     indices = np.empty((len(targets), 0), dtype=np.int64)
@@ -273,7 +274,8 @@ class OriginalRanks:
     def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES, unit: Unit | None = None) -> None:
         self.rows = drawn_rows(len(X), n_samples)
         some = X[self.rows]
-        rows = flat(some, measuring_unit(X) if unit is None else unit, middle(some))
+        centre = middle(some)
+        rows = flat(some, in_scale(some, measuring_unit(X) if unit is None else unit, centre), centre)
         self.n = len(rows)
         self.ranks = np.empty((self.n, self.n), dtype=np.uint16 if self.n < 2**16 else np.uint32)
         places = np.arange(1, self.n, dtype=self.ranks.dtype)
@@ -301,7 +303,8 @@ class OriginalRanks:
         if k < 1:
             return None
         some = np.asarray(Z)[self.rows].reshape(self.n, -1)
-        codes = flat(some, centre=middle(some))
+        centre = middle(some)
+        codes = flat(some, in_scale(some, centre=centre), centre)
         neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
         penalty = np.clip(ranks - k, 0, None).sum(axis=1)
@@ -384,7 +387,8 @@ def continuity(
     >>> round(continuity(X, torn), 2), round(trustworthiness(X, torn), 2)
     (0.9, 0.99)
     """
-    samples = flat(X, measuring_unit(X), middle(X))
+    centre = middle(X)
+    samples = flat(X, in_scale(X, measuring_unit(X), centre), centre)
     return OriginalRanks(Z, n_samples=n_samples, unit=1.0).trustworthiness(samples, n_neighbors=n_neighbors)
 
 

@@ -171,7 +171,7 @@ def sweep(
     with _all_but(train.X, kept) as learned:
         mean = learned.mean(axis=0, dtype=np.float64)
         squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
-        variance = max(squares / held.size, 1e-12)
+        variance = squares / held.size or 1.0
         fitted: Iterator[Any] = (make_model(size).fit(learned) for size in sizes)  # each in its turn, no two kept
         if fit_all is not None:
             fitted = iter(fit_all([make_model(size) for size in sizes], learned))

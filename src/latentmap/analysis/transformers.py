@@ -15,6 +15,9 @@ from latentmap.data.preprocessing import Unit
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
+_SQUARED = (
+    32  # the power of two to which numbers, and back to which their inverses, are squared and added up in float32
+)
 CHUNK_BYTES = 16 * 2**20  # float32 working memory of one chunk: enough for fast products, small beside any data set
 
 
@@ -73,6 +76,14 @@ def flat(X: NDArray[Any], unit: Unit = 1.0, centre: NDArray[np.float64] | float 
     rows: NDArray[np.floating] = samples - centre if np.ndim(centre) else samples.astype(np.float32)
     rows /= np.asarray(unit, rows.dtype)
     return rows.astype(np.float32, copy=False)
+
+
+def in_scale(X: NDArray[Any], unit: Unit = 1.0, centre: NDArray[np.float64] | float = 0.0) -> Unit:
+    """The unit, times a power of two where float32 cannot hold the squares of samples counted in it from a centre."""
+    if X.dtype.itemsize < 4 or not X.size:
+        return unit
+    exponent = int(np.frexp(np.max(np.maximum(X.max(axis=0) - centre, centre - X.min(axis=0)) / unit))[1])
+    return unit * 2.0**exponent if abs(exponent) > _SQUARED else unit
 
 
 def drawn_rows(n: int, most: int) -> IntArray:
