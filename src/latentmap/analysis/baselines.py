@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from latentmap.analysis.transformers import FloatArray, chunks, flat, in_scale, middle
+from latentmap.analysis.transformers import FloatArray, as_samples, chunks, flat, in_scale, middle
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.models.layers import Description, describe_linear
 
@@ -69,6 +69,7 @@ class PcaBaseline:
 
         Of more samples than 2 GiB of float32 hold, evenly spaced ones are taken.
         """
+        X = as_samples(X)
         n_features = int(np.prod(X.shape[1:]))
         some = X[:: _every(X)]
         most = min(len(some), n_features)
@@ -106,6 +107,7 @@ class PcaBaseline:
 
     def transform(self, X: NDArray[Any]) -> FloatArray:
         """Return the codes of `X`, shape (n, latent_dim), float32, chunk by chunk."""
+        X = as_samples(X, shape=self.sample_shape_)
         parts = [self.pca_.transform(self._rows(X[part])) for part in chunks(X)]
         return np.concatenate(parts).astype(np.float32, copy=False)
 
@@ -114,9 +116,8 @@ class PcaBaseline:
 
         They are float32, or float64 where the training data was.
         """
-        rows: NDArray[Any] = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)).astype(
-            self._dtype, copy=False
-        )
+        codes = as_samples(Z, "Z", shape=(self.latent_dim_,)).astype(np.float32, copy=False)
+        rows: NDArray[Any] = self.pca_.inverse_transform(codes).astype(self._dtype, copy=False)
         rows *= self.scale_.astype(self._dtype)
         rows += np.asarray(self.center_, self._dtype)
         return rows.reshape(-1, *self.sample_shape_)

@@ -16,7 +16,7 @@ from latentmap.analysis.neighbours import (
     knn_r2_within,
 )
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import Brief, Transformer, drawn_rows, encode
+from latentmap.analysis.transformers import Brief, Transformer, as_samples, drawn_rows, encode
 from latentmap.data.dataset import Dataset
 
 TRAIN_SAMPLES = 5000
@@ -168,4 +168,4 @@ def active_units(Z: NDArray[Any], *, threshold: float = 0.01) -> int:
     >>> active_units(Z)
     2
     """
-    return int((np.var(Z, axis=0) > threshold).sum())
+    return int((np.var(as_samples(Z, "Z"), axis=0) > threshold).sum())

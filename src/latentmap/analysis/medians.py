@@ -11,7 +11,16 @@ from scipy.stats import mode
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, nearest_samples
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, as_codes, decode
+from latentmap.analysis.transformers import (
+    Brief,
+    FloatArray,
+    IntArray,
+    Transformer,
+    as_classes,
+    as_codes,
+    as_samples,
+    decode,
+)
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
@@ -72,8 +81,8 @@ def class_medians(
     ----------
     Z : ndarray, shape (n, latent_dim)
         Codes, usually of the training split.
-    labels : ndarray of int64, shape (n,), optional
-        The class of each code; below 0 where there is none: these are in no group.
+    labels : ndarray of int64 or str, shape (n,), optional
+        The class of each code, by its number or its name; below 0 where there is none: these are in no group.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
     n_clusters : int, default=10
@@ -95,7 +104,10 @@ def class_medians(
     >>> medians.names, medians.Z.tolist()
     (('cat', 'dog'), [[0.0, 2.0], [5.0, 5.0]])
     """
-    Z = as_codes(Z)
+    Z = as_codes(as_samples(Z, "Z"))
+    if labels is not None:
+        labels, names_given = as_classes(labels, len(Z))
+        class_names = names_given or class_names
     if labels is None or (labels < 0).all():
         labels = None
         n_clusters = min(n_clusters, len(np.unique(Z, axis=0)))

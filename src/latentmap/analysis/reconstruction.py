@@ -9,8 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, chunks, decode, named
+from latentmap.analysis.transformers import (
+    Brief,
+    FloatArray,
+    IntArray,
+    Transformer,
+    as_samples,
+    chunks,
+    decode,
+    encode,
+    named,
+)
 from latentmap.data.dataset import Dataset
+from latentmap.data.objects import is_frame
 from latentmap.data.preprocessing import Unit, measuring_unit
 
 _LEAST = 1e-30  # mean square; of less, float32 loses digits
@@ -52,6 +63,10 @@ def reconstruction_errors(
     >>> errors.shape, round(float(errors.mean()), 2)
     ((100,), 0.06)
     """
+    if is_frame(X) and Z is None:  # the model may know its columns by their names
+        Z = encode(transformer, X)
+    X = as_samples(X)
+    Z = None if Z is None else as_samples(Z, "Z", n=len(X))
     errors: list[NDArray[np.floating]] = []
     scale = np.asarray(measuring_unit(X) if unit is None else unit)
     for part in chunks(X):

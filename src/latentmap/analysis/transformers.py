@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.dataset import Split
+from latentmap.data.objects import as_array, frame_numbers, is_frame
 from latentmap.data.preprocessing import Unit
+from latentmap.errors import words_of
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -52,6 +54,59 @@ def _brief(value: object) -> str:
     if isinstance(value, tuple | list) and any(isinstance(one, np.ndarray) for one in value):
         return "[" + ", ".join(_brief(one) for one in value) + "]"
     return f"{value:.4g}" if isinstance(value, float) else repr(value)
+
+
+def as_samples(
+    X: Any, name: str = "X", *, least: int = 1, n: int | None = None, shape: tuple[int, ...] | None = None
+) -> NDArray[Any]:
+    """Samples or codes as an array of finite numbers, `n` of them, of as many values as `shape`; or what is wrong."""
+    if is_frame(X):
+        array = frame_numbers(X)[1]
+    else:
+        try:
+            array = np.asarray(as_array(X))
+            array = array.astype(np.float64) if array.dtype.kind == "O" else array
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{name} must be an array of numbers, got {type(X).__name__}: {words_of(error)}."
+            ) from error
+    if array.dtype.kind not in "biuf" or not array.ndim:
+        raise ValueError(f"{name} must be an array of numbers, got {array.dtype} of shape {array.shape}.")
+    array = array[:, None] if array.ndim == 1 else array
+    array = array.astype(np.float32) if array.dtype == np.float16 else array
+    if len(array) < least or 0 in array.shape[1:]:
+        raise ValueError(f"{name} must hold at least one sample of one number, got shape {array.shape}.")
+    if n is not None and len(array) != n:
+        raise ValueError(f"{name} must have a row for each of the {n:,} samples, got {len(array):,}.")
+    if shape is not None and np.prod(array.shape[1:]) != np.prod(shape):
+        raise ValueError(f"{name} must be of shape (n, {', '.join(map(str, shape))}), got {array.shape}.")
+    if array.dtype.kind == "f" and array.size:
+        with np.errstate(invalid="ignore"):
+            finite = np.isfinite(array.min()) and np.isfinite(array.max())  # no array of the size of this one
+        if not finite:
+            raise ValueError(f"{name} must hold finite numbers, got NaN or infinity. Fill them in, or leave them out.")
+    return array
+
+
+def as_labels(labels: Any, n: int, name: str = "labels") -> NDArray[Any]:
+    """Labels or measurements as an array, one for each of n codes."""
+    array = np.asarray(labels)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must be one for each of {n:,} codes, got shape {array.shape}.")
+    return array
+
+
+def as_classes(labels: Any, n: int) -> tuple[IntArray, tuple[str, ...] | None]:
+    """Labels as numbers of classes, -1 for none; where they are names, the classes' in their order."""
+    array = as_labels(labels, n)
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), -1, array)
+        if (array != np.round(array)).any():
+            raise ValueError("labels must be whole numbers or names, got others. Number the classes from 0.")
+    if array.dtype.kind in "biuf":
+        return array.astype(np.int64, copy=False), None
+    names, numbers = np.unique(array.astype(str), return_inverse=True)
+    return numbers.astype(np.int64), tuple(names.tolist())
 
 
 def chunks(X: NDArray[Any]) -> Iterator[slice]:

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from latentmap.analysis.neighbours import nearest_samples
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, as_codes, decode, encode, named
+from latentmap.analysis.transformers import (
+    Brief,
+    FloatArray,
+    IntArray,
+    Transformer,
+    as_codes,
+    as_samples,
+    decode,
+    encode,
+    named,
+)
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
@@ -229,9 +239,9 @@ def latent_grid(
     >>> latent_grid(pca, pca.transform(digits.train.images), n_cells=7).pictures.shape
     (7, 7, 8, 8, 1)
     """
+    Z = as_codes(as_samples(Z, "Z"))
     if Z.ndim != 2 or Z.shape[1] != 2:
         raise ValueError(f"Z must be of shape (n, 2), got {Z.shape}. A latent grid needs codes of 2 numbers.")
-    Z = as_codes(Z)
     quantiles = np.quantile(Z, np.linspace(outermost, 1 - outermost, n_cells), axis=0).astype(Z.dtype)
     z1, z2 = quantiles[:, 0], quantiles[:, 1]
     codes = np.stack(np.meshgrid(z1, z2), axis=-1).reshape(-1, 2)  # z2 by rows, z1 by columns
