@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import json
 import os
@@ -25,6 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from latentmap import Autoencoder, load_dataset
+from latentmap.analysis import reconstruction_errors
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.errors import CheckpointError, TrainingError
 from latentmap.models import MODELS
@@ -1449,3 +1451,29 @@ def test_masks_are_said_to_be_in_other_units_than_bytes():
     ae = Autoencoder(epochs=1, random_state=0).fit(X)
     with pytest.warns(UserWarning, match="got 0 to 1: these are taken as almost black images. Multiply X by 255"):
         ae.transform(X > 100)
+
+
+WAYS_TO_WARN = {
+    "transform": lambda ae, X, folder: ae.transform(X / 255.0),
+    "score": lambda ae, X, folder: ae.score(X / 255.0),
+    "score_samples": lambda ae, X, folder: ae.score_samples(X / 255.0),
+    "anomaly_score": lambda ae, X, folder: ae.anomaly_score(X / 255.0),
+    "a pipeline": lambda ae, X, folder: make_pipeline(ae).transform(X / 255.0),
+    "analysis": lambda ae, X, folder: reconstruction_errors(ae, X / 255.0),
+    "fit": lambda ae, X, folder: quick("dense", 9).fit(flat(X)[:, :4]),
+    "fit_transform": lambda ae, X, folder: quick("dense", 9).fit_transform(flat(X)[:, :4]),
+    "partial_fit": lambda ae, X, folder: quick("linear", 6).partial_fit(X[:4]),
+    "partial_fit of more": lambda ae, X, folder: copy.deepcopy(ae).partial_fit(X / 255.0),
+    "a folder": lambda ae, X, folder: ae.save(folder, metadata={"reading": {"kind": "none"}}),
+    "onnx": lambda ae, X, folder: copy.deepcopy(ae).set_params(refine=1).export_onnx(folder),
+    "a diverging fit": lambda ae, X, folder: quick("dense", 2, epochs=2, learning_rate=1e9).fit(X),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_WARN)
+def test_warnings_name_the_line_that_led_to_them(way, small, tmp_path):
+    ae, call = quick().fit(small.train.images), WAYS_TO_WARN[way]
+    with pytest.warns(UserWarning) as caught, contextlib.suppress(TrainingError):
+        call(ae, small.train.images, tmp_path / "new")
+    first = call.__code__.co_firstlineno
+    assert {(one.filename, one.lineno) for one in caught} == {(__file__, first)}

@@ -6,7 +6,6 @@ import copy
 import html
 import operator
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Self
@@ -22,7 +21,7 @@ from latentmap.checks import check_number, describe_unknown, draw_seed, explains
 from latentmap.data.codes import code_names
 from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
-from latentmap.errors import ModelFileError, TrainingError, count
+from latentmap.errors import ModelFileError, TrainingError, count, warn
 from latentmap.models import AutoencoderModule
 from latentmap.models.fitted import FittedModel
 from latentmap.models.layers import Description
@@ -356,10 +355,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             names = getattr(new, "feature_names_in_", None)
             new._fitted = untrained(samples, parameters, objective, names, piecewise=True)
             if len(samples) <= (wanted := new._fitted.module.n_components):
-                warnings.warn(
+                warn(
                     f"the first piece has {len(samples)} samples, from which codes of {wanted} numbers cannot start: "
-                    "some may stay without use. Begin with a larger piece.",
-                    stacklevel=2,
+                    "some may stay without use. Begin with a larger piece."
                 )
         problem = learn(new._fitted, samples, parameters, objective, piecewise=True)
         return self._become(new, problem)
@@ -709,7 +707,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         True
         """
         if self._n_steps:
-            warnings.warn("files of ONNX hold the network alone: their codes are those of refine=0.", stacklevel=2)
+            warn("files of ONNX hold the network alone: their codes are those of refine=0.")
         return export_onnx(path, self._model)
 
     def describe_layers(self) -> Description:

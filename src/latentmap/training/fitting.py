@@ -11,7 +11,6 @@ import json
 import platform
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,7 @@ import latentmap
 from latentmap.checks import check_choice, check_number, check_params, check_share, draw_seed
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
-from latentmap.errors import TrainingError
+from latentmap.errors import TrainingError, warn
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, pieces
@@ -178,10 +177,9 @@ def untrained(
         chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}
         module = build(MODELS[name], seed, sample_shape=shape, **chosen, **config)
     if latent_dim is not None and module.latent_dim > preprocessing.n_values:
-        warnings.warn(
+        warn(
             f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
-            "the code compresses nothing.",
-            stacklevel=4,
+            "the code compresses nothing."
         )
     own_unit = samples.ndim == 2 and parameters["scaling"] != "auto"
     info = {"seed": seed, "error_unit": np.asarray(measuring_unit(samples)).tolist() if own_unit else None}
