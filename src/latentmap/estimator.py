@@ -17,7 +17,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
+from latentmap.checks import check_number, check_share, describe_unknown, draw_seed, explains_unknown
 from latentmap.data.codes import code_names
 from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
@@ -257,7 +257,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             learning. Ctrl-C then stops after the present step and saves.
         resume : bool, default False
             Go on from the checkpoint, where there is one: the result is that of a run without interruption, bit for
-            bit on one machine.
+            bit on one machine. Otherwise learning begins anew, and the checkpoint that is there is replaced.
         checkpoint_every : float, default 30
             Seconds between two checkpoints.
 
@@ -286,6 +286,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.model_, ae.latent_dim_, ae.n_iter_
         ('dense', 2, 3)
         """
+        check_share("checkpoint_every", checkpoint_every, most=None)
+        if resume and checkpoint is None:
+            raise ValueError("resume=True needs the checkpoint to go on from. Name its folder: checkpoint=...")
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
         samples = check_input(new, X)

@@ -79,6 +79,8 @@ def check_parameters(parameters: Parameters) -> Objective:
         else:
             check_number(name, value, whole=name in whole)
     check_number("refine", parameters["refine"], whole=True, least=0)
+    verbose = parameters["verbose"]
+    check_number("verbose", int(verbose) if isinstance(verbose, (bool, np.bool_)) else verbose, whole=True, least=0)
     fraction, callbacks = parameters["validation_fraction"], parameters["callbacks"]
     if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
         raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
