@@ -1468,6 +1468,14 @@ def test_masks_are_said_to_be_in_other_units_than_bytes():
         ae.transform(X > 100)
 
 
+def test_half_precision_comes_back_in_single(vectors):
+    half = vectors.astype(np.float16)
+    ae, same = quick().fit(half), quick().fit(half.astype(np.float32))
+    assert ae.inverse_transform(ae.transform(half)).dtype == np.float32
+    np.testing.assert_array_equal(ae.transform(half), same.transform(half.astype(np.float32)))
+    assert ae.settings(half) == same.settings(half.astype(np.float32))
+
+
 WAYS_TO_WARN = {
     "transform": lambda ae, X, ___: ae.transform(X / 255.0),
     "score": lambda ae, X, ___: ae.score(X / 255.0),

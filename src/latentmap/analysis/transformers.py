@@ -73,7 +73,6 @@ def as_samples(
     if array.dtype.kind not in "biuf" or not array.ndim:
         raise ValueError(f"{name} must be an array of numbers, got {array.dtype} of shape {array.shape}.")
     array = array[:, None] if array.ndim == 1 else array
-    array = array.astype(np.float32) if array.dtype == np.float16 else array
     if len(array) < least or 0 in array.shape[1:]:
         raise ValueError(f"{name} must hold at least one sample of one number, got shape {array.shape}.")
     if n is not None and len(array) != n:

@@ -299,6 +299,8 @@ def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
 
 def as_array(X: Any) -> Any:
     """A tensor of PyTorch, of any layout and precision, as an array, images with channels last; the masked as NaN."""
+    if isinstance(X, np.ndarray) and X.dtype == np.float16:
+        X = X.astype(np.float32)  # scikit-learn would make float64 of it
     if isinstance(X, np.ma.MaskedArray):
         return np.ma.filled(X.astype(np.float64), np.nan) if X.mask.any() else X.data
     torch = sys.modules.get("torch")  # without it nobody has made a tensor
