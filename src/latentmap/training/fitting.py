@@ -46,7 +46,7 @@ _FEW_VECTORS = 5000  # samples
 _OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
 """Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.
 What `fit` has brought to the end of its schedule would else be shaken up again."""
-_SHORTEST = 1e-3  # over the longest: numbers that draw nothing
+_SHORTEST = 1e-3  # over the longest: numbers that draw nothing; the mixture of codes would drown shorter ones
 
 Parameters = Mapping[str, Any]
 
