@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import json
 import os
@@ -25,6 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from latentmap import Autoencoder, load_dataset
+from latentmap.analysis import reconstruction_errors
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.errors import CheckpointError, TrainingError
 from latentmap.models import MODELS
@@ -381,6 +383,19 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(small, tmp_path):
         quick().fit(other, checkpoint=tmp_path, resume=True)
     with pytest.raises(CheckpointError, match="was made with shape of the data="):
         quick().fit(small.train.images[:-1], checkpoint=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"resume": True}, ValueError, "resume=True needs the checkpoint to go on from"),
+        ({"checkpoint_every": -1}, ValueError, "checkpoint_every must be a number of at least 0, got -1"),
+        ({"checkpoint_every": "30"}, TypeError, "checkpoint_every must be a number of at least 0, got '30'"),
+    ],
+)
+def test_options_of_checkpoints_that_make_no_sense_are_refused(options, error, said, small):
+    with pytest.raises(error, match=said):
+        quick().fit(small.train.images, **options)
 
 
 def test_a_checkpoint_does_not_care_where_or_how_loudly_it_was_made(small, tmp_path):
@@ -1089,6 +1104,8 @@ def test_an_unfitted_estimator_says_so(method, vectors):
             ValueError,
             "validation_fraction must be at least 0 and less than 1, got -0.1",
         ),
+        ({"verbose": -1}, ValueError, "verbose must be a whole number of at least 0, got -1"),
+        ({"verbose": "yes"}, TypeError, "verbose must be a whole number of at least 0, got 'yes'"),
         ({"validation_fraction": "x"}, ValueError, "validation_fraction must be at least 0 and less than 1, got 'x'"),
         ({"random_state": "seed"}, ValueError, "random_state must be an int, a RandomState or None, got 'seed'"),
         ({"random_state": -1}, ValueError, "random_state must be from 0 to 4294967295, got -1"),
@@ -1449,3 +1466,37 @@ def test_masks_are_said_to_be_in_other_units_than_bytes():
     ae = Autoencoder(epochs=1, random_state=0).fit(X)
     with pytest.warns(UserWarning, match="got 0 to 1: these are taken as almost black images. Multiply X by 255"):
         ae.transform(X > 100)
+
+
+def test_half_precision_comes_back_in_single(vectors):
+    half = vectors.astype(np.float16)
+    ae, same = quick().fit(half), quick().fit(half.astype(np.float32))
+    assert ae.inverse_transform(ae.transform(half)).dtype == np.float32
+    np.testing.assert_array_equal(ae.transform(half), same.transform(half.astype(np.float32)))
+    assert ae.settings(half) == same.settings(half.astype(np.float32))
+
+
+WAYS_TO_WARN = {
+    "transform": lambda ae, X, ___: ae.transform(X / 255.0),
+    "score": lambda ae, X, ___: ae.score(X / 255.0),
+    "score_samples": lambda ae, X, ___: ae.score_samples(X / 255.0),
+    "anomaly_score": lambda ae, X, ___: ae.anomaly_score(X / 255.0),
+    "a pipeline": lambda ae, X, ___: make_pipeline(ae).transform(X / 255.0),
+    "analysis": lambda ae, X, ___: reconstruction_errors(ae, X / 255.0),
+    "fit": lambda _, X, ___: quick("dense", 9).fit(flat(X)[:, :4]),
+    "fit_transform": lambda _, X, ___: quick("dense", 9).fit_transform(flat(X)[:, :4]),
+    "partial_fit": lambda _, X, ___: quick("linear", 6).partial_fit(X[:4]),
+    "partial_fit of more": lambda ae, X, ___: copy.deepcopy(ae).partial_fit(X / 255.0),
+    "a folder": lambda ae, __, folder: ae.save(folder, metadata={"reading": {"kind": "none"}}),
+    "onnx": lambda ae, __, folder: copy.deepcopy(ae).set_params(refine=1).export_onnx(folder),
+    "a diverging fit": lambda _, X, ___: quick("dense", 2, epochs=2, learning_rate=1e9).fit(X),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_WARN)
+def test_warnings_name_the_line_that_led_to_them(way, small, tmp_path):
+    ae, call = quick().fit(small.train.images), WAYS_TO_WARN[way]
+    with pytest.warns(UserWarning, match=".") as caught, contextlib.suppress(TrainingError):
+        call(ae, small.train.images, tmp_path / "new")
+    first = call.__code__.co_firstlineno
+    assert {(one.filename, one.lineno) for one in caught} == {(__file__, first)}

@@ -5,7 +5,11 @@ that says what is wrong and what to do about it, in characters that `printable` 
 """
 
 import re
+import sys
+import warnings
 from typing import Self
+
+_BETWEEN = {"latentmap", "sklearn", "joblib", "torch", "contextlib"}  # where calls of the user's pass through
 
 
 def printable(text: str) -> str:
@@ -28,6 +32,14 @@ def words_of(error: BaseException, most: int = 200) -> str:
 def count(n: int, what: str) -> str:
     """How many there are of something: "1 image", "1,234 images", "20 classes"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}es" if what.endswith("s") else f"{n:,} {what}s"
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn as from the line outside that led here, however many calls lie between."""
+    frame, level = sys._getframe(1), 2  # as its documentation has it, there is no other way
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 class LatentmapError(Exception):

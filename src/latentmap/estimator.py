@@ -6,7 +6,6 @@ import copy
 import html
 import operator
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Self
@@ -18,11 +17,11 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from latentmap.checks import check_number, describe_unknown, draw_seed, explains_unknown
+from latentmap.checks import check_number, check_share, describe_unknown, draw_seed, explains_unknown
 from latentmap.data.codes import code_names
 from latentmap.data.objects import as_array, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
-from latentmap.errors import ModelFileError, TrainingError, count
+from latentmap.errors import ModelFileError, TrainingError, count, warn
 from latentmap.models import AutoencoderModule
 from latentmap.models.fitted import FittedModel
 from latentmap.models.layers import Description
@@ -258,7 +257,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             learning. Ctrl-C then stops after the present step and saves.
         resume : bool, default False
             Go on from the checkpoint, where there is one: the result is that of a run without interruption, bit for
-            bit on one machine.
+            bit on one machine. Otherwise learning begins anew, and the checkpoint that is there is replaced.
         checkpoint_every : float, default 30
             Seconds between two checkpoints.
 
@@ -287,6 +286,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.model_, ae.latent_dim_, ae.n_iter_
         ('dense', 2, 3)
         """
+        check_share("checkpoint_every", checkpoint_every, most=None)
+        if resume and checkpoint is None:
+            raise ValueError("resume=True needs the checkpoint to go on from. Name its folder: checkpoint=...")
         parameters, new = self._parameters(), copy.copy(self)
         objective = check_parameters(parameters)
         samples = check_input(new, X)
@@ -356,10 +358,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             names = getattr(new, "feature_names_in_", None)
             new._fitted = untrained(samples, parameters, objective, names, piecewise=True)
             if len(samples) <= (wanted := new._fitted.module.n_components):
-                warnings.warn(
+                warn(
                     f"the first piece has {len(samples)} samples, from which codes of {wanted} numbers cannot start: "
-                    "some may stay without use. Begin with a larger piece.",
-                    stacklevel=2,
+                    "some may stay without use. Begin with a larger piece."
                 )
         problem = learn(new._fitted, samples, parameters, objective, piecewise=True)
         return self._become(new, problem)
@@ -709,7 +710,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         True
         """
         if self._n_steps:
-            warnings.warn("files of ONNX hold the network alone: their codes are those of refine=0.", stacklevel=2)
+            warn("files of ONNX hold the network alone: their codes are those of refine=0.")
         return export_onnx(path, self._model)
 
     def describe_layers(self) -> Description:

@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness as reference_trustworthiness
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+from sklearn.preprocessing import FunctionTransformer
 
 from latentmap.analysis import (
     OriginalRanks,
+    PcaBaseline,
     cluster_accuracy,
     continuity,
     knn_accuracy,
     knn_r2,
     nearest_samples,
+    reconstruction_errors,
     trustworthiness,
 )
+from latentmap.analysis.baselines import linear_rank
 from latentmap.analysis.neighbours import knn_accuracy_within, knn_r2_within
-from latentmap.analysis.transformers import chunks
+from latentmap.analysis.transformers import chunks, in_scale
 
 
 @pytest.mark.parametrize("n", [30, 257, 600])
@@ -146,3 +150,25 @@ def test_measurements_are_told_by_scikit_learns_regression():
     assert knn_r2(Z[:200], values[:200], Z[200:], np.full(100, 0.1)) is None
     assert knn_r2_within(Z, np.full(300, 0.1)) is None
     assert knn_r2(Z, None, Z, values) is None
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-24, 1e-12, 1e12, 1e19, 1e20, 1e100])
+def test_the_scale_of_samples_and_codes_is_no_matter(scale):
+    X = np.random.default_rng(0).normal(size=(300, 6))
+    Z = X[:, :2] + X[:, 2:4]
+    assert trustworthiness(X * scale, Z) == pytest.approx(trustworthiness(X, Z), abs=1e-4)
+    assert trustworthiness(X, Z * scale) == pytest.approx(trustworthiness(X, Z), abs=1e-4)
+    assert continuity(X * scale, Z) == pytest.approx(continuity(X, Z), abs=1e-4)
+    np.testing.assert_array_equal(nearest_samples(X[:9] * scale, X * scale, 5), nearest_samples(X[:9], X, 5))
+    errors = reconstruction_errors(PcaBaseline(2).fit(X * scale), X * scale)
+    np.testing.assert_allclose(errors / scale**2, reconstruction_errors(PcaBaseline(2).fit(X), X), rtol=1e-4)
+    assert linear_rank(X * scale, 0.5) == linear_rank(X, 0.5)
+
+
+def test_ordinary_numbers_are_measured_as_they_are():
+    X = np.random.default_rng(0).normal(size=(30, 6)) * 1e6
+    assert in_scale(X, 2.0) == 2.0 == in_scale(X / 1e12, 2.0) == in_scale(0 * X, 2.0) == in_scale(X[:0], 2.0)
+    assert in_scale(np.full((2, 3), 2.0**50), 1.0) == 2.0**51
+    assert reconstruction_errors(PcaBaseline(2).fit(X), X).dtype == np.float32
+    same = FunctionTransformer()
+    assert reconstruction_errors(same.fit(X), X).dtype == np.float32

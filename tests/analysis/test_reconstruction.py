@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import TruncatedSVD
+from sklearn.manifold import trustworthiness as reference_trustworthiness
 
 from latentmap.analysis import (
     PcaBaseline,
+    class_medians,
     compare_reconstructions,
+    evaluate,
+    latent_grid,
     reconstruction_errors,
 )
 from latentmap.analysis.reconstruction import best_median_worst, some_of_each_class
@@ -92,3 +97,18 @@ def test_samples_without_a_label_are_no_class_to_show(vectors):
     learned = Split(vectors[:40], np.where(labels < 0, 3, labels))
     hidden = Dataset("x", learned, Split(vectors[40:80], np.full(40, 3)), ("a", "b", "c", NO_LABEL))
     assert len(compare_reconstructions({"PCA": pca}, hidden).X) == 10
+
+
+def test_codes_of_other_libraries_keep_their_digits():
+    X = np.random.default_rng(0).normal(size=(300, 6)) + 1e7
+    model = TruncatedSVD(2, random_state=0).fit(X)
+    Z = model.transform(X)
+    expected = np.square(model.inverse_transform(Z) - X).mean()
+    assert reconstruction_errors(model, X).mean() == pytest.approx(expected, rel=1e-5)
+    found = evaluate(model, Dataset("far", Split(X), Split(X)))
+    assert found.test_mse == pytest.approx(expected, rel=1e-5)
+    near = reference_trustworthiness(X - X.mean(axis=0), Z - Z.mean(axis=0), n_neighbors=12)
+    assert found.trustworthiness == pytest.approx(near)
+    np.testing.assert_array_equal(class_medians(Z, np.zeros(300, int)).Z[0], np.median(Z, axis=0))
+    grid = latent_grid(model, Z, n_cells=3)
+    np.testing.assert_array_equal(grid.z1, np.quantile(Z[:, 0], [0.01, 0.5, 0.99]))

@@ -9,6 +9,7 @@ from bench.interpolation import walk_quality
 from latentmap import load_dataset
 from latentmap.analysis import PcaBaseline, SizeScores, sweep
 from latentmap.analysis.sweep import recommend
+from latentmap.data import Dataset, Split
 from latentmap.data.cache import cache_dir, file_region
 
 
@@ -24,13 +25,15 @@ def scores(held, accuracy=None):
     ("held", "size", "said"),
     [
         (
-            [0.5, 0.7, 0.9, 0.905, 0.95],
+            [0.5, 0.7, 0.9, 0.905, 0.93],
             8,
             "90.0% of the variance with 8 numbers, and twice as many would add 0.5 points",
         ),
+        ([0.5, 0.7, 0.71, 0.9, 0.905], 16, "from every smaller size a larger one adds at least 2 a doubling."),
+        ([0.5, 0.7, 0.9, 0.905, 0.95], 32, "the last doubling still added 4.5 points"),
         ([0.5, 0.7, 0.9], 8, "the last doubling still added 20.0 points: larger codes may be worth trying"),
         ([0.99, 0.98, 0.995], 2, "twice as many would add 0.0 points."),
-        ([0.4], 2, "no other size was tried"),
+        ([0.4], 2, "no other size was compared"),
         ([-0.0001, 0.005, 0.3, 0.305], 8, "30.0% of the variance"),  # hardly anything is no plateau
     ],
 )
@@ -70,6 +73,24 @@ def test_what_pca_contradicts_is_not_recommended(pca, accuracy, said):
     assert said in reason
 
 
+def test_a_model_that_is_as_good_as_pca_further_on_is_not_the_limit():
+    found, reason = recommend(scores([0.6, 0.728, 0.74, 0.84]), scores([0.5, 0.6, 0.7, 0.837]), name="dense")
+    assert found == 16
+    assert "(PCA 83.7%)" in reason
+
+
+def test_more_numbers_than_a_sample_has_are_no_advice():
+    X = np.random.default_rng(0).normal(size=(300, 6))
+    found = sweep(Dataset("x", Split(X[:200]), Split(X[200:])), [1, 4, 100], Capped)
+    assert [one.latent_dim for one in found.model] == [1, 4, 100]
+    assert found.recommended in (None, 1, 4)
+    assert "100 numbers" not in found.reason
+    assert found.reason.endswith(" More than the 6 numbers of a sample are no advice: they compress nothing.")
+    only = sweep(Dataset("x", Split(X[:200]), Split(X[200:])), [100], Capped)
+    assert only.recommended is None
+    assert only.reason.startswith("No size is recommended. More than the 6 numbers")
+
+
 def test_a_model_that_pca_does_not_reach_is_recommended_beside_it():
     found, reason = recommend(scores([0.5, 0.7, 0.9, 0.901]), scores([0.4, 0.6, 0.8, 0.91]), name="dense")
     assert found == 8
@@ -80,7 +101,11 @@ class Capped(PcaBaseline):
     """PCA that takes as many numbers as there are, where more are asked for."""
 
     def __init__(self, latent_dim):
-        super().__init__(min(latent_dim, 64))
+        super().__init__(latent_dim)
+
+    def fit(self, X):
+        self.latent_dim = min(self.latent_dim, X[0].size)
+        return super().fit(X)
 
 
 def test_a_sweep_measures_every_size_and_pca_where_there_is_one():

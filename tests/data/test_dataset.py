@@ -175,3 +175,43 @@ def test_a_split_or_both_can_take_the_place_of_either(digits):
     assert both.test.labels.tolist() == [0, 1, 0, 1, 1, 2, 2]
     assert both.class_names == ("0", "1", NO_LABEL)
     assert Dataset("some", named.train, Split(X[:0])).of("all").test.X is X
+
+
+IMAGES = np.random.default_rng(0).random((6, 8, 8, 1), np.float32)
+VECTORS = IMAGES.reshape(6, 64)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Split(VECTORS.tolist()), "X must be an array, got list. load_dataset"),
+        (lambda: Split(IMAGES[..., 0]), r"X must be images .* got shape \(6, 8, 8\). load_dataset"),
+        (lambda: Split(VECTORS[0]), r"X must be images .* got shape \(64,\)"),
+        (lambda: Split(IMAGES.astype(np.int64)), "X must hold uint8, or floats from 0 to 1, got int64"),
+        (lambda: Split(VECTORS.astype(str)), "X must hold numbers, got <U"),
+        (lambda: Split(VECTORS, names=("a",)), "names must be one for each of 6 samples, got 1"),
+        (lambda: Split(VECTORS, rows=np.arange(5)), "rows must be one for each of 6 samples, got 5"),
+        (lambda: Split(VECTORS, values=np.zeros(7)), "values must be one for each of 6 samples, got 7"),
+        (lambda: Dataset("x", VECTORS, VECTORS), "train must be a Split, got ndarray"),
+        (lambda: Dataset("x", Split(VECTORS), Split(VECTORS[:, :3])), r"one kind, got \(64,\) .* and \(3,\)"),
+        (lambda: Dataset("x", Split(IMAGES), Split(IMAGES.astype(np.uint8))), "float32 and .* of uint8"),
+        (lambda: Dataset("x", Split(IMAGES * 255), Split(IMAGES * 255)), "floats from 0 to 1, got 0.* to 25"),
+        (lambda: Dataset("x", Split(VECTORS), Split(VECTORS * np.nan)), "test.X must hold finite numbers"),
+    ],
+)
+def test_what_is_not_in_the_form_of_a_data_set_is_refused(make, said):
+    with pytest.raises(DatasetError, match=said) as refused:
+        make()
+    assert "\n" not in str(refused.value)
+
+
+def test_a_split_takes_lists_of_what_is_known():
+    split = Split(VECTORS, [0] * 6, list("abcdef"), list(range(6)), [0.5] * 6).at(np.array([2, 4]))
+    assert (split.names, split.rows.tolist(), split.values.tolist()) == (("c", "e"), [2, 4], [0.5, 0.5])
+
+
+def test_of_large_data_some_samples_are_looked_at(monkeypatch):
+    monkeypatch.setattr("latentmap.data.dataset._LOOKED_AT_BYTES", 0)
+    X = VECTORS.copy()
+    X[5] = np.nan
+    assert len(Dataset("x", Split(X), Split(X.copy())).train) == 6

@@ -281,3 +281,14 @@ def test_a_network_with_a_linear_path_comes_back_from_its_folder_and_goes_on(tmp
     loaded.partial_fit(X)
     first = Autoencoder("residual", 3, random_state=0).partial_fit(X[:120])
     assert error(first.partial_fit(X[120:]), X) < 2 * error(PcaBaseline(3).fit(X), X)
+
+
+@pytest.mark.parametrize("outlier", [0, 1e4, 1e6])
+def test_codes_of_the_start_are_pcas_but_for_signs_and_one_factor_down_to_a_thousandth(outlier):
+    X = np.random.default_rng(0).normal(size=(2000, 5)) * [5, 3, 1, 0.5, 0.2]
+    X[0, 0] += outlier
+    ae = Autoencoder("linear", 3, epochs=1, scaling="global", random_state=0).fit(X)
+    assert ae.best_epoch_ == 0
+    widths, theirs = ae.transform(X).std(axis=0), PCA(3).fit_transform(X).std(axis=0)
+    wanted = np.maximum(theirs / theirs[0], 1e-3)
+    np.testing.assert_allclose(widths / widths[0], wanted, rtol=0.02)

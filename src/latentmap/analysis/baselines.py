@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from latentmap.analysis.transformers import FloatArray, chunks, flat, middle
+from latentmap.analysis.transformers import FloatArray, as_samples, chunks, flat, in_scale, middle
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.models.layers import Description, describe_linear
 
@@ -69,6 +69,7 @@ class PcaBaseline:
 
         Of more samples than 2 GiB of float32 hold, evenly spaced ones are taken.
         """
+        X = as_samples(X)
         n_features = int(np.prod(X.shape[1:]))
         some = X[:: _every(X)]
         most = min(len(some), n_features)
@@ -78,7 +79,8 @@ class PcaBaseline:
             )
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
         # The covariance is accumulated in float32: numbers about 0 and near 1 lose the least of it.
-        self.center_, self.scale_ = middle(some), np.asarray(measuring_unit(X))
+        self.center_ = middle(some)
+        self.scale_ = np.asarray(in_scale(some, measuring_unit(X), self.center_))
         rows = np.empty((len(some), n_features), np.float32)
         for part in chunks(some):
             rows[part] = self._rows(some[part])
@@ -105,6 +107,7 @@ class PcaBaseline:
 
     def transform(self, X: NDArray[Any]) -> FloatArray:
         """Return the codes of `X`, shape (n, latent_dim), float32, chunk by chunk."""
+        X = as_samples(X, shape=self.sample_shape_)
         parts = [self.pca_.transform(self._rows(X[part])) for part in chunks(X)]
         return np.concatenate(parts).astype(np.float32, copy=False)
 
@@ -113,9 +116,8 @@ class PcaBaseline:
 
         They are float32, or float64 where the training data was.
         """
-        rows: NDArray[Any] = self.pca_.inverse_transform(np.asarray(Z, dtype=np.float32)).astype(
-            self._dtype, copy=False
-        )
+        codes = as_samples(Z, "Z", shape=(self.latent_dim_,)).astype(np.float32, copy=False)
+        rows: NDArray[Any] = self.pca_.inverse_transform(codes).astype(self._dtype, copy=False)
         rows *= self.scale_.astype(self._dtype)
         rows += np.asarray(self.center_, self._dtype)
         return rows.reshape(-1, *self.sample_shape_)
@@ -147,7 +149,8 @@ def _every(X: NDArray[Any]) -> int:
 def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) -> int:
     """Count the linear directions that hold `share` of the variance: few where small images were enlarged, say."""
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
-    rows = flat(X[chosen], measuring_unit(X), middle(X[chosen]))
+    some = X[chosen]
+    rows = flat(some, in_scale(some, measuring_unit(X), middle(some)), middle(some))
     rows -= rows.mean(axis=0)
     # The smaller of the two Gram matrices has the same non-zero eigenvalues.
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows

@@ -16,7 +16,7 @@ from latentmap.analysis.neighbours import (
     knn_r2_within,
 )
 from latentmap.analysis.reconstruction import reconstruction_errors
-from latentmap.analysis.transformers import Brief, FloatArray, Transformer, drawn_rows, encode
+from latentmap.analysis.transformers import Brief, Transformer, as_samples, drawn_rows, encode
 from latentmap.data.dataset import Dataset
 
 TRAIN_SAMPLES = 5000
@@ -43,14 +43,14 @@ class Evaluation(Brief):
         12 neighbours, 5,000 test samples drawn once; None for fewer than 3.
     train_mse : float
         The same of 5,000 training samples drawn once.
-    errors : ndarray of float32, shape (n_test,)
+    errors : ndarray of float32 (float64 where that cannot hold them), shape (n_test,)
         Reconstruction error of each test sample.
     hits : ndarray of bool or float, or None
         Whether each test sample is classified rightly, or how much of its measurement is explained; their mean is
         `knn_accuracy`, or `knn_r2`; None where these are by cross-validation.
     trusted : ndarray of float, or None
         What each of the samples compared adds to `trustworthiness`; their mean it is.
-    Z_train, Z_test : ndarray of float32, shape (n, latent_dim)
+    Z_train, Z_test : ndarray of float32 (float64 where the model gives that), shape (n, latent_dim)
         The codes of both splits.
 
     Examples
@@ -69,11 +69,11 @@ class Evaluation(Brief):
     knn_r2: float | None
     trustworthiness: float | None
     train_mse: float
-    errors: FloatArray
+    errors: NDArray[np.floating]
     hits: NDArray[np.bool_] | NDArray[np.float64] | None
     trusted: NDArray[np.float64] | None
-    Z_train: FloatArray
-    Z_test: FloatArray
+    Z_train: NDArray[np.floating]
+    Z_test: NDArray[np.floating]
 
     @property
     def scores(self) -> dict[str, float | int | None]:
@@ -168,4 +168,4 @@ def active_units(Z: NDArray[Any], *, threshold: float = 0.01) -> int:
     >>> active_units(Z)
     2
     """
-    return int((np.var(Z, axis=0) > threshold).sum())
+    return int((np.var(as_samples(Z, "Z"), axis=0) > threshold).sum())

@@ -11,7 +11,16 @@ from scipy.stats import mode
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, nearest_samples
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode
+from latentmap.analysis.transformers import (
+    Brief,
+    FloatArray,
+    IntArray,
+    Transformer,
+    as_classes,
+    as_codes,
+    as_samples,
+    decode,
+)
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
@@ -24,7 +33,7 @@ class CodeMedians(Brief):
 
     Parameters
     ----------
-    Z : ndarray of float32, shape (n_groups, latent_dim)
+    Z : ndarray of float32 (float64 where the codes are), shape (n_groups, latent_dim)
         One median per group.
     names : tuple of str
         The group's name: its class, or "group 1" for the largest cluster and so on.
@@ -46,7 +55,7 @@ class CodeMedians(Brief):
     ('group 1', 'group 2')
     """
 
-    Z: FloatArray
+    Z: NDArray[np.floating]
     names: tuple[str, ...]
     classes: IntArray | None
     counts: IntArray
@@ -72,8 +81,8 @@ def class_medians(
     ----------
     Z : ndarray, shape (n, latent_dim)
         Codes, usually of the training split.
-    labels : ndarray of int64, shape (n,), optional
-        The class of each code; below 0 where there is none: these are in no group.
+    labels : ndarray of int64 or str, shape (n,), optional
+        The class of each code, by its number or its name; below 0 where there is none: these are in no group.
     class_names : tuple of str, optional
         The names of the classes; without them they are numbered.
     n_clusters : int, default=10
@@ -95,7 +104,10 @@ def class_medians(
     >>> medians.names, medians.Z.tolist()
     (('cat', 'dog'), [[0.0, 2.0], [5.0, 5.0]])
     """
-    Z = np.asarray(Z, dtype=np.float32)
+    Z = as_codes(as_samples(Z, "Z"))
+    if labels is not None:
+        labels, names_given = as_classes(labels, len(Z))
+        class_names = names_given or class_names
     if labels is None or (labels < 0).all():
         labels = None
         n_clusters = min(n_clusters, len(np.unique(Z, axis=0)))
@@ -110,7 +122,7 @@ def class_medians(
     row_of[present] = np.arange(len(present))
     groups = row_of[np.maximum(clusters, -1)]  # the last is nobody's
     return CodeMedians(
-        Z=np.stack([np.median(Z[groups == row], axis=0) for row in range(len(present))]).astype(np.float32),
+        Z=np.stack([np.median(Z[groups == row], axis=0) for row in range(len(present))]).astype(Z.dtype),
         names=names,
         classes=None if labels is None else present.astype(np.int64),
         counts=np.bincount(groups[groups >= 0], minlength=len(present)).astype(np.int64),

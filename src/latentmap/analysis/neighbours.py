@@ -11,7 +11,8 @@ from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
-from latentmap.analysis.transformers import IntArray, chunks, drawn_rows, flat, middle
+from latentmap.analysis.transformers import IntArray, as_labels, as_samples, chunks, drawn_rows, flat, in_scale, middle
+from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.errors import count
@@ -71,14 +72,24 @@ def knn_hits(
     """Return of each test code with a label whether `knn_accuracy` counts it as right."""
     if labels_train is None or labels_test is None:
         return None
-    trained, tested = (_with_class(np.asarray(labels)) for labels in (labels_train, labels_test))
-    Z_train, labels_train = Z_train[trained], np.asarray(labels_train)[trained]
-    Z_test, labels_test = Z_test[tested], np.asarray(labels_test)[tested]
+    Z_train, labels_train, Z_test, labels_test = _of_two(Z_train, labels_train, Z_test, labels_test, "labels")
+    trained, tested = _with_class(labels_train), _with_class(labels_test)
+    Z_train, labels_train = Z_train[trained], labels_train[trained]
+    Z_test, labels_test = Z_test[tested], labels_test[tested]
     if not len(labels_train) or not len(labels_test):
         return None
     # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
+    check_number("n_neighbors", n_neighbors, whole=True)
     classifier = KNeighborsClassifier(min(n_neighbors, len(Z_train))).fit(Z_train, labels_train)
     return np.asarray(classifier.predict(Z_test) == labels_test)
+
+
+def _of_two(Z_train: Any, known_train: Any, Z_test: Any, known_test: Any, name: str) -> tuple[NDArray[Any], ...]:
+    """Codes of two splits, and what is known of each, as arrays that fit each other."""
+    Z_train = as_samples(Z_train, "Z_train", least=0)
+    Z_test = as_samples(Z_test, "Z_test", least=0, shape=Z_train.shape[1:])
+    known_train = as_labels(known_train, len(Z_train), f"{name}_train")
+    return Z_train, known_train, Z_test, as_labels(known_test, len(Z_test), f"{name}_test")
 
 
 def _with_class(labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -147,11 +158,18 @@ def knn_explained(
     """Return what each test code with a measurement adds to `knn_r2`; their mean it is."""
     if values_train is None or values_test is None:
         return None
+    Z_train, values_train, Z_test, values_test = _of_two(Z_train, values_train, Z_test, values_test, "values")
+    values_train, values_test = values_train.astype(np.float64), values_test.astype(np.float64)
     known, measured = np.isfinite(values_train), np.isfinite(values_test)
-    Z_train, values_train = Z_train[known], values_train[known].astype(np.float64)
-    Z_test, values_test = Z_test[measured], values_test[measured].astype(np.float64)
+    Z_train, values_train, Z_test, values_test = (
+        Z_train[known],
+        values_train[known],
+        Z_test[measured],
+        values_test[measured],
+    )
     if not len(values_train) or not len(values_test) or np.ptp(values_test) == 0:
         return None
+    check_number("n_neighbors", n_neighbors, whole=True)
     told = KNeighborsRegressor(min(n_neighbors, len(Z_train))).fit(Z_train, values_train).predict(Z_test)
     return np.asarray(1 - (told - values_test) ** 2 / values_test.var())
 
@@ -226,7 +244,10 @@ def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, un
     >>> nearest_samples(np.array([[9.0]]), X, n_neighbors=2).tolist()
     [[2, 1]]
     """
-    unit, centre = measuring_unit(X) if unit is None else unit, middle(X)
+    check_number("n_neighbors", n_neighbors, whole=True)
+    X = as_samples(X)
+    queries, centre = as_samples(queries, "queries", shape=X.shape[1:]), middle(X)
+    unit = in_scale(X, measuring_unit(X) if unit is None else unit, centre)
     targets = flat(queries, unit, centre)
     distances = np.empty((len(targets), 0), dtype=np.float32)
     indices = np.empty((len(targets), 0), dtype=np.int64)
@@ -271,12 +292,16 @@ class OriginalRanks:
     """
 
     def __init__(self, X: NDArray[Any], *, n_samples: int = TRUST_SAMPLES, unit: Unit | None = None) -> None:
-        self.rows = drawn_rows(len(X), n_samples)
-        some = X[self.rows]
-        rows = flat(some, measuring_unit(X) if unit is None else unit, middle(some))
-        self.n = len(rows)
+        X = as_samples(X, least=0)
+        self.rows, self._n_given = drawn_rows(len(X), n_samples), len(X)
+        self.n = len(self.rows)
         self.ranks = np.empty((self.n, self.n), dtype=np.uint16 if self.n < 2**16 else np.uint32)
+        if not self.n:
+            return
         places = np.arange(1, self.n, dtype=self.ranks.dtype)
+        some = X[self.rows]
+        centre = middle(some)
+        rows = flat(some, in_scale(some, measuring_unit(X) if unit is None else unit, centre), centre)
 
         def rank(start: int) -> None:
             stop = min(start + 256, self.n)
@@ -297,11 +322,14 @@ class OriginalRanks:
 
     def trusted(self, Z: NDArray[Any], *, n_neighbors: int = TRUST_NEIGHBOURS) -> NDArray[np.float64] | None:
         """Return the samples' own shares in `trustworthiness`, which is their mean."""
+        check_number("n_neighbors", n_neighbors, whole=True)
+        Z = as_samples(Z, "Z", least=0, n=self._n_given)
         k = min(n_neighbors, (self.n - 1) // 2)  # fewer than half
         if k < 1:
             return None
-        some = np.asarray(Z)[self.rows].reshape(self.n, -1)
-        codes = flat(some, centre=middle(some))
+        some = Z[self.rows].reshape(self.n, -1)
+        centre = middle(some)
+        codes = flat(some, in_scale(some, centre=centre), centre)
         neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
         penalty = np.clip(ranks - k, 0, None).sum(axis=1)
@@ -384,8 +412,13 @@ def continuity(
     >>> round(continuity(X, torn), 2), round(trustworthiness(X, torn), 2)
     (0.9, 0.99)
     """
-    samples = flat(X, measuring_unit(X), middle(X))
-    return OriginalRanks(Z, n_samples=n_samples, unit=1.0).trustworthiness(samples, n_neighbors=n_neighbors)
+    X = as_samples(X, least=0)
+    ranks = OriginalRanks(as_samples(Z, "Z", least=0, n=len(X)), n_samples=n_samples, unit=1.0)
+    if not len(X):
+        return None
+    centre = middle(X)
+    samples = flat(X, in_scale(X, measuring_unit(X), centre), centre)
+    return ranks.trustworthiness(samples, n_neighbors=n_neighbors)
 
 
 def cluster_accuracy(Z: NDArray[Any], labels: IntArray, *, seed: int = 0) -> float:
@@ -416,6 +449,8 @@ def cluster_accuracy(Z: NDArray[Any], labels: IntArray, *, seed: int = 0) -> flo
     from sklearn.cluster import KMeans
     from sklearn.metrics.cluster import contingency_matrix
 
+    Z = as_samples(Z, "Z")
+    labels = as_labels(labels, len(Z))
     clusters = KMeans(len(np.unique(labels)), n_init=10, random_state=seed).fit_predict(Z)
     shared = contingency_matrix(labels, clusters)
     return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / len(Z))

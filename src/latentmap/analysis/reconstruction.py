@@ -9,9 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, chunks, decode, named
+from latentmap.analysis.transformers import (
+    Brief,
+    FloatArray,
+    IntArray,
+    Transformer,
+    as_samples,
+    chunks,
+    decode,
+    encode,
+    named,
+)
 from latentmap.data.dataset import Dataset
+from latentmap.data.objects import is_frame
 from latentmap.data.preprocessing import Unit, measuring_unit
+
+_LEAST = 1e-30  # mean square; of less, float32 loses digits
 
 
 def reconstruction_errors(
@@ -20,7 +33,7 @@ def reconstruction_errors(
     Z: NDArray[np.floating] | None = None,
     *,
     unit: Unit | None = None,
-) -> FloatArray:
+) -> NDArray[np.floating]:
     """Measure how far each sample is from its reconstruction, chunk by chunk.
 
     Parameters
@@ -37,7 +50,8 @@ def reconstruction_errors(
     Returns
     -------
     ndarray of float32, shape (n,)
-        Mean squared error over each sample's pixels or features, in squared units.
+        Mean squared error over each sample's pixels or features, in squared units; float64 where float32 cannot hold
+        them.
 
     Examples
     --------
@@ -49,15 +63,30 @@ def reconstruction_errors(
     >>> errors.shape, round(float(errors.mean()), 2)
     ((100,), 0.06)
     """
-    errors = np.empty(len(X), dtype=np.float32)
+    if is_frame(X) and Z is None:  # the model may know its columns by their names
+        Z = encode(transformer, X)
+    X = as_samples(X)
+    Z = None if Z is None else as_samples(Z, "Z", n=len(X))
+    errors: list[NDArray[np.floating]] = []
     scale = np.asarray(measuring_unit(X) if unit is None else unit)
     for part in chunks(X):
         codes = transformer.transform(X[part]) if Z is None else Z[part]
         difference = decode(transformer, codes).reshape(part.stop - part.start, -1)
         difference = difference - X[part].reshape(difference.shape)
         difference /= scale.astype(difference.dtype)
-        errors[part] = np.einsum("ij,ij->i", difference, difference) / difference.shape[1]
-    return errors
+        errors.append(_mean_squares(difference))
+    return np.concatenate(errors)
+
+
+def _mean_squares(difference: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The mean square of each row as float32, or as float64 where that is too large or too small for it."""
+    n = difference.shape[1]
+    with np.errstate(over="ignore", under="ignore"):
+        squares: FloatArray = (np.einsum("ij,ij->i", difference, difference) / n).astype(np.float32, copy=False)
+    if np.isfinite(squares).all() and (squares.max() > _LEAST or not difference.any()):
+        return squares
+    exact = difference.astype(np.float64)
+    return np.asarray(np.einsum("ij,ij->i", exact, exact) / n)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,11 +95,11 @@ class Reconstructions(Brief):
 
     title: str
     X_hat: FloatArray  # (m, ...), in the units of the data
-    errors: FloatArray  # (m,)
+    errors: NDArray[np.floating]  # (m,)
     extremes_names: tuple[str, ...]  # what these samples are called
     extremes_X: NDArray[Any]  # (3, ...)
     extremes_X_hat: FloatArray  # (3, ...)
-    extremes_errors: FloatArray  # (3,)
+    extremes_errors: NDArray[np.floating]  # (3,)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

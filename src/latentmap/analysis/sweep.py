@@ -76,7 +76,8 @@ class Sweep:
     model, pca : tuple of SizeScores
         Of the model and of PCA, by size; PCA has no more numbers than the data.
     recommended : int or None
-        The size to take; None where PCA is the better choice, or shows that the model is what limits it.
+        The size to take; None where PCA is the better choice, or shows that the model is what limits it, or where all
+        sizes are more than the numbers of a sample.
     reason : str
         Why, in a few sentences with the figures.
 
@@ -171,7 +172,7 @@ def sweep(
     with _all_but(train.X, kept) as learned:
         mean = learned.mean(axis=0, dtype=np.float64)
         squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
-        variance = max(squares / held.size, 1e-12)
+        variance = squares / held.size or 1.0
         fitted: Iterator[Any] = (make_model(size).fit(learned) for size in sizes)  # each in its turn, no two kept
         if fit_all is not None:
             fitted = iter(fit_all([make_model(size) for size in sizes], learned))
@@ -183,12 +184,15 @@ def sweep(
         if within := [size for size in sizes if size <= most]:
             pca = PcaBaseline(max(within)).fit(learned)
             theirs = [measure(pca.first(size), size) for size in within]
-    judged, words = [ours, theirs], ""
+    n_values, words = int(train.X[0].size), ""
+    judged = [[one for one in ours if one.latent_dim <= n_values], theirs]
+    if sizes[-1] > n_values:
+        words = f" More than the {count(n_values, 'number')} of a sample are no advice: they compress nothing."
     best = max((one.held_accuracy or 0.0 for one in (*ours, *theirs)), default=0.0)
     if held_labels is not None and best <= by_guessing(held_labels):
         judged = [[replace(one, held_accuracy=None) for one in rows] for rows in judged]
-        words = " No size tells classes apart better than naming the largest of them always."
-    recommended, reason = recommend(*judged, name=name)
+        words += " No size tells classes apart better than naming the largest of them always."
+    recommended, reason = recommend(*judged, name=name) if judged[0] else (None, "No size is recommended.")
     return Sweep(name, tuple(ours), tuple(theirs), recommended, reason + words)
 
 
@@ -210,7 +214,7 @@ def _all_but(X: NDArray[Any], kept: NDArray[np.bool_]) -> Iterator[NDArray[Any]]
 def recommend(
     scores: Sequence[SizeScores], pca: Sequence[SizeScores] = (), *, name: str = "the model"
 ) -> tuple[int | None, str]:
-    """Choose the size from which doubling gains less than 2% of the variance, and say why; None if PCA does better."""
+    """Choose the size beyond which none gains 2% of the variance a doubling, and say why; None if PCA does better."""
     chosen, gain = _enough(scores)
     ours = scores[chosen]
     here = f"{name} reconstructs {ours.held:z.1%} of the variance with {count(ours.latent_dim, 'number')}"
@@ -229,7 +233,7 @@ def recommend(
             )
     reason = f"Take {count(ours.latent_dim, 'number')}: on validation {here}{beside}"
     if len(scores) == 1:
-        reason += "; no other size was tried."
+        reason += "; no other size was compared."
     elif chosen == len(scores) - 1 and 1 - ours.held < _WORTH:
         reason += ", so that more could add hardly anything."
     elif chosen == len(scores) - 1:
@@ -239,7 +243,7 @@ def recommend(
         )
     else:
         reason += f", and twice as many would add {gain * 100:.1f} points" + (
-            f"; every doubling before added at least {_WORTH * 100:.0f}." if chosen else "."
+            f"; from every smaller size a larger one adds at least {_WORTH * 100:.0f} a doubling." if chosen else "."
         )
     return ours.latent_dim, reason + _of_accuracy(scores, ours.latent_dim)
 
@@ -264,11 +268,13 @@ def _enough(scores: Sequence[SizeScores]) -> tuple[int, float]:
     """Which size is enough, and what a doubling gains from there on (or gained, of the last one)."""
     # A larger network may by chance be a little worse; it could always ignore what it has too much.
     held = np.maximum.accumulate([one.held for one in scores])
-    gains = np.diff(held) / np.diff(np.log2([one.latent_dim for one in scores]))
-    if not len(gains):
-        return 0, 0.0
-    enough = np.flatnonzero((gains < _WORTH) & (held[:-1] >= _SOMETHING))
-    return (int(enough[0]), float(gains[enough[0]])) if len(enough) else (len(gains), float(gains[-1]))
+    doublings = np.log2([one.latent_dim for one in scores])
+    gains = np.diff(held) / np.diff(doublings)
+    for i, gain in enumerate(gains):
+        # A doubling may gain little, and those after it much.
+        if held[i] >= _SOMETHING and ((held[i + 1 :] - held[i]) / (doublings[i + 1 :] - doublings[i])).max() < _WORTH:
+            return i, float(gain)
+    return len(gains), float(gains[-1]) if len(gains) else 0.0
 
 
 def _of_accuracy(scores: Sequence[SizeScores], chosen: int | None) -> str:

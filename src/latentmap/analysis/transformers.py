@@ -10,11 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.dataset import Split
+from latentmap.data.objects import as_array, frame_numbers, is_frame
 from latentmap.data.preprocessing import Unit
+from latentmap.errors import words_of
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
+_SQUARED = (
+    32  # the power of two to which numbers, and back to which their inverses, are squared and added up in float32
+)
 CHUNK_BYTES = 16 * 2**20  # float32 working memory of one chunk: enough for fast products, small beside any data set
 
 
@@ -51,6 +56,58 @@ def _brief(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
+def as_samples(
+    X: Any, name: str = "X", *, least: int = 1, n: int | None = None, shape: tuple[int, ...] | None = None
+) -> NDArray[Any]:
+    """Samples or codes as an array of finite numbers, `n` of them, of as many values as `shape`; or what is wrong."""
+    if is_frame(X):
+        array = frame_numbers(X)[1]
+    else:
+        try:
+            array = np.asarray(as_array(X))
+            array = array.astype(np.float64) if array.dtype.kind == "O" else array
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{name} must be an array of numbers, got {type(X).__name__}: {words_of(error)}."
+            ) from error
+    if array.dtype.kind not in "biuf" or not array.ndim:
+        raise ValueError(f"{name} must be an array of numbers, got {array.dtype} of shape {array.shape}.")
+    array = array[:, None] if array.ndim == 1 else array
+    if len(array) < least or 0 in array.shape[1:]:
+        raise ValueError(f"{name} must hold at least one sample of one number, got shape {array.shape}.")
+    if n is not None and len(array) != n:
+        raise ValueError(f"{name} must have a row for each of the {n:,} samples, got {len(array):,}.")
+    if shape is not None and np.prod(array.shape[1:]) != np.prod(shape):
+        raise ValueError(f"{name} must be of shape (n, {', '.join(map(str, shape))}), got {array.shape}.")
+    if array.dtype.kind == "f" and array.size:
+        with np.errstate(invalid="ignore"):
+            finite = np.isfinite(array.min()) and np.isfinite(array.max())  # no array of the size of this one
+        if not finite:
+            raise ValueError(f"{name} must hold finite numbers, got NaN or infinity. Fill them in, or leave them out.")
+    return array
+
+
+def as_labels(labels: Any, n: int, name: str = "labels") -> NDArray[Any]:
+    """Labels or measurements as an array, one for each of n codes."""
+    array = np.asarray(labels)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must be one for each of {n:,} codes, got shape {array.shape}.")
+    return array
+
+
+def as_classes(labels: Any, n: int) -> tuple[IntArray, tuple[str, ...] | None]:
+    """Labels as numbers of classes, -1 for none; where they are names, the classes' in their order."""
+    array = as_labels(labels, n)
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), -1, array)
+        if (array != np.round(array)).any():
+            raise ValueError("labels must be whole numbers or names, got others. Number the classes from 0.")
+    if array.dtype.kind in "biuf":
+        return array.astype(np.int64, copy=False), None
+    names, numbers = np.unique(array.astype(str), return_inverse=True)
+    return numbers.astype(np.int64), tuple(names.tolist())
+
+
 def chunks(X: NDArray[Any]) -> Iterator[slice]:
     """Yield slices that cut `X` into pieces of at most `CHUNK_BYTES` as float32 (one sample at least)."""
     per_sample = 4 * max(1, int(np.prod(X.shape[1:])))
@@ -75,6 +132,14 @@ def flat(X: NDArray[Any], unit: Unit = 1.0, centre: NDArray[np.float64] | float 
     return rows.astype(np.float32, copy=False)
 
 
+def in_scale(X: NDArray[Any], unit: Unit = 1.0, centre: NDArray[np.float64] | float = 0.0) -> Unit:
+    """The unit, times a power of two where float32 cannot hold the squares of samples counted in it from a centre."""
+    if X.dtype.itemsize < 4 or not X.size:
+        return unit
+    exponent = int(np.frexp(np.max(np.maximum(X.max(axis=0) - centre, centre - X.min(axis=0)) / unit))[1])
+    return unit * 2.0**exponent if abs(exponent) > _SQUARED else unit
+
+
 def drawn_rows(n: int, most: int) -> IntArray:
     """Return the rows, ascending, of at most `most` of n samples, drawn with a fixed seed."""
     # Never the first ones: stored data is often in the order of its classes.
@@ -88,9 +153,15 @@ def named(rows: IntArray, split: Split, class_names: Sequence[str] | None) -> tu
     return tuple(class_names[label] if class_names else str(label) for label in split.labels[rows])
 
 
-def encode(transformer: Transformer, X: NDArray[Any]) -> FloatArray:
-    """The codes of samples, (n, latent_dim) float32; the model cuts what is large into pieces itself."""
-    return np.asarray(transformer.transform(X), dtype=np.float32).reshape(len(X), -1)
+def encode(transformer: Transformer, X: NDArray[Any]) -> NDArray[np.floating]:
+    """The codes of samples, (n, latent_dim), `as_codes`; the model cuts what is large into pieces itself."""
+    return as_codes(transformer.transform(X)).reshape(len(X), -1)
+
+
+def as_codes(Z: Any) -> NDArray[np.floating]:
+    """Codes as float32, or float64 where the model gives that: far from zero, float32 would keep little of them."""
+    codes = np.asarray(Z)
+    return codes if codes.dtype == np.float64 else codes.astype(np.float32, copy=False)
 
 
 def decode(transformer: Transformer, Z: NDArray[Any]) -> NDArray[np.floating]:
@@ -98,5 +169,5 @@ def decode(transformer: Transformer, Z: NDArray[Any]) -> NDArray[np.floating]:
 
     It is float32, or float64 where the model gives that, whose samples may need its digits.
     """
-    X_hat = np.asarray(transformer.inverse_transform(np.asarray(Z, dtype=np.float32)))
+    X_hat = np.asarray(transformer.inverse_transform(as_codes(Z)))
     return X_hat if X_hat.dtype == np.float64 else X_hat.astype(np.float32, copy=False)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentmap.analysis.neighbours import knn_accuracy_within
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, drawn_rows
+from latentmap.analysis.transformers import Brief, FloatArray, IntArray, as_classes, as_samples, drawn_rows
 
 MOST_SAMPLES = 5000
 PERPLEXITY = 30.0
@@ -111,6 +111,8 @@ def embed_tsne(
     """
     from openTSNE import TSNE, affinity, initialization, nearest_neighbors
 
+    Z = as_samples(Z, "Z")
+    labels = None if labels is None else as_classes(labels, len(Z))[0]
     rows = drawn_rows(len(Z), n_samples)
     codes = np.ascontiguousarray(Z[rows], dtype=np.float64)
     if len(codes) < FEWEST_SAMPLES or (codes == codes[0]).all():

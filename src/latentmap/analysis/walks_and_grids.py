@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from latentmap.analysis.neighbours import nearest_samples
-from latentmap.analysis.transformers import Brief, FloatArray, IntArray, Transformer, decode, encode, named
+from latentmap.analysis.transformers import (
+    Brief,
+    FloatArray,
+    IntArray,
+    Transformer,
+    as_codes,
+    as_samples,
+    decode,
+    encode,
+    named,
+)
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
@@ -156,7 +166,7 @@ class LatentGrid(Brief):
 
     Parameters
     ----------
-    z1, z2 : ndarray of float32, shape (n_cells,)
+    z1, z2 : ndarray of float32 (float64 where the codes are), shape (n_cells,)
         The grid's coordinates, ascending: quantiles of the first and the second number of the codes.
     pictures : ndarray, shape (n_cells, n_cells, ...)
         ``pictures[i, j]`` is decoded from ``(z1[j], z2[i])``, in the units of the data; row 0 is the lowest z2, so a
@@ -177,8 +187,8 @@ class LatentGrid(Brief):
     ((7,), (7, 7))
     """
 
-    z1: FloatArray
-    z2: FloatArray
+    z1: NDArray[np.floating]
+    z2: NDArray[np.floating]
     pictures: FloatArray
     distance: FloatArray
     unit: Unit
@@ -229,16 +239,16 @@ def latent_grid(
     >>> latent_grid(pca, pca.transform(digits.train.images), n_cells=7).pictures.shape
     (7, 7, 8, 8, 1)
     """
+    Z = as_codes(as_samples(Z, "Z"))
     if Z.ndim != 2 or Z.shape[1] != 2:
         raise ValueError(f"Z must be of shape (n, 2), got {Z.shape}. A latent grid needs codes of 2 numbers.")
-    Z = np.asarray(Z, dtype=np.float32)
-    quantiles = np.quantile(Z, np.linspace(outermost, 1 - outermost, n_cells), axis=0).astype(np.float32)
+    quantiles = np.quantile(Z, np.linspace(outermost, 1 - outermost, n_cells), axis=0).astype(Z.dtype)
     z1, z2 = quantiles[:, 0], quantiles[:, 1]
     codes = np.stack(np.meshgrid(z1, z2), axis=-1).reshape(-1, 2)  # z2 by rows, z1 by columns
     pictures = decode(transformer, codes)
     # A dimension in which nothing varies has no width to measure by.
     cell = (quantiles[-1] - quantiles[0]) / max(1, n_cells - 1)
-    cell = np.where(cell > 0, cell, 1.0).astype(np.float32)
+    cell = np.where(cell > 0, cell, 1.0).astype(Z.dtype)
     nearest = NearestNeighbors(n_neighbors=1).fit(Z / cell)
     distance = nearest.kneighbors(codes / cell)[0].astype(np.float32)
     return LatentGrid(

@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -22,7 +21,7 @@ import numpy as np
 from latentmap.data import cache
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.npy_and_idx import parse_idx, read_content
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, warn
 
 DEFAULT_SIZE = 32  # pixels: halves evenly three times, which 28 does not
 
@@ -181,7 +180,7 @@ def read_verified(path: Path, file: IdxFile) -> np.ndarray:
     elif hashlib.sha256(path.read_bytes()).hexdigest() != file.gzip_sha256:
         # Only the digest of the published gzip file is known. Another compression of the same content is legitimate,
         # and cannot be told from changed content: the shape is right, so it is used, and this is said.
-        warnings.warn(f"{path} is not the published gzip file; its content could not be verified.", stacklevel=2)
+        warn(f"{path} is not the published gzip file; its content could not be verified.")
     return array
 
 

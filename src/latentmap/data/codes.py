@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice, takewhile
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from latentmap.data.csv_files import has_header, is_number
 from latentmap.data.parquet_and_hub import pyarrow as load_pyarrow
 from latentmap.data.source import explained
-from latentmap.errors import DatasetError, count, printable
+from latentmap.errors import DatasetError, count, printable, warn
 from latentmap.files import new_file
 
 SUFFIXES = (".npy", ".csv", ".parquet")
@@ -121,10 +120,9 @@ def _write_csv(path: Path, pieces: Iterable[Piece], names: Sequence[str], *, for
             rows = [[str(value) for value in code] for code in Z]
             writer.writerows([*known, *row] for *known, row in zip(*columns, rows, strict=True))
     if n_formulas and not for_spreadsheet:
-        warnings.warn(
+        warn(
             f"{n_formulas:,} names begin with = + - @ or a tab, which a spreadsheet takes for formulas. To open the "
-            "file in one, write it with --spreadsheet.",
-            stacklevel=4,
+            "file in one, write it with --spreadsheet."
         )
 
 
@@ -166,7 +164,7 @@ def _find_codes(names: Sequence[str], latent_dim: int, path: Path) -> list[int]:
         )
     last = names[-latent_dim:]
     if len(names) > latent_dim and not all(name[-1:].isdigit() for name in last):
-        warnings.warn(f"of {path} the last columns are taken for codes: {', '.join(last)}.", stacklevel=4)
+        warn(f"of {path} the last columns are taken for codes: {', '.join(last)}.")
     return list(range(len(names) - latent_dim, len(names)))
 
 

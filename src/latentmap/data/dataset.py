@@ -18,6 +18,8 @@ from latentmap.errors import DatasetError, count, printable
 
 NO_LABEL = "(no label)"
 _MAX_TEST = 10_000  # more would only take time: figures of 10,000 samples are exact enough
+_BROUGHT = "load_dataset(X) brings arrays to this form."
+_LOOKED_AT, _LOOKED_AT_BYTES = 1024, 2**24
 _THUMBNAILS = 10
 _THUMBNAIL_SIDE = 64  # pixels: what a notebook keeps of a picture stays at some kilobytes
 
@@ -44,7 +46,8 @@ class Split:
     Raises
     ------
     DatasetError
-        If `labels` has another length than `X`, or holds anything but numbers of classes.
+        If `X` is not of this form, `labels`, `names`, `rows` or `values` has another length, or `labels` holds
+        anything but numbers of classes.
 
     Examples
     --------
@@ -61,6 +64,7 @@ class Split:
     values: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
+        _check_form(self.X)
         if self.labels is not None and len(self.labels) != len(self.X):
             raise DatasetError(
                 f"images and labels must be of the same length, got {len(self.X):,} images and "
@@ -68,6 +72,12 @@ class Split:
             )
         if self.labels is not None:
             object.__setattr__(self, "labels", _as_numbers(np.asarray(self.labels)))
+        for name in ("names", "rows", "values"):
+            known = getattr(self, name)
+            if known is not None and len(known) != len(self.X):
+                raise DatasetError(f"{name} must be one for each of {len(self.X):,} samples, got {len(known):,}.")
+            if known is not None:
+                object.__setattr__(self, name, tuple(known) if name == "names" else np.asarray(known))
 
     def __len__(self) -> int:
         return len(self.X)
@@ -143,7 +153,8 @@ class Dataset:
     Raises
     ------
     DatasetError
-        If a label is none of the classes.
+        If a label is none of the classes, the splits are not alike, or a look at some samples finds NaN, or floats of
+        images that are not from 0 to 1.
 
     Examples
     --------
@@ -164,6 +175,11 @@ class Dataset:
     split: str = "given"
 
     def __post_init__(self) -> None:
+        _check_alike(self.train, self.test)
+        # What was read is in order; and what is only shown (one split as both) may lie outside of a model's range.
+        if self.reading is None and self.train is not self.test:
+            _look_at(self.train.X, "train.X")
+            _look_at(self.test.X, "test.X")
         train, test, names = _without_hidden(self.train), _without_hidden(self.test), self.class_names
         labels = [split.labels for split in (train, test) if split.labels is not None and len(split)]
         if names is None and labels:
@@ -279,6 +295,46 @@ class Dataset:
     def is_one(self) -> bool:
         """Whether the samples to learn from and those to test are the same."""
         return self.train.X is self.test.X
+
+
+def _check_form(X: Any) -> None:
+    """Refuse what is no array of the form in which samples travel."""
+    if not isinstance(X, np.ndarray):
+        raise DatasetError(f"X must be an array, got {type(X).__name__}. {_BROUGHT}")
+    if X.ndim not in (2, 4):
+        raise DatasetError(
+            f"X must be images (n, height, width, channels) or vectors (n, n_features), got shape {X.shape}. "
+            f"{_BROUGHT}"
+        )
+    if X.dtype.kind not in "biuf" or (X.ndim == 4 and X.dtype != np.uint8 and X.dtype.kind != "f"):
+        wanted = "uint8, or floats from 0 to 1" if X.ndim == 4 else "numbers"
+        raise DatasetError(f"X must hold {wanted}, got {X.dtype}. {_BROUGHT}")
+
+
+def _check_alike(train: Split, test: Split) -> None:
+    """Refuse splits of different kinds of samples."""
+    for name, split in (("train", train), ("test", test)):
+        if not isinstance(split, Split):
+            raise DatasetError(f"{name} must be a Split, got {type(split).__name__}. {_BROUGHT}")
+    bytes_of = [split.X.dtype == np.uint8 for split in (train, test)]
+    if train.X.shape[1:] != test.X.shape[1:] or (train.X.ndim == 4 and bytes_of[0] != bytes_of[1]):
+        raise DatasetError(
+            f"train and test must hold samples of one kind, got {train.X.shape[1:]} of {train.X.dtype} and "
+            f"{test.X.shape[1:]} of {test.X.dtype}. Bring both to one shape and type."
+        )
+
+
+def _look_at(X: NDArray[Any], name: str) -> None:
+    """Refuse what some samples, evenly spaced, show to be NaN or no pixels from 0 to 1; data may be large."""
+    if X.dtype.kind != "f" or not X.size:
+        return
+    most = 1 + min(_LOOKED_AT, _LOOKED_AT_BYTES // X[:1].nbytes)
+    some = X[:: -(-len(X) // most)]
+    low, high = float(some.min()), float(some.max())
+    if not np.isfinite([low, high]).all():
+        raise DatasetError(f"{name} must hold finite numbers, got NaN or infinity. {_BROUGHT}")
+    if X.ndim == 4 and not -1 <= low <= high <= 2:  # with room for what resampling does
+        raise DatasetError(f"{name} must hold images of floats from 0 to 1, got {low:g} to {high:g}. {_BROUGHT}")
 
 
 def _joined(*splits: Split) -> Split:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +37,7 @@ from latentmap.data.source import (
     memory_budget,
 )
 from latentmap.data.storage import Storage, cut, is_address, is_hidden, is_pattern, matching
-from latentmap.errors import DatasetError, count
+from latentmap.errors import DatasetError, count, warn
 
 READERS: dict[str, Callable[[Path, ReadOptions], Samples]] = {
     ".npy": read_npy,
@@ -381,7 +380,7 @@ def _judge(info: SourceInfo, unreadable: dict[int, str], n: int, *, skip_bad: bo
         raise DatasetError(said)
     if len(rows) > _MOST_UNREADABLE * n and not skip_bad:
         raise DatasetError(f"{said} Mend or remove them, or pass over them with --skip-bad.")
-    warnings.warn(f"{said} They are passed over.", stacklevel=4)
+    warn(f"{said} They are passed over.")
 
 
 def _check_enough(train: Split, name: str) -> None:

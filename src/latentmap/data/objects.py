@@ -7,7 +7,6 @@ import datetime
 import decimal
 import numbers
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from latentmap.data.labels import Classes, missing_cells, number_classes
 from latentmap.data.preprocessing import Preprocessing, channels_fault, channels_last, pixel_range, range_mismatch
 from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table
-from latentmap.errors import DatasetError
+from latentmap.errors import DatasetError, warn
 
 _NO_CLASS = object()
 _FEWEST, _LOOKED_AT, _FAR = 16, 1024, 20  # vectors, and standard deviations that half of all numbers are away
@@ -300,6 +299,8 @@ def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
 
 def as_array(X: Any) -> Any:
     """A tensor of PyTorch, of any layout and precision, as an array, images with channels last; the masked as NaN."""
+    if isinstance(X, np.ndarray) and X.dtype == np.float16:
+        X = X.astype(np.float32)  # scikit-learn would make float64 of it
     if isinstance(X, np.ma.MaskedArray):
         return np.ma.filled(X.astype(np.float64), np.nan) if X.mask.any() else X.data
     torch = sys.modules.get("torch")  # without it nobody has made a tensor
@@ -379,7 +380,7 @@ def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
             way = "Multiply X by 255."
         elif (black, white) == (0, 1) and pixel_range(images.dtype, *extremes) == (0, 255):
             way = "Divide X by 255."
-        warnings.warn(f"X must be in the units that fit saw, {fault} {way}", stacklevel=4)
+        warn(f"X must be in the units that fit saw, {fault} {way}")
 
 
 def _check_place(vectors: NDArray[Any], known: Preprocessing) -> None:
@@ -389,10 +390,9 @@ def _check_place(vectors: NDArray[Any], known: Preprocessing) -> None:
     some = vectors[:: -(-len(vectors) // _LOOKED_AT)]
     away = float(np.median(np.abs((some - known.offset) / known.scale)))
     if away > _FAR:
-        warnings.warn(
+        warn(
             f"X must be in the units that fit saw, got vectors that are {away:,.0f} standard deviations away: codes "
-            "of what lies far outside mean nothing. Bring X to the units of fit.",
-            stacklevel=4,
+            "of what lies far outside mean nothing. Bring X to the units of fit."
         )
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import statistics
 import sys
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from latentmap.checks import check_choice
 from latentmap.data.preprocessing import COMMON_RANGES, Levels, bytes_hold, pixel_range, range_in_words, range_mismatch
-from latentmap.errors import DatasetError, LatentmapError, printable
+from latentmap.errors import DatasetError, LatentmapError, printable, warn
 from latentmap.errors import words_of as words_of  # noqa: PLC0414  # the readers take it from here
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -259,9 +258,7 @@ def _beside_fit(
             notes.append(f"{_taken(own)}, as {range_in_words(known)} were where the model was fitted.")
         return own
     if fault := range_mismatch(known, dtype, low, high):
-        warnings.warn(
-            f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.", stacklevel=3
-        )
+        warn(f"pixels must be in the units that fit saw, {fault} Bring them to the range of fit.")
     return known
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ import torch
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
-from latentmap.errors import DatasetError, ModelFileError, words_of
+from latentmap.errors import DatasetError, ModelFileError, warn, words_of
 from latentmap.files import flush, holds_only, new_folder, read_folder
 from latentmap.models import MODELS
 from latentmap.models.base import AutoencoderModule
@@ -99,7 +98,7 @@ def _fitting_metadata(metadata: Mapping[str, Any], sample_shape: tuple[int, ...]
         try:
             Reading.from_config(kept["reading"], sample_shape)
         except DatasetError as error:
-            warnings.warn(f"metadata['reading'] is left out: {error}", stacklevel=6)
+            warn(f"metadata['reading'] is left out: {error}")
             del kept["reading"]
     return kept
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from latentmap.data.dataset import Dataset
-from latentmap.errors import CheckpointError, ModelFileError, count
+from latentmap.errors import CheckpointError, ModelFileError, count, warn
 from latentmap.estimator import Autoencoder
 from latentmap.models import MODELS
 from latentmap.models.base import Recipe
@@ -158,7 +157,7 @@ def fit_or_load(model: Autoencoder, dataset: Dataset, kept: Path, *, resume: boo
             return former
         model.fit(X, checkpoint=checkpoint, resume=resume)
     except (CheckpointError, ModelFileError) as error:  # of other settings, or damaged
-        warnings.warn(f"{kept.name} is trained again: {error}", stacklevel=2)
+        warn(f"{kept.name} is trained again: {error}")
         remove_checkpoint(checkpoint)
         model.fit(X, checkpoint=checkpoint)
     model.save(kept, metadata=dataset.facts)

@@ -11,7 +11,6 @@ import json
 import platform
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,7 @@ import latentmap
 from latentmap.checks import check_choice, check_number, check_params, check_share, draw_seed
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
-from latentmap.errors import TrainingError
+from latentmap.errors import TrainingError, warn
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, pieces
@@ -47,7 +46,7 @@ _FEW_VECTORS = 5000  # samples
 _OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
 """Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.
 What `fit` has brought to the end of its schedule would else be shaken up again."""
-_SHORTEST = 1e-3  # over the longest: numbers that draw nothing
+_SHORTEST = 1e-3  # over the longest: numbers that draw nothing; the mixture of codes would drown shorter ones
 
 Parameters = Mapping[str, Any]
 
@@ -80,6 +79,8 @@ def check_parameters(parameters: Parameters) -> Objective:
         else:
             check_number(name, value, whole=name in whole)
     check_number("refine", parameters["refine"], whole=True, least=0)
+    verbose = parameters["verbose"]
+    check_number("verbose", int(verbose) if isinstance(verbose, (bool, np.bool_)) else verbose, whole=True, least=0)
     fraction, callbacks = parameters["validation_fraction"], parameters["callbacks"]
     if not isinstance(fraction, (int, float, np.number)) or not 0 <= fraction < 1:
         raise ValueError(f"validation_fraction must be at least 0 and less than 1, got {fraction!r}.")
@@ -178,10 +179,9 @@ def untrained(
         chosen = {} if latent_dim is None else {"latent_dim": int(latent_dim)}
         module = build(MODELS[name], seed, sample_shape=shape, **chosen, **config)
     if latent_dim is not None and module.latent_dim > preprocessing.n_values:
-        warnings.warn(
+        warn(
             f"latent_dim is {module.latent_dim}, more than the {preprocessing.n_values} numbers of a sample: "
-            "the code compresses nothing.",
-            stacklevel=4,
+            "the code compresses nothing."
         )
     own_unit = samples.ndim == 2 and parameters["scaling"] != "auto"
     info = {"seed": seed, "error_unit": np.asarray(measuring_unit(samples)).tolist() if own_unit else None}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -19,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentmap.errors import CheckpointError, words_of
+from latentmap.errors import CheckpointError, warn, words_of
 from latentmap.models import AutoencoderModule
 from latentmap.models.modes import threads
 from latentmap.training.batches import BatchesBase
@@ -390,10 +389,9 @@ class Training:
                 "values in the data."
             )
             return
-        warnings.warn(
+        warn(
             f"{what}; going on from {f'the weights of epoch {n}' if n else 'the beginning'} at a third of the "
-            f"learning rate. Lower learning_rate (now {rate:g}), for instance to {rate * _LOWER:.1g}.",
-            stacklevel=7,
+            f"learning rate. Lower learning_rate (now {rate:g}), for instance to {rate * _LOWER:.1g}."
         )
         self.rate_scale = _LOWER
         self.learned.load_state_dict(self.best_weights)
