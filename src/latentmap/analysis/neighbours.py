@@ -161,12 +161,8 @@ def knn_explained(
     Z_train, values_train, Z_test, values_test = _of_two(Z_train, values_train, Z_test, values_test, "values")
     values_train, values_test = values_train.astype(np.float64), values_test.astype(np.float64)
     known, measured = np.isfinite(values_train), np.isfinite(values_test)
-    Z_train, values_train, Z_test, values_test = (
-        Z_train[known],
-        values_train[known],
-        Z_test[measured],
-        values_test[measured],
-    )
+    Z_train, values_train = Z_train[known], values_train[known]
+    Z_test, values_test = Z_test[measured], values_test[measured]
     if not len(values_train) or not len(values_test) or np.ptp(values_test) == 0:
         return None
     check_number("n_neighbors", n_neighbors, whole=True)

@@ -17,9 +17,8 @@ from latentmap.errors import words_of
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-_SQUARED = (
-    32  # the power of two to which numbers, and back to which their inverses, are squared and added up in float32
-)
+# The power of two up to which numbers, and down to whose inverse, float32 can square and add up.
+_SQUARED = 32
 CHUNK_BYTES = 16 * 2**20  # float32 working memory of one chunk: enough for fast products, small beside any data set
 
 
