@@ -494,3 +494,24 @@ def test_a_figure_written_twice_is_the_same_whatever_the_users_layout(tmp_path):
         figure.savefig(tmp_path / "second.png", dpi=60)
     assert figure.get_layout_engine() is engine
     assert (tmp_path / "second.png").read_bytes() == first.read_bytes()
+
+
+@pytest.fixture
+def far():
+    """Vectors of which three lie far from all others, and their classes, one of which is of these three alone."""
+    X = np.random.default_rng(0).normal(size=(303, 6))
+    X[:3] = [[900] * 6, [-800] * 6, [500, -500] * 3]
+    return X, np.array(["far"] * 3 + ["near", "by"] * 150)
+
+
+@pytest.mark.parametrize("name", ["map", "compare"])
+def test_a_few_samples_far_out_do_not_make_the_others_one_dot(name, far):
+    X, y = far
+    figure = draw(name, PCA(2).fit(X[3:]), X, y)
+    figure.draw_without_rendering()
+    assert "3 samples outside" in written(figure)
+    ax = figure.axes[0]
+    assert max(np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())) < 20
+    inside = ax.get_window_extent().padded(1)
+    assert all(inside.contains(*ax.transData.transform(line.get_xydata()[0])) for line in ax.lines)  # medians
+    assert "outside" not in written(draw(name, PCA(2).fit(X[3:]), X[3:], y[3:]))

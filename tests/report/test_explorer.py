@@ -604,6 +604,24 @@ def test_vectors_are_bars_and_numbers_colour_on_a_scale(browser, tmp_path):
     page.close()
 
 
+def test_a_sample_far_out_is_reached_by_zooming_out_and_the_others_are_no_dot(browser, tmp_path):
+    X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    X[7] = 20_000
+    path = explore(PcaBaseline(2).fit(np.delete(X, 7, axis=0)), X).save(tmp_path / "far.html")
+    page = open_alone(browser, path)
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    size = page.locator("#points").bounding_box()
+    scale = page.evaluate("latentmap.view").get("scale")
+    assert size["height"] / scale < 20
+    page.mouse.move(*middle(page))
+    for _ in range(80):
+        page.mouse.wheel(0, 400)
+    frames(page)
+    assert size["height"] / page.evaluate("latentmap.view").get("scale") > 40_000
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("taken", "name", "ends", "one"),
     [

@@ -24,7 +24,7 @@ from latentmap.report.figures.canvas import log_scale, to_rgb
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.strangest import strangest
-from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, SMALL, WARNING, class_style, largest
+from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, SMALL, WARNING, class_style, far_out, largest
 from tests.report.conftest import DRAWN, make_report, small_dataset
 
 
@@ -716,3 +716,26 @@ def test_a_log_scale_has_ticks_however_far_it_goes():
         low, high = ax.get_ylim()
         seen = [t.get_text() for t, at in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True) if low <= at <= high]
         assert len([text for text in seen if text]) >= 2 or lowest == 0.4
+
+
+def test_a_map_with_thumbnails_shows_the_many_where_a_few_are_far_out():
+    rng = np.random.default_rng(0)
+    Z, images = rng.normal(size=(200, 2)), rng.random((200, 8, 8, 1)).astype(np.float32)
+    Z[7] = [0, 400]
+    codes = figures.CodeMap("m", Z, np.arange(200) % 2, ("a", "b"))
+    figure = figures.thumbnail_map(codes, images, unit=1.0)
+    assert "200 samples · 1 sample outside" in texts(figure)
+    assert np.ptp(figure.axes[0].get_ylim()) < 10
+    beside = figures.embedding(codes, medians=class_medians(np.where(Z > 100, 1e6, Z), np.arange(200)))
+    assert np.ptp(beside.axes[0].get_ylim()) < 10
+
+
+def test_what_is_far_out_is_at_most_a_hundredth():
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    assert not far_out(X).any()
+    X[3, 1] = -1e6
+    assert np.argwhere(far_out(X)).tolist() == [[3, 1]]
+    X[:, 0] = np.arange(500) % 100 == 0  # most are the same: which are far cannot be told
+    assert not far_out(X)[:, 0].any()
+    X[:20] = 1e6
+    assert figures.CodeMap("m", X).outside == ""

@@ -90,10 +90,12 @@ function drawMarks() {
   if (state.drawn) ring(state.model.place(state.drawn), "#d62728");
 }
 
-/** Show everything, and go on doing so where the window changes, until the visitor looks closer. */
+/** Show everything but what is far out, which zooming out reaches, and go on doing so where the window changes, until the visitor looks closer. */
 function fitAll() {
   state.whole = true;
-  scatter.fit(state.places.low, state.places.high, byId("legend").offsetHeight);
+  const { low, high, middle } = state.places;
+  scatter.fit(...middle, byId("legend").offsetHeight);
+  scatter.least /= Math.max(...[0, 1].map((axis) => (high[axis] - low[axis]) / (middle[1][axis] - middle[0][axis] || Infinity) || 1));
 }
 
 /** Show the present model's map, in the plane or the layout that is chosen. */
