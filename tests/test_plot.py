@@ -515,3 +515,41 @@ def test_a_few_samples_far_out_do_not_make_the_others_one_dot(name, far):
     inside = ax.get_window_extent().padded(1)
     assert all(inside.contains(*ax.transData.transform(line.get_xydata()[0])) for line in ax.lines)  # medians
     assert "outside" not in written(draw(name, PCA(2).fit(X[3:]), X[3:], y[3:]))
+
+
+@pytest.mark.parametrize("kind", ["images", "vectors"])
+@pytest.mark.parametrize(("n", "drawn"), [(37, 37), (120, 100)])
+def test_the_strangest_are_all_drawn_and_none_in_their_place(kind, n, drawn, digits):
+    X = digits.test.X if kind == "images" else digits.test.X.reshape(len(digits.test), -1)[:, :10]
+    figure = plot.strangest(PCA(2).fit(X.reshape(len(X), -1)), X, n=n)
+    rows = [text for text in written(figure).split("\n") if text.startswith("no. ")]
+    assert rows == [f"no. {row:,}" for row in figure.shown.rows[:drawn]]
+    assert ("100 " in written(figure)) == (drawn < n)
+
+
+def colours_of(figure):
+    """How strong the colours of its tables and maps are, from white to the darkest: the median."""
+    return float(np.median([np.ptp(image.cmap(image.norm(image.get_array()))[..., :3]) if image.get_array().ndim == 2
+                            else np.ptp(image.get_array()) for ax in figure.axes for image in ax.images]))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["medians", "interpolation", "latent_grid"])
+def test_one_sample_far_out_does_not_make_tables_blank(name):
+    X = np.random.default_rng(0).normal(size=(301, 6)) * [3, 2, 1, 1, 1, 1]
+    usual, far = X[1:], np.concatenate([np.full((1, 6), 1000.0), X[1:]])
+    given = {"pairs": [(1, 2), (3, 4)]} if name == "interpolation" else {}
+    strong, weak = (colours_of(getattr(plot, name)(PCA(2).fit(usual), samples, **given)) for samples in (usual, far))
+    assert weak > 0.7 * strong
+    ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(far)  # in whose scale they would be one colour
+    assert "without what is far out" in written(getattr(plot, name)(ae, far)).replace("\n", " ")
+    figure = plot.strangest(PCA(2).fit(usual), far)
+    assert "in red: scales of their own" in written(figure)
+    assert np.ptp(figure.axes[0].get_ylim()) > 100
+    assert all(np.ptp(ax.get_ylim()) < 20 for ax in figure.axes[1:])
+
+
+def test_a_grid_has_one_cell_at_least_and_one_is_the_middle(ae, digits):
+    with pytest.raises(ValueError, match="n_cells must be a whole number of at least 1, got 0"):
+        plot.latent_grid(ae, digits, n_cells=0)
+    one = plot.latent_grid(ae, digits, n_cells=1).shown
+    np.testing.assert_allclose([one.z1[0], one.z2[0]], np.median(ae.transform(digits.train.X), axis=0), rtol=1e-5)

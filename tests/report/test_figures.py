@@ -104,9 +104,14 @@ def test_vectors_name_their_features_where_they_fit(n_features):
     ]
     for figure in drawn:
         named = sum(text.startswith("height ") for text in texts(figure).split("\n"))
-        assert (named >= n_features) == (n_features <= 16)
+        assert named >= min(n_features, 16)
     below = [ax for ax in drawn[0].axes if any(text.get_text() for text in ax.get_xticklabels())]
-    assert len(below) == (11 if n_features <= 16 else 0)  # ten samples, then the worst of the one model
+    assert len(below) == 11  # ten samples, then the worst of the one model
+    for ax, most in ((below[0], 6), (drawn[1].axes[0], 8)):
+        ticks = dict(zip(ax.get_xticks(), (text.get_text() for text in ax.get_xticklabels()), strict=True))
+        assert len(ticks) == (n_features if n_features <= 16 else most)
+        if n_features == 17:  # all are shown, of which these are named
+            assert all(name == f"height {int(place)}" for place, name in ticks.items())
     grid = figures.latent_grid([latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0)], features)
     maps = texts(grid)
     assert sum(text.startswith("height ") for text in maps.split("\n")) == min(n_features, 24)
@@ -739,3 +744,49 @@ def test_what_is_far_out_is_at_most_a_hundredth():
     assert not far_out(X)[:, 0].any()
     X[:20] = 1e6
     assert figures.CodeMap("m", X).outside == ""
+
+
+def test_errors_are_written_with_the_digits_that_tell_them():
+    assert [error_text(error) for error in (31715391488.0, 123456.0, 99999.0, 8.3e-7)] == [
+        "3.2e10", "1.2e5", "99999.0000", "8.3e-7",
+    ]  # fmt: skip
+
+
+def test_names_of_classes_stay_different_in_every_picture():
+    rng, y = np.random.default_rng(0), np.arange(90) % 3
+    X = rng.normal(size=(90, 4)).astype(np.float32)  # in which no class is like itself
+    names = tuple(f"Species number {i:03} of the long names that people give" for i in range(21, 24))
+    pca = PcaBaseline(2).fit(X)
+    medians = class_medians(pca.transform(X), y, class_names=names)
+    figure = figures.generated([generate("pca", pca, medians, data(X, y, names))], figures.Features.of(X, None))
+    wrong = [text for text in texts_apart(figure) if text.startswith("✗")]
+    assert wrong
+    assert all(any(number in text for number in ("021", "022", "023")) for text in wrong)
+
+
+def test_votes_are_of_as_many_neighbours_as_there_are():
+    X, y = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), np.array([0, 0, 1, 1, 2, 2])
+    pca = PcaBaseline(2).fit(X)
+    found = generate("pca", pca, class_medians(pca.transform(X), y), data(X, y))
+    drawn = texts(figures.generated([found], figures.Features.of(X, None)))
+    assert "2/6" in drawn
+    assert "/10" not in drawn
+    assert "the 6 nearest training samples" in drawn
+
+
+def test_tables_say_what_stands_beside_them():
+    X, y = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32), np.arange(40) % 2
+    pca, features = PcaBaseline(2).fit(X), figures.Features.of(X, None)
+    pairs = np.array([[0, 1]])
+    for labels, called in ((y, "class"), (None, "number")):
+        walks = figures.interpolation(interpolate({"pca": pca}, data(X, labels), pairs), features)
+        assert f"beside it the {called} of the training sample nearest" in texts(walks)
+    for labels, said in ((y, "the 10 nearest training samples"), (None, "k-means")):
+        medians = class_medians(pca.transform(X), labels)
+        figure = figures.generated([generate("pca", pca, medians, data(X, labels))], features)
+        assert said in texts(figure)
+        figure.draw_without_rendering()
+        detail = next(text for text in figure.axes[0].texts if said in text.get_text()).get_window_extent()
+        assert not any(ax.get_window_extent().overlaps(detail) for ax in figure.axes)
+    grid = figures.latent_grid([latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0)], features)
+    assert "no training code within a cell's width" in texts(grid)

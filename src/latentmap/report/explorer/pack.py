@@ -47,7 +47,7 @@ def as_text(content: bytes) -> str:
 
 
 def quantized(Z: NDArray[Any]) -> dict[str, Any]:
-    """Numbers (n, k) in 65,536 steps from the lowest to the highest of each column; if some are far out, as they are."""
+    """Numbers (n, k) in 65,536 steps from lowest to highest of each column; as they are where some are far out."""
     if far_out(Z).any():  # the steps would be too long for the others
         return {"low": [0.0] * Z.shape[1], "step": [1.0] * Z.shape[1], **numbers(Z.astype(np.float32))}
     low, high = Z.min(axis=0, initial=np.inf).astype(float), Z.max(axis=0, initial=-np.inf).astype(float)
