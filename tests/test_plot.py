@@ -9,6 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_wine
@@ -21,6 +22,7 @@ from latentmap import Autoencoder, load_dataset, plot
 from latentmap.analysis import reconstruction_errors
 from latentmap.data import Dataset
 from latentmap.errors import DatasetError
+from latentmap.report.explorer import explore
 from latentmap.report.figures.style import REST
 
 PICTURES = [name for name in plot.__all__ if name not in ("history", "network", "growth")]
@@ -553,3 +555,28 @@ def test_a_grid_has_one_cell_at_least_and_one_is_the_middle(ae, digits):
         plot.latent_grid(ae, digits, n_cells=0)
     one = plot.latent_grid(ae, digits, n_cells=1).shown
     np.testing.assert_allclose([one.z1[0], one.z2[0]], np.median(ae.transform(digits.train.X), axis=0), rtol=1e-5)
+
+
+def test_of_a_pipeline_the_last_step_has_a_history_and_a_network(frame):
+    pipeline = make_pipeline(StandardScaler(), quick()).fit(frame)
+    assert plot.history(pipeline).shown == {"dense (2)": pipeline[-1].history_}
+    assert list(plot.network(pipeline).shown) == ["dense (2)"]
+
+
+def test_a_class_and_sparse_samples_are_refused_as_such(frame):
+    with pytest.raises(TypeError, match=r"model must be fitted, got the class PCA. Pass PCA\(...\).fit\(X\)"):
+        plot.map(PCA, frame)
+    with pytest.raises(TypeError) as fitted:
+        quick().fit(csr_array(frame.to_numpy()))
+    for picture in (plot.map, explore):
+        with pytest.raises(TypeError, match="Sparse data was passed for X") as drawn:
+            picture(quick().fit(frame), csr_array(frame.to_numpy()))
+        assert str(drawn.value) == str(fitted.value)
+
+
+def test_of_a_data_set_without_a_test_part_all_is_drawn(frame):
+    data = load_dataset(frame, test_fraction=0)
+    model = quick().fit(data.train.X)
+    assert len(plot.map(model, data).shown.Z) == len(frame)
+    assert f'"of": {len(frame)}' in explore(model, data).html
+    plot.growth(data, sizes=[1]).draw_without_rendering()

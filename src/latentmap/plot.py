@@ -34,7 +34,7 @@ from latentmap.models.layers import describe
 from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
-from latentmap.report.given import Models, Seen, by_title, held_out, measured, take, take_one
+from latentmap.report.given import Models, Seen, by_title, held_out, last_steps, measured, take, take_one
 
 __all__ = [
     "compare",
@@ -426,7 +426,7 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
     >>> [row["epoch"] for row in plot.history(ae).shown["dense (2)"]]
     [0, 1, 2]
     """
-    named = by_title(models)
+    named = last_steps(by_title(models))
     for title, model in named.items():
         if not hasattr(model, "history_"):
             raise ValueError(f"{title} has no history_. Use a fitted Autoencoder.")
@@ -503,7 +503,7 @@ def network(models: Models, X: Any = None, y: Any = None) -> Figure:
     >>> list(plot.network(ae).shown)
     ['dense (2)']
     """
-    named = by_title(models)
+    named = last_steps(by_title(models))
     found = {title: describe(model) for title, model in named.items()}
     learned = {title: model.n_parameters_ for title, model in named.items()}
     return _shown(figures.network.network(found, learned), found)
