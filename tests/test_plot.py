@@ -529,6 +529,13 @@ def test_the_strangest_are_all_drawn_and_none_in_their_place(kind, n, drawn, dig
     assert ("100 " in written(figure)) == (drawn < n)
 
 
+def test_growth_writes_long_names_of_classes_so_that_they_stay_different(frame):
+    names = [f"Species number {i:03} of the long names that people give to them" for i in range(3)] * 20
+    figure = plot.growth(frame, names, sizes=[1])
+    titles = {ax.get_title(loc="left").removeprefix("dense: ") for ax in figure.axes}
+    assert {title for title in titles if title.startswith("0")} == {"000", "001", "002"}
+
+
 def colours_of(figure):
     """How strong the colours of its tables and maps are, from white to the darkest: the median."""
     return float(np.median([np.ptp(image.cmap(image.norm(image.get_array()))[..., :3]) if image.get_array().ndim == 2

@@ -616,6 +616,7 @@ def test_a_sample_far_out_is_reached_by_zooming_out_and_the_others_are_no_dot(br
     size = page.locator("#points").bounding_box()
     scale = page.evaluate("latentmap.view").get("scale")
     assert size["height"] / scale < 20
+    assert page.locator("#about").inner_text() == "200 samples as codes, 1 outside: zoom out"
     page.mouse.move(*middle(page))
     for _ in range(80):
         page.mouse.wheel(0, 400)

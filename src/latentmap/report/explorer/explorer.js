@@ -133,6 +133,9 @@ function goThere({ moving = true } = {}) {
   state.places = new Places(to, (i) => model.shows(i));
   const before = { ...scatter.view };
   fitAll();
+  const [least, most] = state.places.middle, isOut = (i) => [0, 1].some((axis) => to[2 * i + axis] < least[axis] || to[2 * i + axis] > most[axis]);
+  const outside = state.places.rows.filter(isOut).length;
+  if (outside) byId("about").textContent += `, ${outside} outside: zoom out`;
   const after = { ...scatter.view };
   state.moved += 1;
   if (still || !moving || from.length !== to.length) {

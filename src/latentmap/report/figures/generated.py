@@ -215,19 +215,19 @@ def _caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
     """Its words."""
     n, titles = len(experiment.dataset.train), " and ".join(result.title for result in results)
     medians = f"The median of the {n:,} training codes, number by number, for {_each(results[0].medians)}, decoded"
-    group = "class" if experiment.labelled else "group"
+    group, asked = "class" if experiment.labelled else "group", _neighbours(results[0])
     if experiment.dataset.is_images:
         measure = (
-            "A tick means that its class is the commonest among the 10 training images nearest to the picture; the "
-            "number says how many of the 10 have the class named."
+            f"A tick means that its class is the commonest among the {asked} training images nearest to the picture; "
+            f"the number says how many of the {asked} have the class named."
             if experiment.labelled
             else "There are no labels, so each model's codes are grouped by k-means; n is how many codes a group has."
         )
         text = f"{medians}. No such image is in the data. {measure}"
         return Caption(f"A picture of each {group}", text, f"Rows of pictures decoded from median codes by {titles}.")
     judged = (
-        "A tick means that its class is the commonest among the 10 training samples nearest to it; then comes how "
-        "many of the 10 have the class, and which sample is the nearest."
+        f"A tick means that its class is the commonest among the {asked} training samples nearest to it; then comes "
+        f"how many of the {asked} have the class, and which sample is the nearest."
         if experiment.labelled
         else "Beside it, the nearest training sample; n is how many codes the group has."
     )

@@ -45,15 +45,18 @@ def usual_range(values: NDArray[np.floating]) -> tuple[float, float]:
 
 def far_out(X: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Say which numbers (n, k) lie so far from the rest of their column that beside them the rest would be one dot."""
+    far = np.zeros(X.shape, bool)
+    if len(X) < _FEWEST:
+        return far
     few = X[:: max(1, len(X) // 10_000)]
     most = -(-len(few) // 100)  # on either side
-    if len(X) < _FEWEST:
-        return np.zeros(X.shape, bool)
     ordered = np.partition(few, (most, len(few) - 1 - most), axis=0).astype(np.float64)
     low, high = ordered[most], ordered[-1 - most]
     span = 1.5 * (high - low)  # of the middle, widened by half
-    far = np.maximum(low - X, X - high) > span
-    return np.asarray(far & (np.ptp(X.astype(np.float64), axis=0) > _FAR * span) & (span > 0))
+    whole = X.max(axis=0).astype(np.float64) - X.min(axis=0)
+    some = np.flatnonzero((whole > _FAR * span) & (span > 0))  # columns
+    far[:, some] = np.maximum(low[some] - X[:, some], X[:, some] - high[some]) > span[some]
+    return far
 
 
 def largest(counts: NDArray[Any], most: int) -> NDArray[np.int64]:
