@@ -9,6 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_wine
@@ -21,6 +22,7 @@ from latentmap import Autoencoder, load_dataset, plot
 from latentmap.analysis import reconstruction_errors
 from latentmap.data import Dataset
 from latentmap.errors import DatasetError
+from latentmap.report.explorer import explore
 from latentmap.report.figures.style import REST
 
 PICTURES = [name for name in plot.__all__ if name not in ("history", "network", "growth")]
@@ -494,3 +496,94 @@ def test_a_figure_written_twice_is_the_same_whatever_the_users_layout(tmp_path):
         figure.savefig(tmp_path / "second.png", dpi=60)
     assert figure.get_layout_engine() is engine
     assert (tmp_path / "second.png").read_bytes() == first.read_bytes()
+
+
+@pytest.fixture
+def far():
+    """Vectors of which three lie far from all others, and their classes, one of which is of these three alone."""
+    X = np.random.default_rng(0).normal(size=(303, 6))
+    X[:3] = [[900] * 6, [-800] * 6, [500, -500] * 3]
+    return X, np.array(["far"] * 3 + ["near", "by"] * 150)
+
+
+@pytest.mark.parametrize("name", ["map", "compare"])
+def test_a_few_samples_far_out_do_not_make_the_others_one_dot(name, far):
+    X, y = far
+    figure = draw(name, PCA(2).fit(X[3:]), X, y)
+    figure.draw_without_rendering()
+    assert "3 samples outside" in written(figure)
+    ax = figure.axes[0]
+    assert max(np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())) < 20
+    inside = ax.get_window_extent().padded(1)
+    assert all(inside.contains(*ax.transData.transform(line.get_xydata()[0])) for line in ax.lines)  # medians
+    assert "outside" not in written(draw(name, PCA(2).fit(X[3:]), X[3:], y[3:]))
+
+
+@pytest.mark.parametrize("kind", ["images", "vectors"])
+@pytest.mark.parametrize(("n", "drawn"), [(37, 37), (120, 100)])
+def test_the_strangest_are_all_drawn_and_none_in_their_place(kind, n, drawn, digits):
+    X = digits.test.X if kind == "images" else digits.test.X.reshape(len(digits.test), -1)[:, :10]
+    figure = plot.strangest(PCA(2).fit(X.reshape(len(X), -1)), X, n=n)
+    rows = [text for text in written(figure).split("\n") if text.startswith("no. ")]
+    assert rows == [f"no. {row:,}" for row in figure.shown.rows[:drawn]]
+    assert ("100 " in written(figure)) == (drawn < n)
+
+
+def test_growth_writes_long_names_of_classes_so_that_they_stay_different(frame):
+    names = [f"Species number {i:03} of the long names that people give to them" for i in range(3)] * 20
+    figure = plot.growth(frame, names, sizes=[1])
+    titles = {ax.get_title(loc="left").removeprefix("dense: ") for ax in figure.axes}
+    assert {title for title in titles if title.startswith("0")} == {"000", "001", "002"}
+
+
+def colours_of(figure):
+    """How strong the colours of its tables and maps are, from white to the darkest: the median."""
+    return float(np.median([np.ptp(image.cmap(image.norm(image.get_array()))[..., :3]) if image.get_array().ndim == 2
+                            else np.ptp(image.get_array()) for ax in figure.axes for image in ax.images]))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["medians", "interpolation", "latent_grid"])
+def test_one_sample_far_out_does_not_make_tables_blank(name):
+    X = np.random.default_rng(0).normal(size=(301, 6)) * [3, 2, 1, 1, 1, 1]
+    usual, far = X[1:], np.concatenate([np.full((1, 6), 1000.0), X[1:]])
+    given = {"pairs": [(1, 2), (3, 4)]} if name == "interpolation" else {}
+    strong, weak = (colours_of(getattr(plot, name)(PCA(2).fit(usual), samples, **given)) for samples in (usual, far))
+    assert weak > 0.7 * strong
+    ae = Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(far)  # in whose scale they would be one colour
+    assert "without what is far out" in written(getattr(plot, name)(ae, far)).replace("\n", " ")
+    figure = plot.strangest(PCA(2).fit(usual), far)
+    assert "in red: scales of their own" in written(figure)
+    assert np.ptp(figure.axes[0].get_ylim()) > 100
+    assert all(np.ptp(ax.get_ylim()) < 20 for ax in figure.axes[1:])
+
+
+def test_a_grid_has_one_cell_at_least_and_one_is_the_middle(ae, digits):
+    with pytest.raises(ValueError, match="n_cells must be a whole number of at least 1, got 0"):
+        plot.latent_grid(ae, digits, n_cells=0)
+    one = plot.latent_grid(ae, digits, n_cells=1).shown
+    np.testing.assert_allclose([one.z1[0], one.z2[0]], np.median(ae.transform(digits.train.X), axis=0), rtol=1e-5)
+
+
+def test_of_a_pipeline_the_last_step_has_a_history_and_a_network(frame):
+    pipeline = make_pipeline(StandardScaler(), quick()).fit(frame)
+    assert plot.history(pipeline).shown == {"dense (2)": pipeline[-1].history_}
+    assert list(plot.network(pipeline).shown) == ["dense (2)"]
+
+
+def test_a_class_and_sparse_samples_are_refused_as_such(frame):
+    with pytest.raises(TypeError, match=r"model must be fitted, got the class PCA. Pass PCA\(...\).fit\(X\)"):
+        plot.map(PCA, frame)
+    with pytest.raises(TypeError) as fitted:
+        quick().fit(csr_array(frame.to_numpy()))
+    for picture in (plot.map, explore):
+        with pytest.raises(TypeError, match="Sparse data was passed for X") as drawn:
+            picture(quick().fit(frame), csr_array(frame.to_numpy()))
+        assert str(drawn.value) == str(fitted.value)
+
+
+def test_of_a_data_set_without_a_test_part_all_is_drawn(frame):
+    data = load_dataset(frame, test_fraction=0)
+    model = quick().fit(data.train.X)
+    assert len(plot.map(model, data).shown.Z) == len(frame)
+    assert f'"of": {len(frame)}' in explore(model, data).html
+    plot.growth(data, sizes=[1]).draw_without_rendering()

@@ -34,7 +34,7 @@ from latentmap.models.layers import describe
 from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
-from latentmap.report.given import Models, Seen, by_title, held_out, measured, take, take_one
+from latentmap.report.given import Models, Seen, by_title, held_out, last_steps, measured, take, take_one
 
 __all__ = [
     "compare",
@@ -296,11 +296,13 @@ def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None
     >>> plot.latent_grid(ae, digits, n_cells=5).shown.pictures.shape
     (5, 5, 32, 32, 1)
     """
+    check_number("n_cells", n_cells, whole=True)
     (title, seen), dataset = take_one(model, X, None)
     if ax is not None and not dataset.is_images:
         raise ValueError("ax must be left out for vectors: each of their features is a panel of its own.")
     Z = _flat(title, encode(seen, dataset.train.X))
-    grid = analysis.latent_grid(seen, Z, n_cells=n_cells, unit=dataset.unit)
+    outermost = 0.01 if n_cells > 1 else 0.5  # one cell is the middle
+    grid = analysis.latent_grid(seen, Z, n_cells=n_cells, outermost=outermost, unit=dataset.unit)
     features = _features({title: seen}, dataset)
     return _shown(figures.latent_grid.latent_grid([grid], features, names=[title], ax=ax), grid)
 
@@ -424,7 +426,7 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
     >>> [row["epoch"] for row in plot.history(ae).shown["dense (2)"]]
     [0, 1, 2]
     """
-    named = by_title(models)
+    named = last_steps(by_title(models))
     for title, model in named.items():
         if not hasattr(model, "history_"):
             raise ValueError(f"{title} has no history_. Use a fitted Autoencoder.")
@@ -501,7 +503,7 @@ def network(models: Models, X: Any = None, y: Any = None) -> Figure:
     >>> list(plot.network(ae).shown)
     ['dense (2)']
     """
-    named = by_title(models)
+    named = last_steps(by_title(models))
     found = {title: describe(model) for title, model in named.items()}
     learned = {title: model.n_parameters_ for title, model in named.items()}
     return _shown(figures.network.network(found, learned), found)
@@ -538,5 +540,12 @@ def _features(named: Mapping[str, Any], dataset: Dataset) -> Features | None:
         known = getattr(seen.model, "preprocessing_", None)
         own = names_of_fit(seen.model) in (None, list(features.names))
         if own and known is not None and known.sample_shape == dataset.sample_shape and seen.model.scaling == "auto":
-            return replace(features, mean=known.offset, deviation=np.broadcast_to(known.scale, known.offset.shape))
+            if features.without_far and (known.scale > 2 * features.deviation).any():
+                return features  # fit saw what is far out too: in its scale the others would be one colour
+            return replace(
+                features,
+                mean=known.offset,
+                deviation=np.broadcast_to(known.scale, known.offset.shape),
+                without_far=False,
+            )
     return features

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import latentmap
 from latentmap import Autoencoder, load_dataset
@@ -604,6 +606,25 @@ def test_vectors_are_bars_and_numbers_colour_on_a_scale(browser, tmp_path):
     page.close()
 
 
+def test_a_sample_far_out_is_reached_by_zooming_out_and_the_others_are_no_dot(browser, tmp_path):
+    X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    X[7] = 20_000
+    path = explore(PcaBaseline(2).fit(np.delete(X, 7, axis=0)), X).save(tmp_path / "far.html")
+    page = open_alone(browser, path)
+    page.goto(path.as_uri())
+    page.evaluate("latentmap.ready")
+    size = page.locator("#points").bounding_box()
+    scale = page.evaluate("latentmap.view").get("scale")
+    assert size["height"] / scale < 20
+    assert page.locator("#about").inner_text() == "200 samples as codes, 1 outside: zoom out"
+    page.mouse.move(*middle(page))
+    for _ in range(80):
+        page.mouse.wheel(0, 400)
+    frames(page)
+    assert size["height"] / page.evaluate("latentmap.view").get("scale") > 40_000
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("taken", "name", "ends", "one"),
     [
@@ -903,3 +924,29 @@ def test_what_is_packed_can_be_read_back():
     assert numbers(np.zeros(3, np.int32))["type"] == "int32"
     few = sheets(np.zeros((3, 200, 100, 3), np.uint8))
     assert (few["tile"], len(few["sheets"])) == ([64, 32], 1)
+
+
+def test_a_film_of_another_model_is_refused(models, film, digits):
+    X = digits.test.images
+    other = Autoencoder("dense", 2, epochs=20, random_state=1).fit(digits.train.images)
+    for model in (other, models["PCA"]):
+        with pytest.raises(ValueError, match="the film is not of the training of 'one'"):
+            explore({"one": model}, X, films={"one": film})
+    assert '"film": null' not in explore({"one": models["flat"]}, X, films={"one": film}).html
+
+
+def test_of_a_pipeline_the_page_says_what_to_pass(digits):
+    X = digits.train.images.reshape(len(digits.train.images), -1)
+    pipeline = make_pipeline(StandardScaler(), Autoencoder(epochs=1)).fit(X)
+    with pytest.raises(ValueError, match=r"Pass its last step and what that sees: explore\(pipeline\[-1\], "):
+        explore(pipeline, X)
+    explore(pipeline[-1], pipeline[:-1].transform(X))
+
+
+def test_names_that_are_shortened_stay_different(models, digits):
+    names = [f"Species number {i:03} of the long names of all these classes" for i in range(10)]
+    page = explore(models["flat"], digits.test.images, digits.test.labels, class_names=names).html
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    assert data["classes"] == names
+    assert len(set(data["short"])) == 10
+    assert all(f"{i:03}" in name and len(name) <= 26 for i, name in enumerate(data["short"]))

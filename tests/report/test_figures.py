@@ -24,7 +24,7 @@ from latentmap.report.figures.canvas import log_scale, to_rgb
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.strangest import strangest
-from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, SMALL, WARNING, class_style, largest
+from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, SMALL, WARNING, class_style, far_out, largest
 from tests.report.conftest import DRAWN, make_report, small_dataset
 
 
@@ -104,9 +104,14 @@ def test_vectors_name_their_features_where_they_fit(n_features):
     ]
     for figure in drawn:
         named = sum(text.startswith("height ") for text in texts(figure).split("\n"))
-        assert (named >= n_features) == (n_features <= 16)
+        assert named >= min(n_features, 16)
     below = [ax for ax in drawn[0].axes if any(text.get_text() for text in ax.get_xticklabels())]
-    assert len(below) == (11 if n_features <= 16 else 0)  # ten samples, then the worst of the one model
+    assert len(below) == 11  # ten samples, then the worst of the one model
+    for ax, most in ((below[0], 6), (drawn[1].axes[0], 8)):
+        ticks = dict(zip(ax.get_xticks(), (text.get_text() for text in ax.get_xticklabels()), strict=True))
+        assert len(ticks) == (n_features if n_features <= 16 else most)
+        if n_features == 17:  # all are shown, of which these are named
+            assert all(name == f"height {int(place)}" for place, name in ticks.items())
     grid = figures.latent_grid([latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0)], features)
     maps = texts(grid)
     assert sum(text.startswith("height ") for text in maps.split("\n")) == min(n_features, 24)
@@ -716,3 +721,72 @@ def test_a_log_scale_has_ticks_however_far_it_goes():
         low, high = ax.get_ylim()
         seen = [t.get_text() for t, at in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True) if low <= at <= high]
         assert len([text for text in seen if text]) >= 2 or lowest == 0.4
+
+
+def test_a_map_with_thumbnails_shows_the_many_where_a_few_are_far_out():
+    rng = np.random.default_rng(0)
+    Z, images = rng.normal(size=(200, 2)), rng.random((200, 8, 8, 1)).astype(np.float32)
+    Z[7] = [0, 400]
+    codes = figures.CodeMap("m", Z, np.arange(200) % 2, ("a", "b"))
+    figure = figures.thumbnail_map(codes, images, unit=1.0)
+    assert "200 samples · 1 sample outside" in texts(figure)
+    assert np.ptp(figure.axes[0].get_ylim()) < 10
+    beside = figures.embedding(codes, medians=class_medians(np.where(Z > 100, 1e6, Z), np.arange(200)))
+    assert np.ptp(beside.axes[0].get_ylim()) < 10
+
+
+def test_what_is_far_out_is_at_most_a_hundredth():
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    assert not far_out(X).any()
+    X[3, 1] = -1e6
+    assert np.argwhere(far_out(X)).tolist() == [[3, 1]]
+    X[:, 0] = np.arange(500) % 100 == 0  # most are the same: which are far cannot be told
+    assert not far_out(X)[:, 0].any()
+    X[:20] = 1e6
+    assert figures.CodeMap("m", X).outside == ""
+
+
+def test_errors_are_written_with_the_digits_that_tell_them():
+    assert [error_text(error) for error in (31715391488.0, 123456.0, 99999.0, 8.3e-7)] == [
+        "3.2e10", "1.2e5", "99999.0000", "8.3e-7",
+    ]  # fmt: skip
+
+
+def test_names_of_classes_stay_different_in_every_picture():
+    rng, y = np.random.default_rng(0), np.arange(90) % 3
+    X = rng.normal(size=(90, 4)).astype(np.float32)  # in which no class is like itself
+    names = tuple(f"Species number {i:03} of the long names that people give" for i in range(21, 24))
+    pca = PcaBaseline(2).fit(X)
+    medians = class_medians(pca.transform(X), y, class_names=names)
+    figure = figures.generated([generate("pca", pca, medians, data(X, y, names))], figures.Features.of(X, None))
+    wrong = [text for text in texts_apart(figure) if text.startswith("✗")]
+    assert wrong
+    assert all(any(number in text for number in ("021", "022", "023")) for text in wrong)
+
+
+def test_votes_are_of_as_many_neighbours_as_there_are():
+    X, y = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), np.array([0, 0, 1, 1, 2, 2])
+    pca = PcaBaseline(2).fit(X)
+    found = generate("pca", pca, class_medians(pca.transform(X), y), data(X, y))
+    drawn = texts(figures.generated([found], figures.Features.of(X, None)))
+    assert "2/6" in drawn
+    assert "/10" not in drawn
+    assert "the 6 nearest training samples" in drawn
+
+
+def test_tables_say_what_stands_beside_them():
+    X, y = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32), np.arange(40) % 2
+    pca, features = PcaBaseline(2).fit(X), figures.Features.of(X, None)
+    pairs = np.array([[0, 1]])
+    for labels, called in ((y, "class"), (None, "number")):
+        walks = figures.interpolation(interpolate({"pca": pca}, data(X, labels), pairs), features)
+        assert f"beside it the {called} of the training sample nearest" in texts(walks)
+    for labels, said in ((y, "the 10 nearest training samples"), (None, "k-means")):
+        medians = class_medians(pca.transform(X), labels)
+        figure = figures.generated([generate("pca", pca, medians, data(X, labels))], features)
+        assert said in texts(figure)
+        figure.draw_without_rendering()
+        detail = next(text for text in figure.axes[0].texts if said in text.get_text()).get_window_extent()
+        assert not any(ax.get_window_extent().overlaps(detail) for ax in figure.axes)
+    grid = figures.latent_grid([latent_grid(pca, pca.transform(X), n_cells=4, unit=1.0)], features)
+    assert "no training code within a cell's width" in texts(grid)

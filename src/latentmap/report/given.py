@@ -85,6 +85,7 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     if isinstance(X, Dataset):
         if y is not None:
             raise ValueError("y must be left out where X is a Dataset: it has its own labels.")
+        X = with_test(X)
         columns = None if X.reading is None or X.is_images else X.reading.columns
         return {title: Seen(model, X.sample_shape, columns) for title, model in named.items()}, X
     check_rows(X, y)
@@ -92,6 +93,7 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     frame = type(samples) if hasattr(samples, "dtypes") else None
     if is_frame(samples):
         columns, samples = frame_numbers(samples, fitted_columns(named))
+    refuse_sparse(samples)
     samples = np.asarray(as_array(samples))
     if samples.ndim not in (2, 3, 4) or samples.dtype.kind not in "biuf" or not len(samples):
         raise ValueError(f"X must be samples as fit saw them, got {samples.dtype} of shape {samples.shape}.")
@@ -120,6 +122,20 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
         dataset = dataset.in_unit(unit)  # of what fit saw, as anomaly_score has it, and not of these samples
     shape = dataset.sample_shape
     return {title: Seen(one, shape, columns, low, span, frame) for title, one in named.items()}, dataset
+
+
+def with_test(dataset: Dataset) -> Dataset:
+    """A data set with samples to show: all of them where none were kept for a test."""
+    return dataset if len(dataset.test) else dataset.of("all")
+
+
+def refuse_sparse(X: Any) -> None:
+    """Refuse sparse samples as `fit` does."""
+    if hasattr(X, "toarray"):
+        raise TypeError(
+            "Sparse data was passed for X, but dense data is required. "
+            "Use '.toarray()' to convert to a dense numpy array."
+        )
 
 
 def fitted_columns(named: Mapping[str, Any]) -> list[str] | None:
@@ -225,8 +241,15 @@ def by_title(models: Models) -> dict[str, Any]:
     return named
 
 
+def last_steps(named: Mapping[str, Any]) -> dict[str, Any]:
+    """The last steps of those models that are pipelines, and the others as they are."""
+    return {title: model[-1] if hasattr(model, "steps") else model for title, model in named.items()}
+
+
 def _checked(model: Any) -> Any:
     """A model, or ready codes."""
+    if isinstance(model, type):
+        raise TypeError(f"model must be fitted, got the class {model.__name__}. Pass {model.__name__}(...).fit(X).")
     if not callable(getattr(model, "transform", None)) and getattr(model, "ndim", 0) != 2:
         raise TypeError(f"model must be fitted and have transform, or be codes of shape (n, 2), got {model!r:.80}.")
     return model

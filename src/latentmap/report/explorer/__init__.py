@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 import latentmap
 from latentmap.analysis import TsneResult
+from latentmap.analysis.transformers import encode
 from latentmap.checks import check_number
 from latentmap.data.dataset import NO_LABEL, Dataset, Split, choose_few
 from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
@@ -32,8 +33,9 @@ from latentmap.errors import OutputError, printable
 from latentmap.files import new_file
 from latentmap.report.explorer.pack import numbers, packed_model, sheets
 from latentmap.report.figures.dates import are_dates
+from latentmap.report.figures.letters import shortened
 from latentmap.report.figures.style import PALETTE, REST, usual_range
-from latentmap.report.given import by_title, fitted_columns, number_labels, take_values
+from latentmap.report.given import by_title, fitted_columns, number_labels, refuse_sparse, take_values, with_test
 from latentmap.training import CodeFilm
 
 FOLDER = Path(__file__).parent
@@ -56,6 +58,8 @@ SCRIPTS = (
 )
 _HEIGHT = 720  # pixels, in a notebook
 _LONGEST_NAME = 40  # characters, of the numbers that colour
+_LEGEND = 26  # of classes, in the legend
+_SAME = 0.01  # of the spread of codes, which bfloat16 and other machines change a little
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +159,10 @@ def explore(
     '<!DOCTYPE html>'
     """
     check_number("limit", limit, whole=True)
-    named = by_title(models)
-    if not named:
-        raise ValueError("models must hold at least one fitted model, got none.")
+    named = _networks(models)
     values: dict[str, Any] = {}
     if isinstance(X, Dataset):
+        X = with_test(X)
         if labels is not None:
             raise ValueError("labels must be left out where X is a Dataset: it has its own.")
         values, labels, title = X.measured, X.test.labels, title or X.name
@@ -176,8 +179,6 @@ def explore(
     indices = None if indices is None else indices[rows]
     filmed = dict.fromkeys(named, films) if isinstance(films, CodeFilm) else dict(films or {})
     laid_out = dict.fromkeys(named, tsne) if isinstance(tsne, bool) else dict(tsne)
-    for name, film in filmed.items():
-        _check_film(film, named.get(name), name, n)
     is_images, shown = X.ndim > 2, X[rows]
     features = [f"x{i}" for i in range(X.shape[1])] if feature_names is None else feature_names
     for what, given, wanted in (("names", names, n), ("feature_names", None if is_images else features, X.shape[1])):
@@ -189,18 +190,22 @@ def explore(
     with warnings.catch_warnings():
         if feature_names is not None:  # columns are in the order that fit saw
             warnings.filterwarnings("ignore", "X does not have valid feature names")
+        for name, film in filmed.items():
+            _check_film(film, named.get(name), name, X)
         packed = [
             packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
             for name, model in named.items()
         ]
     title = title or "latent space"
+    written = None if classes is None else [printable(name) for name in classes]
     data = {
         "range": range_,
         "title": printable(title),
         "of": n,
         "rows": numbers(rows.astype(np.int32)),
         "labels": None if indices is None else numbers(indices.astype(np.int32)),
-        "classes": None if classes is None else [printable(name) for name in classes],
+        "classes": written,
+        "short": None if written is None else shortened(written, written, _LEGEND),
         "values": _packed_values(**values, rows=rows) if values else None,
         "names": None if names is None else [printable(str(names[row])) for row in rows],
         "colours": [*PALETTE],
@@ -212,6 +217,19 @@ def explore(
         "made": {**(facts or {}), "Latentmap": latentmap.__version__},
     }
     return Explorer(_page(data))
+
+
+def _networks(models: Any) -> dict[str, Any]:
+    """Models by title, none of them a pipeline, which the page can't compute."""
+    named = by_title(models)
+    if not named:
+        raise ValueError("models must hold at least one fitted model, got none.")
+    if pipelines := [name for name, model in named.items() if hasattr(model, "steps")]:
+        raise ValueError(
+            f"models must be networks, got a pipeline, {pipelines[0]!r}. Pass its last step and what that sees: "
+            "explore(pipeline[-1], pipeline[:-1].transform(X))."
+        )
+    return named
 
 
 def _names(test: Split) -> Sequence[str] | None:
@@ -227,6 +245,7 @@ def _samples(named: Mapping[str, Any], given: Any) -> tuple[NDArray[Any], tuple[
         given = given.test.X
     elif is_frame(given):
         columns, given = frame_numbers(given, fitted_columns(named))
+    refuse_sparse(given)
     X = np.asarray(as_array(given))
     if X.ndim not in (2, 3, 4) or len(X) == 0:
         raise ValueError(f"X must hold at least one image or vector, got shape {X.shape}. Pass what fit saw.")
@@ -248,16 +267,26 @@ def _is_page(path: Path) -> bool:
         return b'<meta name="generator" content="latentmap' in file.read(4096)
 
 
-def _check_film(film: CodeFilm, model: Any, name: str, n: int) -> None:
+def _check_film(film: CodeFilm, model: Any, name: str, X: NDArray[Any]) -> None:
     """Refuse the film of something else."""
+    n = len(X)
     if model is None:
         raise ValueError(f"films must be of models that are shown, got one of {name!r}. Name it as in models.")
     if film.n_of != n:
         raise ValueError(
             f"the film of {name!r} is of {film.n_of:,} samples, X has {n:,}. Pass what CodeFilm was given."
         )
-    if not film.codes or film.codes[-1].shape[1] != model.latent_dim_:
+    if not film.codes or film.codes[-1].shape[1] != model.latent_dim_ or not _may_end_as(film, model, X):
         raise ValueError(f"the film is not of the training of {name!r}. Fit it with callbacks=[film].")
+
+
+def _may_end_as(film: CodeFilm, model: Any, X: NDArray[Any]) -> bool:
+    """Whether codes were once as a model has them, each number in a unit of its own; also if that cannot be told."""
+    best = getattr(model, "best_epoch_", None)
+    if not best or best not in film.epochs or model.refine:  # it was kept before the film began, or is no code of then
+        return best is not None
+    *frames, Z = (codes / np.maximum(codes.std(axis=0), 1e-12) for codes in (*film.codes, encode(model, X[film.rows])))
+    return any(np.abs(codes - Z).max() <= _SAME for codes in frames)
 
 
 def _classes(labels: Any, class_names: Sequence[str] | None) -> tuple[list[str] | None, NDArray[np.int64] | None]:

@@ -90,10 +90,12 @@ function drawMarks() {
   if (state.drawn) ring(state.model.place(state.drawn), "#d62728");
 }
 
-/** Show everything, and go on doing so where the window changes, until the visitor looks closer. */
+/** Show everything but what is far out, which zooming out reaches, and go on doing so where the window changes, until the visitor looks closer. */
 function fitAll() {
   state.whole = true;
-  scatter.fit(state.places.low, state.places.high, byId("legend").offsetHeight);
+  const { low, high, middle } = state.places;
+  scatter.fit(...middle, byId("legend").offsetHeight);
+  scatter.least /= Math.max(...[0, 1].map((axis) => (high[axis] - low[axis]) / (middle[1][axis] - middle[0][axis] || Infinity) || 1));
 }
 
 /** Show the present model's map, in the plane or the layout that is chosen. */
@@ -131,6 +133,9 @@ function goThere({ moving = true } = {}) {
   state.places = new Places(to, (i) => model.shows(i));
   const before = { ...scatter.view };
   fitAll();
+  const [least, most] = state.places.middle, isOut = (i) => [0, 1].some((axis) => to[2 * i + axis] < least[axis] || to[2 * i + axis] > most[axis]);
+  const outside = state.places.rows.filter(isOut).length;
+  if (outside) byId("about").textContent += `, ${outside} outside: zoom out`;
   const after = { ...scatter.view };
   state.moved += 1;
   if (still || !moving || from.length !== to.length) {

@@ -16,10 +16,9 @@ function showFilm() {
   scrub.oninput = () => playTo(Number(scrub.value));
 }
 
-/** Between which corners the samples of a layout lie. */
+/** Between which corners the samples of a layout lie, but for those far out. */
 function corners({ points, there }) {
-  const { low, high } = new Places(points, (i) => there[i] === 1);
-  return [low, high];
+  return new Places(points, (i) => there[i] === 1).middle;
 }
 
 /** Show the codes as they were at a place of the slider, between two epochs on the straight line from one to the other. */

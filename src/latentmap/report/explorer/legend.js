@@ -91,7 +91,7 @@ function fillLegend(host) {
   const shown = [...largestClasses(), ...nameless];
   host.replaceChildren(...shown.map((label) => {
     const name = data.classes[label] ?? "(no label)";
-    const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, shortened(name));
+    const dot = element("i", { className: SHAPES[classShape(label)] }), button = element("button", { type: "button", title: `${name}: hide or show; with Shift, this one alone` }, dot, data.short[label] ?? name);
     dot.style.background = `rgb(${rgb(classColour(label))})`;
     button.setAttribute("aria-pressed", String(!hiddenClasses.has(label)));
     button.addEventListener("click", (event) => {
@@ -105,9 +105,6 @@ function fillLegend(host) {
     return button;
   }), ...(shown.length < all.length ? [element("span", { text: `${all.length - shown.length} more` })] : []));
 }
-
-/** A long name without its middle: what comes last often tells names apart. */
-const shortened = (name) => (name.length > 26 ? `${name.slice(0, 15).trimEnd()}…${name.slice(-10).trimStart()}` : name);
 
 /** The classes that the legend names: all of few, else those with the most samples, in their own order. */
 function largestClasses() {

@@ -19,6 +19,7 @@ from latentmap.data.images import resize_images
 from latentmap.data.preprocessing import CHANNELS
 from latentmap.errors import DatasetError
 from latentmap.models.layers import describe
+from latentmap.report.figures.style import far_out
 from latentmap.training import CodeFilm
 
 _TILE = 64  # pixels across, at most, of an image in a sheet
@@ -46,7 +47,9 @@ def as_text(content: bytes) -> str:
 
 
 def quantized(Z: NDArray[Any]) -> dict[str, Any]:
-    """Numbers (n, k) in 65,536 steps from the lowest to the highest of each column."""
+    """Numbers (n, k) in 65,536 steps from lowest to highest of each column; as they are where some are far out."""
+    if far_out(Z).any():  # the steps would be too long for the others
+        return {"low": [0.0] * Z.shape[1], "step": [1.0] * Z.shape[1], **numbers(Z.astype(np.float32))}
     low, high = Z.min(axis=0, initial=np.inf).astype(float), Z.max(axis=0, initial=-np.inf).astype(float)
     step = np.where(high > low, (high - low) / 65535, 1.0)
     return {"low": low.tolist(), "step": step.tolist(), **numbers(np.round((Z - low) / step).astype(np.uint16))}

@@ -26,6 +26,20 @@ class Places {
     this.near = this.usualDistance();
   }
 
+  /** Between which corners to look at first: all, but for a few so far out that the others would be one dot, as in the report's figures. */
+  get middle() {
+    const most = Math.ceil(this.n / 100), value = (i, axis) => this.points[2 * i + axis];
+    if (this.n < 20) return [this.low, this.high];
+    const ends = [0, 1].map((axis) => {
+      const sorted = Float64Array.from(this.rows, (i) => value(i, axis)).sort(), low = sorted[most], high = sorted[this.n - 1 - most];
+      const span = 1.5 * (high - low), isStretched = span > 0 && this.high[axis] - this.low[axis] > 4 * span;
+      return isStretched ? [low - span, high + span] : [-Infinity, Infinity];
+    });
+    const seen = this.rows.filter((i) => ends.every(([low, high], axis) => low <= value(i, axis) && value(i, axis) <= high));
+    if (this.n - seen.length > most) return [this.low, this.high];
+    return [Math.min, Math.max].map((end) => [0, 1].map((axis) => seen.reduce((found, i) => end(found, value(i, axis)), value(seen[0], axis))));
+  }
+
   cell(x, y) {
     return [x, y].map((value, axis) => {
       const place = Math.floor((value - this.low[axis]) / this.size[axis]);

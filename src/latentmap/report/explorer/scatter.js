@@ -105,12 +105,13 @@ class Scatter {
     const scale = 0.88 * Math.min(clientWidth / size[0], Math.max(50, clientHeight - covered) / size[1]);
     this.view = { x: (low[0] + high[0]) / 2, y: (low[1] + high[1]) / 2 - covered / 2 / scale, scale };
     this.whole = scale;
+    this.least = scale / 4;
   }
 
   /** Come nearer by a factor, with what is under a place of the screen staying there. */
   zoom(factor, left, top) {
     const [x, y] = this.toPlace(left, top), { view } = this;
-    view.scale = Math.min(Math.max(view.scale * factor, this.whole / 4), this.whole * 400);
+    view.scale = Math.min(Math.max(view.scale * factor, this.least), this.whole * 400);
     const [nowX, nowY] = this.toPlace(left, top);
     view.x += x - nowX;
     view.y += y - nowY;

@@ -45,12 +45,13 @@ def embedding(codes: CodeMap, *, medians: CodeMedians | None = None, ax: Axes | 
     >>> embedding(codes).axes[0].get_xlabel()
     'z1'
     """
-    figure, ax = axes_or_new(ax, panel_height(codes.Z, 6.6))
+    figure, ax = axes_or_new(ax, panel_height(codes.Z[codes.is_seen], 6.6))
     scatter(ax, codes)
     ax.set_xlabel("z1", fontsize=TEXT)
     ax.set_ylabel("z2", fontsize=TEXT)
     legend(ax, codes, beside=True)
-    title(ax, plain(codes.title, 60), " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores])))
+    detail = " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.outside, codes.scores]))
+    title(ax, plain(codes.title, 60), detail)
     if medians is not None:
         mark_medians(ax, medians, codes.style_of(medians.classes))
     choose_fonts(ax)

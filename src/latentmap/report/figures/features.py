@@ -20,9 +20,10 @@ from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.report.figures.canvas import write
 from latentmap.report.figures.letters import short_names
-from latentmap.report.figures.style import FAINT, INK, SMALL, TITLE
+from latentmap.report.figures.style import FAINT, INK, SMALL, TEXT, TITLE, far_out
 
-MOST_NAMED = 16  # features whose names fit below an axis
+MOST_NAMED = 16  # features whose names all fit below an axis
+_SOME_NAMED = 8  # of more
 LONGEST_NAME = 40  # letters of them, where a picture is made as high as they are long
 MOST_SHOWN = 48  # columns of a table that can still be told apart
 MOST_IN_LINE = 300  # points of a line
@@ -41,6 +42,8 @@ class Features:
         Their names.
     mean, deviation : ndarray, shape (n_features,)
         Over the training samples; where all features are in one unit, the deviation is that of all of them.
+    without_far : bool, default False
+        Whether a few numbers are left out of both, so far from all others that beside them these would be one colour.
 
     Examples
     --------
@@ -54,13 +57,18 @@ class Features:
     names: tuple[str, ...]
     mean: NDArray[Any]
     deviation: NDArray[Any]
+    without_far: bool = False
 
     @classmethod
     def of(cls, X: NDArray[Any], names: tuple[str, ...] | None) -> Features:
         """Return those of training samples, shape (n, n_features)."""
         scaling = Preprocessing.fit(X, "auto")  # as the network sees them
         named = names or tuple(f"x{i}" for i in range(X.shape[1]))
-        return cls(named, scaling.offset, np.broadcast_to(scaling.scale, scaling.offset.shape))
+        far = far_out(X)
+        if far.any():
+            clean = np.where(far, np.median(X, axis=0), X)
+            scaling = Preprocessing.fit(clean, "standard" if np.ndim(scaling.scale) else "global")
+        return cls(named, scaling.offset, np.broadcast_to(scaling.scale, scaling.offset.shape), bool(far.any()))
 
     @classmethod
     def of_dataset(cls, dataset: Dataset) -> Features:
@@ -75,17 +83,23 @@ class Features:
     def axis(self) -> str:
         """What values are drawn in, for an axis."""
         own = len(self.deviation) == 1 or bool((self.deviation != self.deviation[0]).any())
-        return f"standard deviations {'' if own else 'of all features together, '}from the mean"
+        without = ", both without what is far out" if self.without_far else ""
+        return f"standard deviations {'' if own else 'of all features together, '}from the mean{without}"
 
     def most_varied(self, X: NDArray[Any], most: int) -> NDArray[np.int64]:
         """Return which features differ most among some samples, in their own order."""
         spread = self.standardize(X).reshape(-1, len(self.names)).std(axis=0)
         return np.sort(np.argsort(-spread, kind="stable")[:most])
 
-    def below(self, shown: NDArray[np.int64], most: int = LONGEST_NAME) -> tuple[tuple[str, ...], float]:
-        """Return the names to write below an axis, none of many features, and how many inches they take at most."""
-        names = self.short(shown, most) if len(shown) <= MOST_NAMED else ()
-        return names, 0.05 * max(map(len, names), default=0)
+    def below(
+        self, shown: NDArray[np.int64], most: int = LONGEST_NAME, some: int = _SOME_NAMED
+    ) -> tuple[NDArray[np.int64], tuple[str, ...], float]:
+        """Return where to write names below an axis, of many features at some, the names, and how many inches high."""
+        places = np.arange(len(shown))
+        if len(shown) > MOST_NAMED:
+            places = np.linspace(0, len(shown) - 1, some).round().astype(np.int64)
+        names = self.short(shown[places], most)
+        return places, names, 0.05 * max(map(len, names), default=0)
 
     def short(self, shown: NDArray[np.int64], most: int) -> tuple[str, ...]:
         """Return the names of some features, to be drawn in at most so many characters."""
@@ -110,9 +124,12 @@ def beside_row(ax: Axes, row: int, text: str, **style: Any) -> None:
     write(ax, text, (1, row), (4, 0), xycoords=("axes fraction", "data"), va="center", **style)
 
 
-def finish(figure: Figure, axes: NDArray[Any], heading: str, features: Features) -> Figure:
-    """Add the title and the bar of colours."""
-    figure.suptitle(heading, x=0.012, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
+def finish(figure: Figure, axes: NDArray[Any], heading: str, features: Features, detail: str = "") -> Figure:
+    """Add the title, with a fainter second line, and the bar of colours."""
+    style: dict[str, Any] = {"ha": "left", "fontsize": TITLE, "fontweight": "bold", "color": INK}
+    above = figure.suptitle(heading + "\n" * bool(detail), x=0.012, **style)
+    if detail:  # in the line left free
+        write(axes.flat[0], detail, (0, 0), (0, 2), xycoords=above, fontsize=TEXT, color=FAINT, in_layout=False)
     bar = figure.colorbar(COLOURS, ax=list(axes.flat), location="top", shrink=0.35, aspect=30, pad=0.01)
     bar.ax.tick_params(labelsize=SMALL - 1, length=2)
     bar.set_label(features.axis, fontsize=SMALL, color=FAINT)
@@ -121,15 +138,14 @@ def finish(figure: Figure, axes: NDArray[Any], heading: str, features: Features)
 
 
 def finish_tables(
-    figure: Figure, axes: NDArray[Any], heading: str, features: Features, shown: NDArray[np.int64]
+    figure: Figure, axes: NDArray[Any], heading: str, features: Features, shown: NDArray[np.int64], detail: str = ""
 ) -> Figure:
-    """The same of rows of tables, with their columns named below the last row, where there are not too many."""
-    names, fewer = features.below(shown)[0], fewer_features(features, shown)
+    """The same of rows of tables, with their columns named below the last row, of many some."""
+    (places, names, _), fewer = features.below(shown), fewer_features(features, shown)
     for ax in axes.flat:
         ax.set_xticks([])
     for ax in axes[-1]:
-        if names:
-            ax.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALL)
-        else:
+        ax.set_xticks(places, names, rotation=90, fontsize=SMALL)
+        if len(names) < len(shown):
             ax.set_xlabel(f"features: {fewer}" if fewer else "features", fontsize=SMALL, color=FAINT)
-    return finish(figure, axes, heading, features)
+    return finish(figure, axes, heading, features, detail)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians, Generated, generate
+from latentmap.analysis.neighbours import KNN_NEIGHBOURS
 from latentmap.errors import count
 from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import (
@@ -27,6 +28,7 @@ from latentmap.report.figures.letters import plain, short_names
 from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, SMALL, TEXT, WARNING, largest
 
 _LEFT = 1.15  # inches, for the names of models
+_NO_LABELS = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
 _SHORT = 3  # letters of a class whose verdict has one line
 
 
@@ -79,9 +81,7 @@ def _of_images(results: Sequence[Generated]) -> Figure:
         for row, pictures in enumerate(rows):
             cells[row, : len(pictures)] = pictures
         panels.append(Panel(cells, lines=_lines(results, band, classes), head=0.34 if long else 0.22))
-    detail = "below: the commonest class among the 10 nearest training samples, and how many have it"
-    if not by_class:
-        detail = "no labels: the groups are k-means clusters of each model's own codes, the largest first"
+    detail = f"below: {_asked(results[0])}, and how many have it" if by_class else _NO_LABELS
     figure, tiles = tile_sheet(panels, left=_LEFT, heading=(f"The median code of {_each(medians)}, decoded", detail))
     for number, (band, panel) in enumerate(zip(bands, tiles, strict=True)):
         for row, result in enumerate(results):
@@ -110,7 +110,7 @@ def _write_clarity(panel: Tiles, row: int, column: int, result: Generated, group
         panel.write(row, column, f"n = {result.medians.counts[group]:,}", color=FAINT)
         return
     looks_like = int(result.clarity.looks_like[group])
-    votes = f"{10 * result.clarity.share[group]:.0f}/10"
+    votes = _votes(result, group)
     if result.clarity.right[group]:
         panel.write(row, column, f"✓ {votes}")
         return
@@ -123,30 +123,50 @@ def _of_vectors(results: Sequence[Generated], features: Features) -> Figure:
     groups = [largest(result.medians.counts, MOST_CLASSES) for result in results]
     heights = [len(rows) for rows in groups]
     shown = features.most_varied(np.concatenate([result.pictures for result in results]), MOST_SHOWN)
-    figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + 1.2 + features.below(shown)[1])
+    figure = new_figure(0.24 * sum(heights) + 0.6 * len(results) + 1.2 + features.below(shown)[-1])
     axes = figure.subplots(len(results), 1, height_ratios=heights, squeeze=False)
     for ax, result, rows in zip(axes[:, 0], results, groups, strict=True):
         heat(ax, features, result.pictures[rows], shown)
         ax.set_title(plain(result.title, 60), loc="left", fontsize=TEXT, color=INK)
         names = short_names([result.medians.names[group] for group in rows], LONGEST_NAME)
         ax.set_yticks(range(len(rows)), names, fontsize=SMALL)
+        classes = short_names(result.class_names or (), 12)
         for row, group in enumerate(rows):
-            text, colour = _verdict(result, int(group))
+            text, colour = _verdict(result, int(group), classes)
             beside_row(ax, row, text, fontsize=SMALL, color=colour)
-    return finish_tables(figure, axes, f"The median code of {_each(results[0].medians)}, decoded", features, shown)
+    heading = f"The median code of {_each(results[0].medians)}, decoded"
+    detail = "groups: k-means clusters of the codes, the largest first; beside: the nearest training sample"
+    if results[0].medians.by_class:
+        detail = f"beside: {_asked(results[0])}, how many have it, and which sample is the nearest"
+    return finish_tables(figure, axes, heading, features, shown, detail)
 
 
-def _verdict(result: Generated, row: int) -> tuple[str, str]:
+def _asked(result: Generated) -> str:
+    """Who says what a picture looks like."""
+    return f"the commonest class among the {_neighbours(result)} nearest training samples"
+
+
+def _verdict(result: Generated, row: int, classes: Sequence[str]) -> tuple[str, str]:
     """What a decoded median looks like, and the sample nearest to it."""
     near = "" if result.nearest is None else f"nearest {result.nearest[row]}"
     if result.clarity is None:
         return f"{near} (n = {result.medians.counts[row]:,})", FAINT
     looks_like = int(result.clarity.looks_like[row])
-    votes = f"{10 * result.clarity.share[row]:.0f}/10"
+    votes = _votes(result, row)
     if result.clarity.right[row]:
         return f"✓ {votes}, {near}", INK
-    name = result.class_names[looks_like] if result.class_names else str(looks_like)
-    return f"✗ {plain(name, 12)} {votes}, {near}", WARNING
+    return f"✗ {classes[looks_like] if classes else looks_like} {votes}, {near}", WARNING
+
+
+def _neighbours(result: Generated) -> int:
+    """How many training samples were asked what a picture looks like: of fewer than ten all."""
+    return int(min(KNN_NEIGHBOURS, result.medians.counts.sum()))
+
+
+def _votes(result: Generated, row: int) -> str:
+    """How many of them say so."""
+    n = _neighbours(result)
+    return "" if result.clarity is None else f"{n * result.clarity.share[row]:.0f}/{n}"
 
 
 def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figure:
@@ -195,19 +215,19 @@ def _caption(results: Sequence[Generated], experiment: Experiment) -> Caption:
     """Its words."""
     n, titles = len(experiment.dataset.train), " and ".join(result.title for result in results)
     medians = f"The median of the {n:,} training codes, number by number, for {_each(results[0].medians)}, decoded"
-    group = "class" if experiment.labelled else "group"
+    group, asked = "class" if experiment.labelled else "group", _neighbours(results[0])
     if experiment.dataset.is_images:
         measure = (
-            "A tick means that its class is the commonest among the 10 training images nearest to the picture; the "
-            "number says how many of the 10 have the class named."
+            f"A tick means that its class is the commonest among the {asked} training images nearest to the picture; "
+            f"the number says how many of the {asked} have the class named."
             if experiment.labelled
             else "There are no labels, so each model's codes are grouped by k-means; n is how many codes a group has."
         )
         text = f"{medians}. No such image is in the data. {measure}"
         return Caption(f"A picture of each {group}", text, f"Rows of pictures decoded from median codes by {titles}.")
     judged = (
-        "A tick means that its class is the commonest among the 10 training samples nearest to it; then comes how "
-        "many of the 10 have the class, and which sample is the nearest."
+        f"A tick means that its class is the commonest among the {asked} training samples nearest to it; then comes "
+        f"how many of the {asked} have the class, and which sample is the nearest."
         if experiment.labelled
         else "Beside it, the nearest training sample; n is how many codes the group has."
     )

@@ -20,7 +20,7 @@ from latentmap.estimator import Autoencoder
 from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import Panel, new_figure, tile_sheet, to_rgb
 from latentmap.report.figures.features import MOST_SHOWN, Features, beside_row, finish_tables, heat
-from latentmap.report.figures.letters import error_text, plain
+from latentmap.report.figures.letters import error_text, short_names
 from latentmap.report.figures.style import INK, SMALL
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -104,12 +104,13 @@ def _of_vectors(result: Growth, features: Features) -> Figure:
     """Two tables a sample, the network's and PCA's: a row a size and the original last."""
     n = min(3, len(result.X))
     shown = features.most_varied(result.X, MOST_SHOWN)
-    figure = new_figure(n * (0.19 * (len(result.sizes) + 1) + 0.45) + 0.9 + features.below(shown)[1])
+    figure = new_figure(n * (0.19 * (len(result.sizes) + 1) + 0.45) + 0.9 + features.below(shown)[-1])
     axes = figure.subplots(n, len(result.X_hat), squeeze=False)
+    names = short_names(result.names, 40)
     for i, row in enumerate(axes):
         for ax, (name, X_hat) in zip(row, result.X_hat.items(), strict=True):
             heat(ax, features, np.concatenate([X_hat[:, i], result.X[i : i + 1]]), shown)
-            ax.set_title(f"{name}: {plain(result.names[i], 40)}", loc="left", fontsize=SMALL, color=INK)
+            ax.set_title(f"{name}: {names[i]}", loc="left", fontsize=SMALL, color=INK)
             ax.set_yticks(range(len(result.sizes) + 1), [*map(str, result.sizes), "original"], fontsize=SMALL - 1)
             if i == 0:
                 for place, error in enumerate(result.errors[name]):

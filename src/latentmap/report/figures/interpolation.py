@@ -72,7 +72,7 @@ def _of_vectors(walks: Interpolation, features: Features) -> Figure:
     nearest = [text for of_model in (walks.nearest or {}).values() for some in of_model for text in some]
     named = list(dict.fromkeys([*(end for ends in walks.names for end in ends), *nearest]))
     short = dict(zip(named, short_names(named, max(13, 40 // len(steps))), strict=True))
-    figure = new_figure(len(walks.pairs) * (0.17 * walks.blend.shape[1] + 0.45) + 0.9 + features.below(shown)[1])
+    figure = new_figure(len(walks.pairs) * (0.17 * walks.blend.shape[1] + 0.45) + 0.9 + features.below(shown)[-1])
     axes = figure.subplots(len(walks.pairs), len(steps), squeeze=False)
     for pair, row in enumerate(axes):
         for column, (ax, (name, values)) in enumerate(zip(row, steps, strict=True)):
@@ -85,7 +85,11 @@ def _of_vectors(walks: Interpolation, features: Features) -> Figure:
             ax.set_yticks([])
             for step, text in enumerate(walks.nearest[name][pair] if walks.nearest else ()):
                 beside_row(ax, step, short[text], fontsize=SMALL - 1, color=FAINT)
-    return finish_tables(figure, axes, "From one sample to another", features, shown)
+    called = "number" if all(text.startswith(("no. ", "row ")) for text in nearest) else "class"
+    detail = (
+        f"a row a step; beside it the {called} of the training sample nearest to it" if nearest else "a row a step"
+    )
+    return finish_tables(figure, axes, "From one sample to another", features, shown, detail)
 
 
 def _compute(experiment: Experiment) -> Interpolation:

@@ -17,6 +17,7 @@ from latentmap.report.figures.letters import plain
 from latentmap.report.figures.style import INK, SMALL, TEXT, WIDTH
 
 FAINTEST = 0.15
+_FADED = "no training code within a cell's width"
 MOST_MAPS = 24
 LARGE_IMAGE = 64 * 64  # pixels from which the grid has fewer cells: they could not be told apart, and cost memory
 
@@ -85,9 +86,8 @@ def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
     ax.set_xlabel("z1, at quantiles of the codes", fontsize=TEXT)
     ax.set_ylabel("z2, at quantiles of the codes", fontsize=TEXT)
     ax.spines[:].set_color("#c5cad0")
-    detail = "faded: no training code within a cell's width"
     heading = "The latent space, decoded" if alone else ""
-    title(ax, " · ".join(filter(None, [heading, name and plain(name, 50)])), detail)
+    title(ax, " · ".join(filter(None, [heading, name and plain(name, 50)])), f"faded: {_FADED}")
 
 
 def _name_cells(ax: Axes, grid: LatentGrid, most: int, *, digits: int, fontsize: float) -> None:
@@ -119,7 +119,7 @@ def _of_vectors(grid: LatentGrid, features: Features, name: str) -> Figure:
     n = len(features.names)
     what = "Features" if len(shown) == n else f"The {len(shown)} of {n:,} features that vary most,"
     heading = " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)]))
-    finish(figure, axes, heading, features)
+    finish(figure, axes, heading, features, f"faded towards white, whatever is decoded there: {_FADED}")
     figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)
     figure.supylabel("z2, at quantiles of the codes", fontsize=TEXT)
     return figure

@@ -30,8 +30,13 @@ def short_names(names: Sequence[str], most: int, *, lines: int = 1) -> tuple[str
     Those that are too long are written without the words that all have, or the numbers that begin them; but not where
     several numbers alone would be left, if names that are cut differ too.
     """
-    written = _without_shared(_rounded([_letters(name) for name in names], most), most, lines)
-    return tuple(name.replace("$", r"\$") for name in _told_apart(names, written, most, lines))
+    found = shortened(names, [_letters(name) for name in names], most, lines)
+    return tuple(name.replace("$", r"\$") for name in found)
+
+
+def shortened(names: Sequence[str], written: list[str], most: int, lines: int = 1) -> list[str]:
+    """Shorten what is written of names, as `short_names` does, where nothing draws it."""
+    return _told_apart(names, _without_shared(_rounded(written, most), most, lines), most, lines)
 
 
 def _without_shared(names: list[str], most: int, lines: int) -> list[str]:
@@ -175,7 +180,9 @@ def choose_fonts(artist: Artist) -> None:
 
 
 def error_text(error: float) -> str:
-    """Write an error with as many digits as tell it: 0.0287, 0.00053, 8.3e-7."""
+    """Write an error with as many digits as tell it: 0.0287, 0.00053, 8.3e-7, 3.2e10."""
+    if abs(error) >= 1e5:
+        return f"{error:.1e}".replace("e+0", "e").replace("e+", "e")
     if abs(error) >= 0.001 or error == 0:  # a loss may be below 0
         return f"{error:.4f}"
     return f"{error:.5f}" if error >= 0.0001 else f"{error:.1e}".replace("e-0", "e-")

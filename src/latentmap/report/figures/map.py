@@ -72,20 +72,21 @@ def thumbnail_map(
     >>> thumbnail_map(codes, digits.test.images).axes[0].get_title(loc="left")
     'The map: PCA'
     """
-    spans = np.maximum(np.ptp(codes.Z, axis=0), 1e-9)
+    seen = codes.Z[codes.is_seen]
+    spans = np.maximum(np.ptp(seen, axis=0), 1e-9)
     ratio = float(np.clip(spans[1] / spans[0], 0.6, 1.35))
     figure, ax = axes_or_new(ax, WIDTH * 0.92 * ratio + 0.7)
     scatter(ax, codes, alpha=0.18 if images is not None else None)
     side = 0.0  # of a thumbnail, in the units of codes
     if images is not None:
-        side = float(max(np.ptp(codes.Z, axis=0))) / (_ACROSS if images.shape[-1] < 3 else _COLOUR_ACROSS) or 1.0
-        ax.set_xlim(codes.Z[:, 0].min() - side, codes.Z[:, 0].max() + side)
-        ax.set_ylim(codes.Z[:, 1].min() - side, codes.Z[:, 1].max() + side)
+        side = float(max(np.ptp(seen, axis=0))) / (_ACROSS if images.shape[-1] < 3 else _COLOUR_ACROSS) or 1.0
+        ax.set_xlim(seen[:, 0].min() - side, seen[:, 0].max() + side)
+        ax.set_ylim(seen[:, 1].min() - side, seen[:, 1].max() + side)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     marks = "named: medians of the training codes" if of_training and medians is not None else ""
-    detail = " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.scores, marks]))
+    detail = " · ".join(filter(None, [count(len(codes.Z), "sample"), codes.outside, codes.scores, marks]))
     title(ax, f"The map: {plain(codes.title, 50)}", detail)
     legend(ax, codes, beside=False)
     named = [] if medians is None else mark_medians(ax, medians, codes.style_of(medians.classes))
@@ -100,8 +101,8 @@ def _stick(
     ax: Axes, codes: CodeMap, images: NDArray[Any], unit: float, seed: int, side: float, covered: list[NDArray[Any]]
 ) -> None:
     """Put thumbnails on axes, as one picture, but none where there is a name or a mark."""
-    low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
-    free = np.ones(len(codes.Z), bool)
+    low, high = codes.Z[codes.is_seen].min(axis=0), codes.Z[codes.is_seen].max(axis=0)
+    free = codes.is_seen.copy()
     for box in covered:
         corners = ax.transData.inverted().transform(box)
         free &= ~((corners[0] - side / 2 < codes.Z) & (corners[1] + side / 2 > codes.Z)).all(axis=1)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians
 from latentmap.data.dataset import NO_LABEL
+from latentmap.errors import count
 from latentmap.report.figures.canvas import Picture, lay_out, new_figure, title
 from latentmap.report.figures.dates import are_dates, date_ticks
 from latentmap.report.figures.letters import choose_fonts, plain, short_names
@@ -39,6 +40,7 @@ from latentmap.report.figures.style import (
     TEXT,
     WIDTH,
     class_style,
+    far_out,
     largest,
     usual_range,
 )
@@ -96,6 +98,18 @@ class CodeMap:
     values: NDArray[np.floating] | None = None
     values_name: str = "y"
     knn_r2: float | None = None
+
+    @cached_property
+    def is_seen(self) -> NDArray[np.bool_]:
+        """Which codes are drawn: all but at most a hundredth, or one, beside which all others would be one dot."""
+        near = np.asarray(~far_out(self.Z).any(axis=1))
+        return near if 100 * np.sum(~near) <= len(near) + 99 else np.ones(len(near), np.bool_)
+
+    @property
+    def outside(self) -> str:
+        """How many codes are not drawn, in words; nothing of none."""
+        n = int((~self.is_seen).sum())
+        return f"{count(n, 'sample')} outside" if n else ""
 
     @cached_property
     def scale(self) -> ScalarMappable:
@@ -232,13 +246,14 @@ def scatter(ax: Axes, codes: CodeMap, *, alpha: float | None = None) -> None:
     index = np.zeros(len(codes.Z), np.int64) if index is None else index
     markers = np.asarray([class_style(int(one))[1] for one in index], str)
     for named, marker in product((False, True), MARKERS):  # the grey ones below
-        chosen = (markers == marker) & ((index >= 0) == named)
+        chosen = (markers == marker) & ((index >= 0) == named) & codes.is_seen
         if chosen.any():
             ax.scatter(codes.Z[chosen, 0], codes.Z[chosen, 1], c=colours[chosen], marker=marker, **style)
-    thin = _is_thin(codes.Z)
+    seen = codes.Z[codes.is_seen]
+    thin = _is_thin(seen)
     ax.set_aspect("auto" if thin else "equal")
-    if len(codes.Z) and not thin:  # as much room beside a flat map as above it: shares of its height would cut points
-        low, high = codes.Z.min(axis=0), codes.Z.max(axis=0)
+    if len(seen) and not thin:  # as much room beside a flat map as above it: shares of its height would cut points
+        low, high = seen.min(axis=0), seen.max(axis=0)
         room = 0.03 * float((high - low).max())
         ax.update_datalim(np.stack([low - room, high + room]))
         ax.margins(0)
@@ -260,7 +275,8 @@ def scatter_beside(ax: Axes, codes: CodeMap, n_panels: int) -> None:
     ax.set_box_aspect(1)
     ax.set_xlabel("z1", fontsize=TEXT)
     ax.set_ylabel("z2", fontsize=TEXT, labelpad=1)
-    title(ax, plain(codes.title, 80 // n_panels), codes.scores if n_panels < 3 else codes.scores.replace(" · ", "\n"))
+    scores = codes.scores if n_panels < 3 else codes.scores.replace(" · ", "\n")
+    title(ax, plain(codes.title, 80 // n_panels), "\n".join(filter(None, [scores, codes.outside])))
 
 
 def legend_names(codes: CodeMap, *, beside: bool) -> tuple[str, ...]:
@@ -331,6 +347,9 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
         return []
     # Where some have no colour of their own, only the others are named.
     shown = np.arange(len(medians.names)) if styles is None else np.flatnonzero((styles >= 0) | (styles.min() >= 0))
+    # One that is far from all points would draw the axes out to it.
+    low, high = np.sort(np.stack([ax.get_xlim(), ax.get_ylim()], axis=1), axis=0)
+    shown = shown[(np.abs(medians.Z[shown, :2] - (low + high) / 2) <= high - low).all(axis=1)]
     many = len(shown) > MOST_CLASSES
 
     def mark(row: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from latentmap.analysis import Comparison, compare_reconstructions
@@ -28,13 +29,27 @@ from latentmap.report.figures.canvas import (
 )
 from latentmap.report.figures.features import LONGEST_NAME, MOST_IN_LINE, MOST_SHOWN, Features, fewer_features
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
-from latentmap.report.figures.style import FAINT, INK, MOST_CLASSES, PALETTE, SMALL, TEXT, TITLE, WIDTH, largest
+from latentmap.report.figures.style import (
+    FAINT,
+    INK,
+    MOST_CLASSES,
+    PALETTE,
+    SMALL,
+    TEXT,
+    TITLE,
+    WARNING,
+    WIDTH,
+    largest,
+)
 
 NAME_INCHES = 1.25
 EXTREMES = ("best", "median", "worst")
 _ACROSS = 5  # vectors beside each other
+MOST_ODD = 100  # samples, where they are the strangest and not some of many like them
 _MOST_ROWS = 6  # of vectors, in all bands
+_TICKS = 6  # of many features
 _MOST_LETTERS = 120  # of the names of features below all bands: more would be most of the picture
+_OWN_SCALE = 6  # times as much as the median: beside such a small plot the others would be flat lines
 _ROOM = 0.05  # of the height of small plots, above and below their own margins: dots on the frame look cut
 
 
@@ -90,7 +105,7 @@ def reconstructions(
 
 def _of_images(comparison: Comparison, heading: str, kind: str, *, extremes: bool) -> Figure:
     """Bands of originals above reconstructions."""
-    chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES)
+    chosen = largest(np.ones(len(comparison.X)), MOST_CLASSES) if extremes else np.arange(len(comparison.X))[:MOST_ODD]
     rows = [to_rgb(comparison.X[chosen], comparison.unit)]
     rows += [to_rgb(model.X_hat[chosen], comparison.unit) for model in comparison.models]
     samples = np.stack(rows)
@@ -164,7 +179,9 @@ def _of_vectors(
     """Samples as lines over their features."""
     models = comparison.models
     n_bands = min(-(-len(comparison.X) // _ACROSS), max(1, _MOST_ROWS // len(models)), MOST_CLASSES // _ACROSS)
-    chosen = largest(np.ones(len(comparison.X)), n_bands * _ACROSS)
+    chosen = np.arange(len(comparison.X))[:MOST_ODD]
+    if extremes:
+        chosen = largest(np.ones(len(comparison.X)), n_bands * _ACROSS)
     names = tuple(comparison.names[i] for i in chosen)
     if all("\n" in name for name in names):
         names = tuple(name.replace("\n", " ") for name in column_names(names, 10)[0])
@@ -213,7 +230,7 @@ def _small_plots(
     heading: str,
 ) -> Figure:
     """Draw rows of small plots of the same scale, with the names of features below each block of them."""
-    names, below = features.below(shown, int(np.clip(_MOST_LETTERS / len(blocks), 16, LONGEST_NAME)))
+    places, names, below = features.below(shown, int(np.clip(_MOST_LETTERS / len(blocks), 16, LONGEST_NAME)), _TICKS)
     below, row_height = below + 0.3, 0.85  # inches
     height = 0.5 + sum(0.2 + row_height * len(block) + below for block in blocks)
     figure = new_figure(height, constrained=False)
@@ -232,19 +249,37 @@ def _small_plots(
                 values = features.standardize(np.stack([plot.x, plot.x_hat]))[:, shown]
                 _small_plot(ax, values, colours[plot.owner], plot.above)
                 ax.tick_params(labelleft=column == 0)
-                below_it = names if number == len(block) - 1 else ()
-                ax.set_xticks(range(len(below_it)), below_it, rotation=90)
+                is_last = number == len(block) - 1
+                ax.set_xticks(places if is_last else (), names if is_last else (), rotation=90)
                 if column == 0:
                     ax.set_ylabel(name, fontsize=TEXT, color=INK)
                 axes.append(ax)
         top -= below
-    if fewer := fewer_features(features, shown):
-        figure.text(0.5, 0.08 / height, f"features: {fewer}", fontsize=SMALL, color=FAINT, ha="center")
-    low, high = (end(ax.get_ylim()[i] for ax in axes) for i, end in enumerate((min, max)))
-    room = _ROOM * (high - low)
-    for ax in axes:
-        ax.set_ylim(low - room, high + room)
+    fewer = fewer_features(features, shown)
+    notes = [f"features: {fewer}" if fewer else "", "in red: scales of their own" if _scale(axes) else ""]
+    if note := " · ".join(filter(None, notes)):
+        figure.text(0.5, 0.08 / height, note, fontsize=SMALL, color=FAINT, ha="center")
     return figure
+
+
+def _scale(axes: Sequence[Axes]) -> bool:
+    """Give small plots one scale, but those that go so much further their own; return whether there are such."""
+    limits = np.array([ax.get_ylim() for ax in axes])
+    spans = np.ptp(limits, axis=1)
+    own = spans > _OWN_SCALE * np.sort(spans)[(len(spans) - 1) // 2]
+    low, high = limits[~own, 0].min(), limits[~own, 1].max()
+    for ax, (lowest, highest), is_own in zip(axes, limits, own, strict=True):
+        start, end = (lowest, highest) if is_own else (low, high)
+        room = _ROOM * (end - start)
+        ax.set_ylim(start - room, end + room)
+        if is_own:
+            ax.set_yticks([])
+            text = " to ".join(
+                f"{value:.0f}" if abs(value) < 1e5 else error_text(value) for value in (lowest, highest)
+            )
+            rim = [withStroke(linewidth=2, foreground="white")]
+            write(ax, text, (0, 1), (2, -1), xycoords="axes fraction", color=WARNING, va="top", path_effects=rim)
+    return bool(own.any())
 
 
 def _small_plot(ax: Axes, values: NDArray[Any], colour: str, text: str) -> None:

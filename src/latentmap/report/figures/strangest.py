@@ -14,7 +14,7 @@ from latentmap.data.dataset import Dataset
 from latentmap.errors import count
 from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.features import Features
-from latentmap.report.figures.reconstructions import reconstructions
+from latentmap.report.figures.reconstructions import MOST_ODD, reconstructions
 
 _N = 10
 
@@ -31,8 +31,9 @@ def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.fl
 
 def strangest(found: Comparison, features: Features | None = None) -> Figure:
     """Draw the samples of largest error and what a model makes of them; vectors with their features."""
-    heading = f"The strangest of {count(found.n, 'sample')} to {found.models[0].title}"
-    kind = "the largest errors, the largest first"
+    cut = f"{MOST_ODD} " if len(found.X) > MOST_ODD else ""
+    heading = f"The {cut}strangest of {count(found.n, 'sample')} to {found.models[0].title}"
+    kind = f"the {cut}largest errors, the largest first"
     return reconstructions(found, features, heading=heading, kind=kind, extremes=False)
 
 

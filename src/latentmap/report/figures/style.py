@@ -19,6 +19,7 @@ PALETTE = (
 """Ten colours that stand out from white paper and from each other, for colour-blind people too: decision 0011."""
 REST = "#8b939c"  # what has no colour of its own
 SCALE = "viridis"  # of numbers: even steps, in grey and for colour-blind people too
+_FEWEST, _FAR = 20, 4  # numbers of which some can be far out, and how many times as wide as the rest they make a range
 MOST_CLASSES = 20  # that are named and shown one by one; of more, some
 
 
@@ -40,6 +41,22 @@ def usual_range(values: NDArray[np.floating]) -> tuple[float, float]:
     if high <= low and len(known):
         low, high = known.min(), known.max()
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+def far_out(X: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Say which numbers (n, k) lie so far from the rest of their column that beside them the rest would be one dot."""
+    far = np.zeros(X.shape, bool)
+    if len(X) < _FEWEST:
+        return far
+    few = X[:: max(1, len(X) // 10_000)]
+    most = -(-len(few) // 100)  # on either side
+    ordered = np.partition(few, (most, len(few) - 1 - most), axis=0).astype(np.float64)
+    low, high = ordered[most], ordered[-1 - most]
+    span = 1.5 * (high - low)  # of the middle, widened by half
+    whole = X.max(axis=0).astype(np.float64) - X.min(axis=0)
+    some = np.flatnonzero((whole > _FAR * span) & (span > 0))  # columns
+    far[:, some] = np.maximum(low[some] - X[:, some], X[:, some] - high[some]) > span[some]
+    return far
 
 
 def largest(counts: NDArray[Any], most: int) -> NDArray[np.int64]:

@@ -63,7 +63,8 @@ def tsne(
     scatter(ax, codes)
     ax.set_xticks([])
     ax.set_yticks([])
-    settings = f"n = {len(result.Z):,} · perplexity {result.perplexity:g} · seed {result.seed}"
+    outside = f" ({codes.outside})" if codes.outside else ""
+    settings = f"n = {len(result.Z):,}{outside} · perplexity {result.perplexity:g} · seed {result.seed}"
     if result.knn_accuracy is not None:
         settings += f" · kNN accuracy {result.knn_accuracy:.1%} (cross-validated)"
     legend(ax, codes, beside=True)
