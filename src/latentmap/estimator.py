@@ -19,7 +19,7 @@ from torch import nn
 
 from latentmap.checks import check_number, check_share, describe_unknown, draw_seed, explains_unknown
 from latentmap.data.codes import code_names
-from latentmap.data.objects import as_array, check_codes, check_input
+from latentmap.data.objects import as_input, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
 from latentmap.errors import ModelFileError, TrainingError, count, warn
 from latentmap.models import AutoencoderModule
@@ -286,7 +286,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.model_, ae.latent_dim_, ae.n_iter_
         ('dense', 2, 3)
         """
-        check_share("checkpoint_every", checkpoint_every, most=None)
+        if checkpoint_every != float("inf"):  # at the end alone, or where it is interrupted
+            check_share("checkpoint_every", checkpoint_every, most=None)
         if resume and checkpoint is None:
             raise ValueError("resume=True needs the checkpoint to go on from. Name its folder: checkpoint=...")
         parameters, new = self._parameters(), copy.copy(self)
@@ -415,7 +416,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> Autoencoder(random_state=0).settings(X)["shape of the data"]
         [100, 8, 8, 1, 'uint8']
         """
-        return settings_of(self._parameters(), np.asarray(as_array(X)))
+        return settings_of(self._parameters(), np.asarray(as_input(X)))
 
     # ---- using ----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import decomposition
 
+from latentmap import Autoencoder, analysis
 from latentmap.analysis import (
     OriginalRanks,
     PcaBaseline,
@@ -120,3 +121,26 @@ def test_a_frames_columns_are_known_to_the_model_by_name():
     frame = pd.DataFrame(X, columns=list("abcd"))
     model = decomposition.PCA(2).fit(frame)  # warns of arrays
     assert reconstruction_errors(model, frame).mean() == pytest.approx(reconstruction_errors(PCA, X).mean())
+
+
+def test_columns_of_a_frame_are_compared_with_those_of_the_model():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("abcd"))
+    ae = Autoencoder(epochs=1, random_state=0).fit(frame.to_numpy())
+    ae.metadata_ = {"reading": {"columns": list("abcd")}}  # as the command line leaves it
+    wanted = analysis.reconstruction_errors(ae, frame)
+    np.testing.assert_array_equal(analysis.reconstruction_errors(ae, frame[list("dcba")]), wanted)
+    np.testing.assert_array_equal(analysis.reconstruction_errors(ae, frame.assign(more=1.0)), wanted)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["a", None, "b", "a", "b", None], ("a", "b")),
+        (np.array([0, 1, None, 0, 1, 1], object), ("x", "y")),
+        (pd.Categorical(["lo", "hi", None, "lo", "hi", "lo"], ["lo", "hi"], ordered=True), ("lo", "hi")),
+    ],
+)
+def test_what_has_no_label_is_of_no_class(labels, names):
+    Z = np.random.default_rng(0).normal(size=(6, 2))
+    given = ("x", "y") if names == ("x", "y") else None
+    assert analysis.class_medians(Z, labels, class_names=given).names == names

@@ -179,3 +179,10 @@ def test_walks_through_the_data_are_better_than_through_the_void():
     assert walk_quality(jump, circle, unit=1.0).unevenness == pytest.approx(8)
     with pytest.raises(ValueError, match="odd number of steps"):
         walk_quality(along[:, :4], circle, unit=1.0)
+
+
+def test_labels_that_were_never_measured_are_not_spoken_of():
+    dataset = load_dataset("digits", size=8).limit(80)
+    labels = np.where(np.arange(80) < 3, dataset.train.labels, -1)
+    found = sweep(replace(dataset, train=replace(dataset.train, labels=labels)), [2, 4], PcaBaseline)
+    assert "classes" not in found.reason

@@ -246,7 +246,7 @@ def test_new_data_is_measured_and_drawn_to_the_last_row(latentmap, tmp_path, dig
     assert "8 of 41 samples are taken" in part.err
     assert "--split all" in part.err
     assert "PCA is fitted to the samples that it is measured on." in whole.err
-    assert "of the test samples 51.2% are of one class, x." in whole.err
+    assert "of the samples 51.2% are of one class, x." in whole.err
     accuracy = float(whole.out.splitlines()[1].split()[3])  # by cross-validation: no sample is its own neighbour
     assert 0.2 < accuracy < 0.8
     alone = latentmap("evaluate", "m", "one.csv", "--split", "all", "--json")
@@ -254,6 +254,11 @@ def test_new_data_is_measured_and_drawn_to_the_last_row(latentmap, tmp_path, dig
     X = rows[:1][list("abcd")].to_numpy(np.float32)
     ae = Autoencoder.load(tmp_path / "m")
     assert json.loads(alone.out)["dense"]["test_mse"] == pytest.approx(ae.anomaly_score(X)[0], rel=1e-3)
+    assert "at random: dense learned from other data, perhaps with some of these in it" in part.err
+    assert "are of the 33 other samples here" in part.err
+    own = latentmap("evaluate", "m", "known.csv").err
+    assert "12 of 60 samples are taken, the random part that fit keeps for testing" in own
+    assert "other data" not in latentmap("evaluate", "m", "known.csv", "--limit", 20).err  # that can't be told
     drawn = latentmap("draw", "m", "new.csv", "-o", "all.svg", "--split", "all")
     assert drawn.err == ""
     svg = (tmp_path / "all.svg").read_text()

@@ -308,3 +308,10 @@ def test_mapped_arrays_are_told_apart_by_their_files(tmp_path):
         assert isinstance(first.train.X, np.memmap)
         np.testing.assert_array_equal(first.train.X, IMAGES[part])
         np.testing.assert_array_equal(second.train.X, 255 - IMAGES[part])
+
+
+def test_half_precision_is_read_from_the_cache_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("latentmap.data.cache.cache_root", lambda: tmp_path)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((300, 16, 16, 1)).astype(np.float16))
+    data = load_dataset(np.load(tmp_path / "x.npy", mmap_mode="r"), memory=2**16)
+    assert file_region(data.train.X) is not None

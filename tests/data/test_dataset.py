@@ -215,3 +215,19 @@ def test_of_large_data_some_samples_are_looked_at(monkeypatch):
     X = VECTORS.copy()
     X[5] = np.nan
     assert len(Dataset("x", Split(X), Split(X.copy())).train) == 6
+
+
+def test_all_samples_stay_one_set_under_limit_and_have_one_class_without_a_label(digits):
+    assert digits.of("all").limit(60).is_one
+    X, labels = np.zeros((6, 3), np.float32), np.array([0, 1, -1, 2, 0, 1])
+    data = Dataset("some", Split(X, labels), Split(X[:2], np.array([-1, -1])), ("a", "b", "c"))
+    whole = data.of("all")
+    assert whole.class_names == data.class_names == ("a", "b", "c", NO_LABEL)
+    assert whole.known_labels(whole.test).tolist() == [0, 1, -1, 2, 0, 1, -1, -1]
+
+
+def test_splits_that_memory_does_not_hold_together_are_refused(digits, monkeypatch):
+    monkeypatch.setattr("latentmap.data.dataset.memory_budget", lambda _: digits.train.X.nbytes)
+    assert digits.of("train").is_one
+    with pytest.raises(DatasetError, match="more than memory may hold"):
+        digits.of("all")

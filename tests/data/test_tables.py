@@ -650,3 +650,20 @@ def test_whole_numbers_that_are_days_are_dates():
     assert "1 column that holds dates is passed over: 'day'." in found.notes[0]
     assert load_dataset(frame[["day"]]).sample_shape == (1,)  # there is nothing else
     assert load_dataset(frame, columns=["day", "a"]).reading.columns == ("day", "a")
+
+
+def test_labels_of_arrow_tables_keep_gaps_and_order():
+    pa = pytest.importorskip("pyarrow")
+    X = {name: np.random.default_rng(0).normal(size=200) for name in "ab"}
+    gaps = pa.table({**X, "label": pa.array(["u", "v", None, "u"] * 50).dictionary_encode()})
+    data = load_dataset(gaps, label="label", test_fraction=0)
+    assert data.class_names == ("u", "v", "(no label)")
+    assert np.bincount(data.train.labels).tolist() == [100, 50, 50]
+    ordered = pd.Categorical(["low", "mid", "high", "low"] * 50, ["low", "mid", "high"], ordered=True)
+    table = pa.table(X).append_column("label", pa.Array.from_pandas(ordered))
+    assert load_dataset(table, label="label").class_names == ("low", "mid", "high")
+
+
+def test_columns_that_are_called_by_numbers_may_name_the_class():
+    frame = pd.DataFrame({1: np.random.default_rng(0).normal(size=40), 5: [0, 1] * 20})
+    assert load_dataset(frame, label="5").class_names == ("0", "1")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
@@ -182,11 +183,11 @@ def knn_r2_within(Z: NDArray[Any], values: NDArray[np.floating] | None, *, seed:
 
 
 def by_guessing(labels: IntArray) -> float:
-    """The accuracy of always naming the largest class, and two standard errors: only more is no chance."""
+    """The accuracy that always naming the largest class may come to by chance, on as many samples; all is none."""
     sizes = np.bincount(labels[labels >= 0], minlength=1)
-    n = max(1, sizes.sum())
+    n = max(1, int(sizes.sum()))
     share = sizes.max() / n
-    return float(share + 2 * np.sqrt(share * (1 - share) / n))
+    return float(max(share, min(binom.ppf(0.975, n, share), n - 1) / n))
 
 
 def remarks_on_accuracy(accuracy: float | None, dataset: Dataset) -> list[str]:
@@ -198,8 +199,8 @@ def remarks_on_accuracy(accuracy: float | None, dataset: Dataset) -> list[str]:
     found, sizes = [], np.bincount(tested[tested >= 0], minlength=1)
     if accuracy <= by_guessing(tested):
         found.append(
-            f"A kNN accuracy of {accuracy:.1%} tells nothing: of the test {thing}s {sizes.max() / sizes.sum():.1%} "
-            f"are of one class, {dataset.known_names[int(sizes.argmax())]}."
+            f"A kNN accuracy of {accuracy:.1%} may be chance: of the {'' if dataset.is_one else 'test '}{thing}s "
+            f"{sizes.max() / sizes.sum():.1%} are of one class, {dataset.known_names[int(sizes.argmax())]}."
         )
     sizes = np.unique(labels[labels >= 0], return_counts=True)[1]
     small = int((sizes < KNN_NEIGHBOURS).sum())

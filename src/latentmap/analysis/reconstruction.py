@@ -21,7 +21,7 @@ from latentmap.analysis.transformers import (
     named,
 )
 from latentmap.data.dataset import Dataset
-from latentmap.data.objects import is_frame
+from latentmap.data.objects import frame_numbers, is_frame, names_of_fit
 from latentmap.data.preprocessing import Unit, measuring_unit
 
 _LEAST = 1e-30  # mean square; of less, float32 loses digits
@@ -63,8 +63,9 @@ def reconstruction_errors(
     >>> errors.shape, round(float(errors.mean()), 2)
     ((100,), 0.06)
     """
-    if is_frame(X) and Z is None:  # the model may know its columns by their names
-        Z = encode(transformer, X)
+    if is_frame(X):  # the model may know its columns by their names
+        Z = encode(transformer, X) if Z is None else Z
+        X = frame_numbers(X, names_of_fit(transformer))[1]
     X = as_samples(X)
     Z = None if Z is None else as_samples(Z, "Z", n=len(X))
     errors: list[NDArray[np.floating]] = []

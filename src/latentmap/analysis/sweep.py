@@ -188,8 +188,8 @@ def sweep(
     judged = [[one for one in ours if one.latent_dim <= n_values], theirs]
     if sizes[-1] > n_values:
         words = f" More than the {count(n_values, 'number')} of a sample are no advice: they compress nothing."
-    best = max((one.held_accuracy or 0.0 for one in (*ours, *theirs)), default=0.0)
-    if held_labels is not None and best <= by_guessing(held_labels):
+    accuracies = [one.held_accuracy for one in (*ours, *theirs) if one.held_accuracy is not None]
+    if held_labels is not None and accuracies and max(accuracies) <= by_guessing(held_labels):
         judged = [[replace(one, held_accuracy=None) for one in rows] for rows in judged]
         words += " No size tells classes apart better than naming the largest of them always."
     recommended, reason = recommend(*judged, name=name) if judged[0] else (None, "No size is recommended.")

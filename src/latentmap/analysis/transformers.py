@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.dataset import Split
-from latentmap.data.objects import as_array, frame_numbers, is_frame
+from latentmap.data.labels import missing_cells, of_one_type
+from latentmap.data.objects import as_array, classes_of, frame_numbers, is_frame
 from latentmap.data.preprocessing import Unit
 from latentmap.errors import words_of
 
@@ -96,15 +97,19 @@ def as_labels(labels: Any, n: int, name: str = "labels") -> NDArray[Any]:
 
 def as_classes(labels: Any, n: int) -> tuple[IntArray, tuple[str, ...] | None]:
     """Labels as numbers of classes, -1 for none; where they are names, the classes' in their order."""
-    array = as_labels(labels, n)
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), -1, array)
-        if (array != np.round(array)).any():
-            raise ValueError("labels must be whole numbers or names, got others. Number the classes from 0.")
-    if array.dtype.kind in "biuf":
-        return array.astype(np.int64, copy=False), None
-    names, numbers = np.unique(array.astype(str), return_inverse=True)
-    return numbers.astype(np.int64), tuple(names.tolist())
+    given, ordered = classes_of(labels)
+    array = as_labels(given, n)
+    if ordered is not None:
+        return array, ordered
+    missing, found = missing_cells(array), np.full(n, -1, np.int64)
+    values = of_one_type(array[~missing])
+    if values.dtype.kind not in "biuf":
+        names, found[~missing] = np.unique(values.astype(str), return_inverse=True)
+        return found, tuple(names.tolist())
+    if not (np.isfinite(values) & (values == np.round(values))).all():
+        raise ValueError("labels must be whole numbers or names, got others. Number the classes from 0.")
+    found[~missing] = values
+    return found, None
 
 
 def chunks(X: NDArray[Any]) -> Iterator[slice]:

@@ -289,7 +289,7 @@ def evaluate(
     autoencoder, dataset = load_both(
         model, source, split=split, refine=refine, missing=missing, limit=limit, memory=memory, data_dir=data_dir
     )
-    strange = tell_split({model.name: autoencoder}, dataset)
+    strange = tell_split({model.name: autoencoder}, dataset, limited=limit is not None)
     if runtime != "torch" and autoencoder.refine:
         raise ValueError(f"--refine must be 0 with --runtime {runtime}, which runs the network alone.")
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)

@@ -291,13 +291,17 @@ def load_models(
     return models, dataset
 
 
-def tell_split(models: Mapping[str, Autoencoder], dataset: Dataset, *, way: bool = True) -> list[str]:
-    """Say which part of samples without a split of their own is taken; the models that learned from other data."""
+def tell_split(models: Mapping[str, Autoencoder], dataset: Dataset, *, limited: bool, way: bool = True) -> list[str]:
+    """Say which part of samples without a split of their own is taken; the models that learned from other data.
+
+    Of a limited number of samples that cannot be told.
+    """
     from latentmap.training.fitting import learned_from
 
     if dataset.is_one:
         return []
-    strange = [name for name, model in models.items() if learned_from(model._fitted, dataset.train.X) is False]
+    known = {} if limited else models
+    strange = [name for name, model in known.items() if learned_from(model._fitted, dataset.train.X) is False]
     if dataset.split.startswith("random"):
         n = len(dataset.train) + len(dataset.test)
         part = f"{len(dataset.test):,} of {n:,} samples are taken"

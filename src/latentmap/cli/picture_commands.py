@@ -85,7 +85,7 @@ def draw(
     check_output(output, force=force, read=sources)
     models, dataset = load_models(paths, source, split=split, limit=limit, data_dir=data_dir)
     if kind not in ("history", "network", "growth"):  # which show no test samples, or not only
-        tell_split(models, dataset)
+        tell_split(models, dataset, limited=limit is not None)
     Bar("drawing")
     from latentmap import plot
     from latentmap.analysis import PcaBaseline
@@ -187,9 +187,9 @@ def interpolate(
     ] = None,
     to_class: Annotated[str | None, typer.Option("--to-class", metavar="CLASS", help="The class to end at.")] = None,
     start: Annotated[
-        int | None, typer.Option("--from", help="Or the number of a test image, from 0: not its class.")
+        int | None, typer.Option("--from", help="Or the number of an image, from 0: not its class.")
     ] = None,
-    end: Annotated[int | None, typer.Option("--to", help="Or the number of a test image, from 0.")] = None,
+    end: Annotated[int | None, typer.Option("--to", help="Or the number of an image, from 0.")] = None,
     steps: Annotated[int, typer.Option("--steps", help="Images in the walk, both ends included.", min=2)] = 9,
     split: Shown = "test",
     limit: Limit = None,
@@ -249,7 +249,7 @@ def _name_sample(dataset: Dataset, row: int) -> str:
     test, names = dataset.test, dataset.class_names
     known = [f"class {names[test.labels[row]]}"] if test.labels is not None and names else []
     known += [str(test.names[row])] if test.names is not None else [test.called(row)] if test.rows is not None else []
-    return f"test sample {row}" + (f" ({', '.join(known)})" if known else "")
+    return f"{'' if dataset.is_one else 'test '}sample {row}" + (f" ({', '.join(known)})" if known else "")
 
 
 def explore(
@@ -283,7 +283,7 @@ def explore(
     from latentmap.report.explorer import explore as make
 
     models, dataset = load_models(paths, source, split=split, data_dir=data_dir)
-    tell_split(models, dataset)
+    tell_split(models, dataset, limited=False)
     Bar("packing")
     command = shlex.join(["latentmap", "explore", *sources, "-o", str(output)])
     make(models, dataset, limit=limit, facts={"command": command}).save(output, overwrite=force)

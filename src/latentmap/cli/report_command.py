@@ -98,7 +98,7 @@ def report(
         if epochs is not None:
             raise ValueError("--epochs must be left out with --model: nothing is trained.")
         models, dataset = load_models(model, source, **only_how_much(data))
-        tell_split(models, dataset, way=False)
+        tell_split(models, dataset, limited=data.limit is not None, way=False)
     else:
         dataset = data.read(source)
     seconds = time.perf_counter() - start

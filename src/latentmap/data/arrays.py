@@ -254,7 +254,7 @@ def _without_gaps(
     if not dropped:
         return sides, None
     splits = gaps if is_test is None else [gaps[0][~is_test], gaps[0][is_test]]
-    if any(split.all() for split in splits):
+    if any(len(split) and split.all() for split in splits):
         raise DatasetError(f"{name}: every row lacks a number. Leave out the columns where most are missing.")
     kept = [
         (X[~gap], y[~gap] if y is not None and len(y) == len(gap) else y)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.preprocessing import Unit, measuring_unit
-from latentmap.data.source import Reading, ReadOptions, check_limit
+from latentmap.data.source import Reading, ReadOptions, check_limit, memory_budget
 from latentmap.errors import DatasetError, count, printable
 
 NO_LABEL = "(no label)"
@@ -187,7 +187,7 @@ class Dataset:
         for some in labels:
             _check_labels(some, names or ())
         if any((some < 0).any() for some in labels):
-            names = (*(names or ()), NO_LABEL)
+            names = names if names and names[-1] == NO_LABEL else (*(names or ()), NO_LABEL)
             train, test = (_hidden_as(split, len(names) - 1) for split in (train, test))
         for name, value in {"train": train, "test": test, "class_names": names}.items():
             object.__setattr__(self, name, value)
@@ -273,7 +273,8 @@ class Dataset:
         Dataset digits: 100 train + 100 test images 32x32x1, 10 classes
         """
         check_limit(n)
-        return replace(self, train=self.train.few(n), test=self.test.few(n))
+        train = self.train.few(n)
+        return replace(self, train=train, test=train if self.is_one else self.test.few(n))
 
     def of(self, split: str) -> Dataset:
         """Return the data with the samples of a split, ``"train"`` or ``"all"``, as both: measured and shown are they.
@@ -342,6 +343,8 @@ def _joined(*splits: Split) -> Split:
     splits = tuple(split for split in splits if len(split)) or splits[:1]
     if len(splits) == 1:
         return splits[0]
+    if sum(split.X.nbytes for split in splits) > memory_budget(None):  # mapped, as they may be, they are no one array
+        raise DatasetError("both splits together are more than memory may hold. Take one of them: train or test.")
     parts: dict[str, list[Any]] = {
         name: [getattr(split, name) for split in splits] for name in ("X", "labels", "names", "rows", "values")
     }

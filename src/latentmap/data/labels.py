@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -49,7 +50,7 @@ def number_classes(
         return None, None
     absent = [split for split, rows in splits.items() if rows.any() and hidden[rows].all()]
     notes += [f"every label of the {split} split is hidden (-1 or missing): it has none." for split in absent]
-    values = _of_one_type(dated[~hidden])
+    values = of_one_type(dated[~hidden])
     if measure or (values.dtype.kind == "O" and all(isinstance(value, Decimal) for value in values)):
         with suppress(ValueError):  # texts where there were numbers
             values = values.astype(np.float64)
@@ -83,9 +84,30 @@ def number_classes(
     return numbers, names
 
 
-def _of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
+def of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
     """Labels that are Python's objects in the type that NumPy finds for them; others as they are."""
     return np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
+
+
+def values_of(cells: Iterable[Any]) -> NDArray[Any]:
+    """What the chunks of a column of Arrow hold, as Python has it."""
+    return np.array([value for chunk in cells for value in chunk.to_pylist()], object)
+
+
+def in_order(cells: Sequence[Any]) -> Classes:
+    """The labels in a column's chunks; of ordered dictionaries the places in their order, -1 for none, and names."""
+    values = values_of(cells)
+    if not all(str(chunk.type).startswith("dictionary") and chunk.type.ordered for chunk in cells):
+        return values, None
+    orders = [chunk.dictionary.to_pylist() for chunk in cells]  # files and row groups have one each
+    used = set(values)
+    order = [value for value in max(orders, key=len, default=[]) if value in used]
+    places = {value: place for place, value in enumerate(order)}
+    for other in orders:
+        found = [places.get(value, -1) for value in other if value in used]
+        if found != sorted(found) or -1 in found:  # they contradict each other
+            return values, None
+    return np.array([places.get(value, -1) for value in values], np.int64), tuple(map(str, order))
 
 
 def of_dates(labels: NDArray[Any]) -> NDArray[Any]:
@@ -125,7 +147,7 @@ def _hidden(
 ) -> NDArray[np.bool_]:
     """Which labels say that there is none: missing ones, and -1 where it is no class."""
     hidden = missing_cells(labels)
-    values = _of_one_type(labels[~hidden])
+    values = of_one_type(labels[~hidden])
     if values.dtype.kind not in "if" or not (values == -1).any():
         return hidden
     minus, others = np.asarray(labels == -1), values[values != -1]

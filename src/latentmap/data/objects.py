@@ -23,7 +23,7 @@ from latentmap.data.arrays import LARGEST, read_arrays
 from latentmap.data.cache import file_region, file_state
 from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
-from latentmap.data.labels import Classes, missing_cells, number_classes
+from latentmap.data.labels import Classes, in_order, missing_cells, number_classes
 from latentmap.data.preprocessing import Preprocessing, channels_fault, channels_last, pixel_range, range_mismatch
 from latentmap.data.source import ReadOptions, Samples
 from latentmap.data.tables import Kind, Table, check_names, describe_others, listed, read_table
@@ -76,12 +76,15 @@ def _read_frame(frame: Any, classes: Classes | None, options: ReadOptions) -> Sa
         return np.column_stack([np.empty((len(frame), 0)), *(as_numbers(columns[name]) for name in wanted)])
 
     kinds = {name: kind_of_values(values) for name, values in columns.items()}
-    table = Table("the data", "the data frame", kinds, take, lambda name: classes_of(frame[name]))
+    own = dict(zip(columns, _names(frame), strict=True))  # which need not be texts
+    table = Table("the data", "the data frame", kinds, take, lambda name: classes_of(frame[own[name]]))
     return read_table(table, options, classes)
 
 
 def classes_of(column: Any) -> Classes:
     """Labels; of an ordered Categorical the places of its values in its order, -1 for none, and its names."""
+    if str(getattr(column, "type", "")).startswith("dictionary"):  # of Arrow, whose arrays forget what is missing
+        return in_order(getattr(column, "chunks", [column]))
     if not getattr(getattr(column, "dtype", None), "ordered", False):
         return np.asarray(column), None
     ordered = getattr(column, "cat", column).remove_unused_categories()
@@ -236,7 +239,7 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
 
     Without `known`, `X` is what the estimator is fitted to, and its numbers and names of features are noted there.
     """
-    X = _columns_of_fit(estimator, as_array(X), known)
+    X = _columns_of_fit(estimator, as_input(X), known)
     _refuse_sources(X)
     try:
         n_dims = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
@@ -297,10 +300,14 @@ def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
     return codes
 
 
+def as_input(X: Any) -> Any:
+    """What `as_array` gives, of float16 as float32: scikit-learn would make float64 of it."""
+    X = as_array(X)
+    return X.astype(np.float32) if isinstance(X, np.ndarray) and X.dtype == np.float16 else X
+
+
 def as_array(X: Any) -> Any:
     """A tensor of PyTorch, of any layout and precision, as an array, images with channels last; the masked as NaN."""
-    if isinstance(X, np.ndarray) and X.dtype == np.float16:
-        X = X.astype(np.float32)  # scikit-learn would make float64 of it
     if isinstance(X, np.ma.MaskedArray):
         return np.ma.filled(X.astype(np.float64), np.nan) if X.mask.any() else X.data
     torch = sys.modules.get("torch")  # without it nobody has made a tensor

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from latentmap.data.arrays import read_arrays
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
-from latentmap.data.labels import Classes, number_classes
+from latentmap.data.labels import Classes, in_order, number_classes, values_of
 from latentmap.data.source import ReadOptions, Samples, explained, words_of
 from latentmap.data.storage import Storage, StoredFile
 from latentmap.data.tables import Kind, Table, check_names, class_column, listed, read_table
@@ -41,7 +41,7 @@ def _table(
     def classes(name: str) -> Classes:
         cells = [chunk for table in read([name]) for chunk in table.column(0).chunks]
         names = class_names(name)
-        return _in_order(cells) if names is None else (_values(cells), names)
+        return in_order(cells) if names is None else (values_of(cells), names)
 
     return Table(
         kinds=_kinds(schema), numbers=lambda names: _numbers(read(list(names)), names), classes=classes, **known
@@ -99,27 +99,6 @@ def _kinds(schema: Any) -> dict[str, Kind]:
         else:
             kinds[field.name] = "date" if types.is_temporal(of) else "empty" if types.is_null(of) else "text"
     return kinds
-
-
-def _values(cells: Iterable[Any]) -> NDArray[Any]:
-    """What the chunks of a column hold, as Python has it."""
-    return np.array([value for chunk in cells for value in chunk.to_pylist()], object)
-
-
-def _in_order(cells: Sequence[Any]) -> Classes:
-    """The labels in a column's chunks; of ordered dictionaries the places in their order, -1 for none, and names."""
-    values, types = _values(cells), pyarrow().types
-    if not all(types.is_dictionary(chunk.type) and chunk.type.ordered for chunk in cells):
-        return values, None
-    orders = [chunk.dictionary.to_pylist() for chunk in cells]  # files and row groups have one each
-    used = set(values)
-    order = [value for value in max(orders, key=len, default=[]) if value in used]
-    places = {value: place for place, value in enumerate(order)}
-    for other in orders:
-        found = [places.get(value, -1) for value in other if value in used]
-        if found != sorted(found) or -1 in found:  # they contradict each other
-            return values, None
-    return np.array([places.get(value, -1) for value in values], np.int64), tuple(map(str, order))
 
 
 def _numbers(tables: Iterable[Any], columns: Sequence[str]) -> NDArray[np.float64]:

@@ -24,7 +24,11 @@ _FEWEST = 5  # rows: in fewer a column may count up by chance
 Kind = Literal["number", "date", "comma", "text", "empty"]
 _PASSED_OVER: dict[Kind, tuple[str, str]] = {  # what such columns hold, and the way out
     "text": ("no numbers", ""),
-    "date": ("dates", " Write them as numbers, days since the first say, to learn from them."),
+    "date": (
+        "dates",
+        " Write them as numbers, days since the first say, to learn from them; those that are such as 20240131 may be "
+        "named with --columns.",
+    ),
     "comma": ("numbers with commas", " Write 3.5 for 3,5, or separate the columns by semicolons."),
     "empty": ("no values", ""),
 }

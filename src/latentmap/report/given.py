@@ -220,6 +220,8 @@ def _are_numbers(X: Any) -> bool:
 def held_out(dataset: Dataset) -> Dataset:
     """Samples that are learned from and shown at once, in two parts: every fifth, or one, is kept to be shown."""
     n, step = len(dataset.test), min(5, len(dataset.test))
+    if n < 3:
+        raise ValueError(f"X must hold at least 3 samples, two to learn from and one to show, got {n}.")
     is_shown = np.arange(n) % step == step - 1
     return replace(dataset, train=dataset.test.at(~is_shown), test=dataset.test.at(is_shown))
 

@@ -253,10 +253,12 @@ def learn(
     model.take_in(samples, piecewise=piecewise)
     model.history += [{**record.as_dict(), "epoch": model.n_iter + record.epoch} for record in result.records]
     model.optimizer_state = result.optimizer_state if piecewise else None
+    recorded = (model.info.get("parameters") or {}) if piecewise else {}  # as it was built, a network stays
+    built = {name: recorded[name] for name in ("model", "latent_dim", "model_params") if name in recorded}
     model.info = {
         **copy.deepcopy(described),
         "error_unit": model.info.get("error_unit"),
-        "parameters": {name: copy.deepcopy(value) for name, value in parameters.items() if _is_json(value)},
+        "parameters": {name: copy.deepcopy(value) for name, value in parameters.items() if _is_json(value)} | built,
         "seed": model.seed,
         "settings": None if checkpoints is None else checkpoints.settings,
         "training": training,

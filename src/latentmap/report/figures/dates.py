@@ -18,7 +18,7 @@ def are_dates(values: NDArray[np.floating], name: str) -> bool:
     known = values[np.isfinite(values)].astype(np.float64)
     if not len(known) or known.min() < _FIRST or known.max() >= _LAST:
         return False
-    if re.search(r"(?<!per[ _])\b(years?|dates?)\b", name.lower().replace("_", " ")):
+    if re.search(r"^(years?|dates?)\b(?! of\b)|(?<!per)(?<!to)[ ](year|date)$", name.lower().replace("_", " ")):
         return True
     _, seconds = _year(np.floor(known).astype(np.int64))
     return _are_whole((known % 1) * seconds) and not _are_whole(_COARSE * known)
@@ -35,7 +35,7 @@ def date_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     years = 1970 + dates.astype("datetime64[Y]").astype(np.int64)
     begun, seconds = _year(years)
     places, texts = years + (dates - begun).astype(np.int64) / seconds, [str(one).replace("T", " ") for one in dates]
-    letters = next((n for n in (4, 7, 10) if len({text[:n] for text in texts}) == len(texts)), 16)
+    letters = next((n for n in (4, 7, 10, 16) if len({text[:n] for text in texts}) == len(texts)), 19)
     every = -(-len(texts) // (6 if letters <= 10 else 3))  # for texts not to touch
     return places[::every].tolist(), [text[:letters] for text in texts[::every]]
 
