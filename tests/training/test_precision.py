@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from latentmap.models import MODELS
 from latentmap.training import runtime
 from latentmap.training.runtime import choose_precision
 
@@ -44,3 +45,12 @@ def test_auto_is_float32_where_nothing_is_known(monkeypatch):
 
 def test_every_precision_is_named():
     assert set(runtime.PRECISIONS) == {"auto", "float32", "bfloat16"}
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_objectives_are_given_float32_whatever_the_network_computes_in(name):
+    module = MODELS[name]((1, 8, 8), 2).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        z = module.encode(torch.rand(4, 1, 8, 8))
+        assert z.dtype == module.decode(z).dtype == torch.float32
+        torch.pdist(z)  # which PyTorch has in no other type

@@ -286,7 +286,7 @@ class AutoencoderModule(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes of samples: (n, *sample_shape) -> (n, latent_dim)."""
-        z: Tensor = self.encoder(x)
+        z: Tensor = self.encoder(x).to(x.dtype)  # float32 for objectives, also where it is found in bfloat16
         return z if self.linear is None else z + self.linear.encode(x)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -297,7 +297,7 @@ class AutoencoderModule(nn.Module):
 
     def _draw(self, z: Tensor) -> Tensor:
         """What is decoded, images not yet cut off at 0 and 1."""
-        x_hat: Tensor = self.decoder(z)
+        x_hat: Tensor = self.decoder(z).to(z.dtype)
         return x_hat if self.linear is None else x_hat + self.linear.decode(z)
 
     def forward(self, x: Tensor) -> Tensor:
