@@ -228,20 +228,24 @@ class Training:
         if has_start:  # judge it, as epoch 0: a candidate for the best
             self._start_losses = validate(self.module, self.batches, self.objective)
             valid_loss = None if self._start_losses is None else float(self._start_losses.mean())
-            total, n = 0.0, 0
-            with torch.no_grad():
-                for batch in self.batches.epoch(1, objective=self.objective):
-                    loss = everywhere(self.objective(self.module, batch), batch.share)
-                    total, n = total + float(loss) * batch.whole, n + batch.whole
-                    if n >= _JUDGED:
-                        break
-            self.start = EpochRecord(0, total / n, valid_loss, 0.0, self.seconds)
+            self.start = EpochRecord(0, self._present_loss(), valid_loss, 0.0, self.seconds)
         if snapshot is None:  # show it
             self.show_weights()
         if has_start:  # leave it
             self.module.leave_start()
         if snapshot is not None:  # go back
             self.restore(snapshot)
+
+    @torch.no_grad()
+    def _present_loss(self) -> float:
+        """The training part's loss under the weights as they are, of its first batches where it is large."""
+        total, n = 0.0, 0
+        for batch in self.batches.epoch(1, objective=self.objective):
+            loss = everywhere(self.objective(self.module, batch), batch.share)
+            total, n = total + float(loss) * batch.whole, n + batch.whole
+            if n >= _JUDGED:
+                break
+        return total / n
 
     def _new_optimizer(self) -> Muon:
         """An optimizer without memory."""
@@ -370,13 +374,13 @@ class Training:
             return record.loss <= self.history[self.best_epoch - 1].loss
         if self.start is None:
             return True
-        if record.train_loss >= self.start.train_loss:  # outliers may all be in the training part
-            return False
-        if losses is None or self._start_losses is None:
-            return True
-        gains = self._start_losses - losses
-        noise = gains.std() / len(gains) ** 0.5 if len(gains) > 1 else 0.0  # of one sample nothing is known
-        return bool(gains.mean() > _NOISE * noise)
+        if losses is not None and self._start_losses is not None:
+            gains = self._start_losses - losses
+            noise = gains.std() / len(gains) ** 0.5 if len(gains) > 1 else 0.0  # of one sample nothing is known
+            if not gains.mean() > _NOISE * noise:
+                return False
+        # Outliers may all be in the training part; what an epoch came to on its way is not what its weights end with.
+        return record.train_loss < self.start.train_loss and self._present_loss() < self.start.train_loss
 
     def recover(self, loss: float) -> None:
         """Begin the present epoch again from the last good weights, at a lower rate; a second time, give up."""
