@@ -255,7 +255,7 @@ def test_new_data_is_measured_and_drawn_to_the_last_row(latentmap, tmp_path, dig
     ae = Autoencoder.load(tmp_path / "m")
     assert json.loads(alone.out)["dense"]["test_mse"] == pytest.approx(ae.anomaly_score(X)[0], rel=1e-3)
     assert "at random: m learned from other data, perhaps with some of these in it" in part.err
-    assert "are of the 33 other samples here" in part.err
+    assert "PCA is fitted to the other 33 samples of this data" in part.err
     own = latentmap("evaluate", "m", "known.csv").err
     assert "12 of 60 samples are taken, the random part that fit keeps for testing" in own
     assert "other data" not in latentmap("evaluate", "m", "known.csv", "--limit", 20).err  # that can't be told

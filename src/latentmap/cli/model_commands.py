@@ -327,7 +327,7 @@ def _pca_beside(autoencoder: Autoencoder, dataset: Dataset, *, of_rest: bool) ->
     if dataset.is_one:
         note("PCA is fitted to the samples that it is measured on.")
     elif of_rest:
-        note(f"PCA, and the codes that are asked for classes, are of the {len(dataset.train):,} other samples here.")
+        note(f"PCA is fitted to the other {len(dataset.train):,} samples of this data, and nearest codes are theirs.")
     return {f"pca-{size}": PcaBaseline(size).fit(dataset.train.X)}
 
 
