@@ -172,6 +172,7 @@ def draw_frontier(points: dict[str, tuple[float, float, float]], path: str) -> N
                     ax.plot(point[place], point[0], "s", color="#a8620a")
         ax.set_xlabel(f"{label} of held samples")
         ax.margins(0.2)
+        ax.locator_params(axis="x", nbins=5)
         ax.spines[["top", "right"]].set_visible(False)
     left.set_ylabel("10-NN accuracy of held samples")
     right.legend(frameon=False, loc="lower right")

@@ -76,6 +76,29 @@ def test_affine_neighbours_are_more_often_moved_copies():
     assert hits[1] > hits[0] > 0.3
 
 
+def test_differences_in_the_planes_of_both_images_do_not_count():
+    rng = np.random.default_rng(0)
+    points, tangents = rng.normal(size=(40, 20)), rng.normal(size=(40, 6, 20)) * rng.uniform(0.1, 10, (40, 1, 1))
+    others = np.array([rng.permutation(np.delete(np.arange(40), i))[:12] for i in range(40)])
+    given = [torch.from_numpy(a.astype(np.float32)) for a in (points, tangents)]
+    found = graph._nearest_by_tangents(*given, torch.from_numpy(others), 3)
+    hits = []
+    for i, row in enumerate(found.tolist()):
+        planes = [np.concatenate([tangents[i], tangents[j]]).T for j in others[i]]
+        differences = [points[j] - points[i] for j in others[i]]
+        left = [np.linalg.lstsq(p, d)[1].item() for p, d in zip(planes, differences, strict=True)]
+        hits += [j in others[i][np.argsort(left)[:3]] for j in row]
+    assert np.mean(hits) > 0.99
+
+
+def test_equal_and_blank_images_have_neighbours():
+    X = np.zeros((60, 9, 9), np.uint8)
+    X[20:40, 2:6, 3:5] = 255
+    found = neighbour_graph(batches_of(X, fraction=0), 4, affine=True)
+    assert (found != torch.arange(60)[:, None]).all()
+    assert (found[20:40] // 20 == 1).all()
+
+
 def test_large_images_and_colour_are_taken():
     X = np.random.default_rng(0).integers(0, 255, size=(25, 80, 90, 3), dtype=np.uint8)
     found = neighbour_graph(batches_of(X), 5, affine=True)

@@ -109,12 +109,12 @@ def test_the_neighbours_loss_is_that_of_its_definition_and_so_is_its_gradient():
     torch.testing.assert_close(*slopes)
 
 
-def test_codes_whose_neighbours_are_as_far_as_strangers_are_pushed_apart_by_the_whole_and_others_by_half():
+def test_codes_whose_neighbours_are_as_far_as_strangers_are_pushed_apart_by_the_whole_and_others_by_less():
     z = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(info_nce(z), info_nce(z, push=1.0))  # pairs of strangers
     close = z.clone()
     close[1::2] = close[::2] + 0.1 * close[1::2]
-    torch.testing.assert_close(info_nce(close), info_nce(close, push=0.5))
+    torch.testing.assert_close(info_nce(close), info_nce(close, push=0.4))
 
 
 def test_a_map_of_neighbours_that_hardly_agree_does_not_fall_into_one_point():

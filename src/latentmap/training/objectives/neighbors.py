@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _LEAST_VARIANCE = 1e-4  # of pixels in [0, 1] as of scaled features: less is no variation to draw
 _PAIRS, _STEPS = 512, 1200  # a step's pairs, and steps for 60,000 samples
 _STEPS_EXPONENT = 1 / 6  # fewer samples need nearly as many steps, or they separate worse than UMAP's
-_PUSH = 0.5  # weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
-_NEAR, _STEEP = 0.1, 5  # where neighbours are farther than this share of strangers, it grows so steeply
-_GROWTH = 16  # of the weight of the error: groups come apart while it is small, and are put in order when it is large
+_PUSH = 0.4  # least weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
+_STEEP = 5  # where neighbours are nearly as far apart as strangers, it is more: so many times the share of distances
+_EARLY, _LATE = 1 / 3, 5  # times the error's weight: groups come apart while it is small, and are put in order later
 
 
 class Neighbors(Objective):
@@ -33,8 +33,8 @@ class Neighbors(Objective):
 
     Each drawn sample brings along one of its nearest neighbours in the training data; labels play no part. The
     second term is InfoNCE with a Cauchy kernel: minus the logarithm of the similarity ``1 / (1 + distance^2)`` of a
-    sample's code and its neighbour's, plus half the logarithm of the mean similarity to all other codes of the step
-    (half: on the way from t-SNE to UMAP, where groups stand apart; up to the whole where neighbours are nearly as far
+    sample's code and its neighbour's, plus 0.4 times the logarithm of the mean similarity to all other codes of the
+    step (0.4: on the way from t-SNE to UMAP, where groups stand apart; up to 1 where neighbours are nearly as far
     from each other as strangers, whose codes would else fall together). The first is the mean squared error over the
     data's variance: the share of the variance that is not reconstructed, whatever the data's scale. Where images are
     augmented, neighbours are those that light moving and turning brings nearest.
@@ -42,7 +42,7 @@ class Neighbors(Objective):
     Parameters
     ----------
     weight : float, default 1
-        Weight of the reconstruction term in the middle of training, from a quarter of it to four times as much; more
+        Weight of the reconstruction term, from a third of it in the beginning to five times as much in the end; more
         draws better and tells groups apart less.
     n_neighbors : int, default 8
         How many of a sample's nearest count as its neighbours.
@@ -100,7 +100,7 @@ class Neighbors(Objective):
         # The neighbours are there to be placed by; drawing is learned from the samples themselves.
         error = functional.mse_loss(module.decode(z[::2]).float(), batch.x[::2])
         not_drawn = self.weight * error / self._variance
-        now, last = (_GROWTH ** (when - 0.5) * not_drawn + nearness for when in (progress, 1.0))
+        now, last = (_EARLY * (_LATE / _EARLY) ** when * not_drawn + nearness for when in (progress, 1.0))
         # The gradient is that of the present weight; what is told is always of the last, so that epochs compare.
         loss: Tensor = now + (last - now).detach()
         return loss
@@ -121,13 +121,13 @@ def info_nce(z: Tensor, push: float | None = None) -> Tensor:
 
 
 def repulsion(apart: Tensor, z: Tensor) -> Tensor:
-    """The weight of strangers' repulsion, from the squared distances of pairs of codes: half, or up to the whole.
+    """The weight of strangers' repulsion, from the squared distances of pairs of codes: 0.4, or up to 1.
 
     Seen from nearby, the loss is the neighbours' mean squared distance less `push` times the strangers': with their
-    quotient above `push`, codes fall into one point. Where neighbours agree too little for a half, it must be more.
+    quotient above `push`, codes fall into one point. Where neighbours agree too little for 0.4, it must be more.
     """
     quotient = apart.mean() / (2 * z.var(dim=0).sum()).clamp_min(1e-12)
-    return (_PUSH + _STEEP * (quotient - _NEAR)).clamp(_PUSH, 1)
+    return (_STEEP * quotient).clamp(_PUSH, 1)
 
 
 class _Crowding(torch.autograd.Function):
