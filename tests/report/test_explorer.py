@@ -606,6 +606,34 @@ def test_vectors_are_bars_and_numbers_colour_on_a_scale(browser, tmp_path):
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("units", "range_"), [(1, r"-?[\d.]+ to [\d.]+"), ([1, 1000] * 30, "each from its least to its most")]
+)
+def test_many_features_are_curves_that_tell_what_is_pointed_at(browser, tmp_path, units, range_):
+    rng = np.random.default_rng(0)
+    places, widths = rng.uniform(10, 50, (80, 1)), rng.uniform(5, 15, (80, 1))
+    X = ((1 + np.exp(-(((np.arange(60) - places) / widths) ** 2))) * units).astype(np.float32)
+    ae = Autoencoder("linear", 2, epochs=1, random_state=0).fit(X)
+    page = browser.new_page()
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(explore(ae, X).save(tmp_path / "curves.html").as_uri())
+    page.evaluate("latentmap.ready")
+    page.evaluate("latentmap.select(7)")
+    curves = page.locator("#sample-bars")
+    heads, said = curves.locator(".bar-heads").first, curves.locator(".bar-heads").last
+    assert re.fullmatch(rf"thick: decoded, thin: the sample\n{range_}", heads.inner_text())
+    box = curves.locator("canvas").bounding_box()
+    for share, i in ((0, 0), (0.999, 59)):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 5)
+        name, decoded, own = re.fullmatch(r"(\w+): (\S+) decoded, (\S+) the sample", said.inner_text()).groups()
+        number = [float(text.replace(",", "")) for text in (decoded, own)]
+        assert name == f"x{i}"
+        assert number == pytest.approx([ae.inverse_transform(ae.transform(X[7:8]))[0, i], X[7, i]], rel=0.006)
+    assert not wrong
+    page.close()
+
+
 def test_a_sample_far_out_is_reached_by_zooming_out_and_the_others_are_no_dot(browser, tmp_path):
     X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     X[7] = 20_000

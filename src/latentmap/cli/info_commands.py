@@ -15,6 +15,7 @@ from latentmap.errors import printable
 from latentmap.files import read_folder
 
 _FORMATS = {1, 2, 3}
+_MOST_LISTED = 12  # names on a line: a table may have hundreds of columns
 _NO_PARAMETERS = ("preprocessing.", "mixture.", "running_mean", "running_var", "num_batches_tracked")
 
 
@@ -78,7 +79,8 @@ def _readable(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{_readable(name)} {_readable(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_readable, value))
+        shown = ", ".join(map(_readable, value[:_MOST_LISTED]))
+        return f"{shown} and {len(value) - _MOST_LISTED:,} more" if len(value) > _MOST_LISTED else shown
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 

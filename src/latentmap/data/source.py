@@ -74,8 +74,9 @@ class Reading:
         return np.dtype(self.dtype if self.dtype in possible else possible[0])
 
     def to_config(self) -> dict[str, Any]:
-        """Return what JSON can hold of it, nothing that is not known."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return what JSON can hold of it, nothing that is not known or does not apply."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return known if self.is_images else {name: value for name, value in known.items() if name != "fit"}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], sample_shape: tuple[int, ...] | None = None) -> Reading:

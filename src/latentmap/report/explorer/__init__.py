@@ -28,6 +28,7 @@ from latentmap.analysis.transformers import encode
 from latentmap.checks import check_number
 from latentmap.data.dataset import NO_LABEL, Dataset, Split, choose_few
 from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
+from latentmap.data.preprocessing import measuring_unit
 from latentmap.data.tables import listed
 from latentmap.errors import OutputError, printable
 from latentmap.files import new_file
@@ -213,6 +214,7 @@ def explore(
         "images": None if images is None else sheets(images),
         "vectors": None if is_images else numbers(shown.astype(np.result_type(shown.dtype, np.float32))),
         "features": None if is_images else [printable(str(name)) for name in features],
+        "one_unit": is_images or np.ndim(measuring_unit(X)) == 0,
         "models": packed,
         "made": {**(facts or {}), "Latentmap": latentmap.__version__},
     }

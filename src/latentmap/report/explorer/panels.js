@@ -45,8 +45,11 @@ function pixels(canvas, [height, width, channels = 1], low, high) {
   return out;
 }
 
+const MOST_BARS = 48; // of more features nobody reads the bars
+
 /** Features as bars: a filled one for `values`, a line for what they are compared with, and the numbers of both. */
 function showBars(host, values, others, whose) {
+  if (data.features.length > MOST_BARS) return showCurves(host, values, others, whose);
   const heads = ["bar: decoded", `line: ${whose}`].map((text) => element("span", { text }));
   host.replaceChildren(element("div", { className: "bar-heads" }, ...heads), ...data.features.map((name, i) => {
     const canvas = element("canvas", { width: 240, height: 24 }), context = canvas.getContext("2d");
@@ -60,6 +63,39 @@ function showBars(host, values, others, whose) {
     context.fillRect(Math.min(237, Math.max(0, at(others[i]) - 1)), 0, 3, 24);
     return element("div", { className: "bar" }, element("span", { text: name, title: name }), canvas, element("span", { text: digits(values[i]) }), element("span", { text: digits(others[i]) }));
   }));
+}
+
+/** Many features as two curves, with the numbers of the one that is pointed at, at first of the most unlike. */
+function showCurves(host, values, others, whose) {
+  const n = data.features.length, [width, height] = [640, 240];
+  const least = data.one_unit ? Math.min(...featureLows) : 0, most = data.one_unit ? Math.max(...featureHighs) : 1;
+  // In one unit as they are, else each between its own lowest and highest.
+  const share = (value, i) => data.one_unit ? (value - least) / (most - least || 1) : (value - featureLows[i]) / (featureHighs[i] - featureLows[i] || 1);
+  const canvas = element("canvas", { width, height, className: "curves" }), context = canvas.getContext("2d");
+  const said = element("div", { className: "bar-heads" });
+  const style = getComputedStyle(document.documentElement);
+  const draw = (chosen) => {
+    context.clearRect(0, 0, width, height);
+    const across = (i) => (width * i) / (n - 1), down = (value, i) => 6 + (height - 12) * (1 - Math.min(1.05, Math.max(-0.05, share(value, i))));
+    context.fillStyle = style.getPropertyValue("--line");
+    context.fillRect(across(chosen) - 1, 0, 2, height);
+    for (const [line, colour, thick] of [[others, "--ink", 2], [values, "--mark", 4]]) {
+      context.beginPath();
+      for (let i = 0; i < n; i++) context.lineTo(across(i), down(line[i], i));
+      Object.assign(context, { strokeStyle: style.getPropertyValue(colour), lineWidth: thick, lineJoin: "round" });
+      context.stroke();
+    }
+    said.textContent = `${data.features[chosen]}: ${digits(values[chosen])} decoded, ${digits(others[chosen])} ${whose}`;
+  };
+  const unlike = (i) => Math.abs(share(values[i], i) - share(others[i], i));
+  draw([...data.features.keys()].reduce((best, i) => (unlike(i) > unlike(best) ? i : best), 0));
+  canvas.addEventListener("pointermove", (event) => {
+    const box = canvas.getBoundingClientRect();
+    draw(Math.round(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * (n - 1)));
+  });
+  const range = data.one_unit ? `${digits(least)} to ${digits(most)}` : "each from its least to its most";
+  const heads = [`thick: decoded, thin: ${whose}`, range].map((text) => element("span", { text }));
+  host.replaceChildren(element("div", { className: "bar-heads" }, ...heads), canvas, said);
 }
 
 /** Samples side by side, each a button. */
