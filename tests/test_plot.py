@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.decomposition import NMF, PCA
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from latentmap import Autoencoder, load_dataset, plot
 from latentmap.analysis import reconstruction_errors
@@ -402,6 +402,15 @@ def test_a_pipeline_that_cannot_go_back_is_drawn_by_its_last_step(frame):
     model = make_pipeline(first, quick()).fit(frame)
     for draw in (plot.medians, plot.strangest, plot.latent_grid, plot.reconstructions, plot.map):
         draw(model, frame).draw_without_rendering()
+
+
+@pytest.mark.parametrize("first", [SimpleImputer(), FunctionTransformer(np.exp)], ids=["imputer", "function"])
+def test_a_pipeline_whose_inverse_fails_or_is_not_told_is_drawn_by_its_last_step(frame, first):
+    model = make_pipeline(first, quick()).fit(frame)
+    for draw in (plot.medians, plot.strangest, plot.latent_grid, plot.reconstructions, plot.map):
+        draw(model, frame).draw_without_rendering()
+    shown = plot.strangest(model, frame, n=4).shown
+    assert list(shown.rows) == list(np.argsort(model.score_samples(frame), kind="stable")[:4])
 
 
 def test_growth_of_three_samples_learns_from_two_and_says_that_two_are_too_few():

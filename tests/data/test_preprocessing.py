@@ -189,6 +189,25 @@ def test_pixels_answers_and_signals_are_of_one_unit_though_some_hardly_vary(digi
     assert Preprocessing.fit(np.hstack([flags, rng.random((50, 3)) / 1000])).scale.shape == (23,)  # and rates
 
 
+@pytest.mark.parametrize("kind", ["clean", "counts", "a dim detector", "a spike"])
+def test_spectra_are_of_one_unit_however_clean_their_baseline(kind):
+    rng = np.random.default_rng(0)
+    places = np.linspace(900, 1700, 200)
+    lines = np.exp(-(((places - np.array([[1000], [1200], [1500]])) / 20) ** 2))
+    clean = rng.gamma(2, 1, size=(400, 3)) @ lines
+    X = {"counts": rng.poisson(50 + 5000 * clean).astype(float)}.get(
+        kind, clean + 0.001 * rng.normal(size=clean.shape)
+    )
+    if kind == "a dim detector":
+        X[:, 100] /= 100
+    if kind == "a spike":
+        X[17, 60] = 80
+    assert Preprocessing.fit(X).scale.shape == ()
+    # Columns in another order, or of units of their own, are a table's.
+    assert Preprocessing.fit(X[:, rng.permutation(200)]).scale.shape == (200,)
+    assert Preprocessing.fit(X * rng.choice([1, 1000], 200)).scale.shape == (200,)
+
+
 def test_a_constant_feature_decides_nothing_whatever_rounding_makes_of_its_mean():
     X = np.random.default_rng(0).normal(size=(2000, 20))
     for constant in (0.1, 0.7, 3.3):

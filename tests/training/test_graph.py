@@ -84,9 +84,14 @@ def test_differences_in_the_planes_of_both_images_do_not_count():
     found = graph._nearest_by_tangents(*given, torch.from_numpy(others), 3)
     hits = []
     for i, row in enumerate(found.tolist()):
-        planes = [np.concatenate([tangents[i], tangents[j]]).T for j in others[i]]
-        differences = [points[j] - points[i] for j in others[i]]
-        left = [np.linalg.lstsq(p, d)[1].item() for p, d in zip(planes, differences, strict=True)]
+        left = []
+        for j in others[i]:
+            plane, difference = np.concatenate([tangents[i], tangents[j]]), points[j] - points[i]
+            lengths = [np.square(tangents[which]).sum(axis=1).mean() for which in (i, j)]
+            ridge = np.diag(np.repeat(np.sqrt(graph._RIDGE * np.array(lengths)), 6))
+            # Least squares with a ridge: rows that say that all moves are small.
+            rows, wanted = np.r_[plane.T, ridge], np.r_[difference, np.zeros(12)]
+            left.append(np.linalg.lstsq(rows, wanted)[1].item())
         hits += [j in others[i][np.argsort(left)[:3]] for j in row]
     assert np.mean(hits) > 0.99
 

@@ -27,6 +27,11 @@ CHANNELS = (1, 3, 4)
 _ONE_UNIT, _ONE_UNIT_OF_FEW = 10.0, 6.0  # times; few are mostly a table's, and many mixtures of the same
 _JUMP, _MANY = 5.0, 16  # from a range to the next: of so many features in any order one jump is larger
 _SPREAD = 1000.0  # from the smallest range of a signal to the largest; of columns in order of size it may be more
+_STRONG, _TOGETHER = (
+    0.01,
+    0.8,
+)  # times the largest range; how neighbours of such ranges correlate in spectra, in the middle
+_ODD = 0.02  # of the jumps of spectra: a dim detector, a spike
 _DIMMEST = 300.0  # times a range the median may be: pixels that come to 1 beside others that come to 255
 _SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5
 
@@ -173,14 +178,27 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
     if not len(ranges) or apart * ranges.min() >= median >= ranges.max() / apart:
         return True
     # Of signals and spectra, and of components by their variance, neighbours vary alike.
-    jumps = np.abs(np.diff(np.log(ranges)))
-    if len(ranges) >= _MANY and jumps.max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
-        return True
+    if len(ranges) >= _MANY:
+        jumps = np.abs(np.diff(np.log(ranges)))
+        if jumps.max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
+            return True
+        if np.quantile(jumps, 1 - _ODD) < np.log(_JUMP) and _run_together(X[:, ranges > _STRONG * ranges.max()]):
+            return True
     graded = ~((low == X) | (high == X)).all(axis=0)  # flags share their bounds with flags, whatever is beside them
     n = max(int(graded.sum()), 8)  # of few features two are alike by chance
     lowest, highest = (np.unique(ends[graded], return_counts=True)[1].max(initial=0) / n for ends in (low, high))
     alike = ranges.max() / apart <= median <= _DIMMEST * ranges.min()
     return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
+
+
+def _run_together(X: NDArray[Any]) -> bool:
+    """Whether most features rise and fall with the next one, as in spectra, however weak these are elsewhere."""
+    x = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
+    x = x - x.mean(axis=0)
+    lengths = np.sqrt(np.square(x).sum(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):  # of features that vary in other rows only
+        alike = (x[:, 1:] * x[:, :-1]).sum(axis=0) / (lengths[1:] * lengths[:-1])
+    return x.shape[1] >= _MANY and bool(np.median(np.abs(np.nan_to_num(alike))) > _TOGETHER)
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:

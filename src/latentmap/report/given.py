@@ -197,8 +197,7 @@ def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, t
     model: Any = next(iter(named.values()), None)
     if len(named) > 1 or len(getattr(model, "steps", ())) < 2:
         return named, X, None
-    goes_back = hasattr(model, "inverse_transform") or not hasattr(model[-1], "inverse_transform")
-    if goes_back and _are_numbers(X):
+    if _are_numbers(X) and (_goes_back(model, X) or not hasattr(model[-1], "inverse_transform")):
         return named, X, None
     first, names = model[:-1], None
     samples = first.transform(X)
@@ -207,6 +206,14 @@ def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, t
         own = tuple(name.rsplit("__", 1)[-1] for name in names)  # without the step that made them
         names = own if len(set(own)) == len(names) else names
     return dict.fromkeys(named, model[-1]), samples.toarray() if hasattr(samples, "toarray") else samples, names
+
+
+def _goes_back(model: Any, X: Any) -> bool:
+    """Whether a pipeline leads back to samples: imputers don't, nor do functions whose inverse is not told."""
+    told = all(getattr(step, "func", None) is None or step.inverse_func is not None for _, step in model.steps[:-1])
+    with contextlib.suppress(Exception):
+        return told and np.shape(model.inverse_transform(model.transform(X[:1]))) == np.shape(X[:1])
+    return False
 
 
 def _are_numbers(X: Any) -> bool:

@@ -30,14 +30,17 @@ _ROUNDS = 2  # of k-means
 _GROUP = 64  # columns searched together
 _DISTANCES = 2**26  # held at once
 _BLOCK = 1024  # samples compared at a time
-_FEW, _CANDIDATES = 4, 16  # times as many neighbours are looked at again, with both images' tangents and with one's:
-_SHARE = 0.01  # of the samples, or fewer: of a few hundred faces a fifth would be all kinds of faces
+_FEW = 4  # times as many images as neighbours are looked at with the tangents of both
+_CANDIDATES = 16  # times as many before with those of one, or fewer, down to `_FEW` times:
+_SHARE = 0.01  # of the samples; of some hundred faces a fifth would be faces of all kinds
 _MOST_VALUES = 4096  # larger images are made smaller first
 _PCA_NUMBERS = 2**23  # in the samples that components are computed from
 _MOST_EXACT = 2048  # numbers a sample whose components are exact
 _PIXELS = 256  # moved at a time
 _PAIRS = 8192  # of images looked at again at a time
-_RIDGE = 1e-3  # of a tangent's length: what is moved far is no longer the same
+_RIDGE = (
+    0.02  # of a tangent's squared length: what is moved far is no longer the same, and small images hold little else
+)
 
 
 def neighbour_graph(batches: BatchesBase, n_neighbors: int, *, affine: bool = False) -> Tensor:
@@ -53,15 +56,19 @@ def neighbour_graph(batches: BatchesBase, n_neighbors: int, *, affine: bool = Fa
     if k < 1:
         raise ValueError(f"objective='neighbors' needs at least 2 training samples, got {len(trained)}.")
     reduce = _Reduction(batches)
-    # Filled piece by piece: what is streamed from a file is never held.
+    # Filled piece by piece: of what is streamed from a file only components, and below tangents, are held.
     first = torch.cat([reduce(x) for x in batches.everything()])
     affine = affine and reduce.is_images
-    wanted = min(max(_FEW * k, min(_CANDIDATES * k, int(_SHARE * len(trained)))), len(trained) - 1) if affine else k
-    candidates = _nearest(first, trained, wanted)
     if not affine:
-        return candidates.int()
-    # Of everything again, since each image's are compared with others' from all over the data: (n, 6, 50).
-    tangents = torch.cat([reduce.tangents(part) for x in batches.everything() for part in torch.split(x, _BLOCK)])
+        return _nearest(first, trained, k)
+    wanted = max(_FEW * k, min(_CANDIDATES * k, int(_SHARE * len(trained))))
+    candidates = _nearest(first, trained, min(wanted, len(trained) - 1))
+    # Held of all images, since each is compared with others from all over the data.
+    tangents, start = torch.empty(len(first), 6, first.shape[1], dtype=torch.float32), 0
+    for x in batches.everything():
+        stop_if_told()
+        tangents[start : start + len(x)] = reduce.tangents(x)
+        start += len(x)
     return _nearest_by_tangents(first, tangents, candidates, k)
 
 
@@ -118,7 +125,7 @@ class _Reduction:
 
 
 def _nearest(points: Tensor, trained: Tensor, k: int) -> Tensor:
-    """The k nearest trained points of each point, itself left out: int64, (n, k), the nearest first.
+    """The k nearest trained points of each point, itself left out: int32, (n, k), the nearest first.
 
     Of many points those in cells around a point's own are compared, as many as hold `_FOUND` of the neighbours that a
     comparison of all finds for some: few where data lies on a thin sheet, all where it fills its space.
@@ -148,7 +155,7 @@ def _enough(points: Tensor, trained: Tensor, some: Tensor, home: Tensor, near: T
 
 def _nearest_by_cells(points: Tensor, trained: Tensor, home: Tensor, around: Sequence[Tensor], k: int) -> Tensor:
     """The same, of those in the cells around each point's own."""
-    found = torch.empty(len(points), k, dtype=torch.int64)
+    found = torch.empty(len(points), k, dtype=torch.int32)
     members = _by_cell(trained, home, len(around))
     for cells, rows in zip(around, _by_cell(torch.arange(len(points)), home, len(around)), strict=True):
         if len(rows):  # else a centre that no point is next to, as where many are equal
@@ -201,31 +208,33 @@ def _nearest_among(points: Tensor, among: Tensor, rows: Tensor, k: int) -> Tenso
         groups = least.topk(min(k, least.shape[1]), largest=False, sorted=False).indices
         columns = (groups[:, :, None] * _GROUP + within).flatten(1)
         order = distances.gather(1, columns).topk(k, largest=False).indices
-        found.append(among[columns.gather(1, order)])
+        found.append(among[columns.gather(1, order)].int())
     return torch.cat(found)
 
 
 def _nearest_by_tangents(points: Tensor, tangents: Tensor, candidates: Tensor, k: int) -> Tensor:
     """The k nearest of each image's candidates where both may be moved: int32, (n, k).
 
-    Some are chosen by what is left of the difference outside the plane of the image's own tangents, which takes a
-    twentieth of the time; of these the nearest outside the plane of both's.
+    A few are chosen by what is left of the difference outside the plane of the image's own tangents, which takes far
+    less time; of these the nearest outside the planes of both.
     """
     gram = torch.bmm(tangents, tangents.mT)
     size = gram.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None]
     gram += (_RIDGE * size + 1e-12) * torch.eye(6, dtype=torch.float32)
-    planes = torch.linalg.solve_triangular(torch.linalg.cholesky(gram), tangents, upper=False)  # orthonormal
     few = min(_FEW * k, candidates.shape[1])
     found = []
     for rows in torch.split(torch.arange(len(points)), max(1, _PAIRS // few)):
         stop_if_told()
-        plane, among = planes[rows], candidates[rows]
+        # Six directions that span the plane, none longer than 1, so that what they leave of another's is never less
+        # than the ridge, and can be factored.
+        plane = torch.linalg.solve_triangular(torch.linalg.cholesky(gram[rows]), tangents[rows], upper=False)
+        among = candidates[rows].long()
         difference = points[among] - points[rows][:, None]  # (rows, candidates, 50)
         along = torch.bmm(difference, plane.mT)
         left = difference.square().sum(dim=2) - along.square().sum(dim=2)
         left, chosen = left.topk(few, largest=False)
         among = among.gather(1, chosen)
-        # Schur complements: what the images' own planes leave of the others' tangents, and these of the difference.
+        # Of the other image's tangents, and of the difference along them, what lies outside the image's own plane.
         theirs = tangents[among].flatten(1, 2)  # (rows, 6 few, 50)
         shared = torch.bmm(theirs, plane.mT).view(-1, 6, 6)
         factor = torch.linalg.cholesky(gram[among].view(-1, 6, 6) - torch.bmm(shared, shared.mT))

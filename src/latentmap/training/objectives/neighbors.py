@@ -24,7 +24,7 @@ _LEAST_VARIANCE = 1e-4  # of pixels in [0, 1] as of scaled features: less is no 
 _PAIRS, _STEPS = 512, 1200  # a step's pairs, and steps for 60,000 samples
 _STEPS_EXPONENT = 1 / 6  # fewer samples need nearly as many steps, or they separate worse than UMAP's
 _PUSH = 0.4  # least weight of strangers' repulsion: below about 0.3 everything falls together, at 1 groups touch
-_STEEP = 5  # where neighbours are nearly as far apart as strangers, it is more: so many times the share of distances
+_STEEP = 5  # times the quotient of neighbours' squared distances and strangers', where that is more; at most 1
 _EARLY, _LATE = 1 / 3, 5  # times the error's weight: groups come apart while it is small, and are put in order later
 
 
@@ -34,8 +34,8 @@ class Neighbors(Objective):
     Each drawn sample brings along one of its nearest neighbours in the training data; labels play no part. The
     second term is InfoNCE with a Cauchy kernel: minus the logarithm of the similarity ``1 / (1 + distance^2)`` of a
     sample's code and its neighbour's, plus 0.4 times the logarithm of the mean similarity to all other codes of the
-    step (0.4: on the way from t-SNE to UMAP, where groups stand apart; up to 1 where neighbours are nearly as far
-    from each other as strangers, whose codes would else fall together). The first is the mean squared error over the
+    step (0.4: on the way from t-SNE to UMAP, where groups stand apart; up to 1 where neighbours' squared distances
+    come to a fifth of strangers', whose codes would else fall together). The first is the mean squared error over the
     data's variance: the share of the variance that is not reconstructed, whatever the data's scale. Where images are
     augmented, neighbours are those that light moving and turning brings nearest.
 
