@@ -67,7 +67,7 @@ def test_a_model_remembers_how_its_images_were_read(latentmap, tmp_path, photos)
 
 def test_a_table_is_fitted_encoded_and_decoded(latentmap, table):
     assert latentmap("fit", table, "-o", "m", "--label", "kind", *QUICK).status == 0
-    assert Autoencoder.load("m").metadata_["reading"] == {"columns": list("abcde"), "label": "kind", "fit": "crop"}
+    assert Autoencoder.load("m").metadata_["reading"] == {"columns": list("abcde"), "label": "kind"}
     assert latentmap("encode", "m", table, "-o", "codes.csv").status == 0
     codes = pd.read_csv("codes.csv")
     assert codes["class"].tolist() == ["x", "y"] * 30

@@ -154,6 +154,23 @@ def test_images_of_different_depth_each_say_their_range(tmp_path):
     assert dataset.notes[1] == "3 images have more than 8 bits, the others are of 0 to 255."
 
 
+def test_floats_beside_whole_numbers_are_refused(tmp_path):
+    save_deep(tmp_path, [4000, 3000])
+    Image.fromarray(np.linspace(0, 0.9, 144, dtype=np.float32).reshape(12, 12)).save(tmp_path / "2.tif")
+    with pytest.raises(
+        DatasetError, match=r"are of floats, up to 0\.9, and of whole numbers, up to 4,000: in one range"
+    ):
+        load_dataset(tmp_path)
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path):
+    for i in range(12):
+        save(tmp_path / f"{i}.png", np.full((12, 12), i, np.uint8))
+    (tmp_path / "leer.png").touch()
+    with pytest.warns(UserWarning, match=r"leer\.png \(empty\)"):
+        load_dataset(tmp_path)
+
+
 def test_colours_of_sixteen_bits_are_read_by_their_upper_half_and_this_is_said(tmp_path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

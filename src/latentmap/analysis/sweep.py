@@ -191,7 +191,9 @@ def sweep(
     accuracies = [one.held_accuracy for one in (*ours, *theirs) if one.held_accuracy is not None]
     if held_labels is not None and accuracies and max(accuracies) <= by_guessing(held_labels):
         judged = [[replace(one, held_accuracy=None) for one in rows] for rows in judged]
-        words += " No size tells classes apart better than naming the largest of them always."
+        words += (
+            f" Classes have no say: by {len(held_labels):,} validation samples no size tells them apart for certain."
+        )
     recommended, reason = recommend(*judged, name=name) if judged[0] else (None, "No size is recommended.")
     return Sweep(name, tuple(ours), tuple(theirs), recommended, reason + words)
 

@@ -140,6 +140,8 @@ def _identify(file: BinaryIO) -> Image.Image:
     """The image in a file, as `Image.open` finds it, without its warning: none is silenced in one thread alone."""
     Image.init()
     prefix = file.read(16)
+    if not prefix:
+        raise UnreadableImageError("empty")
     for name in Image.ID:
         factory, accept = Image.OPEN[name]
         accepted = accept is None or accept(prefix)
@@ -279,7 +281,7 @@ def read_encoded(
     if looked_at is not None and options.reading is None:
         told.append(f"{len(rows):,} of {n:,} images were looked at for their sizes and colours.")
     chosen = options.choose(sizes, grey=grey, notes=told)
-    dtype, levels = _find_levels(fetch, depths.get("deep", []))
+    dtype, levels = _find_levels(name, fetch, depths.get("deep", []))
     reading, pixels = options.choose_range(replace(chosen, label=label), dtype, levels, told)
     if "deep" in depths and len(depths) > 1:
         told.append(f"{len(depths['deep']):,} images have more than 8 bits, the others are of 0 to 255.")
@@ -307,12 +309,18 @@ class EncodedImages(Samples):
             yield np.asarray(good, np.int64), X.reshape(-1, *self.sample_shape), bad
 
 
-def _find_levels(fetch: Callable[[int], Encoded], rows: list[int]) -> tuple[np.dtype[Any], Levels]:
+def _find_levels(name: str, fetch: Callable[[int], Encoded], rows: list[int]) -> tuple[np.dtype[Any], Levels]:
     """The type and the levels of the pixels of deep images; of bytes where there are none."""
     some = np.asarray(rows, np.int64)[:: max(1, -(-len(rows) // _LOOKED_AT))]
     found = [result for _, result in _in_parallel(fetch, some, levels_of) if isinstance(result, tuple)]
     if not found:
         return np.dtype(np.uint8), (0.0, 255.0, 1.0)
+    if len({dtype.kind == "f" for dtype, _ in found}) > 1:
+        most = (max(levels[1] for dtype, levels in found if (dtype.kind == "f") == floats) for floats in (True, False))
+        raise DatasetError(
+            "images in {} are of floats, up to {:.4g}, and of whole numbers, up to {:,.0f}: in one range some would "
+            "be black. Save all in the same.".format(name, *most)
+        )
     low, high, step = zip(*(levels for _, levels in found), strict=True)
     dtype = max((dtype for dtype, _ in found), key=lambda dtype: (dtype.kind == "f", dtype.itemsize))
     return dtype, (min(low), max(high), min(step))
