@@ -38,9 +38,7 @@ _PCA_NUMBERS = 2**23  # in the samples that components are computed from
 _MOST_EXACT = 2048  # numbers a sample whose components are exact
 _PIXELS = 256  # moved at a time
 _PAIRS = 8192  # of images looked at again at a time
-_RIDGE = (
-    0.02  # of a tangent's squared length: what is moved far is no longer the same, and small images hold little else
-)
+_RIDGE = 0.005  # of a squared tangent: what moves far is no longer the same, and small images hold little else
 
 
 def neighbour_graph(batches: BatchesBase, n_neighbors: int, *, affine: bool = False) -> Tensor:
