@@ -316,10 +316,11 @@ def _find_levels(name: str, fetch: Callable[[int], Encoded], rows: list[int]) ->
     if not found:
         return np.dtype(np.uint8), (0.0, 255.0, 1.0)
     if len({dtype.kind == "f" for dtype, _ in found}) > 1:
-        most = (max(levels[1] for dtype, levels in found if (dtype.kind == "f") == floats) for floats in (True, False))
+        floats = max(high for dtype, (_, high, _) in found if dtype.kind == "f")
+        whole = max(high for dtype, (_, high, _) in found if dtype.kind != "f")
         raise DatasetError(
-            "images in {} are of floats, up to {:.4g}, and of whole numbers, up to {:,.0f}: in one range some would "
-            "be black. Save all in the same.".format(name, *most)
+            f"images in {name} are of floats, up to {floats:.4g}, and of whole numbers, up to {whole:,.0f}: in one "
+            "range some would be black. Save all as one kind."
         )
     low, high, step = zip(*(levels for _, levels in found), strict=True)
     dtype = max((dtype for dtype, _ in found), key=lambda dtype: (dtype.kind == "f", dtype.itemsize))

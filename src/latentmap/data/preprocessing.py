@@ -27,10 +27,8 @@ CHANNELS = (1, 3, 4)
 _ONE_UNIT, _ONE_UNIT_OF_FEW = 10.0, 6.0  # times; few are mostly a table's, and many mixtures of the same
 _JUMP, _MANY = 5.0, 16  # from a range to the next: of so many features in any order one jump is larger
 _SPREAD = 1000.0  # from the smallest range of a signal to the largest; of columns in order of size it may be more
-_STRONG, _TOGETHER = (
-    0.01,
-    0.8,
-)  # times the largest range; how neighbours of such ranges correlate in spectra, in the middle
+_STRONG = 0.01  # times the largest range: more is no mere noise of a spectrum's baseline
+_TOGETHER = 0.8  # the median correlation of a spectrum's strong features with the next one
 _ODD = 0.02  # of the jumps of spectra: a dim detector, a spike
 _DIMMEST = 300.0  # times a range the median may be: pixels that come to 1 beside others that come to 255
 _SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5

@@ -197,6 +197,7 @@ def explore(
             packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
             for name, model in named.items()
         ]
+    fitted = getattr(next(iter(named.values())), "_fitted", None)
     title = title or "latent space"
     written = None if classes is None else [printable(name) for name in classes]
     data = {
@@ -214,7 +215,7 @@ def explore(
         "images": None if images is None else sheets(images),
         "vectors": None if is_images else numbers(shown.astype(np.result_type(shown.dtype, np.float32))),
         "features": None if is_images else [printable(str(name)) for name in features],
-        "one_unit": is_images or np.ndim(measuring_unit(X)) == 0,
+        "one_unit": np.ndim(measuring_unit(X) if fitted is None else fitted.error_unit) == 0,
         "models": packed,
         "made": {**(facts or {}), "Latentmap": latentmap.__version__},
     }
