@@ -14,7 +14,6 @@ from sklearn.decomposition import KernelPCA
 from torch import nn
 
 from latentmap.analysis import measuring_unit
-from latentmap.analysis.transformers import flat
 
 
 class _OnRows:
@@ -22,8 +21,10 @@ class _OnRows:
 
     def fit(self, X: np.ndarray) -> None:
         """Learn the scale, and the rest from the rows."""
-        self.shape, self.mean, unit = X.shape[1:], flat(X).mean(axis=0), np.float32(measuring_unit(X))
-        self.unit = unit * np.std((flat(X) - self.mean) / unit)
+        self.shape, unit = X.shape[1:], np.float32(measuring_unit(X))
+        rows = X.reshape(len(X), -1).astype(np.float32)
+        self.mean = rows.mean(axis=0)
+        self.unit = unit * np.std((rows - self.mean) / unit)
         self._learn(self._rows(X))
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -35,7 +36,7 @@ class _OnRows:
         return (self._decode(Z) * self.unit + self.mean).reshape(-1, *self.shape)
 
     def _rows(self, X: np.ndarray) -> np.ndarray:
-        return (flat(X) - self.mean) / self.unit
+        return (X.reshape(len(X), -1).astype(np.float32) - self.mean) / self.unit
 
 
 class RbfKernelPca(_OnRows):

@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from latentmap.errors import OutputError
@@ -152,21 +152,12 @@ def read_folder(path: str | os.PathLike[str], read: Callable[[Path], T]) -> T:
 
 def holds_only(folder: Path, patterns: Sequence[str]) -> bool:
     """Tell whether a folder holds, at any depth, only such files (``figures/*.png``); no link, but what a Mac adds."""
-    wanted = [tuple(pattern.split("/")) for pattern in patterns]
-
-    def fits(parts: tuple[str, ...], *, is_file: bool) -> bool:
-        """Whether a file is one of those wanted, or a folder on the way to one."""
-        return any(
-            (len(parts) == len(names) if is_file else len(parts) < len(names))
-            and all(map(fnmatch.fnmatchcase, parts, names))
-            for names in wanted
-        )
-
+    folders = {str(parent) for pattern in patterns for parent in PurePosixPath(pattern).parents}
     for entry in folder.rglob("*"):
-        parts = entry.relative_to(folder).parts
-        if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
-            return False
-        if not (fits(parts, is_file=entry.is_file()) or (entry.name == ".DS_Store" and entry.is_file())):
+        name = entry.relative_to(folder).as_posix()
+        wanted = () if entry.is_symlink() else folders if entry.is_dir() else patterns if entry.is_file() else ()
+        is_wanted = any(fnmatch.fnmatchcase(name, one) and name.count("/") == one.count("/") for one in wanted)
+        if not is_wanted and not (wanted is patterns and entry.name == ".DS_Store"):
             return False
     return True
 

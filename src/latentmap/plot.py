@@ -432,13 +432,8 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
             raise ValueError(f"{title} has no history_. Use a fitted Autoencoder.")
     rows = {title: model.history_ for title, model in named.items()}
     objectives = {title: model.objective for title, model in named.items()}
-    errors, others, losses = figures.training.by_scale(rows, objectives)
-    is_images = all(model.preprocessing_.is_images for model in named.values())
-    per, loss = "pixel" if is_images else "scaled feature", ""
-    if ax is not None or not errors:  # one panel
-        errors, others, loss = rows, {}, "loss: what each model made small" if others else ""
-    drawn = figures.training.training(errors, per=per, loss=loss, others=others, other_losses=losses, ax=ax)
-    return _shown(drawn, rows)
+    per = "pixel" if all(model.preprocessing_.is_images for model in named.values()) else "scaled feature"
+    return _shown(figures.training.training(rows, objectives=objectives, per=per, ax=ax), rows)
 
 
 def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32, 64), seed: int = 0) -> Figure:

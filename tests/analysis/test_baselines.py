@@ -65,7 +65,7 @@ def test_of_very_many_samples_evenly_spaced_ones_are_taken(monkeypatch):
     whole = PcaBaseline(2).fit(X)
     monkeypatch.setattr("latentmap.analysis.baselines._MOST_BYTES", 4 * 5 * 250)
     some = PcaBaseline(2).fit(X)
-    np.testing.assert_allclose(some.center_ + some.pca_.mean_ * some.scale_, X[::4].mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(some.scale_.centre + some.pca_.mean_ * some.scale_.unit, X[::4].mean(axis=0), atol=1e-5)
     alike = np.abs(np.sum(some.pca_.components_ * whole.pca_.components_, axis=1))
     assert (alike > 0.95).all()
 

@@ -19,7 +19,7 @@ from latentmap.analysis import (
 )
 from latentmap.analysis.baselines import linear_rank
 from latentmap.analysis.neighbours import knn_accuracy_within, knn_r2_within
-from latentmap.analysis.transformers import chunks, in_scale
+from latentmap.analysis.transformers import Scale, chunks
 
 
 @pytest.mark.parametrize("n", [30, 257, 600])
@@ -167,8 +167,8 @@ def test_the_scale_of_samples_and_codes_is_no_matter(scale):
 
 def test_ordinary_numbers_are_measured_as_they_are():
     X = np.random.default_rng(0).normal(size=(30, 6)) * 1e6
-    assert in_scale(X, 2.0) == 2.0 == in_scale(X / 1e12, 2.0) == in_scale(0 * X, 2.0) == in_scale(X[:0], 2.0)
-    assert in_scale(np.full((2, 3), 2.0**50), 1.0) == 2.0**51
+    assert {float(Scale(x, 2.0).unit) for x in (X, X / 1e12, 0 * X, X[:0])} == {2.0}
+    assert Scale(np.outer([-1, 1], np.full(3, 2.0**50)), 1.0).unit == 2.0**51
     assert reconstruction_errors(PcaBaseline(2).fit(X), X).dtype == np.float32
     same = FunctionTransformer()
     assert reconstruction_errors(same.fit(X), X).dtype == np.float32

@@ -25,6 +25,7 @@ from latentmap.report.figures.letters import error_text, plain, short_names, two
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.strangest import strangest
 from latentmap.report.figures.style import FAINT, INK, PALETTE, REST, SMALL, WARNING, class_style, far_out, largest
+from latentmap.training import OBJECTIVES
 from tests.report.conftest import DRAWN, make_report, small_dataset
 
 
@@ -173,8 +174,8 @@ def test_figures_draw_into_given_axes():
 
 def test_losses_that_are_no_errors_have_no_empty_panel_above_them():
     rows = [{"epoch": i, "train_loss": -1.5 - i, "valid_loss": -1.5 - i} for i in range(3)]
-    drawn = figures.training({}, others={"a": rows, "b": rows}, other_losses=["one", "two"])
-    assert [ax.get_ylabel() for ax in drawn.axes] == ["one", "two"]
+    drawn = figures.training({"a": rows, "b": rows}, objectives={"a": "neighbors", "b": "variational"})
+    assert [ax.get_ylabel() for ax in drawn.axes] == ["negative evidence bound", OBJECTIVES["neighbors"].loss_name]
     assert "no training history" not in texts(drawn)
     assert drawn.axes[0].get_title(loc="left") == "Loss per epoch"
 
@@ -283,7 +284,7 @@ def test_a_sweep_is_drawn_with_its_recommendation(labelled):
 def test_losses_of_another_kind_have_a_scale_of_their_own():
     rows = [{"epoch": e, "train_loss": 1.0 / e, "valid_loss": 1.0 / e} for e in (1, 2, 3)]
     other = [{"epoch": e, "train_loss": -e, "valid_loss": None} for e in (1, 2)]
-    first, second = figures.training({"dense": rows}, others={"map": other}).axes
+    first, second = figures.training({"map": other, "dense": rows}, objectives={"map": "neighbors"}).axes
     assert (first.get_yscale(), second.get_yscale()) == ("log", "linear")
     assert second.get_ylim()[0] < -2
 
@@ -334,9 +335,8 @@ def hostile_figures():
     rng = np.random.default_rng(0)
     y = np.arange(3 * len(names)) % len(names)
     yield figures.training({name: [{"epoch": 1, "train_loss": 0.5, "valid_loss": 0.6}] for name in names[:5]})
-    yield figures.training(
-        {}, others={name: [{"epoch": 1, "train_loss": -1, "valid_loss": None}] for name in names[:2]}
-    )
+    losses = {name: [{"epoch": 1, "train_loss": -1, "valid_loss": None}] for name in names[:2]}
+    yield figures.training(losses, objectives=dict.fromkeys(losses, "neighbors"))
     rows = tuple(SizeScores(size, 1 / size, 0.9, 0.5, None) for size in (2, 4))
     yield figures.sweep(Sweep("$$", rows, rows, 4, "because"))
     for images in (True, False):
@@ -580,7 +580,7 @@ def test_no_model_stands_alone_below():
 
 def test_text_is_written_in_ink():
     histories = {f"model {i}": [{"epoch": 1, "train_loss": 0.1 + i, "valid_loss": 0.1 + i}] for i in range(10)}
-    figure = figures.training(histories, others=histories)
+    figure = figures.training(histories, objectives=dict.fromkeys(list(histories)[5:], "neighbors"))
     figure.draw_without_rendering()
     written = {text.get_color() for text in figure.findobj(mpl.text.Text) if text.get_text().strip()}
     assert not written & set(PALETTE)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from latentmap.analysis.transformers import FloatArray, as_samples, chunks, flat, in_scale, middle
+from latentmap.analysis.transformers import FloatArray, Scale, as_samples, chunks
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.models.layers import Description, describe_linear
 
@@ -79,11 +79,10 @@ class PcaBaseline:
             )
         solver = "covariance_eigh" if n_features <= COVARIANCE_LIMIT else "randomized"
         # The covariance is accumulated in float32: numbers about 0 and near 1 lose the least of it.
-        self.center_ = middle(some)
-        self.scale_ = np.asarray(in_scale(some, measuring_unit(X), self.center_))
+        self.scale_ = Scale(some, measuring_unit(X))
         rows = np.empty((len(some), n_features), np.float32)
         for part in chunks(some):
-            rows[part] = self._rows(some[part])
+            rows[part] = self.scale_.rows(some[part])
         self.pca_ = PCA(self.latent_dim, svd_solver=solver, random_state=self.random_state, copy=False).fit(rows)
         self.sample_shape_, self._dtype = X.shape[1:], np.result_type(X.dtype, np.float32)
         return self._described()
@@ -108,7 +107,7 @@ class PcaBaseline:
     def transform(self, X: NDArray[Any]) -> FloatArray:
         """Return the codes of `X`, shape (n, latent_dim), float32, chunk by chunk."""
         X = as_samples(X, shape=self.sample_shape_)
-        parts = [self.pca_.transform(self._rows(X[part])) for part in chunks(X)]
+        parts = [self.pca_.transform(self.scale_.rows(X[part])) for part in chunks(X)]
         return np.concatenate(parts).astype(np.float32, copy=False)
 
     def inverse_transform(self, Z: NDArray[Any]) -> NDArray[np.floating]:
@@ -118,20 +117,16 @@ class PcaBaseline:
         """
         codes = as_samples(Z, "Z", shape=(self.latent_dim_,)).astype(np.float32, copy=False)
         rows: NDArray[Any] = self.pca_.inverse_transform(codes).astype(self._dtype, copy=False)
-        rows *= self.scale_.astype(self._dtype)
-        rows += np.asarray(self.center_, self._dtype)
+        rows *= self.scale_.unit.astype(self._dtype)
+        rows += self.scale_.centre.astype(self._dtype)
         return rows.reshape(-1, *self.sample_shape_)
-
-    def _rows(self, X: NDArray[Any]) -> FloatArray:
-        """Samples as the components are found of."""
-        return flat(X, self.scale_, self.center_)
 
     def describe_layers(self) -> Description:
         """Return what `transform` and `inverse_transform` compute, as data."""
-        scale = self.scale_
-        mean = self.pca_.mean_.reshape(self.sample_shape_).astype(np.float64) * scale + self.center_
+        unit = self.scale_.unit
+        mean = self.pca_.mean_.reshape(self.sample_shape_).astype(np.float64) * unit + self.scale_.centre
         components = self.pca_.components_.reshape(-1, *self.sample_shape_)
-        return describe_linear(mean, scale, components)
+        return describe_linear(mean, unit, components)
 
 
 def most_components(X: NDArray[Any]) -> int:
@@ -150,7 +145,7 @@ def linear_rank(X: NDArray[Any], share: float = 0.999, n_samples: int = 2000) ->
     """Count the linear directions that hold `share` of the variance: few where small images were enlarged, say."""
     chosen = np.linspace(0, len(X) - 1, min(len(X), n_samples)).astype(int)
     some = X[chosen]
-    rows = flat(some, in_scale(some, measuring_unit(X), middle(some)), middle(some))
+    rows = Scale(some, measuring_unit(X)).rows(some)
     rows -= rows.mean(axis=0)
     # The smaller of the two Gram matrices has the same non-zero eigenvalues.
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows

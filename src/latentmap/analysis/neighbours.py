@@ -12,7 +12,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
-from latentmap.analysis.transformers import IntArray, as_labels, as_samples, chunks, drawn_rows, flat, in_scale, middle
+from latentmap.analysis.transformers import IntArray, Scale, as_labels, as_samples, chunks, drawn_rows
 from latentmap.checks import check_number
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit, measuring_unit
@@ -71,29 +71,39 @@ def knn_hits(
     n_neighbors: int = KNN_NEIGHBOURS,
 ) -> NDArray[np.bool_] | None:
     """Return of each test code with a label whether `knn_accuracy` counts it as right."""
-    if labels_train is None or labels_test is None:
-        return None
-    Z_train, labels_train, Z_test, labels_test = _of_two(Z_train, labels_train, Z_test, labels_test, "labels")
-    trained, tested = _with_class(labels_train), _with_class(labels_test)
-    Z_train, labels_train = Z_train[trained], labels_train[trained]
-    Z_test, labels_test = Z_test[tested], labels_test[tested]
-    if not len(labels_train) or not len(labels_test):
-        return None
-    # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
-    check_number("n_neighbors", n_neighbors, whole=True)
-    classifier = KNeighborsClassifier(min(n_neighbors, len(Z_train))).fit(Z_train, labels_train)
-    return np.asarray(classifier.predict(Z_test) == labels_test)
+    told = _told(Z_train, labels_train, Z_test, labels_test, n_neighbors, "labels")
+    return None if told is None else np.asarray(told[0] == told[1])
 
 
-def _of_two(Z_train: Any, known_train: Any, Z_test: Any, known_test: Any, name: str) -> tuple[NDArray[Any], ...]:
-    """Codes of two splits, and what is known of each, as arrays that fit each other."""
+def _told(
+    Z_train: NDArray[Any],
+    known_train: NDArray[Any] | None,
+    Z_test: NDArray[Any],
+    known_test: NDArray[Any] | None,
+    n_neighbors: int,
+    name: str,
+) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """What neighbours say of the test codes of which something ("labels" or "values") is known, and that."""
+    if known_train is None or known_test is None:
+        return None
     Z_train = as_samples(Z_train, "Z_train", least=0)
     Z_test = as_samples(Z_test, "Z_test", least=0, shape=Z_train.shape[1:])
     known_train = as_labels(known_train, len(Z_train), f"{name}_train")
-    return Z_train, known_train, Z_test, as_labels(known_test, len(Z_test), f"{name}_test")
+    known_test = as_labels(known_test, len(Z_test), f"{name}_test")
+    if name == "values":
+        known_train, known_test = known_train.astype(np.float64), known_test.astype(np.float64)
+    is_known = np.isfinite if name == "values" else _has_class
+    voting, counting = is_known(known_train), is_known(known_test)
+    if not voting.any() or not counting.any():
+        return None
+    # scikit-learn takes a k-d tree for short codes and its threaded brute force for long ones; both are exact.
+    check_number("n_neighbors", n_neighbors, whole=True)
+    estimator = KNeighborsRegressor if name == "values" else KNeighborsClassifier
+    model = estimator(min(n_neighbors, int(voting.sum()))).fit(Z_train[voting], known_train[voting])
+    return model.predict(Z_test[counting]), known_test[counting]
 
 
-def _with_class(labels: NDArray[Any]) -> NDArray[np.bool_]:
+def _has_class(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Which samples have a class: numbers from 0, or names."""
     return np.asarray(labels >= 0) if labels.dtype.kind in "iuf" else np.ones(len(labels), bool)
 
@@ -157,18 +167,10 @@ def knn_explained(
     n_neighbors: int = KNN_NEIGHBOURS,
 ) -> NDArray[np.float64] | None:
     """Return what each test code with a measurement adds to `knn_r2`; their mean it is."""
-    if values_train is None or values_test is None:
+    told = _told(Z_train, values_train, Z_test, values_test, n_neighbors, "values")
+    if told is None or np.ptp(told[1]) == 0:
         return None
-    Z_train, values_train, Z_test, values_test = _of_two(Z_train, values_train, Z_test, values_test, "values")
-    values_train, values_test = values_train.astype(np.float64), values_test.astype(np.float64)
-    known, measured = np.isfinite(values_train), np.isfinite(values_test)
-    Z_train, values_train = Z_train[known], values_train[known]
-    Z_test, values_test = Z_test[measured], values_test[measured]
-    if not len(values_train) or not len(values_test) or np.ptp(values_test) == 0:
-        return None
-    check_number("n_neighbors", n_neighbors, whole=True)
-    told = KNeighborsRegressor(min(n_neighbors, len(Z_train))).fit(Z_train, values_train).predict(Z_test)
-    return np.asarray(1 - (told - values_test) ** 2 / values_test.var())
+    return np.asarray(1 - (told[0] - told[1]) ** 2 / told[1].var())
 
 
 def knn_r2_within(Z: NDArray[Any], values: NDArray[np.floating] | None, *, seed: int = 0) -> float | None:
@@ -243,13 +245,12 @@ def nearest_samples(queries: NDArray[Any], X: NDArray[Any], n_neighbors: int, un
     """
     check_number("n_neighbors", n_neighbors, whole=True)
     X = as_samples(X)
-    queries, centre = as_samples(queries, "queries", shape=X.shape[1:]), middle(X)
-    unit = in_scale(X, measuring_unit(X) if unit is None else unit, centre)
-    targets = flat(queries, unit, centre)
+    scale = Scale(X, unit)
+    targets = scale.rows(as_samples(queries, "queries", shape=X.shape[1:]))
     distances = np.empty((len(targets), 0), dtype=np.float32)
     indices = np.empty((len(targets), 0), dtype=np.int64)
     for part in chunks(X):
-        found = euclidean_distances(targets, flat(X[part], unit, centre), squared=True)
+        found = euclidean_distances(targets, scale.rows(X[part]), squared=True)
         distances = np.hstack([distances, found])
         indices = np.hstack([indices, np.tile(np.arange(part.start, part.stop), (len(targets), 1))])
         order = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
@@ -297,8 +298,7 @@ class OriginalRanks:
             return
         places = np.arange(1, self.n, dtype=self.ranks.dtype)
         some = X[self.rows]
-        centre = middle(some)
-        rows = flat(some, in_scale(some, measuring_unit(X) if unit is None else unit, centre), centre)
+        rows = Scale(some, measuring_unit(X) if unit is None else unit).rows(some)
 
         def rank(start: int) -> None:
             stop = min(start + 256, self.n)
@@ -325,8 +325,7 @@ class OriginalRanks:
         if k < 1:
             return None
         some = Z[self.rows].reshape(self.n, -1)
-        centre = middle(some)
-        codes = flat(some, in_scale(some, centre=centre), centre)
+        codes = Scale(some, 1.0).rows(some)
         neighbours = NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
         ranks = np.take_along_axis(self.ranks, neighbours, axis=1).astype(np.int64)
         penalty = np.clip(ranks - k, 0, None).sum(axis=1)
@@ -413,9 +412,7 @@ def continuity(
     ranks = OriginalRanks(as_samples(Z, "Z", least=0, n=len(X)), n_samples=n_samples, unit=1.0)
     if not len(X):
         return None
-    centre = middle(X)
-    samples = flat(X, in_scale(X, measuring_unit(X), centre), centre)
-    return ranks.trustworthiness(samples, n_neighbors=n_neighbors)
+    return ranks.trustworthiness(Scale(X).rows(X), n_neighbors=n_neighbors)
 
 
 def cluster_accuracy(Z: NDArray[Any], labels: IntArray, *, seed: int = 0) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from latentmap.data.dataset import Split
 from latentmap.data.labels import missing_cells, of_one_type
 from latentmap.data.objects import as_array, classes_of, frame_numbers, is_frame
-from latentmap.data.preprocessing import Unit
+from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.errors import words_of
 
 FloatArray = NDArray[np.float32]
@@ -120,28 +120,25 @@ def chunks(X: NDArray[Any]) -> Iterator[slice]:
         yield slice(start, min(start + step, len(X)))
 
 
-def middle(X: NDArray[Any]) -> NDArray[np.float64] | float:
-    """What `flat` counts from: the mean of vectors, which may be far from zero; images begin there."""
-    return np.asarray(X.mean(axis=0, dtype=np.float64)) if X.ndim == 2 else 0.0
+class Scale:
+    """What lets float32 hold rows of samples and their squares: distances and variances stay."""
 
+    def __init__(self, X: NDArray[Any], unit: Unit | None = None) -> None:
+        # The mean of vectors, which may be so far from zero that float32 would keep little else; images begin there.
+        self.centre = np.asarray(X.mean(axis=0, dtype=np.float64) if X.ndim == 2 and len(X) else 0.0)
+        self.unit = np.asarray(measuring_unit(X) if unit is None else unit)
+        if X.dtype.itemsize >= 4 and X.size:
+            farthest = np.maximum(X.max(axis=0) - self.centre, self.centre - X.min(axis=0)) / self.unit
+            exponent = int(np.frexp(np.max(farthest))[1])
+            if abs(exponent) > _SQUARED:
+                self.unit = self.unit * 2.0**exponent
 
-def flat(X: NDArray[Any], unit: Unit = 1.0, centre: NDArray[np.float64] | float = 0.0) -> FloatArray:
-    """Return samples as float32 rows, shape (n, n_features), in a unit, from a centre that takes none of their digits.
-
-    Distances and variances stay; of what is far from zero, float32 would keep little else than where it is.
-    """
-    samples = X.reshape(len(X), -1)
-    rows: NDArray[np.floating] = samples - centre if np.ndim(centre) else samples.astype(np.float32)
-    rows /= np.asarray(unit, rows.dtype)
-    return rows.astype(np.float32, copy=False)
-
-
-def in_scale(X: NDArray[Any], unit: Unit = 1.0, centre: NDArray[np.float64] | float = 0.0) -> Unit:
-    """The unit, times a power of two where float32 cannot hold the squares of samples counted in it from a centre."""
-    if X.dtype.itemsize < 4 or not X.size:
-        return unit
-    exponent = int(np.frexp(np.max(np.maximum(X.max(axis=0) - centre, centre - X.min(axis=0)) / unit))[1])
-    return unit * 2.0**exponent if abs(exponent) > _SQUARED else unit
+    def rows(self, X: NDArray[Any]) -> FloatArray:
+        """Samples as float32 rows, shape (n, n_features), in the unit, from the centre."""
+        samples = X.reshape(len(X), -1)
+        rows: NDArray[np.floating] = samples - self.centre if self.centre.ndim else samples.astype(np.float32)
+        rows /= self.unit.astype(rows.dtype)
+        return rows.astype(np.float32, copy=False)
 
 
 def drawn_rows(n: int, most: int) -> IntArray:

@@ -33,21 +33,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    report,
-    explore,
-    fit,
-    sweep,
-    encode,
-    decode,
-    draw,
-    generate,
-    interpolate,
-    evaluate,
-    info,
-    export,
-    data,
-):
+_COMMANDS = (report, explore, fit, sweep, encode, decode, draw, generate, interpolate, evaluate, info, export, data)
+for command in _COMMANDS:
     app.command(command.__name__)(command)
 
 
@@ -121,7 +108,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     words = str(error) or type(error).__name__
     # The command-line library's own errors know how to say what was used wrongly, and their exit status.
     if hasattr(error, "format_message"):
-        return error.format_message().replace("Value error, ", ""), getattr(error, "exit_code", 2)
+        return error.format_message(), getattr(error, "exit_code", 2)
     if isinstance(error, LatentmapError):
         return words, getattr(error, "exit_status", 1)
     if known := _known(error, words):

@@ -21,10 +21,8 @@ from latentmap.training import OBJECTIVES
 def training(
     histories: Mapping[str, History],
     *,
+    objectives: Mapping[str, str] | None = None,
     per: str = "pixel",
-    loss: str = "",
-    others: Mapping[str, History] | None = None,
-    other_losses: Sequence[str] = (),
     colours: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Figure:
@@ -35,18 +33,15 @@ def training(
     histories : mapping of str to sequence of dict
         By model title, the rows of its ``history_``: ``epoch``, ``train_loss`` and, where there is one,
         ``valid_loss``.
+    objectives : mapping of str to str, optional
+        The name in `OBJECTIVES` of what a model made small, where that is no squared error: such losses are drawn
+        below, on scales of their own.
     per : str, default="pixel"
         What the error is counted by: a pixel, a feature.
-    loss : str, default=""
-        What the loss is; by default that error.
-    others : mapping of str to sequence of dict, optional
-        Models whose loss is no such error, each to be drawn below on a scale of its own.
-    other_losses : sequence of str, default=()
-        What theirs are.
     colours : mapping of str to str, optional
         The colour of each model, so that it is that of other figures; by default in order.
     ax : Axes, optional
-        Where to draw; a new figure by default.
+        Where to draw, all in one; a new figure by default.
 
     Returns
     -------
@@ -60,39 +55,29 @@ def training(
     >>> training({"dense": rows}).axes[0].get_title(loc="left")
     'Loss per epoch'
     """
-    others = {name: history for name, history in (others or {}).items() if history}
-    named = {**dict(zip([*histories, *others], PALETTE * 9, strict=False)), **(colours or {})}
-    below: list[Axes] = []
-    if others and ax is None:
-        above = [3.6] if histories else []
-        figure = new_figure((4.2 if above else 0.6) + 1.9 * len(others))
-        ratios = [*above, *[1.5] * len(others)]
-        panels = figure.subplots(len(ratios), 1, height_ratios=ratios, squeeze=False)[:, 0]
-        ax, below = panels[0], list(panels[len(above) :])
+    panels: dict[str, dict[str, History]] = {}  # by what each model made small: errors have one scale, and are first
+    for name, history in histories.items():
+        objective = OBJECTIVES[(objectives or {}).get(name, "reconstruction")]
+        panels.setdefault("" if objective.loss_is_error else objective.loss_name, {})[name] = history
+    panels = dict(sorted(panels.items())) or {"": {}}
+    if ax is not None and len(panels) > 1:
+        panels = {"loss: what each model made small": dict(histories)}
+    if ax is None:
+        heights = [3.6 if i == 0 or len(panel) > 1 else 1.5 for i, panel in enumerate(panels.values())]
+        figure = new_figure(0.2 + sum(height + 0.4 for height in heights))
+        axes = list(figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0])
     else:
         figure, ax = axes_or_new(ax, 4.2)
-    if histories or not below:
-        _draw_together(ax, histories, named, is_log=not loss)
-        ax.set_ylabel(loss or f"mean squared error per {per}, log scale", fontsize=TEXT)
-    title(ax, "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
-    losses = [*other_losses, *["its own loss"] * len(below)]
-    for panel, (name, history), what in zip(below, others.items(), losses, strict=False):
-        *_, epoch = _curve(panel, history, named[name])
-        best_epoch = "" if epoch is None else f"\nbest in epoch {epoch}"
-        _write_beside(panel, 0.5, plain(name, 26) + best_epoch, named[name])
-        _scale_epochs(panel, [history])
-        panel.set_ylabel(what, fontsize=SMALL)
-    choose_fonts(ax)
+        axes = [ax]
+    colours = {**dict(zip(histories, PALETTE * 9, strict=False)), **(colours or {})}
+    for one, (loss, panel) in zip(axes, panels.items(), strict=True):
+        _draw_together(one, panel, colours, is_log=not loss)
+        one.set_ylabel(
+            loss or f"mean squared error per {per}, log scale", fontsize=SMALL if one is not axes[0] else TEXT
+        )
+    title(axes[0], "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
+    choose_fonts(axes[0])
     return figure
-
-
-def by_scale(
-    histories: Mapping[str, History], objectives: Mapping[str, str]
-) -> tuple[dict[str, History], dict[str, History], list[str]]:
-    """Histories of losses that are errors, by model; those of others; and what these losses are."""
-    errors = {name: rows for name, rows in histories.items() if OBJECTIVES[objectives[name]].loss_is_error}
-    others = {name: rows for name, rows in histories.items() if name not in errors}
-    return errors, others, [OBJECTIVES[objectives[name]].loss_name for name in others]
 
 
 def _draw_together(ax: Axes, histories: Mapping[str, History], colours: Mapping[str, str], *, is_log: bool) -> None:
@@ -168,9 +153,9 @@ def _draw(models: Sequence[Measured], experiment: Experiment) -> Figure:
     """Their losses: those that are errors on one scale."""
     named = {model.title + f", {model.objective}" * (not model.loss_is_error): model for model in models}
     histories = {name: model.history for name, model in named.items()}
-    errors, others, losses = by_scale(histories, {name: model.objective for name, model in named.items()})
+    objectives = {name: model.objective for name, model in named.items()}
     colours = {name: experiment.colours[model.title] for name, model in named.items()}
-    return training(errors, per=_per(experiment), others=others, other_losses=losses, colours=colours)
+    return training(histories, objectives=objectives, per=_per(experiment), colours=colours)
 
 
 def _per(experiment: Experiment) -> str:
