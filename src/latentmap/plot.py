@@ -34,7 +34,7 @@ from latentmap.models.layers import describe
 from latentmap.report import figures
 from latentmap.report.figures.features import Features
 from latentmap.report.figures.points import CodeMap
-from latentmap.report.given import Models, Seen, by_title, held_out, last_steps, measured, take, take_one
+from latentmap.report.given import Models, Seen, by_title, held_out, last_steps, take, take_one
 
 __all__ = [
     "compare",
@@ -93,7 +93,7 @@ def map(  # noqa: A001  # what it draws
     (360, 2)
     """
     (title, seen), dataset = take_one(model, X, y)
-    codes = _code_map(title, seen, dataset, y)
+    codes = _code_map(title, seen, dataset)
     of_training = not dataset.is_one
     marks = None
     if (labels := dataset.known_labels(dataset.train)) is not None and (labels >= 0).any():
@@ -145,7 +145,7 @@ def tsne(model: Any, X: Any, y: Any = None, *, seed: int = 0, ax: Axes | None = 
     result = analysis.embed_tsne(encode(seen, dataset.test.X), labels, title=title, seed=seed)
     if result is None:
         raise ValueError(f"X must be at least 8 samples of different codes, got {count(len(dataset.test), 'sample')}.")
-    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **measured(dataset, y)), result)
+    return _shown(figures.tsne.tsne(result, class_names=dataset.class_names, ax=ax, **dataset.measured), result)
 
 
 def compare(models: Models, X: Any, y: Any = None) -> Figure:
@@ -187,7 +187,7 @@ def compare(models: Models, X: Any, y: Any = None) -> Figure:
     ranks = analysis.OriginalRanks(test.X, unit=dataset.unit)
     found = []
     for title, seen in named.items():
-        codes = _code_map(title, seen, dataset, y)
+        codes = _code_map(title, seen, dataset)
         if seen.is_ready or dataset.is_one:
             accuracy, r2 = knn_accuracy_within(codes.Z, known), knn_r2_within(codes.Z, codes.values)
         else:
@@ -514,10 +514,10 @@ def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
     return Z
 
 
-def _code_map(title: str, seen: Seen, dataset: Dataset, y: Any) -> CodeMap:
+def _code_map(title: str, seen: Seen, dataset: Dataset) -> CodeMap:
     """The codes of the samples to show."""
     Z = _flat(title, encode(seen, dataset.test.X))
-    return CodeMap(title, Z, dataset.known_labels(dataset.test), dataset.class_names, **measured(dataset, y))
+    return CodeMap(title, Z, dataset.known_labels(dataset.test), dataset.class_names, **dataset.measured)
 
 
 def _shown(figure: Figure, result: Any) -> Figure:

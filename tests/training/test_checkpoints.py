@@ -1,6 +1,8 @@
 import json
 import os
 import resource
+from contextlib import ExitStack, nullcontext
+from unittest import mock
 
 import pytest
 import safetensors.torch
@@ -30,20 +32,23 @@ def run(name, small, **others):
     return module, result
 
 
-def after(n):
-    """Want to stop at the n-th question."""
-    left = iter(range(n))
-    return lambda: next(left, None) is None
+def stopped_after(n_steps):
+    """As if Ctrl-C came then: training must stop."""
+    left, stack = iter(range(n_steps)), ExitStack()
+    stops = nullcontext(lambda: next(left, None) is None)
+    stack.enter_context(pytest.raises(TrainingInterrupted, match=r"interrupted in epoch \d of \d"))
+    stack.enter_context(mock.patch("latentmap.training.loop.deferred_interrupts", return_value=stops))
+    return stack
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @pytest.mark.parametrize("n_steps", [0, 3, 11])
 def test_an_interrupted_run_ends_with_the_bits_of_one_that_was_not(name, n_steps, small, tmp_path):
     whole, wanted = run(name, small)
-    with pytest.raises(TrainingInterrupted, match=r"interrupted in epoch \d of 4"):
-        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), stop_wanted=after(n_steps))
-    with pytest.raises(TrainingInterrupted):  # and once more
-        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), resume=True, stop_wanted=after(2))
+    with stopped_after(n_steps):
+        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS))
+    with stopped_after(2):  # and once more
+        run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), resume=True)
     module, result = run(name, small, checkpoints=Checkpoints(tmp_path, SETTINGS), resume=True)
     for key, value in whole.state_dict().items():
         assert torch.equal(value, module.state_dict()[key]), key
@@ -57,8 +62,8 @@ def test_an_interrupted_run_ends_with_the_bits_of_one_that_was_not(name, n_steps
 
 def test_the_time_spent_is_that_of_all_parts(small, tmp_path):
     checkpoints = Checkpoints(tmp_path, SETTINGS)
-    with pytest.raises(TrainingInterrupted):
-        run("dense", small, checkpoints=checkpoints, stop_wanted=after(2))
+    with stopped_after(2):
+        run("dense", small, checkpoints=checkpoints)
     snapshot = checkpoints.load()
     snapshot.facts["seconds"] = 1000.0
     checkpoints.save(snapshot)
@@ -125,8 +130,8 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path):
 
 def test_a_checkpoint_without_a_tensor_is_refused(small, tmp_path):
     checkpoints = Checkpoints(tmp_path, SETTINGS)
-    with pytest.raises(TrainingInterrupted):
-        run("dense", small, checkpoints=checkpoints, stop_wanted=after(2))
+    with stopped_after(2):
+        run("dense", small, checkpoints=checkpoints)
     snapshot = checkpoints.load()
     for name in list(snapshot.tensors):
         fewer = Snapshot({key: value for key, value in snapshot.tensors.items() if key != name}, snapshot.facts)

@@ -60,8 +60,8 @@ def test_the_validation_loss_is_always_the_same_number(name, small):
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 def test_a_run_can_be_cut_anywhere_and_resumed_to_the_same_bits(name, small, tmp_path):
-    from latentmap.training import TrainingInterrupted
     from latentmap.training.checkpoints import Checkpoints
+    from tests.training.test_checkpoints import stopped_after
 
     def run(**others):
         objective, module, _ = begun(name, small)
@@ -70,9 +70,8 @@ def test_a_run_can_be_cut_anywhere_and_resumed_to_the_same_bits(name, small, tmp
 
     whole, own, result = run()
     checkpoints = Checkpoints(tmp_path, {})
-    left = iter(range(9))
-    with pytest.raises(TrainingInterrupted):
-        run(checkpoints=checkpoints, stop_wanted=lambda: next(left, None) is None)
+    with stopped_after(9):
+        run(checkpoints=checkpoints)
     resumed, own_resumed, again = run(checkpoints=checkpoints, resume=True)
     for a, b in ((whole, resumed), (own, own_resumed)):
         assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))

@@ -166,11 +166,7 @@ def _shuffle(samples: Samples, ascending: Path, part: Path) -> None:
         if (region := file_region(X)) is not None:  # None where there is no row
             with region.open() as file:
                 for start in range(0, len(order), step):
-                    piece = order[start : start + step]
-                    held = np.empty((len(piece), *samples.sample_shape), samples.dtype)
-                    for place, row in enumerate(piece.tolist()):
-                        region.read_into(file, row, held[place : place + 1])
-                    values.write(held.data)
+                    values.write(region.take(file, order[start : start + step]).data)
     for kind in (".bin", ".rows"):
         flush(part.with_suffix(kind))
 
@@ -285,6 +281,13 @@ class FileRegion:
             if not n:
                 raise OSError(f"{self.path} is shorter than it was")
             view = view[n:]
+
+    def take(self, file: FileIO, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return rows by their numbers, each read on its own."""
+        held = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for place, row in enumerate(rows.tolist()):
+            self.read_into(file, row, held[place : place + 1])
+        return held
 
     def pieces(self, n_bytes: int = 2**24) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Yield all rows in pieces of about so many bytes, with where each lies."""

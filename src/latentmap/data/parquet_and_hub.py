@@ -17,7 +17,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from latentmap.data.arrays import read_arrays
 from latentmap.data.cache import file_state
 from latentmap.data.images import Encoded, UnreadableImageError, read_encoded
 from latentmap.data.labels import Classes, in_order, number_classes, values_of
@@ -69,8 +68,9 @@ def _read(
     if others and asked is None:
         beside = "the images" if images is not None else repr(chosen)
         notes.append(f"{count(len(others), 'column')} of numbers passed over beside {beside}: {listed(others)}.")
-    y, names = (None, None) if label is None else table.classes(label)
+    classes = None if label is None else table.classes(label)
     if images is not None:
+        y, names = classes or (None, None)
         numbered = number_classes(
             y, table.name, names, notes=notes, is_test=table.is_test, measure=options.known.measured
         )
@@ -82,10 +82,7 @@ def _read(
     columns: tuple[str, ...] | None = None if asked is None else (chosen,)
     if X.ndim == 2:
         columns = tuple(f"{chosen}[{i}]" for i in range(X.shape[1]))
-    return read_arrays(
-        table.name, [(X, y)], options, label=label, columns=columns, class_names=names, is_test=table.is_test,
-        content=table.content, notes=notes,
-    )  # fmt: skip
+    return table.samples(X, classes, options, label, columns, notes)
 
 
 def _kinds(schema: Any) -> dict[str, Kind]:
@@ -167,7 +164,7 @@ def read_parquet(
             table,
             n,
             options,
-            fetch=None if images is None else _ParquetCells(groups, images).fetch,
+            fetch=None if images is None else partial(_image_at, groups, images),
             arrays={
                 field.name: partial(_array_column, groups, field, str(path))
                 for field in schema
@@ -236,6 +233,7 @@ class _RowGroups:
         counts = [file.metadata.row_group(i).num_rows for file, i in self._groups]
         self.ends = list(itertools.accumulate(counts))
         self.n: int = sum(counts)
+        self._held: tuple[tuple[int, str] | None, Any] = None, None  # the column of a group that was read last
 
     def tables(self, columns: list[str]) -> Iterator[Any]:
         """Some columns of each file."""
@@ -248,9 +246,18 @@ class _RowGroups:
         return group, self.ends[group - 1] if group else 0
 
     def read(self, group: int, column: str) -> Any:
-        """A column of a group."""
-        file, i = self._groups[group]
-        return file.read_row_group(i, columns=[column]).column(0)
+        """A column of a group; what reading it failed with, it fails with each time."""
+        if self._held[0] != (group, column):
+            self._held = None, None  # two would be held else
+            file, i = self._groups[group]
+            try:
+                cells = file.read_row_group(i, columns=[column]).column(0)
+            except Exception as error:  # as in `explained`
+                cells = error
+            self._held = (group, column), cells
+        if isinstance(self._held[1], Exception):
+            raise self._held[1]
+        return self._held[1]
 
     def some(self) -> NDArray[np.int64]:
         """Rows that stand for all, of few groups: to look at each would be to fetch all."""
@@ -259,30 +266,16 @@ class _RowGroups:
         return np.concatenate([np.arange(start, min(end, start + _CELLS_LOOKED_AT)) for start, end in starts])
 
 
-class _ParquetCells:
-    """The images of a column of Parquet files, bytes or structs with a field ``bytes``; a row group held at a time."""
-
-    def __init__(self, groups: _RowGroups, column: str) -> None:
-        self._groups, self._column = groups, column
-        self._held: tuple[int, Any] | None = None
-
-    def fetch(self, row: int) -> Encoded:
-        """Return the image of a row; an empty cell is empty bytes, which nothing can read."""
-        group, start = self._groups.at(row)
-        if self._held is None or self._held[0] != group:
-            try:
-                cells = self._groups.read(group, self._column)
-            except Exception as error:  # as in `explained`
-                if self._groups.are_remote:  # the next time it may be there
-                    raise DatasetError(f"a row group cannot be fetched: {words_of(error)}.") from error
-                cells = UnreadableImageError(words_of(error))
-            self._held = (group, cells)
-        if isinstance(self._held[1], UnreadableImageError):
-            raise self._held[1]
-        cell = self._held[1][row - start].as_py()
-        if isinstance(cell, dict):
-            cell = cell.get("bytes")
-        return cell or b""
+def _image_at(groups: _RowGroups, column: str, row: int) -> Encoded:
+    """The image in a cell, bytes or a struct with such a field; of an empty one none, which nothing can read."""
+    group, start = groups.at(row)
+    try:
+        cell = groups.read(group, column)[row - start].as_py()
+    except Exception as error:
+        if groups.are_remote:  # the next time it may be there
+            raise DatasetError(f"a row group cannot be fetched: {words_of(error)}.") from error
+        raise UnreadableImageError(words_of(error)) from error
+    return (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
 
 
 def _holds_arrays(field: Any) -> bool:
@@ -313,7 +306,6 @@ class _ParquetArrays:
 
     def __init__(self, groups: _RowGroups, field: Any, where: str) -> None:
         self._groups, self._column, self._where = groups, field.name, where
-        self._held: tuple[int, NDArray[Any]] | None = None
         first = groups.read(0, field.name)
         if not first[0].is_valid:
             raise DatasetError(f"{where}, column {field.name!r}: nothing in place of an array.")
@@ -331,10 +323,7 @@ class _ParquetArrays:
         while len(rows):
             group, start = self._groups.at(int(rows[0]))
             n = int(np.searchsorted(rows, self._groups.ends[group]))
-            if self._held is None or self._held[0] != group:
-                self._held = None  # two would be held else
-                self._held = group, self._values(self._groups.read(group, self._column))
-            pieces.append(self._held[1][rows[:n] - start])
+            pieces.append(self._values(self._groups.read(group, self._column))[rows[:n] - start])
             rows = rows[n:]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [np.empty(self.shape, self.dtype)[:0]])
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,17 @@ class Table:
     content: str = ""  # changes when the table does
     notes: Sequence[str] = ()  # what the user should be told
 
+    def samples(
+        self, X: NDArray[Any], classes: Classes | None, options: ReadOptions, label: str | None,
+        columns: tuple[str, ...] | None, notes: list[str],
+    ) -> Samples:  # fmt: skip
+        """What was chosen of it."""
+        y, names = classes or (None, None)
+        return read_arrays(
+            self.name, [(X, y)], options, label=label, columns=columns, class_names=names, is_test=self.is_test,
+            content=self.content, notes=notes,
+        )  # fmt: skip
+
 
 def read_table(table: Table, options: ReadOptions, classes: Classes | None = None) -> Samples:
     """Return the samples of a table's features; `classes` do not stand in it."""
@@ -63,11 +74,7 @@ def read_table(table: Table, options: ReadOptions, classes: Classes | None = Non
         )
     if label is not None:
         classes = table.classes(label)
-    y, names = classes or (None, None)
-    return read_arrays(
-        table.name, [(X, y)], options, label=label, columns=columns, class_names=names, is_test=table.is_test,
-        content=table.content, notes=notes,
-    )  # fmt: skip
+    return table.samples(X, classes, options, label, columns, notes)
 
 
 def _features(

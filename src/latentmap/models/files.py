@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
@@ -38,7 +38,6 @@ _DTYPES = {name: name for name in ("uint8", "float32", "float64")}  # what `fit`
 _OFFSET, _SCALE = "preprocessing.offset", "preprocessing.scale"
 _MIXTURE = "mixture."
 _MOST_TEXT = 2**26  # bytes of config.json and of history.jsonl: a million names of columns, 400,000 epochs
-_MOST_HEADER = 2**20  # bytes that say which tensors there are; a hundred of them take 20,000
 _MOST_COMPONENTS = 1000  # of a mixture
 _TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _TYPES |= {"I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool}
@@ -199,38 +198,21 @@ def _check_own(name: str, own: Pair | None, path: str | os.PathLike[str]) -> Non
 
 
 def _read_tensors(path: Path, module: AutoencoderModule, preprocessing: Preprocessing) -> dict[str, torch.Tensor]:
-    """The tensors of a file, read only once its header and its size have been found to be what they must be."""
+    """The tensors of a file, read only once what its header states has been found to be what it must be."""
     try:
-        with path.open("rb") as file:
-            stated = _read_header(file)
-            _check_stated(stated, module, preprocessing, path)
-            file.seek(0)
-            tensors = safetensors.torch.load(file.read())
+        with safetensors.safe_open(path, "pt") as file:
+            pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            _check_stated({name: _stated(name, piece) for name, piece in pieces.items()}, module, preprocessing, path)
+            return {name: file.get_tensor(name).clone() for name in pieces}  # not mapped: the file may change
     except (safetensors.SafetensorError, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(f"{path} is truncated or damaged ({words_of(error)}). Save the model again.") from error
-    _check_stated(dict(tensors), module, preprocessing, path)  # a header may state a name twice
-    return tensors
 
 
-def _read_header(file: BinaryIO) -> dict[str, torch.Tensor]:
-    """The tensors that a file states, without memory; `ValueError` where its size is not what they take."""
-    size = os.fstat(file.fileno()).st_size
-    length = int.from_bytes(file.read(8), "little")
-    if length > min(_MOST_HEADER, size - 8):
-        raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
-    header = json.loads(file.read(length))
-    if not isinstance(header, dict):
-        raise TypeError("its header is no JSON object")
-    header.pop("__metadata__", None)
-    end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-    if 8 + length + end != size:
-        raise ValueError(f"it has {size:,} bytes, and its header states {8 + length + end:,}")
-    stated = {}
-    for name, entry in header.items():
-        if entry["dtype"] not in _TYPES or len(entry["shape"]) > 8:
-            raise ValueError(f"tensor {_listed([name])} is of no kind that models have")
-        stated[name] = torch.empty(tuple(entry["shape"]), dtype=_TYPES[entry["dtype"]], device="meta")
-    return stated
+def _stated(name: str, piece: Any) -> torch.Tensor:
+    """A tensor that a file states, without memory."""
+    if piece.get_dtype() not in _TYPES:
+        raise ValueError(f"tensor {_listed([name])} is of no kind that models have")
+    return torch.empty(piece.get_shape(), dtype=_TYPES[piece.get_dtype()], device="meta")
 
 
 def _check_stated(

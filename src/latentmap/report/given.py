@@ -113,8 +113,9 @@ def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
     labels, class_names = number_labels(y, len(samples))
     if samples.ndim == 2:  # in float64 where it is given so, as models see it
         samples = samples.astype(np.result_type(samples.dtype, np.float32), copy=False)
-    split = Split(samples, labels)
-    reading = Reading(columns=columns) if columns else None
+    scale = take_values(y) if y is not None and labels is None else {}
+    split = Split(samples, labels, values=scale.get("values"))
+    reading = Reading(columns=columns, label=scale.get("values_name")) if columns or scale else None
     dataset = Dataset("samples", split, split, class_names, reading)
     fitted = (getattr(model, "_fitted", None) for model in named.values())
     unit = next((one.error_unit for one in fitted if one is not None), None)
@@ -185,11 +186,6 @@ def take_values(y: Any) -> dict[str, Any]:
     if values.dtype.kind != "f" or not are_measured(values[np.isfinite(values)]):
         return {}
     return {"values": values.astype(np.float64), "values_name": str(getattr(y, "name", None) or "y")}
-
-
-def measured(dataset: Dataset, y: Any) -> dict[str, Any]:
-    """What colours samples on a scale: what was given beside them, or what they came with."""
-    return dataset.measured if y is None else take_values(y)
 
 
 def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, tuple[str, ...] | None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,15 +126,11 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 def _find(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Header and tensors of the checkpoint in a folder; None where there is none."""
-    named = f"{folder}/{_NAME}"
-    if not is_address(folder):
-        return _read(Path(folder) / _NAME, named) if has_checkpoint(folder) else None
-    content = Storage(str(folder)).read(_NAME)
-    if content is None:
-        return None
-    with tempfile.TemporaryDirectory() as here:
-        (Path(here) / _NAME).write_bytes(content)
-        return _read(Path(here) / _NAME, named)
+    if is_address(folder):
+        content = Storage(str(folder)).read(_NAME)
+    else:
+        content = (Path(folder) / _NAME).read_bytes() if has_checkpoint(folder) else None
+    return None if content is None else _read(content, f"{folder}/{_NAME}")
 
 
 def remove_checkpoint(folder: str | os.PathLike[str]) -> None:
@@ -174,12 +169,13 @@ def check_settings(path: str | Path, found: Mapping[str, Any], wanted: Mapping[s
             )
 
 
-def _read(path: Path, named: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(content: bytes, named: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and tensors of a checkpoint file, which messages call by this name."""
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_HEADER])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+        tensors = safetensors.torch.load(content)  # which checks what the next line goes by
+        header = json.loads(
+            json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"][_HEADER]
+        )
         if header["format_version"] != FORMAT_VERSION:
             raise CheckpointError(
                 f"{named} has format_version {header['format_version']}, this version of latentmap reads "

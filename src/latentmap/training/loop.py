@@ -56,7 +56,6 @@ def train(
     optimizer_state: dict[str, Tensor] | None = None,
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
-    stop_wanted: Callable[[], bool] | None = None,
     encode: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
 ) -> TrainingResult:
     """Train a module and leave it with the weights of its best epoch, on the CPU, in evaluation mode.
@@ -82,9 +81,6 @@ def train(
         Where to keep the run; Ctrl-C then saves before it stops.
     resume : bool, default False
         Whether to go on from the checkpoint, where there is one, to the same bits.
-    stop_wanted : callable, optional
-        Asked after each step; when it returns True, a checkpoint is saved and training stops. By default, whether
-        Ctrl-C came.
     encode : callable, optional
         From samples to codes, by the module as it is; callbacks are given it.
 
@@ -143,8 +139,8 @@ def train(
         small = len(module.sample_shape) == 1 and module.n_parameters <= _FEW_PARAMETERS and not module.is_foreign
         n_threads = threads(1) if module.recipe.one_thread or small else nullcontext()
         # Without a checkpoint there is nothing to save, and Ctrl-C stops at once, where it comes to this thread.
-        defers = stop_wanted is None and (checkpoints is not None or not handles_signals())
-        interrupts = deferred_interrupts() if defers else nullcontext(stop_wanted or (lambda: False))
+        defers = checkpoints is not None or not handles_signals()
+        interrupts = deferred_interrupts() if defers else nullcontext(lambda: False)
         with interrupts as stops, n_threads, whole_batches(module, batches.ranks):
             training = Training(module, batches, objective, plan, optimizer_state, callbacks, encode)
             training.begin(snapshot, has_start=untrained and bool(module.n_components) and plan.decay)

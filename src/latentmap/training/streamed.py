@@ -61,10 +61,8 @@ class StreamedBatches(BatchesBase):
 
     def take(self, rows: Tensor) -> Tensor:
         """Return the samples of these numbers as network input: each is read on its own."""
-        held = np.empty((len(rows), *self.region.shape[1:]), self.region.dtype)
         with self.region.open() as file:
-            for place, row in enumerate(rows.tolist()):
-                self.region.read_into(file, row, held[place : place + 1])
+            held = self.region.take(file, rows.numpy())
         return self.preprocessing.to_input(torch.from_numpy(held).to(self.device))
 
     def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
