@@ -15,6 +15,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -1181,10 +1182,30 @@ def test_numbers_too_large_to_compute_with_are_refused(small, vectors):
     with pytest.raises(ValueError, match=too_large):  # whose sum is none
         quick().fit(np.array([[1e308, -1e308], [1e308, -1e308], [1e308, -1e308], [-1e308, 1e308]]))
     for method in (ae.transform, ae.score_samples, ae.partial_fit):
-        with pytest.raises(ValueError, match=too_large):
+        with pytest.raises(ValueError, match="X must be in the units that fit saw, got numbers far larger"):
             method(vectors * 1e30)
     with pytest.raises(ValueError, match=too_large):
         of_images.score(images * 1e200)
+
+
+def test_columns_far_from_what_fit_saw_are_named(vectors):
+    idle = vectors.copy()
+    idle[:, 3] = 5 + 1e-6 * idle[:, 3]
+    ae = quick().fit(idle)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ae.transform(idle)
+    with pytest.warns(UserWarning, match=r"that fit saw, got numbers in column 3 that are [\d,]+ standard deviations"):
+        ae.transform(vectors)
+    with pytest.warns(UserWarning, match="numbers in column 3 that are"):  # the first piece decides the scale
+        quick(epochs="auto").partial_fit(idle).partial_fit(vectors)
+
+
+def test_what_there_is_no_answer_to_before_fit():
+    for name in ("history_", "best_epoch_", "module_"):
+        assert not hasattr(Autoencoder(), name)
+        with pytest.raises(NotFittedError, match=r"this Autoencoder is not fitted yet\. Call fit first"):
+            getattr(Autoencoder(), name)
 
 
 @pytest.mark.parametrize(
@@ -1228,6 +1249,24 @@ def test_samples_of_another_shape_than_fit_saw_are_refused(small, vectors):
         of_vectors.transform(vectors[:, :5])
     with pytest.raises(ValueError, match=r"X must be vectors of 6 features, as in fit, got shape \(200, 8, 8, 1\)"):
         of_vectors.transform(small.train.images)
+
+
+def test_codes_in_a_frame_are_taken_by_name(fitted):
+    Z = pd.DataFrame(np.eye(3), columns=["z1", "z2", "z3"])
+    np.testing.assert_array_equal(fitted.inverse_transform(Z[["z3", "z1", "z2"]]), fitted.inverse_transform(np.eye(3)))
+    others = Z.set_axis(list("abc"), axis=1)
+    np.testing.assert_array_equal(fitted.inverse_transform(others), fitted.inverse_transform(np.eye(3)))
+
+
+def test_a_lazy_frame_is_to_be_collected():
+    for take in (quick().fit, load_dataset):
+        with pytest.raises(TypeError, match=r"got a LazyFrame. Pass its collect\(\)"):
+            take(pl.LazyFrame({"a": [1.0, 2.0, 3.0]}))
+
+
+def test_sparse_samples_are_refused_with_the_way_out():
+    with pytest.raises(TypeError, match=r"Sparse data was passed.*In pipelines: OneHotEncoder\(sparse_output=False\)"):
+        quick().fit(sparse.eye(5, format="csr"))
 
 
 def test_codes_of_another_width_are_refused(fitted):

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -37,7 +38,12 @@ _LEARNED = ("_fitted", "n_features_in_", "feature_names_in_")
 
 def _of_model(name: str) -> Any:
     """An attribute that is the fitted model's."""
-    read = operator.attrgetter(f"_fitted.{name}")
+
+    def read(self: Autoencoder) -> Any:
+        if "_fitted" not in vars(self):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet. Call fit first.")
+        return operator.attrgetter(name)(self._fitted)
+
     return property(read, lambda self, value: setattr(self._fitted, name, value), doc="See Attributes of the class.")
 
 

@@ -508,8 +508,8 @@ def _flat(title: str, Z: NDArray[Any]) -> NDArray[Any]:
     """Codes of 2 numbers, or an error that says what to do with longer ones."""
     if Z.shape[1] != 2:
         raise ValueError(
-            f"codes must have 2 numbers to be a map, got {Z.shape[1]} of {title}. Fit with latent_dim=2, or draw "
-            "it by tsne."
+            f"codes must have 2 numbers to be a map, got {Z.shape[1]} of {title}. Fit with latent_dim=2"
+            f"{', or draw it by tsne' if Z.shape[1] > 2 else ''}."
         )
     return Z
 

@@ -208,6 +208,39 @@ def test_spectra_are_of_one_unit_however_clean_their_baseline(kind):
     assert Preprocessing.fit(X * rng.choice([1, 1000], 200)).scale.shape == (200,)
 
 
+@pytest.mark.parametrize("noise", [0.001, 0.01, 0.1])
+def test_narrow_peaks_that_move_are_of_one_unit(noise):
+    rng = np.random.default_rng(0)
+    places, centres = np.linspace(0, 1, 200), np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+    moved = centres[:, None, None] + 0.01 * rng.normal(size=(5, 400, 1))
+    peaks = np.exp(-(((places - moved) / 0.006) ** 2)) * rng.gamma([100, 10, 1, 30, 3], size=(400, 5)).T[:, :, None]
+    X = peaks.sum(axis=0) + noise * rng.normal(size=(400, 200))
+    assert Preprocessing.fit(X).scale.shape == ()
+    assert Preprocessing.fit(X[:, rng.permutation(200)]).scale.shape == (200,)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sensors_of_several_kinds_beside_each_other_are_no_spectrum(seed):
+    rng = np.random.default_rng(seed)
+    X = [
+        unit * rng.uniform(0.5, 1.5, 10) * (rng.normal(size=(300, 1)) + 0.3 * rng.normal(size=(300, 10)))
+        for unit in (1, 30, 1000, 0.02)
+    ]
+    assert Preprocessing.fit(np.hstack(X)).scale.shape == (40,)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_are_of_one_unit_however_rare_some_are(seed):
+    rng = np.random.default_rng(seed)
+    topics = rng.dirichlet(20 / np.arange(1, 201), size=5)
+    counts = np.stack([rng.multinomial(200, one @ topics) for one in rng.dirichlet(np.full(5, 0.3), 500)])
+    for X in (counts, counts / 7):
+        assert Preprocessing.fit(X.astype(float)).scale.shape == ()
+    purchases = (rng.random((500, 20)) < 0.3) * rng.lognormal(rng.uniform(-3, 10, 20), 1, size=(500, 20))
+    assert Preprocessing.fit(purchases).scale.shape == (20,)  # each in units of its own, though mostly 0
+    assert Preprocessing.fit(np.hstack([np.eye(500)[:, :20], purchases[:, :2]])).scale.shape == (22,)
+
+
 def test_a_constant_feature_decides_nothing_whatever_rounding_makes_of_its_mean():
     X = np.random.default_rng(0).normal(size=(2000, 20))
     for constant in (0.1, 0.7, 3.3):

@@ -126,6 +126,7 @@ def test_damaged_cells_are_one_line(tmp_path, text, message):
 @pytest.mark.parametrize(("column", "values", "note"), [
     (["", "2.5", "3.5"], None, None),
     (["3,5", "4", "-1,25"], [3.5, 4, -1.25], "commas are read as decimal points in 1 column: 'c'."),
+    (["1.234,5", "4", "-1,25"], [1234.5, 4, -1.25], "commas are read as decimal points in 1 column: 'c'."),
     (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 column: 'c'."),
     (["", "", "NA"], None, "1 column that holds no values is passed over: 'c'."),
     (["2024-01-31", "2024-02-01", ""], None, "1 column that holds dates is passed over: 'c'. Write them as numbers"),
@@ -142,6 +143,19 @@ def test_what_a_column_holds_is_decided_by_all_rows(tmp_path, column, values, no
     dataset = load_dataset(path, test_fraction=0)
     assert dataset.train.X[:, 1:].T.tolist() == ([values] if values else [])
     assert dataset.notes[0].startswith(note)
+
+
+def test_the_rows_numbers_are_no_measurements_though_nothing_else_can_be_read(tmp_path):
+    (tmp_path / "x.csv").write_text("id;a\n" + "".join(f"{i};1.234.{i}x\n" for i in range(30)))
+    with pytest.raises(DatasetError, match=r"no usable columns.* no numbers: 'a'. 'id' only numbers the rows\.$"):
+        load_dataset(tmp_path / "x.csv")
+    assert load_dataset(tmp_path / "x.csv", columns=["id"]).sample_shape == (1,)
+
+
+def test_a_label_that_is_not_there_because_the_cells_are_not_parted(tmp_path):
+    (tmp_path / "x.csv").write_text("a|b\n1|2\n3|4\n")
+    with pytest.raises(DatasetError, match=r"has no column 'b'.*do commas, semicolons or tabs part its cells"):
+        load_dataset(tmp_path / "x.csv", label="b")
 
 
 def test_commas_in_numbers_are_told_from_thousands(tmp_path):

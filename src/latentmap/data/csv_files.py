@@ -36,7 +36,7 @@ _BOOLEANS = {"false": 0.0, "no": 0.0, "true": 1.0, "yes": 1.0}
 _DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ].*)?")
 _YEAR_FIRST = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?")
-_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")  # 0,5 and 1.234,5
 
 
 def read_csv(path: Path, options: ReadOptions) -> Samples:
@@ -270,7 +270,9 @@ class _Cells:
         commas = [i for i, cell in enumerate(cells) if _COMMA.fullmatch(cell)]
         others = [i for i, cell in enumerate(cells) if not _COMMA.fullmatch(cell)]
         if self._delimiter == ";" and len(commas) > len(others) and (numbers == np.round(numbers)).all():
-            values[[rows[i] for i in commas], place] = [float(cells[i].replace(",", ".")) for i in commas]
+            values[[rows[i] for i in commas], place] = [
+                float(cells[i].replace(".", "").replace(",", ".")) for i in commas
+            ]
             self._read["commas are read as decimal points"].append(place)
             if others:
                 self._wrong[place] = rows[others[0]], cells[others[0]]

@@ -21,6 +21,7 @@ from sklearn.utils.validation import validate_data
 
 from latentmap.data.arrays import LARGEST, read_arrays
 from latentmap.data.cache import file_region, file_state
+from latentmap.data.codes import code_names
 from latentmap.data.dataset import Split
 from latentmap.data.images import read_encoded
 from latentmap.data.labels import Classes, in_order, missing_cells, number_classes
@@ -30,6 +31,7 @@ from latentmap.data.tables import Kind, Table, check_names, describe_others, lis
 from latentmap.errors import DatasetError, warn
 
 _NO_CLASS = object()
+DENSE_IN_PIPELINES = "In pipelines: OneHotEncoder(sparse_output=False), ColumnTransformer(..., sparse_threshold=0)."
 _FEWEST, _LOOKED_AT, _FAR = 16, 1024, 20  # vectors, and standard deviations that half of all numbers are away
 _LARGEST_INPUT = 1e15  # the same in float32, in which networks compute
 
@@ -113,6 +115,8 @@ def as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def is_frame(X: Any) -> bool:
     """Whether something is a data frame, or a table of Arrow."""
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError("the data must be in memory, got a LazyFrame. Pass its collect().")
     return hasattr(X, "columns") and (hasattr(X, "dtypes") or hasattr(X, "column_names"))
 
 
@@ -287,7 +291,10 @@ def _columns_of_fit(estimator: BaseEstimator, X: Any, known: Preprocessing | Non
 
 
 def check_codes(Z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
-    """Return the `Z` of an estimator as an array, or say what is wrong."""
+    """Return the `Z` of an estimator as an array, or say what is wrong; a frame's columns are taken by their names."""
+    names = code_names(latent_dim)
+    if is_frame(Z) and set(names) <= set(_columns(Z)):
+        Z = frame_numbers(Z, names)[1]
     try:
         # PyTorch takes neither flipped nor (without a warning) read-only memory.
         codes: NDArray[np.float32] = check_array(
@@ -354,6 +361,8 @@ def _name_first_gap(error: Exception, X: Any) -> Exception:
                 "passes over them."
             )
         names, X = list(columns), np.column_stack([as_numbers(values) for values in columns.values()])
+    if "Sparse data" in str(error):
+        return TypeError(f"{error} {DENSE_IN_PIPELINES}")
     if "NaN" not in str(error) and "infinity" not in str(error):
         return error
     try:
@@ -395,11 +404,14 @@ def _check_place(vectors: NDArray[Any], known: Preprocessing) -> None:
     if len(vectors) < _FEWEST:  # a few may well be what is looked for: anomalies
         return
     some = vectors[:: -(-len(vectors) // _LOOKED_AT)]
-    away = float(np.median(np.abs((some - known.offset) / known.scale)))
-    if away > _FAR:
+    away = np.median(np.abs((some - known.offset) / known.scale), axis=0)
+    far = np.flatnonzero(away > _FAR)
+    if len(far):
+        which = "vectors that are" if len(far) == len(away) else f"numbers in column {far[0]} that are"
+        more = f" (and in {len(far) - 1:,} more)" if 1 < len(far) < len(away) else ""
         warn(
-            f"X must be in the units that fit saw, got vectors that are {away:,.0f} standard deviations away: codes "
-            "of what lies far outside mean nothing. Bring X to the units of fit."
+            f"X must be in the units that fit saw, got {which} {away[far[0]]:,.0f} standard deviations away{more}: "
+            "codes of what lies far outside mean nothing. Bring X to the units of fit, or fit anew."
         )
 
 
@@ -412,7 +424,11 @@ def _check_size(samples: NDArray[Any], known: Preprocessing | None) -> None:
     if fits and known is not None:
         most = _LARGEST_INPUT * known.scale
         fits = bool((high - known.offset <= most).all() and (low - known.offset >= -most).all())
-    if not fits:
+        if not fits:
+            raise ValueError(
+                "X must be in the units that fit saw, got numbers far larger. Bring X to the units of fit."
+            )
+    elif not fits:
         raise ValueError("X must hold numbers whose squares can be added up, got larger ones. Divide it first.")
 
 

@@ -29,6 +29,8 @@ _JUMP, _MANY = 5.0, 16  # from a range to the next: of so many features in any o
 _SPREAD = 1000.0  # from the smallest range of a signal to the largest; of columns in order of size it may be more
 _STRONG = 0.01  # times the largest range: more is no mere noise of a spectrum's baseline
 _TOGETHER = 0.8  # the median correlation of a spectrum's strong features with the next one
+_FLANK = 2.5  # times the next range at least, beside a jump: the flank of a peak
+_EMPTY, _ALL_BUT_FEW = 0.5, 0.9  # of the cells of counts, and of their columns: that are, or begin at, 0
 _ODD = 0.02  # of the jumps of spectra: a dim detector, a spike
 _DIMMEST = 300.0  # times a range the median may be: pixels that come to 1 beside others that come to 255
 _SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5
@@ -177,26 +179,54 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
         return True
     # Of signals and spectra, and of components by their variance, neighbours vary alike.
     if len(ranges) >= _MANY:
-        jumps = np.abs(np.diff(np.log(ranges)))
-        if jumps.max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
+        jumps = np.diff(np.log(ranges))
+        if np.abs(jumps).max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
             return True
-        if np.quantile(jumps, 1 - _ODD) < np.log(_JUMP) and _run_together(X[:, ranges > _STRONG * ranges.max()]):
+        if _share_sudden(jumps) <= _ODD and _run_together(X[:, ranges > _STRONG * ranges.max()]):
             return True
     graded = ~((low == X) | (high == X)).all(axis=0)  # flags share their bounds with flags, whatever is beside them
+    if graded.sum() >= _MANY and _are_counts(X[:, graded], ranges[graded]):
+        return True
     n = max(int(graded.sum()), 8)  # of few features two are alike by chance
     lowest, highest = (np.unique(ends[graded], return_counts=True)[1].max(initial=0) / n for ends in (low, high))
     alike = ranges.max() / apart <= median <= _DIMMEST * ranges.min()
     return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
 
 
+def _share_sudden(jumps: NDArray[np.float64]) -> float:
+    """The share of ranges far from the next one's, but for the flanks of peaks, which take more than one step."""
+    beside = np.pad(jumps, 1)
+    onward = np.maximum(beside[:-2] * np.sign(jumps), beside[2:] * np.sign(jumps))
+    return float(np.mean((np.abs(jumps) > np.log(_JUMP)) & (onward < np.log(_FLANK))))
+
+
 def _run_together(X: NDArray[Any]) -> bool:
-    """Whether most features rise and fall with the next one, as in spectra, however weak these are elsewhere."""
+    """Whether most features rise and fall with the next one, as in spectra, however weak these are elsewhere.
+
+    Those of narrow peaks that move do so less, but far more than with others.
+    """
     x = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
     x = x - x.mean(axis=0)
     lengths = np.sqrt(np.square(x).sum(axis=0))
-    with np.errstate(invalid="ignore", divide="ignore"):  # of features that vary in other rows only
-        alike = (x[:, 1:] * x[:, :-1]).sum(axis=0) / (lengths[1:] * lengths[:-1])
-    return x.shape[1] >= _MANY and bool(np.median(np.abs(np.nan_to_num(alike))) > _TOGETHER)
+
+    def alike(distance: int) -> float:
+        """The median correlation of features that far apart."""
+        with np.errstate(invalid="ignore", divide="ignore"):  # of features that vary in other rows only
+            found = (x[:, distance:] * x[:, :-distance]).sum(axis=0) / (lengths[distance:] * lengths[:-distance])
+        return float(np.median(np.abs(np.nan_to_num(found))))
+
+    if x.shape[1] < _MANY:
+        return False
+    next_one = alike(1)
+    return next_one > _TOGETHER or next_one > max(_TOGETHER / 2, 4 * alike(x.shape[1] // 3))
+
+
+def _are_counts(X: NDArray[Any], ranges: NDArray[np.float64]) -> bool:
+    """Whether features are mostly 0, never less, and as large as any between the smallest and the largest of them."""
+    x = X[:: -(-len(X) // _LOOKED_AT)]
+    if x.min() < 0 or np.median(np.mean(x == 0, axis=0)) < _EMPTY or np.mean(x.min(axis=0) == 0) < _ALL_BUT_FEW:
+        return False
+    return bool(np.diff(np.log(np.sort(ranges))).max() < np.log(_JUMP))
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:

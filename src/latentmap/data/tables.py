@@ -33,6 +33,8 @@ _PASSED_OVER: dict[Kind, tuple[str, str]] = {  # what such columns hold, and the
     "empty": ("no values", ""),
 }
 
+_ONE_COLUMN = "Of a CSV file: do commas, semicolons or tabs part its cells, and is its first line the header?"
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -99,7 +101,8 @@ def class_column(names: Collection[str], options: ReadOptions, where: str, *, gu
     """The column that names the class: the one asked for, the model's own if it is there, or the likely one."""
     if options.label is not None:
         if options.label not in names:
-            raise DatasetError(f"{where} has no column {options.label!r}. It has {listed(names)}.")
+            way = f" {_ONE_COLUMN}" if len(names) == 1 else ""
+            raise DatasetError(f"{where} has no column {options.label!r}. It has {listed(names)}.{way}")
         return options.label
     if options.known.label is not None:  # new data of a labelled model may well have no labels
         return options.known.label if options.known.label in names else None
@@ -159,7 +162,7 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
     X = table.numbers(columns)
     empty = np.isnan(X).all(axis=0)
     counts = np.array([_counts_rows(name, X[:, i]) for i, name in enumerate(columns)], bool)
-    if counts.all() or empty.all():
+    if empty.all() or (counts.all() and len(columns) == len(others)):
         counts[:] = False  # there is nothing else
     days = np.array([_are_days(x) for x in X.T], bool)
     if (counts | empty | days).all():
@@ -177,9 +180,10 @@ def _choose(table: Table, label: str | None, notes: list[str]) -> tuple[tuple[st
         )
     kept = ~(empty | counts | days)
     if not kept.any():
-        why = " ".join(describe_others(others, end=True))
+        only = [f"{listed(columns)} only number{'s' * (len(columns) == 1)} the rows."] if counts.any() else []
+        why = " ".join([*describe_others(others, end=True), *only])
         if len(table.kinds) == 1 and "text" in others.values():
-            why += " Of a CSV file: do commas, semicolons or tabs part its cells, and is its first line the header?"
+            why += f" {_ONE_COLUMN}"
         raise DatasetError(f"{table.where} has no usable columns, neither images nor numbers. {why}".rstrip())
     likely = [name for name in others if name.lower() in CLASS_LIKE and _may_name_classes(name, columns, X)]
     if likely and label is None:

@@ -15,7 +15,15 @@ from sklearn.base import BaseEstimator
 from latentmap.data.arrays import check_finite
 from latentmap.data.dataset import Dataset, Split
 from latentmap.data.labels import are_measured, missing_cells, number_classes, of_dates
-from latentmap.data.objects import as_array, check_rows, classes_of, frame_numbers, is_frame, names_of_fit
+from latentmap.data.objects import (
+    DENSE_IN_PIPELINES,
+    as_array,
+    check_rows,
+    classes_of,
+    frame_numbers,
+    is_frame,
+    names_of_fit,
+)
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.data.tables import listed
@@ -135,7 +143,7 @@ def refuse_sparse(X: Any) -> None:
     if hasattr(X, "toarray"):
         raise TypeError(
             "Sparse data was passed for X, but dense data is required. "
-            "Use '.toarray()' to convert to a dense numpy array."
+            f"Use '.toarray()' to convert to a dense numpy array. {DENSE_IN_PIPELINES}"
         )
 
 

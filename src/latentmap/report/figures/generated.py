@@ -137,7 +137,7 @@ def _of_vectors(results: Sequence[Generated], features: Features) -> Figure:
     heading = f"The median code of {_each(results[0].medians)}, decoded"
     detail = "groups: k-means clusters of the codes, the largest first; beside: the nearest training sample"
     if results[0].medians.by_class:
-        detail = f"beside: {_asked(results[0])}, how many have it, and which sample is the nearest"
+        detail = f"beside: {_asked(results[0])}, its share, and the nearest one"
     return finish_tables(figure, axes, heading, features, shown, detail)
 
 
