@@ -248,6 +248,23 @@ def test_columns_of_any_type_of_number_are_drawn(kind, frame):
     np.testing.assert_array_equal(plot.map(ae, X).shown.Z, ae.transform(X))
 
 
+def test_pipelines_of_images_are_drawn_whatever_they_take(digits):
+    X, y = digits.test.images, digits.test.labels
+    rows = X.reshape(len(X), -1)
+    for pipeline, given in (
+        (make_pipeline(StandardScaler(), PCA(2)).fit(rows), rows),
+        (make_pipeline(FunctionTransformer(), quick()).fit(X), X),
+    ):
+        for drawn in (plot.map(pipeline, X, y), plot.map(pipeline, digits)):
+            np.testing.assert_allclose(drawn.shown.Z, pipeline.transform(given), rtol=1e-3, atol=1e-3)
+
+
+def test_one_sample_is_no_walk(digits):
+    X = digits.test.images
+    with pytest.raises(ValueError, match="X must be at least 2 samples, to walk from one to another, got 1"):
+        plot.interpolation(quick().fit(X), X[:1])
+
+
 def test_of_a_pipeline_that_takes_no_numbers_the_last_step_is_drawn(frame):
     X = frame.assign(kind=np.where(frame.a > 0, "u", "v"))
     columns = make_column_transformer((StandardScaler(), list("abcd")), (OneHotEncoder(), ["kind"]))

@@ -353,6 +353,8 @@ def interpolation(
     """
     named, dataset = take(models, X, y)
     n = len(dataset.test)
+    if n < 2:
+        raise ValueError("X must be at least 2 samples, to walk from one to another, got 1.")
     rows = choose_pairs(dataset.known_labels(dataset.test), n, seed=seed) if pairs is None else np.asarray(pairs)
     if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype.kind not in "iu" or not ((rows >= 0) & (rows < n)).all():
         raise ValueError(f"pairs must be pairs of rows from 0 to {n - 1}, got {pairs}.")
@@ -433,7 +435,9 @@ def history(models: Models, X: Any = None, y: Any = None, *, ax: Axes | None = N
     rows = {title: model.history_ for title, model in named.items()}
     objectives = {title: model.objective for title, model in named.items()}
     per = "pixel" if all(model.preprocessing_.is_images for model in named.values()) else "scaled feature"
-    return _shown(figures.training.training(rows, objectives=objectives, per=per, ax=ax), rows)
+    best = {title: model.best_epoch_ for title, model in named.items()}
+    drawn = figures.training.training(rows, objectives=objectives, best_epochs=best, per=per, ax=ax)
+    return _shown(drawn, rows)
 
 
 def growth(X: Any, y: Any = None, *, sizes: Sequence[int] = (1, 2, 4, 8, 16, 32, 64), seed: int = 0) -> Figure:

@@ -1,6 +1,7 @@
 """Medians by hand, and what their pictures look like."""
 
 import numpy as np
+import pytest
 
 from latentmap.analysis import PcaBaseline, class_medians, generate
 from latentmap.analysis.medians import clarity
@@ -46,10 +47,13 @@ def test_a_training_sample_looks_like_its_class():
     assert found.right.tolist() == [True, True, False]
 
 
-def test_of_equally_common_classes_the_smaller_counts():
+@pytest.mark.parametrize("nearest", [2, 3])
+def test_of_equally_common_classes_that_of_the_nearest_counts(nearest):
     X = np.full((10, 2, 2, 1), 10, np.uint8)
-    found = clarity(X[:1].astype(np.float32), np.array([2]), dataset(X, np.array([3, 2] * 5)))
-    assert (found.looks_like[0], found.share[0], found.right[0]) == (2, 0.5, True)
+    X[3] = 9  # of class 2, or 3
+    labels = np.array([5 - nearest, nearest] * 5)
+    found = clarity(X[3:4].astype(np.float32), np.array([2]), dataset(X, labels))
+    assert (found.looks_like[0], found.share[0], found.right[0]) == (nearest, 0.5, nearest == 2)
 
 
 def test_generated_pictures_are_the_decoded_medians():

@@ -91,6 +91,13 @@ def test_more_numbers_than_a_sample_has_are_no_advice():
     assert only.reason.startswith("No size is recommended. More than the 6 numbers")
 
 
+def test_more_numbers_than_half_of_the_samples_are_no_advice():
+    digits = load_dataset("digits", size=8).limit(24)
+    found = sweep(digits, [2, 16], PcaBaseline)
+    assert found.recommended in (2, None)
+    assert "More than half as many as the 22 samples are no advice" in found.reason
+
+
 def test_a_model_that_pca_does_not_reach_is_recommended_beside_it():
     found, reason = recommend(scores([0.5, 0.7, 0.9, 0.901]), scores([0.4, 0.6, 0.8, 0.91]), name="dense")
     assert found == 8

@@ -1,5 +1,7 @@
 """Every figure draws for every kind of data, needs no window, and says what it must."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from latentmap.data import Dataset, Split
 from latentmap.report import build
 from latentmap.report.figures import FIGURES
 from latentmap.report.figures.canvas import log_scale, to_rgb
+from latentmap.report.figures.features import fewer_features
 from latentmap.report.figures.letters import error_text, plain, short_names, two_lines
 from latentmap.report.figures.map import free_samples, thumbnails
 from latentmap.report.figures.strangest import strangest
@@ -81,7 +84,7 @@ def test_every_figure_draws_for_every_kind_of_data(report, drawn):
 
 def test_figures_say_what_they_must(report, drawn):
     written = {name: texts(figure).replace("Original", "original") for name, figure in drawn.items()}
-    assert "best epoch" in written["training"]
+    assert "epoch kept" in written["training"]
     assert "epoch 3" in written["training"]
     assert all(word in written["reconstructions"] for word in ("original", "best", "median", "worst", "PCA (2)"))
     assert "perplexity" in written["tsne"]
@@ -180,17 +183,51 @@ def test_losses_that_are_no_errors_have_no_empty_panel_above_them():
     assert drawn.axes[0].get_title(loc="left") == "Loss per epoch"
 
 
+def test_of_spectra_some_of_each_stretch_are_shown():
+    places, rng = np.linspace(0, 1, 300), np.random.default_rng(0)
+    X = rng.gamma(2, 1, size=(200, 3)) * [1, 9, 1] @ np.exp(-(((places - [[0.2], [0.5], [0.8]]) / 0.03) ** 2))
+    spectra = figures.Features.of(X, None)
+    shown = spectra.most_varied(X, 30)
+    assert (shown // 10).tolist() == list(range(30))  # and there the one that varies most:
+    assert (shown[3], shown[15]) == (39, 150)
+    assert "30 of 300, of each stretch the one that varies most" in fewer_features(spectra, shown)
+    other_order = figures.Features.of(X[:, rng.permutation(300)], None)
+    assert not other_order.in_order
+
+
+def test_the_ring_is_at_the_epoch_that_was_kept():
+    rows = [{"epoch": e, "train_loss": 0.5 - e / 10, "valid_loss": 0.4 - e / 10} for e in range(3)]
+    for kept, said in ((None, "best 0.2000, epoch 2"), (1, "best 0.3000, epoch 1"), (0, "kept as it began: 0.4000")):
+        drawn = figures.training({"a": rows}, best_epochs={} if kept is None else {"a": kept})
+        assert said in texts(drawn)
+        assert drawn.axes[0].lines[2].get_xdata()[0] == (2 if kept is None else kept)
+
+
+def test_marks_at_the_edge_are_whole_and_those_beyond_are_left_out():
+    Z = np.random.default_rng(0).uniform(size=(200, 2))
+    codes = figures.CodeMap("map", Z, np.arange(200) % 2)
+    medians = class_medians(Z, np.arange(200) % 2)
+    edge = replace(medians, Z=np.array([[0.5, 1.0], [0.5, 1.2]]))
+    (ax,) = figures.embedding(codes, medians=edge).axes
+    assert ax.get_ylim()[1] > 1.22  # room for the whole mark
+    many = class_medians(Z, np.arange(200) % 50)
+    many.Z[0] = 0.5, 1.4  # as far from the middle as the axes are wide, and outside of them
+    (ax,) = figures.embedding(figures.CodeMap("map", Z), medians=many).axes
+    assert ax.get_ylim()[1] < 1.2
+    assert not any(len(line.get_ydata()) and line.get_ydata()[0] == 1.4 for line in ax.lines)
+
+
 def test_lines_have_every_feature_or_say_which():
     for n_features in (128, 400):
         X = np.cumsum(np.random.default_rng(0).normal(size=(40, n_features)), axis=1).astype(np.float32)
         compared = compare_reconstructions({"pca": PcaBaseline(2).fit(X)}, data(X))
         drawn = figures.reconstructions(compared, figures.Features.of(X, None))
         assert len(drawn.axes[0].lines[1].get_xdata()) == min(n_features, 300)
-        assert ("the 300 of 400 that vary most" in texts(drawn)) == (n_features == 400)
+        assert ("300 of 400, of each stretch the one that varies most" in texts(drawn)) == (n_features == 400)
 
 
 def test_training_without_validation_or_history():
-    assert "best" not in texts(figures.training({"m": [{"epoch": 1, "train_loss": 0.5}]})).replace("best epoch", "")
+    assert "best" not in texts(figures.training({"m": [{"epoch": 1, "train_loss": 0.5}]}))
     assert "no training history" in texts(figures.training({"pca": []}))
 
 

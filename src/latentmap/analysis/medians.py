@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mode
 from sklearn.cluster import KMeans
 
 from latentmap.analysis.neighbours import KNN_NEIGHBOURS, nearest_samples
@@ -134,7 +133,7 @@ def class_medians(
 class Clarity(Brief):
     """What each of m decoded pictures looks like to its 10 nearest neighbours among the training samples."""
 
-    looks_like: IntArray  # (m,), the class that most of the neighbours have
+    looks_like: IntArray  # (m,), the class that most of the neighbours have, of equals that of the nearest
     share: FloatArray  # (m,), of the neighbours that have it, 0..1
     right: NDArray[np.bool_]  # (m,), whether it is the class that the picture was drawn for
 
@@ -145,8 +144,10 @@ def clarity(pictures: NDArray[Any], classes: IntArray, dataset: Dataset) -> Clar
     if (labels < 0).any():  # they have no say
         X, labels = X[labels >= 0], labels[labels >= 0]
     votes = labels[nearest_samples(pictures, X, KNN_NEIGHBOURS, dataset.unit)]
-    looks_like, counts = mode(votes, axis=1)  # the smallest of equals
-    share = (counts / votes.shape[1]).astype(np.float32)
+    counts = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)  # of each neighbour's class
+    rows, most = np.arange(len(votes)), counts.argmax(axis=1)  # of equals that of the nearest
+    looks_like = votes[rows, most]
+    share = (counts[rows, most] / votes.shape[1]).astype(np.float32)
     return Clarity(looks_like.astype(np.int64), share, looks_like == classes)
 
 

@@ -204,6 +204,11 @@ def remarks_on_accuracy(accuracy: float | None, dataset: Dataset) -> list[str]:
             f"A kNN accuracy of {accuracy:.1%} may be chance: of the {'' if dataset.is_one else 'test '}{thing}s "
             f"{sizes.max() / sizes.sum():.1%} are of one class, {dataset.known_names[int(sizes.argmax())]}."
         )
+    if n_unknown := int((~np.isin(tested, labels) & (tested >= 0)).sum()):
+        found.append(
+            f"{n_unknown:,} of the {int((tested >= 0).sum()):,} test {thing}s {'is' if n_unknown == 1 else 'are'} of "
+            f"classes without a training {thing}: none of these can be told right."
+        )
     sizes = np.unique(labels[labels >= 0], return_counts=True)[1]
     small = int((sizes < KNN_NEIGHBOURS).sum())
     if small:

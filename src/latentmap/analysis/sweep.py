@@ -185,9 +185,13 @@ def sweep(
             pca = PcaBaseline(max(within)).fit(learned)
             theirs = [measure(pca.first(size), size) for size in within]
     n_values, words = int(train.X[0].size), ""
-    judged = [[one for one in ours if one.latent_dim <= n_values], theirs]
+    n_learned = n - int(kept.sum())
+    limit = min(n_values, n_learned // 2)
+    judged = [[one for one in rows if one.latent_dim <= limit] for rows in (ours, theirs)]
     if sizes[-1] > n_values:
         words = f" More than the {count(n_values, 'number')} of a sample are no advice: they compress nothing."
+    elif 2 * sizes[-1] > n_learned:
+        words = f" More than half as many as the {n_learned:,} samples are no advice: they may be learned by heart."
     accuracies = [one.held_accuracy for one in (*ours, *theirs) if one.held_accuracy is not None]
     if held_labels is not None and accuracies and max(accuracies) <= by_guessing(held_labels):
         judged = [[replace(one, held_accuracy=None) for one in rows] for rows in judged]

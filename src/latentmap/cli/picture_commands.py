@@ -97,8 +97,10 @@ def draw(
         shown[f"PCA ({size})"] = PcaBaseline(size).fit(dataset.train.X)
     if kind == "map" and len(shown) > 1:
         kind = "compare"
-    figure = plot.growth(dataset) if kind == "growth" else getattr(plot, kind)(shown, dataset)
+    figure: Any = plot.growth(dataset) if kind == "growth" else getattr(plot, kind)(shown, dataset)
     write_figure(figure, output, dpi=dpi)
+    if kind == "strangest" and dataset.test.names is not None:  # of files, for which the picture has no room
+        note(f"the largest errors first: {', '.join(map(dataset.test.source, figure.shown.rows))}.")
     answer(output)
 
 

@@ -182,7 +182,7 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
         jumps = np.diff(np.log(ranges))
         if np.abs(jumps).max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
             return True
-        if _share_sudden(jumps) <= _ODD and _run_together(X[:, ranges > _STRONG * ranges.max()]):
+        if _share_sudden(jumps) <= _ODD and run_together(X):
             return True
     graded = ~((low == X) | (high == X)).all(axis=0)  # flags share their bounds with flags, whatever is beside them
     if graded.sum() >= _MANY and _are_counts(X[:, graded], ranges[graded]):
@@ -200,12 +200,13 @@ def _share_sudden(jumps: NDArray[np.float64]) -> float:
     return float(np.mean((np.abs(jumps) > np.log(_JUMP)) & (onward < np.log(_FLANK))))
 
 
-def _run_together(X: NDArray[Any]) -> bool:
+def run_together(X: NDArray[Any]) -> bool:
     """Whether most features rise and fall with the next one, as in spectra, however weak these are elsewhere.
 
     Those of narrow peaks that move do so less, but far more than with others.
     """
-    x = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
+    ranges = np.ptp(X, axis=0)
+    x = X[:: -(-len(X) // _LOOKED_AT), ranges > _STRONG * ranges.max(initial=0)].astype(np.float64)
     x = x - x.mean(axis=0)
     lengths = np.sqrt(np.square(x).sum(axis=0))
 

@@ -258,12 +258,12 @@ class AutoencoderModule(nn.Module):
         steps = _STEP * z.std(dim=0, correction=0)
         steps = torch.where(steps > 0, steps, torch.ones_like(steps))
         squares = []
-        for number, step in enumerate(steps):
-            move = torch.zeros_like(steps)
-            move[number] = step
-            ahead, behind = self._draw(z + move), self._draw(z - move)
-            squares.append(((ahead - behind) / (2 * step)).flatten(1).square().sum(dim=1).mean())
-        return torch.stack(squares).sqrt()
+        at_once = max(1, _MOVED_AT_ONCE // (len(z) * max(n_values(self.sample_shape), len(steps))))
+        for moved in torch.split(torch.diag(steps), at_once):  # (numbers, latent_dim)
+            ahead, behind = (self._draw((z + move).flatten(0, 1)) for move in (moved[:, None], -moved[:, None]))
+            slopes = (ahead - behind).reshape(len(moved), len(z), -1) / (2 * moved.sum(dim=1)[:, None, None])
+            squares.append(slopes.square().sum(dim=2).mean(dim=1))
+        return torch.cat(squares).sqrt()
 
     def train(self, mode: bool = True) -> Self:
         """Go to training or evaluation mode."""
@@ -305,6 +305,7 @@ class AutoencoderModule(nn.Module):
         return self.decode(self.encode(x))
 
 
+_MOVED_AT_ONCE = 2**22  # numbers of samples, or of codes where these are longer
 _STEP = 0.1  # standard deviations of a number, each way
 _WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 

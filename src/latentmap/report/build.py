@@ -145,7 +145,7 @@ def build_report(
     if min(len(dataset.train), len(dataset.test)) < 3:
         raise DatasetError(
             f"a report needs at least 3 samples in each split, got {len(dataset.train)} and {len(dataset.test)}. "
-            "Take more of the data."
+            "Add samples, 15 or more, or a larger test split."
         )
     watch = Stopwatch(load_seconds, progress)
     unfinished = unfinished_of(out_dir)

@@ -81,10 +81,11 @@ class Seen:
 
     def _takes_rows(self) -> bool:
         """Whether images are to be given as rows of numbers, as scikit-learn's own models take them."""
-        first = self.model.steps[0][1] if hasattr(self.model, "steps") else self.model  # of a pipeline
-        shape = getattr(getattr(first, "preprocessing_", first), "sample_shape", None)
-        shape = shape or getattr(first, "sample_shape_", None)
-        return len(shape) == 1 if shape else isinstance(first, BaseEstimator)
+        steps = [step for _, step in getattr(self.model, "steps", [("", self.model)])]  # of a pipeline
+        known = (getattr(step, "preprocessing_", step) for step in steps)
+        shapes = (getattr(one, "sample_shape", None) or getattr(one, "sample_shape_", None) for one in known)
+        shape = next(filter(None, shapes), None)
+        return len(shape) == 1 if shape else isinstance(steps[0], BaseEstimator)
 
 
 def take(models: Models, X: Any, y: Any) -> tuple[dict[str, Any], Dataset]:
@@ -199,7 +200,7 @@ def take_values(y: Any) -> dict[str, Any]:
 def _of_last_step(named: dict[str, Any], X: Any) -> tuple[dict[str, Any], Any, tuple[str, ...] | None]:
     """Of a pipeline that takes no numbers, or can't go back, the last step, what it sees, and the features' names."""
     model: Any = next(iter(named.values()), None)
-    if len(named) > 1 or len(getattr(model, "steps", ())) < 2:
+    if len(named) > 1 or len(getattr(model, "steps", ())) < 2 or getattr(X, "ndim", 2) > 2:
         return named, X, None
     if _are_numbers(X) and (_goes_back(model, X) or not hasattr(model[-1], "inverse_transform")):
         return named, X, None

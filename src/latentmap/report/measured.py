@@ -66,6 +66,11 @@ class Measured:
         return () if isinstance(self.model, PcaBaseline) else self.model.history_
 
     @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights it has; 0 for those that it began with."""
+        return 0 if isinstance(self.model, PcaBaseline) else self.model.best_epoch_
+
+    @property
     def is_baseline(self) -> bool:
         """Whether this is PCA."""
         return isinstance(self.model, PcaBaseline)

@@ -12,7 +12,6 @@ from latentmap.analysis.baselines import most_components
 from latentmap.analysis.neighbours import remarks_on_accuracy
 from latentmap.analysis.transformers import drawn_rows
 from latentmap.errors import count
-from latentmap.estimator import Autoencoder
 from latentmap.report.figures.base import Experiment
 from latentmap.report.figures.letters import error_text
 from latentmap.report.measured import Measured, apart
@@ -31,9 +30,15 @@ def remarks(experiment: Experiment, results: Mapping[str, Any]) -> list[str]:
     said = [
         against_pca(model, baselines[model.latent_dim], experiment) for model in ours if model.latent_dim in baselines
     ]
+    most, n_train = most_components(experiment.dataset.train.X), len(experiment.dataset.train)
+    why = (
+        f"as many as there are training {experiment.thing}s"
+        if most == n_train
+        else "more would take minutes and gigabytes"
+    )
     said += [
-        f"PCA has no more than {count(most_components(experiment.dataset.train.X), 'number')} here, for more would "
-        f"take minutes and gigabytes: {model.short} with its {model.latent_dim:,} has no fair match."
+        f"PCA has no more than {count(most, 'number')} here, {why}: {model.short} with its {model.latent_dim:,} has "
+        "no fair match."
         for model in ours
         if model.latent_dim > max(baselines, default=model.latent_dim)
     ]
@@ -73,7 +78,7 @@ def against_pca(model: Measured, pca: Measured, experiment: Experiment) -> str:
             else f"With {size}, {n} cannot tell {model.short} and PCA apart: {both} differ by less than twice the "
             "standard error."
         )
-    is_start = isinstance(model.model, Autoencoder) and model.model.best_epoch_ == 0
+    is_start = model.best_epoch == 0
     if ours < theirs and experiment.dataset.is_images and is_start:
         return (
             f"With {size}, {model.short} is PCA, for no epoch was better than its start by more than noise. Its test "
@@ -93,7 +98,7 @@ def against_pca(model: Measured, pca: Measured, experiment: Experiment) -> str:
 def why_pca_wins(model: Measured, pca: Measured, experiment: Experiment) -> str:
     """Explain PCA's victory by what was measured; nothing where that explains nothing."""
     held = getattr(pca.model, "explained_variance_ratio_", 0.0)
-    if held >= ALL_VARIANCE:
+    if held >= ALL_VARIANCE and 2 * pca.latent_dim <= len(experiment.dataset.train):  # else by heart
         share = f"{held:.2%}" if held < 0.9999 else "more than 99.99%"
         if not experiment.dataset.is_images:
             held_by = holds(pca.latent_dim, "component")

@@ -41,7 +41,7 @@ from latentmap.training.runtime import PRECISIONS, choose_device
 from latentmap.training.streamed import StreamedBatches
 
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
-_FEWEST_MEASURED = 16  # samples
+_FEWEST_MEASURED = 4  # samples
 _FEW_VECTORS = 5000  # samples
 _OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
 """Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.

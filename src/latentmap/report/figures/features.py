@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from latentmap.data.dataset import Dataset
-from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.preprocessing import Preprocessing, run_together
 from latentmap.report.figures.canvas import write
 from latentmap.report.figures.letters import short_names
 from latentmap.report.figures.style import FAINT, INK, SMALL, TEXT, TITLE, far_out
@@ -44,6 +44,8 @@ class Features:
         Over the training samples; where all features are in one unit, the deviation is that of all of them.
     without_far : bool, default False
         Whether a few numbers are left out of both, so far from all others that beside them these would be one colour.
+    in_order : bool, default False
+        Whether they rise and fall with the next ones, as in spectra.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Features:
     mean: NDArray[Any]
     deviation: NDArray[Any]
     without_far: bool = False
+    in_order: bool = False
 
     @classmethod
     def of(cls, X: NDArray[Any], names: tuple[str, ...] | None) -> Features:
@@ -68,7 +71,9 @@ class Features:
         if far.any():
             clean = np.where(far, np.median(X, axis=0), X)
             scaling = Preprocessing.fit(clean, "standard" if np.ndim(scaling.scale) else "global")
-        return cls(named, scaling.offset, np.broadcast_to(scaling.scale, scaling.offset.shape), bool(far.any()))
+        deviation = np.broadcast_to(scaling.scale, scaling.offset.shape)
+        in_order = not np.ndim(scaling.scale) and run_together(X)
+        return cls(named, scaling.offset, deviation, bool(far.any()), in_order)
 
     @classmethod
     def of_dataset(cls, dataset: Dataset) -> Features:
@@ -87,8 +92,10 @@ class Features:
         return f"standard deviations {'' if own else 'of all features together, '}from the mean{without}"
 
     def most_varied(self, X: NDArray[Any], most: int) -> NDArray[np.int64]:
-        """Return which features differ most among some samples, in their own order."""
+        """Return which features differ most among some samples, in their order; of spectra, one of each stretch."""
         spread = self.standardize(X).reshape(-1, len(self.names)).std(axis=0)
+        if self.in_order and len(spread) > most:
+            return np.array([part[spread[part].argmax()] for part in np.array_split(np.arange(len(spread)), most)])
         return np.sort(np.argsort(-spread, kind="stable")[:most])
 
     def below(
@@ -116,7 +123,10 @@ def heat(ax: Axes, features: Features, X: NDArray[Any], shown: NDArray[np.int64]
 
 def fewer_features(features: Features, shown: NDArray[np.int64]) -> str:
     """Say which features are shown, where these are not all."""
-    return f"the {len(shown)} of {len(features.names):,} that vary most" if len(shown) < len(features.names) else ""
+    if len(shown) == len(features.names):
+        return ""
+    which = f"{len(shown)} of {len(features.names):,}"
+    return f"{which}, of each stretch the one that varies most" if features.in_order else f"the {which} that vary most"
 
 
 def beside_row(ax: Axes, row: int, text: str, **style: Any) -> None:

@@ -116,8 +116,13 @@ def _of_vectors(grid: LatentGrid, features: Features, name: str) -> Figure:
         ax.imshow(colours * opacity + 1 - opacity, origin="lower", aspect="auto", extent=extent)
         ax.set_title(feature, fontsize=SMALL, color=INK, pad=3)
         _name_cells(ax, grid, 4, digits=2, fontsize=SMALL - 1)
-    n = len(features.names)
-    what = "Features" if len(shown) == n else f"The {len(shown)} of {n:,} features that vary most,"
+    n, of_stretches = len(features.names), features.in_order
+    fewer = (
+        f"{len(shown)} of {n:,} features, one of each stretch,"
+        if of_stretches
+        else f"The {len(shown)} of {n:,} features that vary most,"
+    )
+    what = "Features" if len(shown) == n else fewer
     heading = " · ".join(filter(None, [f"{what} over the latent space", name and plain(name, 40)]))
     finish(figure, axes, heading, features, f"faded towards white, whatever is decoded there: {_FADED}")
     figure.supxlabel("z1, at quantiles of the codes", fontsize=TEXT)

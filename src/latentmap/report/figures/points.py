@@ -347,10 +347,10 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
         return []
     # Where some have no colour of their own, only the others are named.
     shown = np.arange(len(medians.names)) if styles is None else np.flatnonzero((styles >= 0) | (styles.min() >= 0))
-    # One that is far from all points would draw the axes out to it.
+    # One that is far from all points would draw the axes out to it; of many no one does.
     low, high = np.sort(np.stack([ax.get_xlim(), ax.get_ylim()], axis=1), axis=0)
-    shown = shown[(np.abs(medians.Z[shown, :2] - (low + high) / 2) <= high - low).all(axis=1)]
     many = len(shown) > MOST_CLASSES
+    shown = shown[(np.abs(medians.Z[shown, :2] - (low + high) / 2) <= (high - low) / (1 + many)).all(axis=1)]
 
     def mark(row: int) -> None:
         colour, marker = (FAINT, "o") if styles is None else class_style(int(styles[row]))
@@ -360,6 +360,9 @@ def mark_medians(ax: Axes, medians: CodeMedians, styles: NDArray[np.int64] | Non
     if not many:
         for row in shown:
             mark(int(row))
+        room = 0.03 * (high - low)  # for the whole of a mark at the edge
+        ax.update_datalim(np.concatenate([medians.Z[shown, :2] - room, medians.Z[shown, :2] + room]))
+        ax.autoscale_view()
     lay_out(ax)
     point = figure.dpi / 72
     places = ax.transData.transform(medians.Z[:, :2]) / point

@@ -25,7 +25,7 @@ def find(title: str, model: Transformer, dataset: Dataset, errors: NDArray[np.fl
     found = compare_reconstructions({title: model}, dataset, errors={title: errors}, rows=rows)
     names = [dataset.test.source(row) for row in rows]
     if dataset.test.labels is not None:
-        names = [f"{own}\n{name}" for own, name in zip(found.names, names, strict=True)]
+        names = [f"{own}\n{name.removeprefix(f'{own}/')}" for own, name in zip(found.names, names, strict=True)]
     return replace(found, names=tuple(names))
 
 

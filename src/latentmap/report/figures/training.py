@@ -22,6 +22,7 @@ def training(
     histories: Mapping[str, History],
     *,
     objectives: Mapping[str, str] | None = None,
+    best_epochs: Mapping[str, int] | None = None,
     per: str = "pixel",
     colours: Mapping[str, str] | None = None,
     ax: Axes | None = None,
@@ -36,6 +37,8 @@ def training(
     objectives : mapping of str to str, optional
         The name in `OBJECTIVES` of what a model made small, where that is no squared error: such losses are drawn
         below, on scales of their own.
+    best_epochs : mapping of str to int, optional
+        The epoch whose weights each model has, 0 for those it began with; by default that of lowest validation loss.
     per : str, default="pixel"
         What the error is counted by: a pixel, a feature.
     colours : mapping of str to str, optional
@@ -46,7 +49,7 @@ def training(
     Returns
     -------
     Figure
-        Validation loss solid, training loss dashed, the epoch of lowest validation loss marked.
+        Validation loss solid, training loss dashed, the epoch whose weights were kept marked.
 
     Examples
     --------
@@ -71,22 +74,30 @@ def training(
         axes = [ax]
     colours = {**dict(zip(histories, PALETTE * 9, strict=False)), **(colours or {})}
     for one, (loss, panel) in zip(axes, panels.items(), strict=True):
-        _draw_together(one, panel, colours, is_log=not loss)
+        _draw_together(one, panel, colours, best_epochs or {}, is_log=not loss)
         one.set_ylabel(
             loss or f"mean squared error per {per}, log scale", fontsize=SMALL if one is not axes[0] else TEXT
         )
-    title(axes[0], "Loss per epoch", "solid: validation · dashed: training · ring: best epoch")
+    title(axes[0], "Loss per epoch", "solid: validation · dashed: training · ring: epoch kept")
     choose_fonts(axes[0])
     return figure
 
 
-def _draw_together(ax: Axes, histories: Mapping[str, History], colours: Mapping[str, str], *, is_log: bool) -> None:
+def _draw_together(
+    ax: Axes,
+    histories: Mapping[str, History],
+    colours: Mapping[str, str],
+    best_epochs: Mapping[str, int],
+    *,
+    is_log: bool,
+) -> None:
     """Draw the losses of several models on one scale, each named at its end."""
     histories = {name: history for name, history in histories.items() if history}
     ends = []
     for name, history in histories.items():
-        last, best, epoch = _curve(ax, history, colours[name])
+        last, best, epoch = _curve(ax, history, colours[name], best_epochs.get(name))
         note = error_text(last) if epoch is None else f"best {error_text(best)}, epoch {epoch}"
+        note = f"kept as it began: {error_text(best)}" if epoch == 0 else note
         ends.append((last, f"{plain(name, 26)}\n{note}", colours[name]))
     if is_log:
         log_scale(ax)
@@ -94,7 +105,7 @@ def _draw_together(ax: Axes, histories: Mapping[str, History], colours: Mapping[
     _write_at_ends(ax, ends)
 
 
-def _curve(ax: Axes, history: History, colour: str) -> tuple[float, float, int | None]:
+def _curve(ax: Axes, history: History, colour: str, best_epoch: int | None) -> tuple[float, float, int | None]:
     """Draw the losses of one model; returns the last, the best and its epoch (None without validation)."""
     epochs, train, valid = (_column(history, key) for key in ("epoch", "train_loss", "valid_loss"))
     dots = "." if len(epochs) == 1 else None
@@ -102,7 +113,8 @@ def _curve(ax: Axes, history: History, colour: str) -> tuple[float, float, int |
     if not np.isfinite(valid).any():
         return float(train[-1]), float(train[-1]), None
     ax.plot(epochs, valid, color=colour, lw=1.8, marker=dots)
-    best = int(np.nanargmin(valid))
+    kept = np.flatnonzero((epochs == best_epoch) & np.isfinite(valid))
+    best = int(kept[0] if len(kept) else np.nanargmin(valid))
     ax.plot(epochs[best], valid[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5)
     return float(valid[np.isfinite(valid)][-1]), float(valid[best]), int(epochs[best])
 
@@ -155,7 +167,8 @@ def _draw(models: Sequence[Measured], experiment: Experiment) -> Figure:
     histories = {name: model.history for name, model in named.items()}
     objectives = {name: model.objective for name, model in named.items()}
     colours = {name: experiment.colours[model.title] for name, model in named.items()}
-    return training(histories, objectives=objectives, per=_per(experiment), colours=colours)
+    best = {name: model.best_epoch for name, model in named.items()}
+    return training(histories, objectives=objectives, best_epochs=best, per=_per(experiment), colours=colours)
 
 
 def _per(experiment: Experiment) -> str:
