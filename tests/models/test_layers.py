@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from latentmap.models._kernels.layers import DoublingConvTranspose2d
+from latentmap.models.doubling import DoublingConvTranspose2d
 
 SIZES = [(1, 1), (4, 4), (1, 5), (7, 3), (8, 8), (9, 16), (13, 11), (2, 17)]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from latentmap.models._kernels.cells import reconstruct
 from latentmap.models.base import (
     AutoencoderModule,
     Recipe,
@@ -21,7 +19,6 @@ from latentmap.models.halving import double, halve, halvings
 
 _CHANNELS = (8, 16)
 _BOTTLENECK = 4
-_MOST_PIXELS = 2**18  # in a batch; with more, the plain layers are as quick
 
 
 class ConvAutoencoder(AutoencoderModule):
@@ -82,26 +79,6 @@ class ConvAutoencoder(AutoencoderModule):
         self.encoder = nn.Sequential(*down, nn.Flatten(), *through)
         last = output_layers(self.sample_shape, linear_path)
         self.decoder = nn.Sequential(*back, nn.Unflatten(1, shapes[-1]), *up, *last)
-        # Looked up once: going through all layers takes as long as a layer.
-        self._is_whole = whole and not linear_path
-        self._norms = tuple(layer for layer in (*down, *up) if isinstance(layer, nn.BatchNorm2d))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the reconstructions of images: (n, *sample_shape) -> (n, *sample_shape)."""
-        if not self._learns_by_cells(x):
-            return super().forward(x)
-        widths = (*_CHANNELS, self._config["bottleneck_channels"])
-        return reconstruct(x, widths, list(self.parameters()), self._norms)
-
-    def _learns_by_cells(self, x: Tensor) -> bool:
-        """Whether the quick way of learning is open: see ``_kernels.cells``."""
-        learns = self.training and torch.is_grad_enabled() and not x.requires_grad
-        plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        fits = (
-            all(size % 8 == 0 for size in self.sample_shape[1:]) and x.numel() <= _MOST_PIXELS * self.sample_shape[0]
-        )
-        own = all(type(norm) is nn.BatchNorm2d for norm in self._norms)  # which compares no other processes' images
-        return learns and plain and fits and own and self._is_whole and not torch.compiler.is_compiling()
 
     @classmethod
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import SampleShape
+from latentmap.models.doubling import DoublingConvTranspose2d
 
 
 def halvings(

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.errors import LayerError
-from latentmap.models._kernels.layers import DoublingConvTranspose2d
 from latentmap.models.base import AutoencoderModule
+from latentmap.models.doubling import DoublingConvTranspose2d
 
 Layer = dict[str, Any]
 Weights = list[NDArray[np.float32]]
