@@ -45,6 +45,8 @@ def test_fit_writes_the_model_that_the_estimator_would(latentmap, tmp_path, digi
         r"models/m digits\n",
         done.err,
     )
+    few = latentmap("fit", "digits", "--size", 8, "--latent-dim", 16, "--limit", 100, "--epochs", 1, "-o", "few").err
+    assert "(low, for the components that it starts from are those of the validation part too). Next:" in few
     assert loaded.metadata_ == {
         "dataset": "digits",
         "class_names": list("0123456789"),

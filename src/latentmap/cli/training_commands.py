@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _OF_THE_MODEL = "the model's; info shows it"
 
 
+_FEW_A_NUMBER = 10  # samples for each number of a code
 _FEW = 50  # samples, of which little can be learned
 
 
@@ -212,6 +213,10 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     records = [EpochRecord(**row) for row in autoencoder.history_]
     best = next(record for record in records if record.epoch == autoencoder.best_epoch_)
     what = reached(autoencoder.objective, best, records[-1])
+    module = autoencoder.module_
+    has_start = module.keeps_components and module.n_components > 0
+    if has_start and _FEW_A_NUMBER * module.latent_dim > autoencoder._fitted.n_samples:
+        what += " (low, for the components that it starts from are those of the validation part too)"
     preprocessing, unit = autoencoder.preprocessing_, np.asarray(autoencoder._fitted.error_unit)
     # Of vectors in one unit the loss is of scaled numbers, which evaluate's error is not.
     squared = 1.0 if preprocessing.is_images else float(np.mean(np.square(preprocessing.scale / unit)))

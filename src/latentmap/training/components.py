@@ -26,7 +26,7 @@ Found = tuple[Tensor, NDArray[np.float64], NDArray[np.float64]]
 
 def find_components(some: Tensor, pieces: Iterable[Tensor], n: int, k: int) -> Components:
     """The mean and the first k components of n samples that come in pieces; `some` are of all over them."""
-    n_values, near = some[0].numel(), some.mean(dim=0)
+    n_values, near, k = some[0].numel(), some.mean(dim=0), min(k, n)
     if k == 0:
         return Components(near, near.new_empty(0, n_values), near.new_empty(0))
     if n_values <= _COVARIANCE_VALUES:

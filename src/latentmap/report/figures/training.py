@@ -192,7 +192,8 @@ def _caption(models: Sequence[Measured], experiment: Experiment) -> Caption:
         below = f" Below, on scales of their own, losses that are not such an error alone: {'; '.join(others)}."
     return Caption(
         "How they learned",
-        f"{what}; a part of them is set aside for validation. The weights of the best epoch (ring) are the ones kept. "
+        f"{what}; a part of them is set aside for validation. The weights of the ringed epoch are "
+        "the ones kept; epoch 0 is what a model began as, kept where none was better by more than noise. "
         f"A solid line that turns up while the dashed one falls would mean learning by heart.{below}",
         f"Line chart of training and validation loss per epoch for {', '.join(model.short for model in models)}.",
     )
