@@ -63,7 +63,7 @@ def _largest(covariance: NDArray[np.float64], k: int) -> tuple[NDArray[np.float6
     """The k largest eigenvalues and their eigenvectors, as rows."""
     n = len(covariance)
     k = min(k, n)
-    if n <= 1024 or 8 * k > n:
+    if n <= 1024 or 32 * k > n:  # of few, Arnoldi's iteration is quicker
         values, vectors = eigh(covariance, subset_by_index=(n - k, n - 1))
     else:
         values, vectors = eigsh(covariance, k, v0=np.ones(n))  # begins anywhere, but always there
