@@ -75,6 +75,7 @@ def training(
     colours = {**dict(zip(histories, PALETTE * 9, strict=False)), **(colours or {})}
     for one, (loss, panel) in zip(axes, panels.items(), strict=True):
         _draw_together(one, panel, colours, best_epochs or {}, is_log=not loss)
+        _scale_epochs(one, [history for history in histories.values() if history])
         one.set_ylabel(
             loss or f"mean squared error per {per}, log scale", fontsize=SMALL if one is not axes[0] else TEXT
         )
@@ -101,7 +102,6 @@ def _draw_together(
         ends.append((last, f"{plain(name, 26)}\n{note}", colours[name]))
     if is_log:
         log_scale(ax)
-    _scale_epochs(ax, list(histories.values()))
     _write_at_ends(ax, ends)
 
 
@@ -115,7 +115,7 @@ def _curve(ax: Axes, history: History, colour: str, best_epoch: int | None) -> t
     ax.plot(epochs, valid, color=colour, lw=1.8, marker=dots)
     kept = np.flatnonzero((epochs == best_epoch) & np.isfinite(valid))
     best = int(kept[0] if len(kept) else np.nanargmin(valid))
-    ax.plot(epochs[best], valid[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5)
+    ax.plot(epochs[best], valid[best], "o", ms=7, mfc="white", mec=colour, mew=1.8, zorder=5, clip_on=False)
     return float(valid[np.isfinite(valid)][-1]), float(valid[best]), int(epochs[best])
 
 
