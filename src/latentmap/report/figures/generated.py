@@ -16,7 +16,6 @@ from latentmap.report.figures.base import Caption, Experiment, ReportFigure
 from latentmap.report.figures.canvas import (
     COLUMNS,
     Panel,
-    Tiles,
     column_names,
     letters_in,
     new_figure,
@@ -87,7 +86,8 @@ def _of_images(results: Sequence[Generated]) -> Figure:
         for row, result in enumerate(results):
             panel.name_row(row, result.title)
             for column, group in enumerate(band[band < len(result.pictures)]):
-                _write_clarity(panel, row, column, result, int(group), classes)
+                text, colour = _verdict(result, int(group), classes)
+                panel.write(row, column, text, color=colour)
         panel.name_columns(names[number * COLUMNS : (number + 1) * COLUMNS], small=long)
     return figure
 
@@ -104,18 +104,16 @@ def _lines(results: Sequence[Generated], band: NDArray[np.int64], classes: Seque
     return lines
 
 
-def _write_clarity(panel: Tiles, row: int, column: int, result: Generated, group: int, classes: Sequence[str]) -> None:
-    """Write under one picture what it looks like, or how large its group is."""
+def _verdict(result: Generated, group: int, classes: Sequence[str]) -> tuple[str, str]:
+    """What a decoded median looks like, on two lines where that is long, or how large its group is; and a colour."""
     if result.clarity is None:
-        panel.write(row, column, f"n = {result.medians.counts[group]:,}", color=FAINT)
-        return
-    looks_like = int(result.clarity.looks_like[group])
-    votes = _votes(result, group)
+        return f"n = {result.medians.counts[group]:,}", FAINT
+    n, looks_like = _neighbours(result), int(result.clarity.looks_like[group])
+    votes = f"{n * result.clarity.share[group]:.0f}/{n}"
     if result.clarity.right[group]:
-        panel.write(row, column, f"✓ {votes}")
-        return
+        return f"✓ {votes}", INK
     name = classes[looks_like] if classes else str(looks_like)
-    panel.write(row, column, f"✗ {name}: {votes}" if len(name) <= _SHORT else f"✗ {name}\n{votes}", color=WARNING)
+    return f"✗ {name}: {votes}" if len(name) <= _SHORT else f"✗ {name}\n{votes}", WARNING
 
 
 def _of_vectors(results: Sequence[Generated], features: Features) -> Figure:
@@ -133,7 +131,8 @@ def _of_vectors(results: Sequence[Generated], features: Features) -> Figure:
         classes = short_names(result.class_names or (), 12)
         for row, group in enumerate(rows):
             text, colour = _verdict(result, int(group), classes)
-            beside_row(ax, row, text, fontsize=SMALL, color=colour)
+            near = "" if result.nearest is None else f", nearest {result.nearest[group]}"
+            beside_row(ax, row, text.replace("\n", ": ") + near, fontsize=SMALL, color=colour)
     heading = f"The median code of {_each(results[0].medians)}, decoded"
     detail = "groups: k-means clusters of the codes, the largest first; beside: the nearest training sample"
     if results[0].medians.by_class:
@@ -146,27 +145,9 @@ def _asked(result: Generated) -> str:
     return f"the commonest class among the {_neighbours(result)} nearest training samples"
 
 
-def _verdict(result: Generated, row: int, classes: Sequence[str]) -> tuple[str, str]:
-    """What a decoded median looks like, and the sample nearest to it."""
-    near = "" if result.nearest is None else f"nearest {result.nearest[row]}"
-    if result.clarity is None:
-        return f"{near} (n = {result.medians.counts[row]:,})", FAINT
-    looks_like = int(result.clarity.looks_like[row])
-    votes = _votes(result, row)
-    if result.clarity.right[row]:
-        return f"✓ {votes}, {near}", INK
-    return f"✗ {classes[looks_like] if classes else looks_like} {votes}, {near}", WARNING
-
-
 def _neighbours(result: Generated) -> int:
     """How many training samples were asked what a picture looks like: of fewer than ten all."""
     return int(min(KNN_NEIGHBOURS, result.medians.counts.sum()))
-
-
-def _votes(result: Generated, row: int) -> str:
-    """How many of them say so."""
-    n = _neighbours(result)
-    return "" if result.clarity is None else f"{n * result.clarity.share[row]:.0f}/{n}"
 
 
 def sample_sheet(images: NDArray[Any], unit: float, *, detail: str = "") -> Figure:
