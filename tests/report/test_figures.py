@@ -195,6 +195,24 @@ def test_of_spectra_some_of_each_stretch_are_shown():
     assert not other_order.in_order
 
 
+@pytest.mark.parametrize("dpi", [72, 100, 160, "figure"])
+def test_nothing_is_cut_off_at_any_resolution(dpi, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    result = generate(
+        "pca", PcaBaseline(2).fit(X), class_medians(X[:, :2], np.arange(60) % 2), data(X, np.arange(60) % 2)
+    )
+    drawn = figures.generated([result], figures.Features.of(X, tuple(f"some feature no. {i}" for i in range(8))))
+    found = []
+
+    def look(figure, *_, dpi, **__):
+        figure.dpi = figure.dpi if dpi == "figure" else dpi
+        found.extend(text.get_window_extent().x1 / figure.bbox.width for text in figure.findobj(mpl.text.Text))
+
+    monkeypatch.setattr(Figure, "savefig", look)
+    drawn.savefig("x.png", dpi=dpi)
+    assert 0.9 < max(found) <= 1
+
+
 def test_the_ring_is_at_the_epoch_that_was_kept():
     rows = [{"epoch": e, "train_loss": 0.5 - e / 10, "valid_loss": 0.4 - e / 10} for e in range(3)]
     for kept, said in ((None, "best 0.2000, epoch 2"), (1, "best 0.3000, epoch 1"), (0, "kept as it began: 0.4000")):
