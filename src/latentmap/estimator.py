@@ -88,10 +88,11 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     precision : {"auto", "float32", "bfloat16"}, default "auto"
         Of the arithmetic while learning; ``"auto"`` takes bfloat16 where the machine has it in hardware and the
         architecture gains by it. Weights, encoding and decoding are float32 always.
-    augmentation : {"auto", "none", "affine", "crop"}, default "auto"
+    augmentation : {"auto", "none", "affine", "elastic", "crop"}, default "auto"
         What is done to images before they are learned from: ``"affine"`` moves, turns and stretches them a little,
-        but in the last fifth of the epochs; ``"crop"`` mirrors half and moves all by up to two pixels, but mirrors
-        alone in the last two epochs; ``"auto"`` leaves it to the architecture. Vectors are never changed.
+        ``"elastic"`` bends them besides, both but in the last fifth of the epochs; ``"crop"`` mirrors half and moves
+        all by up to two pixels, but mirrors alone in the last two epochs; ``"auto"`` leaves it to the architecture.
+        Vectors are never changed.
     weight_decay : float or "auto", default "auto"
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     scaling : {"auto", "standard", "global"}, default "auto"

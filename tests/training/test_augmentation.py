@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from latentmap.training.augmentation import AUGMENTATIONS, affine, crop, mirror
+from latentmap.training.augmentation import AUGMENTATIONS, affine, crop, elastic, mirror
 
 
 def seeded(seed=0):
@@ -18,21 +18,23 @@ def centres(x):
     return torch.stack([rows, columns], dim=1)
 
 
+@pytest.mark.parametrize("change", [affine, elastic])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 16, 40), (4, 9, 7), (1, 1, 1)])
-def test_shape_range_and_flat_colours_stay(shape):
+def test_shape_range_and_flat_colours_stay(shape, change):
     x = torch.rand(20, *shape)
-    moved = affine(x, seeded())
+    moved = change(x, seeded())
     assert moved.shape == x.shape
     assert moved.min() >= 0
     assert moved.max() <= 1 + 1e-6
     flat = torch.full((20, *shape), 0.7)
-    torch.testing.assert_close(affine(flat, seeded()), flat)
+    torch.testing.assert_close(change(flat, seeded()), flat)
 
 
-def test_one_seed_gives_one_result_and_another_another():
+@pytest.mark.parametrize("change", [affine, elastic])
+def test_one_seed_gives_one_result_and_another_another(change):
     x = torch.rand(5, 1, 12, 12)
-    assert torch.equal(affine(x, seeded()), affine(x, seeded()))
-    assert not torch.equal(affine(x, seeded()), affine(x, seeded(1)))
+    assert torch.equal(change(x, seeded()), change(x, seeded()))
+    assert not torch.equal(change(x, seeded()), change(x, seeded(1)))
 
 
 def test_images_move_by_half_a_pixel_in_28_and_each_by_its_own():
@@ -59,8 +61,18 @@ def test_a_disc_far_from_the_centre_turns_about_it_without_growing(shape):
     assert across == pytest.approx(expected, rel=0.1)
 
 
+def test_parts_of_an_image_move_each_by_itself():
+    # Two discs at the sides: an affine map moves them mostly alike across, where bending moves each alone.
+    rows, columns = torch.meshgrid(torch.arange(40), torch.arange(40), indexing="ij")
+    left, right = ((((rows - 20) ** 2 + (columns - at) ** 2) < 16).float().expand(1000, 1, 40, 40) for at in (8, 32))
+    moves = [centres(elastic(disc, seeded())) - centres(disc) for disc in (left, right)]
+    for move in moves:
+        torch.testing.assert_close(move.std(0), torch.full((2,), 0.03 * 40), atol=0.25, rtol=0)
+    assert abs(torch.corrcoef(torch.stack([move[:, 0] for move in moves]))[0, 1]) < 0.3
+
+
 def test_every_augmentation_by_name():
-    assert set(AUGMENTATIONS) == {"none", "affine", "crop"}
+    assert set(AUGMENTATIONS) == {"none", "affine", "elastic", "crop"}
 
 
 @pytest.mark.parametrize("shape", [(3, 30, 25), (1, 12, 11), (2, 1, 1)])
@@ -96,6 +108,7 @@ def test_half_of_the_images_are_mirrored_and_else_as_they_are():
     [
         ("affine", 5, [affine] * 4 + [None]),
         ("affine", 1, [affine]),
+        ("elastic", 5, [elastic] * 4 + [None]),
         ("crop", 20, [crop] * 18 + [mirror] * 2),
         ("crop", 5, [crop] * 4 + [mirror]),
         ("none", 2, [None] * 2),

@@ -27,7 +27,7 @@ COMBINATIONS = [
     if (kind == "images" and model in ("conv", "dense"))  # with batch norm and without
     or (objective in ("reconstruction", "neighbors") and not (kind == "vectors" and MODELS[model].images_only))
 ]
-COMBINATIONS += [("images", "dense", "reconstruction", name, "float32") for name in ("affine", "crop")]
+COMBINATIONS += [("images", "dense", "reconstruction", name, "float32") for name in ("elastic", "crop")]
 COMBINATIONS += [("images", "residual", "neighbors", "auto", "bfloat16")]
 
 

@@ -70,10 +70,10 @@ class FitOptions(ModelOptions):
         typer.Option("--precision", help="Arithmetic while learning; auto: bfloat16 where the machine has it."),
     ] = "auto"
     augmentation: Annotated[
-        Literal["auto", "none", "affine", "crop"],
+        Literal["auto", "none", "affine", "elastic", "crop"],
         typer.Option(
             "--augmentation",
-            help="Move and turn images a little, or mirror them, while learning; auto: the model's own.",
+            help="Move, turn and bend images a little, or mirror them, while learning; auto: the model's own.",
         ),
     ] = "auto"
     weight_decay: Annotated[

@@ -94,7 +94,7 @@ class ResidualAutoencoder(AutoencoderModule):
         batch_size=512,
         learning_rate=0.1,
         n_steps=4000,
-        augmentation="affine",
+        augmentation="elastic",
         bfloat16_pays=True,
         few_vectors_exponent=2 / 3,
     )

@@ -1,4 +1,4 @@
-"""Augmentation: images a little moved, turned or mirrored, so that more is learned from the same samples.
+"""Augmentation: images a little moved, turned, bent or mirrored, so that more is learned from the same samples.
 
 A change takes a batch of images, a random generator and, where several processes learn together, which of the whole
 batch these are. It returns the batch that is learned from in its place; the objective sees that as both input and
@@ -26,23 +26,53 @@ _SHEAR = 0.05
 _MOST_MOVED = 2  # pixels, each of as many
 _LEAST_SIZE = 12  # of the height and of the width
 _SHIFT = 0.018  # of the height and of the width: half a pixel of 28
+_BEND = 0.03  # of the height and of the width
+_BUMPS = 5  # points of the grid that bends an image, each way
 
 
 def affine(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Images (n, c, h, w) under light random affine maps, each its own; outside lies the nearest edge's colour."""
-    n, _, height, width = x.shape
+    return _moved(x, _maps(x, 1, generator, share), _places(*x.shape[2:]))
+
+
+def elastic(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
+    """Images (n, c, h, w) under maps half as strong, and bent: every part moves a little by itself.
+
+    P. Simard, D. Steinkraus and J. Platt (2003), "Best practices for convolutional neural networks applied to visual
+    document analysis".
+    """
     whole, part = rows_of(x, share)
-    angle, shear, *rest = torch.randn(6, whole, generator=generator, dtype=torch.float32)[:, part]
+    maps = _maps(x, 0.5, generator, share)
+    bends = 2 * _BEND * torch.randn(whole, 2, _BUMPS**2, generator=generator, dtype=torch.float32)[part]
+    of_images = torch.cat([maps, bends.to(maps)], dim=2)
+    # Straight lines between pixels blur; cubic ones overshoot, which is cut off. PyTorch has none for MPS.
+    mode = "bilinear" if x.device.type == "mps" else "bicubic"
+    moved = _moved(x, of_images, torch.cat([_places(*x.shape[2:]), _bumps(*x.shape[2:])]), mode)
+    return moved.clamp_(x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
+
+
+def _maps(x: Tensor, strength: float, generator: torch.Generator, share: Share | None) -> Tensor:
+    """Random affine maps from places in new images to places in old ones, both from -1 to 1: (n, 2, 3)."""
+    whole, part = rows_of(x, share)
+    normal = strength * torch.randn(6, whole, generator=generator, dtype=torch.float32)[:, part]
+    angle, shear, *rest = normal
     stretch, shift = 1 + _STRETCH * torch.stack(rest[:2]), 2 * _SHIFT * torch.stack(rest[2:])
     cos, sin = torch.cos(_ANGLE * angle), torch.sin(_ANGLE * angle)
-    # From places in the new image to places in the old one, both from -1 to 1; a turn is one of pixels, not of these.
-    ratio = height / width
+    ratio = x.shape[2] / x.shape[3]  # a turn is one of pixels, not of heights and widths
     rows = torch.stack([cos * stretch[0], (_SHEAR * shear - sin) * ratio, shift[0]], dim=1)
     columns = torch.stack([sin / ratio, cos * stretch[1], shift[1]], dim=1)
-    maps = torch.stack([rows, columns], dim=1).to(x.device)
+    return torch.stack([rows, columns], dim=1).to(x.device)
+
+
+def _moved(x: Tensor, of_images: Tensor, of_pixels: Tensor, mode: str = "bilinear") -> Tensor:
+    """Images with what lies at other places, the products of (n, 2, k) and (k, height * width)."""
+    n, _, height, width = x.shape
     # One matrix product for all places; PyTorch's affine_grid makes one per image and takes ten times as long.
-    places = (maps.view(2 * n, 3) @ _places(height, width).to(maps)).view(n, 2, height, width)
-    return functional.grid_sample(x, places.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+    places = (of_images.flatten(0, 1) @ of_pixels.to(of_images)).view(n, 2, height, width).permute(0, 2, 3, 1)
+    # Places outside are brought to the edge here: PyTorch before 2.13 can't for MPS.
+    edge = 1 - 1 / torch.tensor([width, height]).to(places)
+    places = torch.minimum(torch.maximum(places, -edge), edge)
+    return functional.grid_sample(x, places, mode, "border" if mode == "bicubic" else "zeros", align_corners=False)
 
 
 @lru_cache(maxsize=64)
@@ -52,6 +82,17 @@ def _places(height: int, width: int) -> Tensor:
     down = (2 * torch.arange(height, dtype=torch.float32) + 1) / height - 1
     places = [across.repeat(height), down.repeat_interleave(width)]
     return torch.stack([*places, torch.ones_like(places[0])])
+
+
+@lru_cache(maxsize=64)
+def _bumps(height: int, width: int) -> Tensor:
+    """How much a pixel moves with each point of a grid: (_BUMPS^2, height * width), squares that sum to one."""
+    points = torch.linspace(-1, 1, _BUMPS)[:, None]
+    across, down, _ = _places(height, width)
+    spread = 0.6 * 2 / (_BUMPS - 1)
+    near = [torch.exp(-((place - points) ** 2) / (2 * spread**2)) for place in (down, across)]
+    bumps = (near[0][:, None] * near[1]).flatten(0, 1)
+    return bumps / bumps.square().sum(0).sqrt()
 
 
 def crop(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
@@ -99,6 +140,7 @@ class Augmentation:
 AUGMENTATIONS = {
     "none": Augmentation(),
     "affine": Augmentation(affine),
+    "elastic": Augmentation(elastic),
     "crop": Augmentation(crop, mirror, most_late=2),
 }
 """Every augmentation by the name that `Autoencoder(augmentation=...)` takes."""

@@ -42,7 +42,7 @@ class TrainingPlan:
         Stop after so many epochs without a better one.
     precision : {"float32", "bfloat16"}, default "float32"
         Of the network's arithmetic while it learns; weights are float32 always.
-    augmentation : {"none", "affine", "crop"}, default "none"
+    augmentation : {"none", "affine", "elastic", "crop"}, default "none"
         What is done to images before they are learned from.
     weight_decay : float, default 0
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
