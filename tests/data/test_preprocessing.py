@@ -227,6 +227,14 @@ def test_sensors_of_several_kinds_beside_each_other_are_no_spectrum(seed):
         for unit in (1, 30, 1000, 0.02)
     ]
     assert Preprocessing.fit(np.hstack(X)).scale.shape == (40,)
+    hours = rng.normal(size=(3, 600 + 50))  # each sensor's last 50 hours, which go on from one to the next
+    for hour in range(1, 650):
+        hours[:, hour] += 0.7 * hours[:, hour - 1]
+    X = [
+        unit * sensor[np.arange(600)[:, None] + np.arange(50)]
+        for unit, sensor in zip((1, 1000, 30), hours, strict=True)
+    ]
+    assert Preprocessing.fit(np.hstack(X)).scale.shape == (150,)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -236,9 +244,13 @@ def test_counts_are_of_one_unit_however_rare_some_are(seed):
     counts = np.stack([rng.multinomial(200, one @ topics) for one in rng.dirichlet(np.full(5, 0.3), 500)])
     for X in (counts, counts / 7):
         assert Preprocessing.fit(X.astype(float)).scale.shape == ()
-    purchases = (rng.random((500, 20)) < 0.3) * rng.lognormal(rng.uniform(-3, 10, 20), 1, size=(500, 20))
-    assert Preprocessing.fit(purchases).scale.shape == (20,)  # each in units of its own, though mostly 0
+    assert Preprocessing.fit(np.hstack([counts, rng.random(500)[:, None] < 0.2]).astype(float)).scale.shape == ()
+    for n in (20, 80):  # each in units of its own, though mostly 0
+        purchases = (rng.random((500, n)) < 0.3) * rng.lognormal(rng.normal(3, 2, n), 1, size=(500, n))
+        assert Preprocessing.fit(purchases).scale.shape == (n,)
     assert Preprocessing.fit(np.hstack([np.eye(500)[:, :20], purchases[:, :2]])).scale.shape == (22,)
+    money = (rng.random((500, 16)) < 0.3) * rng.lognormal(6, 1, size=(500, 16))
+    assert Preprocessing.fit(np.hstack([np.eye(8)[rng.integers(0, 8, 500)], money])).scale.shape == (24,)
 
 
 def test_a_constant_feature_decides_nothing_whatever_rounding_makes_of_its_mean():

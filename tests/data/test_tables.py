@@ -126,7 +126,8 @@ def test_damaged_cells_are_one_line(tmp_path, text, message):
 @pytest.mark.parametrize(("column", "values", "note"), [
     (["", "2.5", "3.5"], None, None),
     (["3,5", "4", "-1,25"], [3.5, 4, -1.25], "commas are read as decimal points in 1 column: 'c'."),
-    (["1.234,5", "4", "-1,25"], [1234.5, 4, -1.25], "commas are read as decimal points in 1 column: 'c'."),
+    (["1.234,5", "4", "-1,25"], None, "1 column that holds no numbers is passed over: 'c'."),  # 4, or 4.000?
+    (["1.234,5", "0", "-1,25"], [1234.5, 0, -1.25], "commas are read as decimal points in 1 column: 'c'."),
     (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 column: 'c'."),
     (["", "", "NA"], None, "1 column that holds no values is passed over: 'c'."),
     (["2024-01-31", "2024-02-01", ""], None, "1 column that holds dates is passed over: 'c'. Write them as numbers"),
@@ -449,8 +450,15 @@ def test_labels_that_are_measurements_are_kept_as_such(tmp_path):
     X = np.random.default_rng(0).random((40, 3))
     frame = pd.DataFrame(X, columns=list("abc")).assign(price=prices)
     frame.to_csv(tmp_path / "x.csv", index=False)
+    frame.to_csv(tmp_path / "commas.csv", index=False, sep=";", decimal=",")
     np.savez(tmp_path / "x.npz", X=X, y=prices)
-    for source, label in ((frame, "price"), (tmp_path / "x.csv", "price"), (tmp_path / "x.npz", None)):
+    tables = (frame, tmp_path / "x.csv", tmp_path / "commas.csv")
+    for source, label in (
+        (tables[0], "price"),
+        (tables[1], "price"),
+        (tables[2], "price"),
+        (tmp_path / "x.npz", None),
+    ):
         dataset = load_dataset(source, label=label)
         assert any(said.startswith("the labels are 39 different numbers") for said in dataset.notes)
         for split in (dataset.train, dataset.test):

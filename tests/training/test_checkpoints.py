@@ -98,6 +98,18 @@ def test_other_settings_are_refused_by_name(name, tmp_path):
         other.load()
 
 
+def test_a_checkpoint_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, SETTINGS)
+    checkpoints.save(SNAPSHOT)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(checkpoints.path), "read_bytes", refuse)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors cannot be read \(.*denied"):
+        checkpoints.load()
+
+
 def test_a_newer_format_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path, SETTINGS)
     header = {"format_version": 99, "settings": SETTINGS, "facts": {}}

@@ -186,7 +186,8 @@ class _Cells:
             return values if wanted == list(range(len(names))) else values[:, wanted]
 
         return Table(
-            self._path.stem, str(self._path), kinds, numbers, lambda _: (_as_classes(self._classes), None),
+            self._path.stem, str(self._path), kinds, numbers,
+            lambda _: (_as_classes(self._classes, commas=self._delimiter == ";"), None),
             row=lambda row: f"line {self._lines[row]:,}", content=file_state(self._path), notes=self._notes,
         )  # fmt: skip
 
@@ -267,17 +268,16 @@ class _Cells:
             values[rows, place] = [_BOOLEANS[cell.lower()] for cell in cells]
             self._read["booleans are read as 1 and 0"].append(place)
             return "number"
-        commas = [i for i, cell in enumerate(cells) if _COMMA.fullmatch(cell)]
-        others = [i for i, cell in enumerate(cells) if not _COMMA.fullmatch(cell)]
+        thousands = bool(((numbers == 0) | (np.abs(numbers) >= 1000)).all())  # else 2.000 may have been read as 2
+        is_comma = [bool(_COMMA.fullmatch(cell)) and (thousands or "." not in cell) for cell in cells]
+        commas, others = (np.flatnonzero(np.array(is_comma) == kind) for kind in (True, False))
         if self._delimiter == ";" and len(commas) > len(others) and (numbers == np.round(numbers)).all():
-            values[[rows[i] for i in commas], place] = [
-                float(cells[i].replace(".", "").replace(",", ".")) for i in commas
-            ]
+            values[[rows[i] for i in commas], place] = [float(_with_point(cells[i])) for i in commas]
             self._read["commas are read as decimal points"].append(place)
-            if others:
+            if len(others):
                 self._wrong[place] = rows[others[0]], cells[others[0]]
             return "number"
-        if not others and len(commas) > len(numbers):
+        if not len(others) and len(commas) > len(numbers):
             return "comma"
         if len(numbers) >= len(cells):
             self._wrong[place] = rows[0], cells[0]  # of a column of numbers, some cells are none
@@ -299,10 +299,13 @@ class _Cells:
         )
 
 
-def _as_classes(cells: list[str]) -> NDArray[Any]:
+def _as_classes(cells: list[str], *, commas: bool = False) -> NDArray[Any]:
     """The cells of a column of labels: numbers where all are whole, or of many kinds; None where there is nothing."""
     found = {cell: cell.strip() for cell in set(cells)}
     texts = {text for text in found.values() if text.lower() not in _MISSING}
+    if commas and texts and all(_WHOLE.fullmatch(text) or _COMMA.fullmatch(text) for text in texts):
+        found = {cell: _with_point(text) if "," in text else text for cell, text in found.items()}
+        texts = {text for text in found.values() if text.lower() not in _MISSING}
     # Codes such as 01234 or 1.10 are names: as numbers some would be the same.
     numbers = all(is_number(text) and not re.match(r"[+-]?0\d", text) for text in texts)
     as_class: Any = str
@@ -317,6 +320,11 @@ def _as_classes(cells: list[str]) -> NDArray[Any]:
     missing = _MISSING - {"none", "?"} if as_class is str else _MISSING  # which may be names
     classes = {cell: None if text.lower() in missing else as_class(text) for cell, text in found.items()}
     return np.array([classes[cell] for cell in cells], object)
+
+
+def _with_point(cell: str) -> str:
+    """A number with a decimal comma, maybe with points between thousands, as computers write it."""
+    return cell.replace(".", "").replace(",", ".")
 
 
 def _as_iso(date: re.Match[str]) -> str:

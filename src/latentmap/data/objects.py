@@ -268,7 +268,7 @@ def check_input(estimator: BaseEstimator, X: ArrayLike, known: Preprocessing | N
     if known is not None and is_images:
         _check_units(samples, known)
     elif known is not None:
-        _check_place(samples, known)
+        _check_place(samples, known, names_of_fit(estimator))
     return samples
 
 
@@ -399,7 +399,7 @@ def _check_units(images: NDArray[Any], known: Preprocessing) -> None:
         warn(f"X must be in the units that fit saw, {fault} {way}")
 
 
-def _check_place(vectors: NDArray[Any], known: Preprocessing) -> None:
+def _check_place(vectors: NDArray[Any], known: Preprocessing, names: list[str] | None) -> None:
     """Warn of vectors that lie far outside of what fit saw: in other units, most likely."""
     if len(vectors) < _FEWEST:  # a few may well be what is looked for: anomalies
         return
@@ -407,10 +407,12 @@ def _check_place(vectors: NDArray[Any], known: Preprocessing) -> None:
     away = np.median(np.abs((some - known.offset) / known.scale), axis=0)
     far = np.flatnonzero(away > _FAR)
     if len(far):
-        which = "vectors that are" if len(far) == len(away) else f"numbers in column {far[0]} that are"
+        column = repr(names[far[0]]) if names else str(far[0])
+        which = "numbers" if len(far) == len(away) else f"numbers in column {column}"
         more = f" (and in {len(far) - 1:,} more)" if 1 < len(far) < len(away) else ""
+        # How far is not told: of one fault in many pieces Python then shows one warning.
         warn(
-            f"X must be in the units that fit saw, got {which} {away[far[0]]:,.0f} standard deviations away{more}: "
+            f"X must be in the units that fit saw, got {which} more than {_FAR} standard deviations away{more}: "
             "codes of what lies far outside mean nothing. Bring X to the units of fit, or fit anew."
         )
 

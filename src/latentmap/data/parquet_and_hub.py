@@ -246,13 +246,15 @@ class _RowGroups:
         return group, self.ends[group - 1] if group else 0
 
     def read(self, group: int, column: str) -> Any:
-        """A column of a group; what reading it failed with, it fails with each time."""
+        """A column of a group; what reading a file failed with, it fails with each time."""
         if self._held[0] != (group, column):
             self._held = None, None  # two would be held else
             file, i = self._groups[group]
             try:
                 cells = file.read_row_group(i, columns=[column]).column(0)
             except Exception as error:  # as in `explained`
+                if self.are_remote:
+                    raise  # the next time it may be there
                 cells = error
             self._held = (group, column), cells
         if isinstance(self._held[1], Exception):

@@ -182,10 +182,11 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
         jumps = np.diff(np.log(ranges))
         if np.abs(jumps).max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
             return True
-        if _share_sudden(jumps) <= _ODD and run_together(X):
+        sudden = _sudden(jumps)
+        if np.mean(sudden) <= _ODD and run_together(X, weakly=not _stays(ranges, np.flatnonzero(sudden))):
             return True
     graded = ~((low == X) | (high == X)).all(axis=0)  # flags share their bounds with flags, whatever is beside them
-    if graded.sum() >= _MANY and _are_counts(X[:, graded], ranges[graded]):
+    if graded.sum() >= _MANY and _are_counts(X, ranges):
         return True
     n = max(int(graded.sum()), 8)  # of few features two are alike by chance
     lowest, highest = (np.unique(ends[graded], return_counts=True)[1].max(initial=0) / n for ends in (low, high))
@@ -193,17 +194,25 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
     return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
 
 
-def _share_sudden(jumps: NDArray[np.float64]) -> float:
-    """The share of ranges far from the next one's, but for the flanks of peaks, which take more than one step."""
+def _sudden(jumps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which ranges are far from the next one's, but for the flanks of peaks, which take more than one step."""
     beside = np.pad(jumps, 1)
     onward = np.maximum(beside[:-2] * np.sign(jumps), beside[2:] * np.sign(jumps))
-    return float(np.mean((np.abs(jumps) > np.log(_JUMP)) & (onward < np.log(_FLANK))))
+    is_sudden: NDArray[np.bool_] = (np.abs(jumps) > np.log(_JUMP)) & (onward < np.log(_FLANK))
+    return is_sudden
 
 
-def run_together(X: NDArray[Any]) -> bool:
+def _stays(ranges: NDArray[np.float64], sudden: NDArray[np.int64]) -> bool:
+    """Whether ranges are of another size from some sudden step on, as from sensor to sensor, and not for a peak."""
+    n = 2 * _MANY  # wider than peaks that move
+    sides = ((ranges[max(i + 1 - n, 0) : i + 1], ranges[i + 1 : i + 1 + n]) for i in sudden)
+    return any(abs(np.log(np.median(before) / np.median(after))) > np.log(_JUMP) for before, after in sides)
+
+
+def run_together(X: NDArray[Any], *, weakly: bool = True) -> bool:
     """Whether most features rise and fall with the next one, as in spectra, however weak these are elsewhere.
 
-    Those of narrow peaks that move do so less, but far more than with others.
+    Those of narrow peaks that move do so less, but far more than with others; so do several sensors' last hours.
     """
     ranges = np.ptp(X, axis=0)
     x = X[:: -(-len(X) // _LOOKED_AT), ranges > _STRONG * ranges.max(initial=0)].astype(np.float64)
@@ -219,15 +228,18 @@ def run_together(X: NDArray[Any]) -> bool:
     if x.shape[1] < _MANY:
         return False
     next_one = alike(1)
-    return next_one > _TOGETHER or next_one > max(_TOGETHER / 2, 4 * alike(x.shape[1] // 3))
+    return next_one > _TOGETHER or (weakly and next_one > max(_TOGETHER / 2, 4 * alike(x.shape[1] // 3)))
 
 
 def _are_counts(X: NDArray[Any], ranges: NDArray[np.float64]) -> bool:
-    """Whether features are mostly 0, never less, and as large as any between the smallest and the largest of them."""
+    """Whether features are mostly 0, never less, count alike, and are as large as any between the extremes."""
     x = X[:: -(-len(X) // _LOOKED_AT)]
     if x.min() < 0 or np.median(np.mean(x == 0, axis=0)) < _EMPTY or np.mean(x.min(axis=0) == 0) < _ALL_BUT_FEW:
         return False
-    return bool(np.diff(np.log(np.sort(ranges))).max() < np.log(_JUMP))
+    least = np.where(x > 0, x, np.inf).min(axis=0)
+    steps = np.log(least[np.isfinite(least)])
+    apart = np.quantile(np.abs(steps - np.median(steps)), _ALL_BUT_FEW)
+    return bool(max(apart, np.diff(np.log(np.sort(ranges))).max()) < np.log(_JUMP))
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:

@@ -126,10 +126,13 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 def _find(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Header and tensors of the checkpoint in a folder; None where there is none."""
-    if is_address(folder):
-        content = Storage(str(folder)).read(_NAME)
-    else:
-        content = (Path(folder) / _NAME).read_bytes() if has_checkpoint(folder) else None
+    try:
+        if is_address(folder):
+            content = Storage(str(folder)).read(_NAME)
+        else:
+            content = (Path(folder) / _NAME).read_bytes() if has_checkpoint(folder) else None
+    except OSError as error:
+        raise CheckpointError(f"{folder}/{_NAME} cannot be read ({words_of(error)}).") from error
     return None if content is None else _read(content, f"{folder}/{_NAME}")
 
 
@@ -183,6 +186,6 @@ def _read(content: bytes, named: str) -> tuple[dict[str, Any], dict[str, Tensor]
             )
         if not isinstance(header["settings"], dict) or not isinstance(header["facts"], dict):
             raise TypeError("settings or facts are missing")
-    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{named} is truncated or damaged ({words_of(error)}). Start over.") from error
     return header, tensors
