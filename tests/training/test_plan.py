@@ -39,6 +39,13 @@ def test_a_map_of_few_samples_takes_nearly_as_many_steps_as_one_of_many():
     assert few == pytest.approx(many * (1437 / 60_000) ** (1 / 6), rel=0.15)
 
 
+def test_images_are_bent_for_codes_that_are_long_enough_to_learn_by_heart():
+    for latent_dim, is_images, wanted in ((2, True, "affine"), (8, True, "elastic"), (8, False, "none")):
+        parameters = Autoencoder(latent_dim=latent_dim).get_params()
+        recipe, cpu = MODELS["residual"].recipe, torch.device("cpu")
+        assert resolve(parameters, recipe, "residual", 1000, cpu, is_images=is_images).augmentation == wanted
+
+
 def test_few_vectors_take_fewer_steps_by_a_residual_network_and_narrower_layers():
     recipe = MODELS["residual"].recipe
     images, vectors = (auto_epochs(recipe, 2000, 250, is_images=is_images) for is_images in (True, False))

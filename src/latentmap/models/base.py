@@ -24,6 +24,7 @@ class Recipe:
     learning_rate: float  # of the first step
     n_steps: int  # in all
     augmentation: str = "none"  # in AUGMENTATIONS
+    augmentation_of_short_codes: str | None = None  # of a few numbers, which learn little by heart; None: the same
     weight_decay: float = 0.0
     one_thread: bool = False  # operations are so small that sharing each among cores takes longer than it saves
     bfloat16_pays: bool = False  # the time goes into large matrix products: machines with bfloat16 are quicker by it

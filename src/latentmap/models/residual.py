@@ -95,6 +95,7 @@ class ResidualAutoencoder(AutoencoderModule):
         learning_rate=0.1,
         n_steps=4000,
         augmentation="elastic",
+        augmentation_of_short_codes="affine",
         bfloat16_pays=True,
         few_vectors_exponent=2 / 3,
     )

@@ -18,6 +18,7 @@ _FEWEST_EPOCHS = 2
 _SMALLEST_BATCH = 8
 _PATIENCE = 1 / 3  # of the epochs
 _FEWEST_TO_STOP = 1000  # samples; fewer are learned from in seconds, and what is kept of them is too few to tell by
+_LONG_CODE = 8  # numbers
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,9 @@ def resolve(
     chosen = {name: parameters[name] for name in names if parameters[name] != "auto"}
     batch_size = int(chosen.get("batch_size", auto_batch_size(recipe, n_samples)))
     epochs = int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size, is_images=is_images)))
+    usual = recipe.augmentation
+    if parameters["latent_dim"] < _LONG_CODE:
+        usual = recipe.augmentation_of_short_codes or usual
     patience = parameters["patience"]
     if patience == "auto":
         stops = loss_is_error and "epochs" not in chosen and n_samples >= _FEWEST_TO_STOP
@@ -223,7 +227,7 @@ def resolve(
         float(chosen.get("learning_rate", recipe.learning_rate)),
         patience=patience,
         precision=choose_precision(parameters["precision"], device, pays=recipe.bfloat16_pays),
-        augmentation=chosen.get("augmentation", recipe.augmentation) if is_images else "none",
+        augmentation=chosen.get("augmentation", usual) if is_images else "none",
         weight_decay=float(chosen.get("weight_decay", recipe.weight_decay)),
         objective=parameters["objective"],
     )
