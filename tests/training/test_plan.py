@@ -41,9 +41,9 @@ def test_a_map_of_few_samples_takes_nearly_as_many_steps_as_one_of_many():
 
 def test_images_are_bent_for_codes_that_are_long_enough_to_learn_by_heart():
     for latent_dim, is_images, wanted in ((2, True, "affine"), (8, True, "elastic"), (8, False, "none")):
-        parameters = Autoencoder(latent_dim=latent_dim).get_params()
-        recipe, cpu = MODELS["residual"].recipe, torch.device("cpu")
-        assert resolve(parameters, recipe, "residual", 1000, cpu, is_images=is_images).augmentation == wanted
+        recipe, of = MODELS["residual"].recipe, {"latent_dim": latent_dim, "is_images": is_images}
+        found = resolve(Autoencoder().get_params(), recipe, "residual", 1000, torch.device("cpu"), **of)
+        assert found.augmentation == wanted
 
 
 def test_few_vectors_take_fewer_steps_by_a_residual_network_and_narrower_layers():
@@ -63,8 +63,9 @@ def test_few_vectors_take_fewer_steps_by_a_residual_network_and_narrower_layers(
 def test_a_plan_is_what_was_asked_for_and_the_recipe_where_nothing_was():
     recipe, device = MODELS["conv"].recipe, torch.device("cpu")
 
-    def plan(*, is_images=True, **parameters):
-        return resolve(Autoencoder(**parameters).get_params(), recipe, "conv", 1000, device, is_images=is_images)
+    def plan(*, is_images=True, loss_is_error=True, **parameters):
+        of = {"latent_dim": 2, "is_images": is_images, "loss_is_error": loss_is_error}
+        return resolve(Autoencoder(**parameters).get_params(), recipe, "conv", 1000, device, **of)
 
     found = plan(epochs=3, batch_size=50, learning_rate=1, weight_decay=0, augmentation="affine", patience=2)
     asked = (
@@ -84,7 +85,4 @@ def test_a_plan_is_what_was_asked_for_and_the_recipe_where_nothing_was():
     assert found.patience == round(found.epochs / 3)
     assert plan(epochs=30).patience is None
     assert plan(patience=None).patience is None
-    assert (
-        resolve(Autoencoder().get_params(), recipe, "conv", 1000, device, is_images=True, loss_is_error=False).patience
-        is None
-    )  # a third was measured for errors alone
+    assert plan(loss_is_error=False).patience is None  # a third was measured for errors alone

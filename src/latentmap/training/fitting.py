@@ -205,7 +205,7 @@ def learn(
     learned = model.with_former(samples) if piecewise else samples
     plan = resolve(
         parameters, recipe, model.name, len(learned), device,
-        is_images=model.preprocessing.is_images, loss_is_error=objective.loss_is_error,
+        latent_dim=model.latent_dim, is_images=model.preprocessing.is_images, loss_is_error=objective.loss_is_error,
     )  # fmt: skip
     if piecewise:
         share = _AFTER_FIT if model.is_annealed else _OF_PIECES
