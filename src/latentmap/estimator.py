@@ -91,8 +91,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     augmentation : {"auto", "none", "affine", "elastic", "crop"}, default "auto"
         What is done to images before they are learned from: ``"affine"`` moves, turns and stretches them a little,
         ``"elastic"`` bends them besides, both but in the last fifth of the epochs; ``"crop"`` mirrors half and moves
-        all by up to two pixels, but mirrors alone in the last two epochs; ``"auto"`` leaves it to the architecture.
-        Vectors are never changed.
+        all by up to two pixels, but mirrors alone in the last two epochs; ``"auto"`` leaves it to the architecture,
+        and to how long codes are. Vectors are never changed.
     weight_decay : float or "auto", default "auto"
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     scaling : {"auto", "standard", "global"}, default "auto"

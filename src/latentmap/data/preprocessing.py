@@ -212,7 +212,8 @@ def _stays(ranges: NDArray[np.float64], sudden: NDArray[np.int64]) -> bool:
 def run_together(X: NDArray[Any], *, weakly: bool = True) -> bool:
     """Whether most features rise and fall with the next one, as in spectra, however weak these are elsewhere.
 
-    Those of narrow peaks that move do so less, but far more than with others; so do several sensors' last hours.
+    `weakly`, those that do so less, but far more than with others, are taken too: narrow peaks that move, and several
+    sensors' last hours.
     """
     ranges = np.ptp(X, axis=0)
     x = X[:: -(-len(X) // _LOOKED_AT), ranges > _STRONG * ranges.max(initial=0)].astype(np.float64)

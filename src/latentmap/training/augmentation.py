@@ -47,15 +47,14 @@ def elastic(x: Tensor, generator: torch.Generator, share: Share | None = None) -
     of_images = torch.cat([maps, bends.to(maps)], dim=2)
     # Straight lines between pixels blur; cubic ones overshoot, which is cut off. PyTorch has none for MPS.
     mode = "bilinear" if x.device.type == "mps" else "bicubic"
-    moved = _moved(x, of_images, torch.cat([_places(*x.shape[2:]), _bumps(*x.shape[2:])]), mode)
+    moved = _moved(x, of_images, _places_and_bumps(*x.shape[2:]), mode)
     return moved.clamp_(x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
 
 
 def _maps(x: Tensor, strength: float, generator: torch.Generator, share: Share | None) -> Tensor:
     """Random affine maps from places in new images to places in old ones, both from -1 to 1: (n, 2, 3)."""
     whole, part = rows_of(x, share)
-    normal = strength * torch.randn(6, whole, generator=generator, dtype=torch.float32)[:, part]
-    angle, shear, *rest = normal
+    angle, shear, *rest = strength * torch.randn(6, whole, generator=generator, dtype=torch.float32)[:, part]
     stretch, shift = 1 + _STRETCH * torch.stack(rest[:2]), 2 * _SHIFT * torch.stack(rest[2:])
     cos, sin = torch.cos(_ANGLE * angle), torch.sin(_ANGLE * angle)
     ratio = x.shape[2] / x.shape[3]  # a turn is one of pixels, not of heights and widths
@@ -85,14 +84,15 @@ def _places(height: int, width: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _bumps(height: int, width: int) -> Tensor:
-    """How much a pixel moves with each point of a grid: (_BUMPS^2, height * width), squares that sum to one."""
+def _places_and_bumps(height: int, width: int) -> Tensor:
+    """The above, and how much a pixel moves with each point of a grid: (3 + _BUMPS^2, height * width)."""
     points = torch.linspace(-1, 1, _BUMPS)[:, None]
-    across, down, _ = _places(height, width)
+    places = _places(height, width)
+    across, down, _ = places
     spread = 0.6 * 2 / (_BUMPS - 1)
     near = [torch.exp(-((place - points) ** 2) / (2 * spread**2)) for place in (down, across)]
     bumps = (near[0][:, None] * near[1]).flatten(0, 1)
-    return bumps / bumps.square().sum(0).sqrt()
+    return torch.cat([places, bumps / bumps.square().sum(0).sqrt()])  # so that each pixel moves by as much
 
 
 def crop(x: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:

@@ -132,7 +132,9 @@ def _find(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Ten
         else:
             content = (Path(folder) / _NAME).read_bytes() if has_checkpoint(folder) else None
     except OSError as error:
-        raise CheckpointError(f"{folder}/{_NAME} cannot be read ({words_of(error)}).") from error
+        raise CheckpointError(
+            f"{folder}/{_NAME} cannot be read ({words_of(error)}). Make it readable, or start over."
+        ) from error
     return None if content is None else _read(content, f"{folder}/{_NAME}")
 
 
