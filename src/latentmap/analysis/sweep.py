@@ -149,10 +149,7 @@ def sweep(
     if not sizes or sizes[0] < 1:
         raise ValueError(f"latent_dims must be whole numbers of at least 1, got {list(latent_dims)}.")
     train, test, unit = dataset.train, dataset.test, dataset.unit
-    n = len(train)
-    kept = np.zeros(n, bool)
-    n_kept = min(_MOST_KEPT, _MOST_KEPT_BYTES // train.X[0].nbytes, round(_KEPT * n))
-    kept[np.random.default_rng(seed).permutation(n)[: max(1, n_kept)]] = True
+    kept = _kept(train.X, seed)
     known = dataset.known_labels(train)
     labels, held_labels = (None, None) if known is None else (known[~kept], known[kept])
     held = train.X[kept]
@@ -184,13 +181,33 @@ def sweep(
         if within := [size for size in sizes if size <= most]:
             pca = PcaBaseline(max(within)).fit(learned)
             theirs = [measure(pca.first(size), size) for size in within]
-    n_values, words = int(train.X[0].size), ""
-    n_learned = n - int(kept.sum())
+    recommended, reason = _advice(ours, theirs, name, int(train.X[0].size), int((~kept).sum()), held_labels)
+    return Sweep(name, tuple(ours), tuple(theirs), recommended, reason)
+
+
+def _kept(X: NDArray[Any], seed: int) -> NDArray[np.bool_]:
+    """Which samples are kept to choose by."""
+    n = min(_MOST_KEPT, _MOST_KEPT_BYTES // X[0].nbytes, round(_KEPT * len(X)))
+    kept = np.zeros(len(X), bool)
+    kept[np.random.default_rng(seed).permutation(len(X))[: max(1, n)]] = True
+    return kept
+
+
+def _advice(
+    ours: Sequence[SizeScores],
+    theirs: Sequence[SizeScores],
+    name: str,
+    n_values: int,
+    n_learned: int,
+    held_labels: NDArray[Any] | None,
+) -> tuple[int | None, str]:
+    """The size to take, if any, and why: of sizes that compress, and by classes only where these say something."""
+    words, largest = "", ours[-1].latent_dim
     limit = min(n_values, n_learned // 2)
     judged = [[one for one in rows if one.latent_dim <= limit] for rows in (ours, theirs)]
-    if sizes[-1] > n_values:
+    if largest > n_values:
         words = f" More than the {count(n_values, 'number')} of a sample are no advice: they compress nothing."
-    elif 2 * sizes[-1] > n_learned:
+    elif 2 * largest > n_learned:
         words = f" More than half as many as the {n_learned:,} samples are no advice: they may be learned by heart."
     accuracies = [one.held_accuracy for one in (*ours, *theirs) if one.held_accuracy is not None]
     if held_labels is not None and accuracies and max(accuracies) <= by_guessing(held_labels):
@@ -199,7 +216,7 @@ def sweep(
             f" Classes have no say: by {len(held_labels):,} validation samples no size tells them apart for certain."
         )
     recommended, reason = recommend(*judged, name=name) if judged[0] else (None, "No size is recommended.")
-    return Sweep(name, tuple(ours), tuple(theirs), recommended, reason + words)
+    return recommended, reason + words
 
 
 @contextmanager

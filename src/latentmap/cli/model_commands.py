@@ -44,17 +44,19 @@ if TYPE_CHECKING:
 _FILE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".csv", ".parquet", ".npz", ".zip"}
 _PIECE = 8192  # samples encoded between two writes
 
+CodesOutput = Annotated[
+    str,
+    output_option(
+        "A file ending in .npy, .csv or .parquet; or a folder or s3:// address, for a source of any size: its "
+        "codes are written as Parquet files, and a run that was interrupted goes on where it stopped."
+    ),
+]
+
 
 def encode(
     model: Model,
     source: Source,
-    output: Annotated[
-        str,
-        output_option(
-            "A file ending in .npy, .csv or .parquet; or a folder or s3:// address, for a source of any size: its "
-            "codes are written as Parquet files, and a run that was interrupted goes on where it stopped."
-        ),
-    ],
+    output: CodesOutput,
     split: Shown = "all",
     refine: Refine = None,
     errors: Annotated[
@@ -94,17 +96,10 @@ def encode(
     if not is_address(output):
         check_name(file)
     if is_address(output) or not file.suffix or file.is_dir():
-        given = {
-            "--split": split != "all",
-            "--spreadsheet": spreadsheet,
-            "--missing": missing is not None,
-            "--limit": limit is not None,
-            "--errors": errors,
-            "--memory": memory is not None,
-            "--data-dir": data_dir is not None,
-        }
-        if wrong := [name for name, is_given in given.items() if is_given]:
-            raise ValueError(f"{wrong[0]} goes with a file of codes, and {output} is a folder. Leave it out.")
+        _check_parts(
+            output, split=None if split == "all" else split, spreadsheet=spreadsheet, missing=missing, limit=limit,
+            errors=errors, memory=memory, data_dir=data_dir,
+        )  # fmt: skip
         _encode_parts(
             model, source, output, refine=refine, skip_bad=skip_bad, force=force, workers=workers, address=address
         )
@@ -122,11 +117,17 @@ def encode(
         data_dir=data_dir, **fraction,
     )  # fmt: skip
     wanted = ("train", "test") if split == "all" else (split,)
-    n = sum(len(getattr(dataset, name)) for name in wanted)
+    shape = (sum(len(getattr(dataset, name)) for name in wanted), autoencoder.latent_dim_)
     pieces = _pieces(autoencoder, dataset, wanted, errors=errors)
-    shape = (n, autoencoder.latent_dim_)
     write_codes(file, pieces, shape, for_spreadsheet=spreadsheet, replace=force)
     answer(output)
+
+
+def _check_parts(output: str, **of_files: Any) -> None:
+    """Refuse options that files of codes have, and folders of them don't."""
+    if wrong := [name for name, value in of_files.items() if value not in (None, False)]:
+        option = f"--{wrong[0].replace('_', '-')}"
+        raise ValueError(f"{option} goes with a file of codes, and {output} is a folder. Leave it out.")
 
 
 def _encode_parts(

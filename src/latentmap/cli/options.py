@@ -95,6 +95,10 @@ Dpi = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that is random.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file there, or a folder that an earlier run wrote.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
+]
+ForceRun = Annotated[bool, typer.Option("--force", help="Replace what is there, and an interrupted run.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that fit or report wrote.")]
 Refine = Annotated[
     int | None,
@@ -117,6 +121,15 @@ Address = Annotated[
         metavar="auto|HOST:PORT",
         help="The Ray cluster that the workers are of.",
         show_default="one on this machine, for the time of the command",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="PATH",
+        help="With --workers: where all of them can keep the checkpoint, a folder or an s3:// address.",
+        show_default="beside the model",
     ),
 ]
 Shown = Annotated[

@@ -9,7 +9,7 @@ import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,8 +18,10 @@ from latentmap.cli.options import (
     DataOptions,
     Dpi,
     Epochs,
+    ForceRun,
     InterruptedCommand,
     ObjectiveOptions,
+    Resume,
     Source,
     check_output,
     check_resume,
@@ -30,6 +32,20 @@ from latentmap.cli.options import (
 )
 from latentmap.errors import OutputError
 
+if TYPE_CHECKING:
+    from latentmap.data import Dataset
+
+ImageFormat = Annotated[Literal["png", "svg", "pdf"], typer.Option("--format", help="Of the files in figures/.")]
+TrainedModels = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Show this trained model, as it is, in place of training some; may be given several times.",
+        show_default="trains four",
+    ),
+]
+
 
 @with_groups
 def report(
@@ -38,26 +54,12 @@ def report(
     learning: ObjectiveOptions,
     data: DataOptions,
     output: Annotated[Path | None, output_option("The folder to write.", show_default="runs/SOURCE")] = None,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--model",
-            metavar="MODEL",
-            help="Show this trained model, as it is, in place of training some; may be given several times.",
-            show_default="trains four",
-        ),
-    ] = None,
+    model: TrainedModels = None,
     epochs: Epochs = None,
-    image_format: Annotated[
-        Literal["png", "svg", "pdf"], typer.Option("--format", help="Of the files in figures/.")
-    ] = "png",
+    image_format: ImageFormat = "png",
     dpi: Dpi = 160,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted run stopped: fit only what it had not fitted.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a report that is there, and an interrupted run.")
-    ] = False,
+    resume: Resume = False,
+    force: ForceRun = False,
 ) -> None:
     """Train four autoencoders (or take trained ones), set them beside PCA, and write a page of what they learned.
 
@@ -74,33 +76,19 @@ def report(
     from latentmap.models.files import is_model_folder
     from latentmap.report.build import PAGE, is_report
 
-    params = learning.params
     folder = output or Path("runs") / name_of(source)
     check_folder(folder, is_report)
     check_output(folder, force=force or resume)
     unfinished = unfinished_of(folder)
     check_resume(unfinished, there=unfinished.exists(), resume=resume, force=force)
     if resume and is_report(folder) and not unfinished.exists():
-        made = _made_by(folder / PAGE)
-        if made and [*map(os.path.normpath, made)] != [*map(os.path.normpath, again(context))]:
-            raise OutputError(
-                f"{folder} is finished, of another command: {shlex.join(made)}. Add --force in place of --resume to "
-                "make this one, or choose another name."
-            )
+        _check_made_by(folder / PAGE, again(context))
         note(f"{folder} is finished already, there is nothing to resume.")
-        answer(folder / "report.html")
+        answer(folder / PAGE)
         return
     start = time.perf_counter()
-    models = None
-    if model:
-        if learning.objective != ObjectiveOptions.objective or learning.objective_param:
-            raise ValueError("--objective must be left out with --model: nothing is trained.")
-        if epochs is not None:
-            raise ValueError("--epochs must be left out with --model: nothing is trained.")
-        models, dataset = load_models(model, source, **only_how_much(data))
-        tell_split(models, dataset, limited=data.limit is not None, way=False)
-    else:
-        dataset = data.read(source)
+    params = learning.params  # refused before anything is read
+    models, dataset = _trained(model, source, data, learning, epochs) if model else (None, data.read(source))
     seconds = time.perf_counter() - start
     note(f"a report of {repr(dataset).removeprefix('Dataset ')}")
 
@@ -131,7 +119,20 @@ def report(
         raise InterruptedCommand(
             f"interrupted. {unfinished} keeps what is finished: to go on, add --resume to the same command."
         ) from None
-    answer(folder / "report.html")
+    answer(folder / PAGE)
+
+
+def _trained(
+    model: list[Path], source: str, data: DataOptions, learning: ObjectiveOptions, epochs: int | None
+) -> tuple[Any, Dataset]:
+    """Trained models by name, and the data as they were fitted to it."""
+    with_objective = learning.objective != ObjectiveOptions.objective or learning.objective_param
+    for option, is_given in (("--objective", with_objective), ("--epochs", epochs is not None)):
+        if is_given:
+            raise ValueError(f"{option} must be left out with --model: nothing is trained.")
+    models, dataset = load_models(model, source, **only_how_much(data))
+    tell_split(models, dataset, limited=data.limit is not None, way=False)
+    return models, dataset
 
 
 _HOW_MUCH = ("missing", "limit", "memory", "skip_bad", "data_dir")
@@ -146,6 +147,16 @@ def only_how_much(data: DataOptions) -> dict[str, Any]:
     if given:
         raise ValueError(f"--{next(iter(given))} must be left out with --model: data is read as the model was fitted.")
     return allowed
+
+
+def _check_made_by(page: Path, command: list[str]) -> None:
+    """Refuse to call a report finished that another command made."""
+    made = _made_by(page)
+    if made and [*map(os.path.normpath, made)] != [*map(os.path.normpath, command)]:
+        raise OutputError(
+            f"{page.parent} is finished, of another command: {shlex.join(made)}. Add --force in place of --resume to "
+            "make this one, or choose another name."
+        )
 
 
 def _made_by(page: Path) -> list[str]:

@@ -19,9 +19,12 @@ from latentmap.cli.options import (
     Address,
     DataOptions,
     Force,
+    ForceRun,
     InterruptedCommand,
     ModelOptions,
+    Resume,
     Source,
+    Storage,
     Workers,
     check_address,
     check_name,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from latentmap.analysis import Sweep
+    from latentmap.data import Dataset
     from latentmap.estimator import Autoencoder
     from latentmap.training import Callback
 
@@ -104,12 +108,8 @@ def fit(
     output: Annotated[Path, output_option("The model folder to write.")],
     model: FitOptions,
     data: DataOptions,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted run with the same options stopped.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a model that is there, and an interrupted run.")
-    ] = False,
+    resume: Resume = False,
+    force: ForceRun = False,
     checkpoint_every: Annotated[
         float, typer.Option("--checkpoint-every", help="Seconds between two checkpoints.", min=0)
     ] = 30.0,
@@ -118,15 +118,7 @@ def fit(
     ] = None,
     workers: Workers = None,
     address: Address = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            "--storage",
-            metavar="PATH",
-            help="With --workers: where all of them can keep the checkpoint, a folder or an s3:// address.",
-            show_default="beside the model",
-        ),
-    ] = None,
+    storage: Storage = None,
 ) -> None:
     """Train one autoencoder and save it. Ctrl-C saves a checkpoint, and --resume goes on from it.
 
@@ -139,10 +131,9 @@ def fit(
     starting()
     from latentmap.cli.processes import join
     from latentmap.cli.progress import TrainingBar
-    from latentmap.files import check_folder, unfinished_of, writing
-    from latentmap.models.files import is_model_folder
-    from latentmap.training import TensorBoard, TrainingInterrupted
-    from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
+    from latentmap.files import unfinished_of, writing
+    from latentmap.training import TensorBoard
+    from latentmap.training.checkpoints import remove_checkpoint
 
     ranks = context.with_resource(join())
     check_address(workers, address, storage)
@@ -151,12 +142,8 @@ def fit(
     unfinished = unfinished_of(output) if storage is None else storage
     callbacks: list[Callback] = []
     if ranks.is_first:  # which writes for all
-        check_folder(output, is_model_folder)
         context.with_resource(writing(output, wait=0))
-        check_output(output, force=force or resume)
-        check_resume(unfinished, there=has_checkpoint(unfinished), resume=resume, force=force)
-        if not resume:
-            remove_checkpoint(unfinished)
+        _clear(output, unfinished, resume=resume, force=force)
         callbacks = [TrainingBar(), *([TensorBoard(tensorboard)] if tensorboard else [])]
     autoencoder = model.estimator(callbacks)  # which refuses settings of the objective before anything is read
     dataset = None if workers else ranks.in_turn(lambda: data.read(source))  # the first fills the cache for the others
@@ -164,18 +151,14 @@ def fit(
     if resume and ranks.once(lambda: _is_done(output, unfinished, autoencoder, X)):
         note(f"{output} is finished already, there is nothing to resume.")
     else:
-        kept: dict[str, Any] = {"resume": resume, "checkpoint_every": checkpoint_every}
         begins = f"starting {count(workers, 'worker')}" if workers else "preparing"
         Bar(f"{begins} (objective: {model.objective})")
-        try:
-            if dataset is not None:
-                autoencoder.fit(dataset.train.X, checkpoint=unfinished, **kept)
-                facts = dataset.facts
-            else:
-                how = {"num_workers": workers, "address": address, "storage": unfinished, "tell": note, **kept}
-                facts = _fit_by_workers(autoencoder, source, **how, **data.as_arguments())
-        except TrainingInterrupted as interruption:
-            raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
+        kept = {"resume": resume, "checkpoint_every": checkpoint_every}
+        if dataset is not None:
+            facts = _fit_here(autoencoder, dataset, checkpoint=unfinished, **kept)
+        else:
+            how = {"num_workers": workers, "address": address, "storage": unfinished, **kept}
+            facts = _fit_by_workers(autoencoder, source, **how, **data.as_arguments())
         if ranks.is_first:
             autoencoder.save(output, metadata=facts)
         note(_summary(autoencoder, output, source, data.data_dir))
@@ -186,13 +169,37 @@ def fit(
     answer(output)
 
 
+def _clear(output: Path, unfinished: Path | str, *, resume: bool, force: bool) -> None:
+    """Refuse to replace what was not asked for, and remove an interrupted run that shall not go on."""
+    from latentmap.files import check_folder
+    from latentmap.models.files import is_model_folder
+    from latentmap.training.checkpoints import has_checkpoint, remove_checkpoint
+
+    check_folder(output, is_model_folder)
+    check_output(output, force=force or resume)
+    check_resume(unfinished, there=has_checkpoint(unfinished), resume=resume, force=force)
+    if not resume:
+        remove_checkpoint(unfinished)
+
+
+def _fit_here(autoencoder: Autoencoder, dataset: Dataset, **how: Any) -> dict[str, Any]:
+    """Fit by this process, or those that torchrun started; what is known of the data."""
+    from latentmap.training import TrainingInterrupted
+
+    try:
+        autoencoder.fit(dataset.train.X, **how)
+    except TrainingInterrupted as interruption:
+        raise InterruptedCommand(f"{interruption}. To go on, add --resume to the same command.") from None
+    return dataset.facts
+
+
 def _fit_by_workers(autoencoder: Autoencoder, source: str, **how: Any) -> dict[str, Any]:
     """Fit by the workers of a cluster; what is known of the data."""
     from latentmap.distributed.training import fit_and_tell
     from latentmap.training.checkpoints import has_checkpoint
 
     try:
-        return fit_and_tell(autoencoder, source, **how)[1]
+        return fit_and_tell(autoencoder, source, tell=note, **how)[1]
     except KeyboardInterrupt:
         if not has_checkpoint(how["storage"]):
             raise
@@ -300,16 +307,7 @@ def sweep(
         fit_all = partial(fit_each, workers, address)
 
     dataset = data.read(source)
-    n_values = math.prod(dataset.sample_shape)
-    most = max(1, n_values - 1)  # with as many numbers as a sample has nothing is compressed
-    if beyond := [size for size in sizes if size > most]:
-        sizes = [size for size in sizes if size <= most]
-        left_out = ", ".join(map(str, beyond))
-        if not sizes:
-            raise ValueError(
-                f"--latent-dims must be fewer than the {count(n_values, 'number')} of a sample, got {left_out}."
-            )
-        note(f"codes of {left_out} numbers are left out: a sample has {count(n_values, 'number')}.")
+    sizes = _that_compress(sizes, math.prod(dataset.sample_shape))
     bars = TrainingBars(len(sizes))
     result = analysis.sweep(
         dataset,
@@ -328,6 +326,18 @@ def sweep(
         from latentmap import report
 
         report.write_figure(report.sweep(result), output)
+
+
+def _that_compress(sizes: list[int], n_values: int) -> list[int]:
+    """The sizes of codes that are fewer numbers than a sample has; says which are left out."""
+    most = max(1, n_values - 1)  # with as many numbers as a sample has nothing is compressed
+    within, beyond = [size for size in sizes if size <= most], [size for size in sizes if size > most]
+    left_out, has = ", ".join(map(str, beyond)), count(n_values, "number")
+    if not within:
+        raise ValueError(f"--latent-dims must be fewer than the {has} of a sample, got {left_out}.")
+    if beyond:
+        note(f"codes of {left_out} numbers are left out: a sample has {has}.")
+    return within
 
 
 def fit_beside_each_other(models: Sequence[Any], X: NDArray[Any]) -> list[Any]:

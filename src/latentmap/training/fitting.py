@@ -26,7 +26,7 @@ from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError, warn
 from latentmap.models import MODELS, choose_model
-from latentmap.models.base import AutoencoderModule, build, path_config
+from latentmap.models.base import AutoencoderModule, Recipe, build, path_config
 from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.training.augmentation import AUGMENTATIONS
@@ -35,7 +35,7 @@ from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
 from latentmap.training.objectives import Objective, make_objective
-from latentmap.training.plan import resolve
+from latentmap.training.plan import TrainingPlan, resolve
 from latentmap.training.ranks import Ranks
 from latentmap.training.runtime import PRECISIONS, choose_device
 from latentmap.training.streamed import StreamedBatches
@@ -207,24 +207,10 @@ def learn(
         parameters, recipe, model.name, len(learned), device,
         latent_dim=model.latent_dim, is_images=model.preprocessing.is_images, loss_is_error=objective.loss_is_error,
     )  # fmt: skip
-    if piecewise:
-        share = _AFTER_FIT if model.is_annealed else _OF_PIECES
-        rate = share * min(1.0, plan.batch_size / recipe.batch_size) ** 0.5 * plan.learning_rate
-        plan = replace(plan, epochs=1, learning_rate=rate, decay=False, patience=None)
+    plan = _for_a_piece(plan, recipe, model) if piecewise else plan
     described = {name: parameters[name] for name in ("objective", "objective_params")}
     goes_on = all(model.info.get(name) == value for name, value in described.items())
-    data = model.for_training(learned)
-    kind: Callable[..., BatchesBase] = StreamedBatches if isinstance(data, FileRegion) else Batches
-    batches = kind(
-        data,
-        model.preprocessing,
-        batch_size=plan.batch_size,
-        seed=model.seed + model.n_iter,  # each piece in an order of its own
-        validation_fraction=0.0 if piecewise else parameters["validation_fraction"],
-        device=device,
-        augmentation=AUGMENTATIONS[plan.augmentation],
-        epochs=plan.epochs,
-    )
+    batches = _batches(model, learned, plan, 0.0 if piecewise else parameters["validation_fraction"], device)
     speaks = parameters["verbose"] and batches.ranks.is_first
     result = train(
         model.module,
@@ -262,12 +248,45 @@ def learn(
         "seed": model.seed,
         "settings": None if checkpoints is None else checkpoints.settings,
         "training": training,
-        "versions": {
-            **{module.__name__: module.__version__ for module in (latentmap, torch, np)},
-            "python": platform.python_version(),
-        },
+        "versions": _versions(),
     }
     return result.problem
+
+
+def _for_a_piece(plan: TrainingPlan, recipe: Recipe, model: FittedModel) -> TrainingPlan:
+    """One epoch at a steady rate, lower for a model that `fit` has brought to rest and for small batches."""
+    share = _AFTER_FIT if model.is_annealed else _OF_PIECES
+    rate = share * min(1.0, plan.batch_size / recipe.batch_size) ** 0.5 * plan.learning_rate
+    return replace(plan, epochs=1, learning_rate=rate, decay=False, patience=None)
+
+
+def _batches(
+    model: FittedModel,
+    samples: NDArray[Any],
+    plan: TrainingPlan,
+    validation_fraction: float | None,
+    device: torch.device,
+) -> BatchesBase:
+    """What a model learns from, in memory or read as it goes."""
+    data = model.for_training(samples)
+    kind: Callable[..., BatchesBase] = StreamedBatches if isinstance(data, FileRegion) else Batches
+    return kind(
+        data,
+        model.preprocessing,
+        batch_size=plan.batch_size,
+        seed=model.seed + model.n_iter,  # each piece in an order of its own
+        validation_fraction=validation_fraction,
+        device=device,
+        augmentation=AUGMENTATIONS[plan.augmentation],
+        epochs=plan.epochs,
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Of everything that decides what comes out."""
+    return {module.__name__: module.__version__ for module in (latentmap, torch, np)} | {
+        "python": platform.python_version()
+    }
 
 
 @torch.no_grad()

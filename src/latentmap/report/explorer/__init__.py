@@ -178,31 +178,17 @@ def explore(
     classes, indices = _classes(labels, class_names)
     rows = choose_few(n, indices, limit) if n > limit else np.arange(n)
     indices = None if indices is None else indices[rows]
-    filmed = dict.fromkeys(named, films) if isinstance(films, CodeFilm) else dict(films or {})
-    laid_out = dict.fromkeys(named, tsne) if isinstance(tsne, bool) else dict(tsne)
-    is_images, shown = X.ndim > 2, X[rows]
-    features = [f"x{i}" for i in range(X.shape[1])] if feature_names is None else feature_names
-    for what, given, wanted in (("names", names, n), ("feature_names", None if is_images else features, X.shape[1])):
-        if given is not None and len(given) != wanted:
-            raise ValueError(f"{what} must be {wanted:,}, one for each, got {len(given):,}.")
-    images, range_ = _as_bytes(shown, next(iter(named.values()))) if is_images else (None, None)
-    if unknown := [name for name in laid_out if name not in named]:
-        raise ValueError(f"tsne must be of models that are shown, got one of {unknown[0]!r}. Name it as in models.")
+    _check_number("names", names, n)
+    first = next(iter(named.values()))
+    samples = _packed_samples(X[rows], first, feature_names)
     with warnings.catch_warnings():
         if feature_names is not None:  # columns are in the order that fit saw
             warnings.filterwarnings("ignore", "X does not have valid feature names")
-        for name, film in filmed.items():
-            _check_film(film, named.get(name), name, X)
-        packed = [
-            packed_model(printable(name), model, shown, rows, indices, filmed.get(name), laid_out.get(name, False))
-            for name, model in named.items()
-        ]
-    fitted = getattr(next(iter(named.values())), "_fitted", None)
-    title = title or "latent space"
+        packed = _packed(named, X, rows, indices, films, tsne)
+    fitted = getattr(first, "_fitted", None)
     written = None if classes is None else [printable(name) for name in classes]
     data = {
-        "range": range_,
-        "title": printable(title),
+        "title": printable(title or "latent space"),
         "of": n,
         "rows": numbers(rows.astype(np.int32)),
         "labels": None if indices is None else numbers(indices.astype(np.int32)),
@@ -212,14 +198,50 @@ def explore(
         "names": None if names is None else [printable(str(names[row])) for row in rows],
         "colours": [*PALETTE],
         "rest": REST,
-        "images": None if images is None else sheets(images),
-        "vectors": None if is_images else numbers(shown.astype(np.result_type(shown.dtype, np.float32))),
-        "features": None if is_images else [printable(str(name)) for name in features],
+        **samples,
         "one_unit": np.ndim(measuring_unit(X) if fitted is None else fitted.error_unit) == 0,
         "models": packed,
         "made": {**(facts or {}), "Latentmap": latentmap.__version__},
     }
     return Explorer(_page(data))
+
+
+def _check_number(what: str, given: Sequence[Any] | None, wanted: int) -> None:
+    """Refuse names of which there are too few or too many."""
+    if given is not None and len(given) != wanted:
+        raise ValueError(f"{what} must be {wanted:,}, one for each, got {len(given):,}.")
+
+
+def _packed_samples(X: NDArray[Any], model: Any, feature_names: Sequence[str] | None) -> dict[str, Any]:
+    """What the page needs of images, or of vectors."""
+    if X.ndim > 2:
+        images, range_ = _as_bytes(X, model)
+        return {"range": range_, "images": sheets(images), "vectors": None, "features": None}
+    features = [f"x{i}" for i in range(X.shape[1])] if feature_names is None else feature_names
+    _check_number("feature_names", features, X.shape[1])
+    vectors = numbers(X.astype(np.result_type(X.dtype, np.float32)))
+    return {"range": None, "images": None, "vectors": vectors, "features": [printable(str(name)) for name in features]}
+
+
+def _packed(
+    named: Mapping[str, Any],
+    X: NDArray[Any],
+    rows: NDArray[np.intp],
+    indices: NDArray[Any] | None,
+    films: CodeFilm | Mapping[str, CodeFilm] | None,
+    tsne: bool | Mapping[str, TsneResult],
+) -> list[dict[str, Any]]:
+    """What the page needs of each model and its codes."""
+    filmed = dict.fromkeys(named, films) if isinstance(films, CodeFilm) else dict(films or {})
+    laid_out = dict.fromkeys(named, tsne) if isinstance(tsne, bool) else dict(tsne)
+    if unknown := [name for name in laid_out if name not in named]:
+        raise ValueError(f"tsne must be of models that are shown, got one of {unknown[0]!r}. Name it as in models.")
+    for name, film in filmed.items():
+        _check_film(film, named.get(name), name, X)
+    return [
+        packed_model(printable(name), model, X[rows], rows, indices, filmed.get(name), laid_out.get(name, False))
+        for name, model in named.items()
+    ]
 
 
 def _networks(models: Any) -> dict[str, Any]:
