@@ -593,6 +593,17 @@ def test_a_grid_has_one_cell_at_least_and_one_is_the_middle(ae, digits):
     np.testing.assert_allclose([one.z1[0], one.z2[0]], np.median(ae.transform(digits.train.X), axis=0), rtol=1e-5)
 
 
+def test_names_of_curves_stay_within_axes_of_another_figure(ae):
+    figure = Figure(figsize=(6, 3))
+    left, _ = figure.subplots(1, 2)
+    plot.history({"one": ae, "two": ae}, ax=left)
+    figure.draw_without_rendering()
+    legend = left.get_legend()
+    assert [text.get_text().splitlines()[0] for text in legend.get_texts()] == ["one", "two"]
+    assert legend.get_window_extent().x1 <= left.get_window_extent().x1
+    assert plot.history({"one": ae}).axes[0].get_legend() is None
+
+
 def test_of_a_pipeline_the_last_step_has_a_history_and_a_network(frame):
     pipeline = make_pipeline(StandardScaler(), quick()).fit(frame)
     assert plot.history(pipeline).shown == {"dense (2)": pipeline[-1].history_}

@@ -274,7 +274,7 @@ def latent_grid(model: Any, X: Any, *, n_cells: int = 20, ax: Axes | None = None
     X : array, shape (n, *sample_shape), data frame or Dataset
         Samples whose codes say where the plane is finest; of a `Dataset` those of the training split.
     n_cells : int, default=20
-        Cells each way.
+        Cells each way; of strips, images more than twice as long as they are broad, fewer along that way.
     ax : Axes, optional
         Where to draw images; a new figure by default.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from latentmap import report
 from latentmap.analysis import PcaBaseline, interpolate, latent_grid
 from latentmap.analysis.walks_and_grids import choose_pairs
 from latentmap.data import Dataset, Split
@@ -71,6 +72,20 @@ def test_grid_rows_are_z2_and_columns_are_z1():
     assert (np.diff(grid.z1) > 0).all()
     assert (np.diff(grid.z2) > 0).all()
     np.testing.assert_allclose(grid.z2, np.quantile(Z[:, 1], np.linspace(0.01, 0.99, 5)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "cells"), [((4, 40), (20, 4)), ((40, 10), (10, 20)), ((9, 18), (20, 20))])
+def test_strips_have_room(shape, cells):
+    X = np.random.default_rng(0).integers(0, 256, (30, *shape, 1), dtype=np.uint8)
+    pca = PcaBaseline(2).fit(X)
+    Z = pca.transform(X)
+    grid = latent_grid(pca, Z)
+    assert (len(grid.z2), len(grid.z1)) == grid.pictures.shape[:2] == grid.distance.shape == cells
+    assert grid.pictures.shape[2:] == (*shape, 1)
+    np.testing.assert_allclose(grid.z2, np.quantile(Z[:, 1], np.linspace(0.01, 0.99, cells[0])), rtol=1e-4)
+    axes = report.latent_grid([grid]).axes[0]
+    assert (len(axes.get_xticks()), len(axes.get_yticks())) == (min(cells[1], 6), min(cells[0], 6))
+    assert latent_grid(pca, Z, n_cells=3).pictures.shape[:2] == (3, 3)
 
 
 def test_cells_far_from_codes_are_known():

@@ -237,6 +237,19 @@ def test_evaluate_measures_the_model_beside_pca(latentmap, model, ae, digits8):
     assert float(table[1].split()[2]) == pytest.approx(results["dense"]["test_mse"], rel=1e-3)
 
 
+def test_dates_are_written_as_dates(latentmap, tmp_path):
+    day = pd.date_range("2021-01-01", periods=60, freq="8D").astype(str).where(np.arange(60) != 5, "")
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=list("abc")).assign(day=day)
+    rows.to_csv(tmp_path / "dated.csv", index=False)
+    rows.assign(day=1950 + np.arange(60)).to_csv(tmp_path / "years.csv", index=False)
+    assert latentmap("fit", "dated.csv", "-o", "m", "--label", "day", "--model", "linear", "--epochs", 1).status == 0
+    assert latentmap("encode", "m", "dated.csv", "-o", "codes.csv").status == 0
+    assert pd.read_csv(tmp_path / "codes.csv", keep_default_na=False)["day"].tolist() == [*day]
+    assert latentmap("fit", "years.csv", "-o", "y", "--label", "day", "--model", "linear", "--epochs", 1).status == 0
+    assert latentmap("encode", "y", "years.csv", "-o", "years-codes.csv").status == 0
+    assert pd.read_csv(tmp_path / "years-codes.csv")["day"].tolist() == [*range(1950, 2010)]
+
+
 def test_new_data_is_measured_and_drawn_to_the_last_row(latentmap, tmp_path, digits8):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(60, 4)) * [1, 2, 3, 4], columns=list("abcd")).assign(kind=["x", "y"] * 30)

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentmap.data.dates import are_dates
 from latentmap.report import CodeMap, embedding
 from latentmap.report.explorer import _packed_values
-from latentmap.report.figures.dates import are_dates, date_ticks
-from latentmap.report.figures.style import usual_range
+from latentmap.report.figures.style import date_ticks, usual_range
 from latentmap.report.given import take_values
 
 

@@ -25,6 +25,9 @@ from latentmap.analysis.transformers import (
 from latentmap.data.dataset import Dataset
 from latentmap.data.preprocessing import Unit
 
+_STRIP = 2  # times as long as it is broad
+_FEWEST_STRIPS = 4
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interpolation(Brief):
@@ -166,12 +169,12 @@ class LatentGrid(Brief):
 
     Parameters
     ----------
-    z1, z2 : ndarray of float32 (float64 where the codes are), shape (n_cells,)
+    z1, z2 : ndarray of float32 (float64 where the codes are), shapes (n_across,) and (n_up,)
         The grid's coordinates, ascending: quantiles of the first and the second number of the codes.
-    pictures : ndarray, shape (n_cells, n_cells, ...)
+    pictures : ndarray, shape (n_up, n_across, ...)
         ``pictures[i, j]`` is decoded from ``(z1[j], z2[i])``, in the units of the data; row 0 is the lowest z2, so a
         figure draws the rows upward.
-    distance : ndarray of float32, shape (n_cells, n_cells)
+    distance : ndarray of float32, shape (n_up, n_across)
         How far each cell is from the nearest code, in widths of a typical cell.
     unit : float
         What full brightness, or one unit of reported error, is in the units of the data: 255 for uint8 images.
@@ -214,7 +217,7 @@ def latent_grid(
     Z : ndarray, shape (n, 2)
         Known codes, usually of the training split.
     n_cells : int, default=20
-        Cells along each side.
+        Cells each way; of strips, images more than twice as long as they are broad, fewer along that way.
     outermost : float, default=0.01
         The quantile of the first row and column; the last ones mirror it.
     unit : float, default=255.0
@@ -242,19 +245,28 @@ def latent_grid(
     Z = as_codes(as_samples(Z, "Z"))
     if Z.ndim != 2 or Z.shape[1] != 2:
         raise ValueError(f"Z must be of shape (n, 2), got {Z.shape}. A latent grid needs codes of 2 numbers.")
-    quantiles = np.quantile(Z, np.linspace(outermost, 1 - outermost, n_cells), axis=0).astype(Z.dtype)
-    z1, z2 = quantiles[:, 0], quantiles[:, 1]
+    shape = decode(transformer, Z[:1]).shape[1:]
+    height, width = shape[:2] if len(shape) > 1 else (1, 1)
+    z1, z2 = (
+        np.quantile(codes, np.linspace(outermost, 1 - outermost, _fewer(n_cells, *sides))).astype(Z.dtype)
+        for codes, sides in zip(Z.T, ((width, height), (height, width)), strict=True)
+    )
     codes = np.stack(np.meshgrid(z1, z2), axis=-1).reshape(-1, 2)  # z2 by rows, z1 by columns
     pictures = decode(transformer, codes)
     # A dimension in which nothing varies has no width to measure by.
-    cell = (quantiles[-1] - quantiles[0]) / max(1, n_cells - 1)
+    cell = np.array([(z[-1] - z[0]) / max(1, len(z) - 1) for z in (z1, z2)])
     cell = np.where(cell > 0, cell, 1.0).astype(Z.dtype)
     nearest = NearestNeighbors(n_neighbors=1).fit(Z / cell)
     distance = nearest.kneighbors(codes / cell)[0].astype(np.float32)
     return LatentGrid(
         z1=z1,
         z2=z2,
-        pictures=pictures.reshape(n_cells, n_cells, *pictures.shape[1:]),
-        distance=distance.reshape(n_cells, n_cells),
+        pictures=pictures.reshape(len(z2), len(z1), *pictures.shape[1:]),
+        distance=distance.reshape(len(z2), len(z1)),
         unit=unit,
     )
+
+
+def _fewer(n_cells: int, along: int, across: int) -> int:
+    """How many images of a length lie along that way, for these to be as legible as square ones."""
+    return max(min(n_cells, _FEWEST_STRIPS), min(n_cells, round(_STRIP * n_cells * across / along)))

@@ -170,9 +170,14 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
     import numpy as np
 
     from latentmap.analysis import reconstruction_errors
+    from latentmap.data.dates import are_days, dates_of, in_words
 
     bar, n = Bar("encoding", 0.0), sum(len(getattr(dataset, name)) for name in splits)
     done = 0
+    values = {name: getattr(dataset, name).values for name in splits}
+    values = {name: one for name, one in values.items() if one is not None}
+    if values and are_days(np.concatenate([*values.values()]), dataset.values_name):
+        values = {name: in_words(dates_of(one)) for name, one in values.items()}
     for name in splits:
         samples = getattr(dataset, name)
         for start in range(0, len(samples), _PIECE):
@@ -188,9 +193,9 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
             if dataset.class_names is not None:  # of one split they may be hidden, and a table has one width
                 labels = [None] * len(Z) if samples.labels is None else samples.labels[rows]
                 described["class"] = ["" if label is None else dataset.class_names[label] for label in labels]
-            if samples.values is not None:
+            if name in values:
                 taken = dataset.values_name in {*described, "error"}
-                described["value" if taken else dataset.values_name] = samples.values[rows]
+                described["value" if taken else dataset.values_name] = values[name][rows]
             if errors:
                 described["error"] = reconstruction_errors(autoencoder, samples.X[rows], Z, unit=dataset.unit)
             yield Z, described

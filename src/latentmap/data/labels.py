@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.data.dataset import NO_LABEL
+from latentmap.data.dates import years_of
 from latentmap.data.folder import natural_order
 from latentmap.errors import DatasetError
 
@@ -126,9 +127,7 @@ def of_dates(labels: NDArray[Any]) -> NDArray[Any]:
     n_kinds = len(np.unique(labels[~missing]))
     if n_kinds <= MANY_NUMBERS:
         return np.where(missing, "", (days if len(np.unique(days[~missing])) == n_kinds else labels).astype(str))
-    years = days.astype("datetime64[Y]")
-    begun, ended = (year.astype("datetime64[D]") for year in (years, years + 1))
-    return np.where(missing, np.nan, 1970 + years.astype(np.int64) + (labels - begun) / (ended - begun))
+    return years_of(labels)
 
 
 def are_measured(values: NDArray[Any], *, whole: bool = False) -> bool:

@@ -65,11 +65,13 @@ def latent_grid(
         figure, _ = axes_or_new(ax, 0)
         _draw_grid(ax, grids[0], names[0] if names else "", alone=True)
         return figure
-    _, _, height, width = grids[0].pictures.shape[:4]
+    up, across, height, width = grids[0].pictures.shape[:4]
     in_row = 1 if grids[0].pictures.shape[4:] >= (3,) else len(grids)
     share = WIDTH / in_row - 0.6
     rows = len(grids) // in_row
-    figure = new_figure(rows * (float(np.clip(share * height / width, 3.0, 11.0)) + (0.6 if in_row == 1 else 1.0)))
+    figure = new_figure(
+        rows * (float(np.clip(share * up * height / (across * width), 3.0, 11.0)) + (0.6 if in_row == 1 else 1.0))
+    )
     axes = figure.subplots(rows, in_row, squeeze=False).flat
     for place, grid, name in zip(axes, grids, [*names, *[""] * len(grids)], strict=False):
         _draw_grid(place, grid, name, alone=len(grids) == 1)
@@ -92,9 +94,9 @@ def _draw_grid(ax: Axes, grid: LatentGrid, name: str, *, alone: bool) -> None:
 
 def _name_cells(ax: Axes, grid: LatentGrid, most: int, *, digits: int, fontsize: float) -> None:
     """Write the codes of some cells below and to the left."""
-    ticks = np.unique(np.linspace(0, len(grid.z1) - 1, most).round().astype(int))
-    ax.set_xticks(ticks + 0.5, [f"{code:.{digits}g}" for code in grid.z1[ticks]], fontsize=fontsize)
-    ax.set_yticks(ticks + 0.5, [f"{code:.{digits}g}" for code in grid.z2[ticks]], fontsize=fontsize)
+    for axis, codes in ((ax.xaxis, grid.z1), (ax.yaxis, grid.z2)):
+        ticks = np.unique(np.linspace(0, len(codes) - 1, most).round().astype(int))
+        axis.set_ticks(ticks + 0.5, [f"{code:.{digits}g}" for code in codes[ticks]], fontsize=fontsize)
 
 
 def _of_vectors(grid: LatentGrid, features: Features, name: str) -> Figure:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from latentmap.analysis import CodeMedians
 from latentmap.data.dataset import NO_LABEL
+from latentmap.data.dates import are_dates
 from latentmap.errors import count
 from latentmap.report.figures.canvas import Picture, lay_out, new_figure, title
-from latentmap.report.figures.dates import are_dates, date_ticks
 from latentmap.report.figures.letters import choose_fonts, plain, short_names
 from latentmap.report.figures.style import (
     FAINT,
@@ -40,6 +40,7 @@ from latentmap.report.figures.style import (
     TEXT,
     WIDTH,
     class_style,
+    date_ticks,
     far_out,
     largest,
     usual_range,

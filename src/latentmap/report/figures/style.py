@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.dates import AutoDateLocator, num2date
 from numpy.typing import NDArray
+
+from latentmap.data.dates import dates_of, years_of
 
 WIDTH = 8.0  # inches: narrow enough for letters to stay legible when a page shows the figure at 640 pixels
 TITLE, TEXT, SMALL = 11.0, 9.0, 7.5
@@ -41,6 +44,18 @@ def usual_range(values: NDArray[np.floating]) -> tuple[float, float]:
     if high <= low and len(known):
         low, high = known.min(), known.max()
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+def date_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Where to write on a scale of dates, and what: years, months, days or minutes, as few letters as tell."""
+    first, last = dates_of(np.array([low, high])).astype(object)
+    ticks = num2date(AutoDateLocator(minticks=3).tick_values(first, last))  # type: ignore[no-untyped-call]
+    dates = np.array([tick.replace(tzinfo=None) for tick in ticks], "datetime64[s]")
+    dates = dates[(first <= dates) & (dates <= last)]
+    texts = [str(one).replace("T", " ") for one in dates]
+    letters = next((n for n in (4, 7, 10, 16) if len({text[:n] for text in texts}) == len(texts)), 19)
+    every = -(-len(texts) // (6 if letters <= 10 else 3))  # for texts not to touch
+    return years_of(dates)[::every].tolist(), [text[:letters] for text in texts[::every]]
 
 
 def far_out(X: NDArray[np.floating]) -> NDArray[np.bool_]:

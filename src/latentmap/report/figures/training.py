@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from latentmap.report.figures.base import Caption, Experiment, ReportFigure
-from latentmap.report.figures.canvas import axes_or_new, log_scale, new_figure, rule, title, write
+from latentmap.report.figures.canvas import Picture, axes_or_new, log_scale, new_figure, rule, title, write
 from latentmap.report.figures.letters import choose_fonts, error_text, plain
 from latentmap.report.figures.style import FAINT, PALETTE, SMALL, TEXT
 from latentmap.report.measured import History, Measured
@@ -102,7 +103,11 @@ def _draw_together(
         ends.append((last, f"{plain(name, 26)}\n{note}", colours[name]))
     if is_log:
         log_scale(ax)
-    _write_at_ends(ax, ends)
+    if isinstance(ax.get_figure(root=True), Picture):
+        _write_at_ends(ax, ends)
+    else:  # the rest of the figure is not ours: beside the axes names would lie under others, or be cut
+        lines = [Line2D([], [], color=colour, lw=1.8) for _, _, colour in ends]
+        ax.legend(lines, [note for _, note, _ in ends], fontsize=SMALL, framealpha=0.7, edgecolor="none")
 
 
 def _curve(ax: Axes, history: History, colour: str, best_epoch: int | None) -> tuple[float, float, int | None]:

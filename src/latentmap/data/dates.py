@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import numpy as np
-from matplotlib.dates import AutoDateLocator, num2date
 from numpy.typing import NDArray
 
 _FIRST, _LAST = 1500, 2200  # years: numbers out of these are none
@@ -24,20 +23,30 @@ def are_dates(values: NDArray[np.floating], name: str) -> bool:
     return _are_whole((known % 1) * seconds) and not _are_whole(_COARSE * known)
 
 
-def date_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Where to write on a scale of dates, and what: years, months, days or minutes, as few letters as tell."""
-    ends = np.array([low, high])
-    begun, seconds = _year(np.floor(ends).astype(np.int64))
-    first, last = (begun + np.round((ends % 1) * seconds).astype("timedelta64[s]")).astype(object)
-    ticks = num2date(AutoDateLocator(minticks=3).tick_values(first, last))  # type: ignore[no-untyped-call]
-    dates = np.array([tick.replace(tzinfo=None) for tick in ticks], "datetime64[s]")
-    dates = dates[(first <= dates) & (dates <= last)]
-    years = 1970 + dates.astype("datetime64[Y]").astype(np.int64)
-    begun, seconds = _year(years)
-    places, texts = years + (dates - begun).astype(np.int64) / seconds, [str(one).replace("T", " ") for one in dates]
-    letters = next((n for n in (4, 7, 10, 16) if len({text[:n] for text in texts}) == len(texts)), 19)
-    every = -(-len(texts) // (6 if letters <= 10 else 3))  # for texts not to touch
-    return places[::every].tolist(), [text[:letters] for text in texts[::every]]
+def are_days(values: NDArray[np.floating], name: str) -> bool:
+    """Whether numbers are dates that years alone don't tell."""
+    return bool((values[np.isfinite(values)] % 1 != 0).any()) and are_dates(values, name)
+
+
+def years_of(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Dates as years; NaN for none."""
+    years = dates.astype("datetime64[Y]")
+    begun, ended = (one.astype("datetime64[D]") for one in (years, years + 1))
+    return np.where(np.isnat(dates), np.nan, 1970 + years.astype(np.int64) + (dates - begun) / (ended - begun))
+
+
+def dates_of(years: NDArray[np.floating]) -> NDArray[np.datetime64]:
+    """Years as dates, to the second; NaT for none."""
+    known = np.where(np.isfinite(years), years, 1970)
+    begun, seconds = _year(np.floor(known).astype(np.int64))
+    dates: NDArray[np.datetime64] = begun + np.round((known % 1) * seconds).astype("timedelta64[s]")
+    return np.where(np.isfinite(years), dates, np.datetime64("NaT"))
+
+
+def in_words(dates: NDArray[np.datetime64]) -> NDArray[np.str_]:
+    """Dates as texts, days or seconds of them; nothing for none."""
+    days, missing = dates.astype("datetime64[D]"), np.isnat(dates)
+    return np.where(missing, "", (days if (days == dates)[~missing].all() else dates).astype(str))
 
 
 def _year(years: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
