@@ -1,3 +1,4 @@
+import itertools
 import tracemalloc
 import warnings
 
@@ -208,6 +209,16 @@ def test_spectra_are_of_one_unit_however_clean_their_baseline(kind):
     assert Preprocessing.fit(X * rng.choice([1, 1000], 200)).scale.shape == (200,)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_peaks_that_move_within_a_part_of_the_places_are_of_one_unit(seed):
+    rng = np.random.default_rng(seed)
+    X, places = 0.01 * rng.normal(size=(300, 300)), np.arange(300)
+    for centre, height in zip(rng.uniform(120, 200, 10), 10 ** rng.uniform(0, 2, 10), strict=True):
+        moved = places - (centre + rng.uniform(-4, 4, (300, 1)))
+        X += height * rng.lognormal(0, 0.3, (300, 1)) * np.exp(-(moved**2) / 2)
+    assert Preprocessing.fit(X).scale.shape == ()
+
+
 @pytest.mark.parametrize("noise", [0.001, 0.01, 0.1])
 def test_narrow_peaks_that_move_are_of_one_unit(noise):
     rng = np.random.default_rng(0)
@@ -227,14 +238,12 @@ def test_sensors_of_several_kinds_beside_each_other_are_no_spectrum(seed):
         for unit in (1, 30, 1000, 0.02)
     ]
     assert Preprocessing.fit(np.hstack(X)).scale.shape == (40,)
-    hours = rng.normal(size=(3, 600 + 50))  # each sensor's last 50 hours, which go on from one to the next
-    for hour in range(1, 650):
-        hours[:, hour] += 0.7 * hours[:, hour - 1]
-    X = [
-        unit * sensor[np.arange(600)[:, None] + np.arange(50)]
-        for unit, sensor in zip((1, 1000, 30), hours, strict=True)
-    ]
-    assert Preprocessing.fit(np.hstack(X)).scale.shape == (150,)
+    for n, units, memory in itertools.product((24, 50), ((1, 1000, 30), (1, 100), (1, 5)), (0.7, 0.95)):
+        hours = rng.normal(size=(len(units), 600 + n))  # each sensor's last hours, which go on from one to the next
+        for hour in range(1, hours.shape[1]):
+            hours[:, hour] += memory * hours[:, hour - 1]
+        windows = [unit * one[np.arange(600)[:, None] + np.arange(n)] for unit, one in zip(units, hours, strict=True)]
+        assert Preprocessing.fit(np.hstack(windows)).scale.shape == (n * len(units),)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -242,7 +251,9 @@ def test_counts_are_of_one_unit_however_rare_some_are(seed):
     rng = np.random.default_rng(seed)
     topics = rng.dirichlet(20 / np.arange(1, 201), size=5)
     counts = np.stack([rng.multinomial(200, one @ topics) for one in rng.dirichlet(np.full(5, 0.3), 500)])
-    for X in (counts, counts / 7):
+    cells = rng.poisson(rng.lognormal(-4, 2, 400) * np.exp(rng.normal(size=(500, 3)) @ rng.normal(size=(3, 400)) / 2))
+    shares = 1e4 * cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    for X in (counts, counts / 7, shares):
         assert Preprocessing.fit(X.astype(float)).scale.shape == ()
     assert Preprocessing.fit(np.hstack([counts, rng.random(500)[:, None] < 0.2]).astype(float)).scale.shape == ()
     for n in (20, 80):  # each in units of its own, though mostly 0
@@ -251,6 +262,12 @@ def test_counts_are_of_one_unit_however_rare_some_are(seed):
     assert Preprocessing.fit(np.hstack([np.eye(500)[:, :20], purchases[:, :2]])).scale.shape == (22,)
     money = (rng.random((500, 16)) < 0.3) * rng.lognormal(6, 1, size=(500, 16))
     assert Preprocessing.fit(np.hstack([np.eye(8)[rng.integers(0, 8, 500)], money])).scale.shape == (24,)
+
+
+def test_of_many_rows_those_that_are_looked_at_may_be_empty():
+    X = np.zeros((20_004, 20))
+    X[1::3] = np.random.default_rng(0).lognormal([0, 8] * 10, 1, size=(6668, 20))
+    assert Preprocessing.fit(X).scale.shape == (20,)
 
 
 def test_a_constant_feature_decides_nothing_whatever_rounding_makes_of_its_mean():

@@ -126,7 +126,12 @@ def test_damaged_cells_are_one_line(tmp_path, text, message):
 @pytest.mark.parametrize(("column", "values", "note"), [
     (["", "2.5", "3.5"], None, None),
     (["3,5", "4", "-1,25"], [3.5, 4, -1.25], "commas are read as decimal points in 1 column: 'c'."),
-    (["1.234,5", "4", "-1,25"], None, "1 column that holds no numbers is passed over: 'c'."),  # 4, or 4.000?
+    (["1.234,5", "4", "-1,25"], [1234.5, 4, -1.25], "commas are read as decimal points in 1 column: 'c'."),
+    (["500,5", "2.000", "-1,25"], [500.5, 2000, -1.25], "commas are read as decimal points in 1 column: 'c'."),
+    (["1.234,5", "2.345", "-1,25"], [1234.5, 2345, -1.25], "commas are read as decimal points in 1 column: 'c'."),
+    (["5.000.000", "1,5", "-1,25"], [5e6, 1.5, -1.25], "commas are read as decimal points in 1 column: 'c'."),
+    (["234,5", "2.345", "-1,25"], None, "1 column that holds numbers with commas is passed over: 'c'."),  # 2345, or 2,345?
+    (["1.234,5", "0.345", "-1,25"], None, "1 column that holds numbers with commas is passed over: 'c'."),
     (["1.234,5", "0", "-1,25"], [1234.5, 0, -1.25], "commas are read as decimal points in 1 column: 'c'."),
     (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 column: 'c'."),
     (["", "", "NA"], None, "1 column that holds no values is passed over: 'c'."),
@@ -157,6 +162,16 @@ def test_a_label_that_is_not_there_because_the_cells_are_not_parted(tmp_path):
     (tmp_path / "x.csv").write_text("a|b\n1|2\n3|4\n")
     with pytest.raises(DatasetError, match=r"has no column 'b'.*do commas, semicolons or tabs part its cells"):
         load_dataset(tmp_path / "x.csv", label="b")
+
+
+def test_labels_of_many_kinds_with_decimal_commas_are_measurements(tmp_path):
+    labels = [*(f"{i},5" for i in range(500, 530)), "1.234,5", "1.000", "7"]
+    path = write_csv(tmp_path / "x.csv", [(i, label) for i, label in enumerate(labels)], ["a", "y"], ";")
+    split = load_dataset(path, label="y", test_fraction=0).train
+    assert split.values.tolist() == [*(i + 0.5 for i in range(500, 530)), 1234.5, 1000, 7]
+    rows = [(i, f"{i % 2},{i % 3}") for i in range(60)]  # few kinds are names, as written
+    pairs = load_dataset(write_csv(tmp_path / "p.csv", rows, ["a", "y"], ";"), label="y", test_fraction=0)
+    assert pairs.class_names == ("0,0", "0,1", "0,2", "1,0", "1,1", "1,2")
 
 
 def test_commas_in_numbers_are_told_from_thousands(tmp_path):

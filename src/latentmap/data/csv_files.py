@@ -37,6 +37,7 @@ _DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})
 _YEAR_FIRST = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?")
 _COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")  # 0,5 and 1.234,5
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")  # 5.000.000, beside decimal commas
 
 
 def read_csv(path: Path, options: ReadOptions) -> Samples:
@@ -160,6 +161,7 @@ class _Cells:
         self._settled: list[int] = []  # columns that hold text, of which nothing more need be known
         self._wrong: dict[int, tuple[int, str]] = {}  # of a column of numbers: the first row, and cell, that is none
         self._read: dict[str, list[int]] = defaultdict(list)  # how cells were read, and in which columns
+        self._pointed: dict[int, array[int]] = defaultdict(lambda: array("q"))  # by column, rows of cells as 2.000
 
     def read(self, rows: Any) -> Table:
         """Return the table of the rows that a csv reader gives."""
@@ -235,6 +237,10 @@ class _Cells:
                 row[label] = "nan"
             for place in self._settled:
                 row[place] = "nan"
+            if self._delimiter == ";":
+                for place, cell in enumerate(row):
+                    if cell.rstrip()[-4:-3] == ".":
+                        self._pointed[place].append(len(self._lines) - 1)
             try:
                 values.extend(list(map(float, row)))
             except ValueError:
@@ -268,10 +274,16 @@ class _Cells:
             values[rows, place] = [_BOOLEANS[cell.lower()] for cell in cells]
             self._read["booleans are read as 1 and 0"].append(place)
             return "number"
-        thousands = bool(((numbers == 0) | (np.abs(numbers) >= 1000)).all())  # else 2.000 may have been read as 2
-        is_comma = [bool(_COMMA.fullmatch(cell)) and (thousands or "." not in cell) for cell in cells]
+        is_comma = [bool(_COMMA.fullmatch(cell) or _THOUSANDS.fullmatch(cell)) for cell in cells]
         commas, others = (np.flatnonzero(np.array(is_comma) == kind) for kind in (True, False))
-        if self._delimiter == ";" and len(commas) > len(others) and (numbers == np.round(numbers)).all():
+        pointed = np.array(self._pointed.get(place, ()), np.int64)
+        pointed = pointed[~np.isnan(values[pointed, place])]
+        whole = values[:, place].copy()  # a point beside decimal commas stands between thousands, where any does
+        if any("." in cells[i] for i in commas) or (whole[pointed] == np.round(whole[pointed])).all():
+            whole[pointed] = np.where(np.abs(whole[pointed]) < 1, whole[pointed], np.round(1000 * whole[pointed]))
+        rest = whole[~np.isnan(whole)]
+        if self._delimiter == ";" and len(commas) > len(others) and (rest == np.round(rest)).all():
+            values[:, place] = whole
             values[[rows[i] for i in commas], place] = [float(_with_point(cells[i])) for i in commas]
             self._read["commas are read as decimal points"].append(place)
             if len(others):
@@ -303,9 +315,11 @@ def _as_classes(cells: list[str], *, commas: bool = False) -> NDArray[Any]:
     """The cells of a column of labels: numbers where all are whole, or of many kinds; None where there is nothing."""
     found = {cell: cell.strip() for cell in set(cells)}
     texts = {text for text in found.values() if text.lower() not in _MISSING}
-    if commas and texts and all(_WHOLE.fullmatch(text) or _COMMA.fullmatch(text) for text in texts):
-        found = {cell: _with_point(text) if "," in text else text for cell, text in found.items()}
-        texts = {text for text in found.values() if text.lower() not in _MISSING}
+    if commas and len(texts) > MANY_NUMBERS and any("," in text for text in texts):
+        kinds = (_COMMA, _THOUSANDS, re.compile(r"[+-]?\d{1,15}"))
+        if all(any(kind.fullmatch(text) for kind in kinds) for text in texts):
+            found = {cell: text if text.lower() in _MISSING else _with_point(text) for cell, text in found.items()}
+            texts = {text for text in found.values() if text.lower() not in _MISSING}
     # Codes such as 01234 or 1.10 are names: as numbers some would be the same.
     numbers = all(is_number(text) and not re.match(r"[+-]?0\d", text) for text in texts)
     as_class: Any = str

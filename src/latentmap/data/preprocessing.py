@@ -31,6 +31,8 @@ _STRONG = 0.01  # times the largest range: more is no mere noise of a spectrum's
 _TOGETHER = 0.8  # the median correlation of a spectrum's strong features with the next one
 _FLANK = 2.5  # times the next range at least, beside a jump: the flank of a peak
 _EMPTY, _ALL_BUT_FEW = 0.5, 0.9  # of the cells of counts, and of their columns: that are, or begin at, 0
+_BLOCK, _LEVEL, _STEP = 12, 1.5, 2.5  # columns of a block at least; their ranges' ratio within it, and to the next
+_WHOLE = 1e-4  # of a multiple: how far it may be from whole
 _ODD = 0.02  # of the jumps of spectra: a dim detector, a spike
 _DIMMEST = 300.0  # times a range the median may be: pixels that come to 1 beside others that come to 255
 _SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5
@@ -173,6 +175,8 @@ class Preprocessing:
 def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
     """Whether features with these lowest and highest values look like numbers of one kind, which one scale suits."""
     ranges = high - low
+    if _in_blocks(ranges):
+        return False
     median = np.median(ranges) if len(ranges) else 0.0
     apart = _ONE_UNIT if len(ranges) >= _MANY else _ONE_UNIT_OF_FEW
     if not len(ranges) or apart * ranges.min() >= median >= ranges.max() / apart:
@@ -182,8 +186,7 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
         jumps = np.diff(np.log(ranges))
         if np.abs(jumps).max() < np.log(_JUMP) and ranges.max() < _SPREAD * ranges.min():
             return True
-        sudden = _sudden(jumps)
-        if np.mean(sudden) <= _ODD and run_together(X, weakly=not _stays(ranges, np.flatnonzero(sudden))):
+        if _share_sudden(jumps) <= _ODD and run_together(X):
             return True
     graded = ~((low == X) | (high == X)).all(axis=0)  # flags share their bounds with flags, whatever is beside them
     if graded.sum() >= _MANY and _are_counts(X, ranges):
@@ -194,26 +197,28 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
     return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
 
 
-def _sudden(jumps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which ranges are far from the next one's, but for the flanks of peaks, which take more than one step."""
+def _in_blocks(ranges: NDArray[np.float64]) -> bool:
+    """Whether ranges are level, and from one step on level at another height: several sensors' last hours."""
+    if len(ranges) < 2 * _BLOCK:
+        return False
+    windows = np.lib.stride_tricks.sliding_window_view(np.log(ranges), _BLOCK)
+    level = np.ptp(windows, axis=1) < np.log(_LEVEL)
+    height = np.median(windows, axis=1)
+    step = np.abs(height[_BLOCK:] - height[:-_BLOCK]) > np.log(_STEP)
+    return bool((step & level[_BLOCK:] & level[:-_BLOCK]).any())
+
+
+def _share_sudden(jumps: NDArray[np.float64]) -> float:
+    """The share of ranges far from the next one's, but for the flanks of peaks, which take more than one step."""
     beside = np.pad(jumps, 1)
     onward = np.maximum(beside[:-2] * np.sign(jumps), beside[2:] * np.sign(jumps))
-    is_sudden: NDArray[np.bool_] = (np.abs(jumps) > np.log(_JUMP)) & (onward < np.log(_FLANK))
-    return is_sudden
+    return float(np.mean((np.abs(jumps) > np.log(_JUMP)) & (onward < np.log(_FLANK))))
 
 
-def _stays(ranges: NDArray[np.float64], sudden: NDArray[np.int64]) -> bool:
-    """Whether ranges are of another size from some sudden step on, as from sensor to sensor, and not for a peak."""
-    n = 2 * _MANY  # wider than peaks that move
-    sides = ((ranges[max(i + 1 - n, 0) : i + 1], ranges[i + 1 : i + 1 + n]) for i in sudden)
-    return any(abs(np.log(np.median(before) / np.median(after))) > np.log(_JUMP) for before, after in sides)
-
-
-def run_together(X: NDArray[Any], *, weakly: bool = True) -> bool:
+def run_together(X: NDArray[Any]) -> bool:
     """Whether most features rise and fall with the next one, as in spectra, however weak these are elsewhere.
 
-    `weakly`, those that do so less, but far more than with others, are taken too: narrow peaks that move, and several
-    sensors' last hours.
+    Those of narrow peaks that move do so less, but far more than with others.
     """
     ranges = np.ptp(X, axis=0)
     x = X[:: -(-len(X) // _LOOKED_AT), ranges > _STRONG * ranges.max(initial=0)].astype(np.float64)
@@ -229,18 +234,27 @@ def run_together(X: NDArray[Any], *, weakly: bool = True) -> bool:
     if x.shape[1] < _MANY:
         return False
     next_one = alike(1)
-    return next_one > _TOGETHER or (weakly and next_one > max(_TOGETHER / 2, 4 * alike(x.shape[1] // 3)))
+    return next_one > _TOGETHER or next_one > max(_TOGETHER / 2, 4 * alike(x.shape[1] // 3))
 
 
 def _are_counts(X: NDArray[Any], ranges: NDArray[np.float64]) -> bool:
     """Whether features are mostly 0, never less, count alike, and are as large as any between the extremes."""
-    x = X[:: -(-len(X) // _LOOKED_AT)]
-    if x.min() < 0 or np.median(np.mean(x == 0, axis=0)) < _EMPTY or np.mean(x.min(axis=0) == 0) < _ALL_BUT_FEW:
+    gaps = np.diff(np.log(np.sort(ranges))) > np.log(_JUMP)
+    if gaps[len(gaps) // 2 :].any():
         return False
-    least = np.where(x > 0, x, np.inf).min(axis=0)
-    steps = np.log(least[np.isfinite(least)])
-    apart = np.quantile(np.abs(steps - np.median(steps)), _ALL_BUT_FEW)
-    return bool(max(apart, np.diff(np.log(np.sort(ranges))).max()) < np.log(_JUMP))
+    x = X[:: -(-len(X) // _LOOKED_AT)]
+    empty = np.mean(x == 0, axis=0)
+    if x.min() < 0 or np.median(empty) < _EMPTY or np.mean(x.min(axis=0) == 0) < _ALL_BUT_FEW:
+        return False
+    rare = x[:, (empty >= _EMPTY) & (empty < 1)]  # what is counted often may never be counted once
+    if not rare.shape[1]:
+        return False
+    steps = np.log(np.where(rare > 0, rare, np.inf).min(axis=0))
+    if not gaps.any() and np.quantile(np.abs(steps - np.median(steps)), _ALL_BUT_FEW) < np.log(_JUMP):
+        return True
+    x = x[(x > 0).any(axis=1)]  # shares of what was counted in a row are multiples of its least
+    times = x / np.where(x > 0, x, np.inf).min(axis=1, keepdims=True)
+    return bool(np.mean((np.abs(times - np.round(times)) <= _WHOLE * times).all(axis=1)) >= _ALL_BUT_FEW)
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:

@@ -29,7 +29,10 @@ _PASSED_OVER: dict[Kind, tuple[str, str]] = {  # what such columns hold, and the
         " Write them as numbers, days since the first say, to learn from them; those that are such as 20240131 may be "
         "named with --columns.",
     ),
-    "comma": ("numbers with commas", " Write 3.5 for 3,5, or separate the columns by semicolons."),
+    "comma": (
+        "numbers with commas",
+        " Write 3.5 for 3,5; between semicolons either is read, but not both in a column.",
+    ),
     "empty": ("no values", ""),
 }
 
