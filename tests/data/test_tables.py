@@ -130,7 +130,7 @@ def test_damaged_cells_are_one_line(tmp_path, text, message):
     (["500,5", "2.000", "-1,25"], [500.5, 2000, -1.25], "commas are read as decimal points in 1 column: 'c'."),
     (["1.234,5", "2.345", "-1,25"], [1234.5, 2345, -1.25], "commas are read as decimal points in 1 column: 'c'."),
     (["5.000.000", "1,5", "-1,25"], [5e6, 1.5, -1.25], "commas are read as decimal points in 1 column: 'c'."),
-    (["234,5", "2.345", "-1,25"], None, "1 column that holds numbers with commas is passed over: 'c'."),  # 2345, or 2,345?
+    (["234,5", "2.345", "-1,25"], None, "1 column that holds numbers with commas is passed over: 'c'."),
     (["1.234,5", "0.345", "-1,25"], None, "1 column that holds numbers with commas is passed over: 'c'."),
     (["1.234,5", "0", "-1,25"], [1234.5, 0, -1.25], "commas are read as decimal points in 1 column: 'c'."),
     (["true", "No", "yes"], [1, 0, 1], "booleans are read as 1 and 0 in 1 column: 'c'."),

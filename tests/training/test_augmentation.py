@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from latentmap.training.augmentation import AUGMENTATIONS, affine, crop, elastic, mirror
+from latentmap import Autoencoder, load_dataset
+from latentmap.training.augmentation import AUGMENTATIONS, affine, can_be_moved, crop, elastic, mirror
 
 
 def seeded(seed=0):
@@ -35,6 +37,22 @@ def test_one_seed_gives_one_result_and_another_another(change):
     x = torch.rand(5, 1, 12, 12)
     assert torch.equal(change(x, seeded()), change(x, seeded()))
     assert not torch.equal(change(x, seeded()), change(x, seeded(1)))
+
+
+def test_images_whose_pixels_have_nothing_to_do_with_those_beside_them_stay_unmoved():
+    rng = np.random.default_rng(0)
+    sensors = (rng.normal(size=(300, 8)) @ rng.normal(size=(8, 256))).reshape(300, 16, 16, 1).astype(np.float32)
+    bars = np.repeat(rng.integers(0, 2, (300, 1, 64)), 8, axis=1).astype(np.uint8)
+    digits = load_dataset("digits", size=8).train.images
+    assert not can_be_moved(sensors)
+    assert not can_be_moved(bars)
+    for images in (digits, digits.astype(np.float32), digits[:1], digits[:, :1], np.zeros((5, 4, 4), np.uint8)):
+        assert can_be_moved(images)
+    found = [
+        Autoencoder("residual", 8, epochs=1, random_state=0, **given).fit(X).describe()["augmentation"]
+        for X, given in ((sensors, {}), (digits, {}), (sensors, {"augmentation": "affine"}))
+    ]
+    assert found == ["none", "elastic", "affine"]
 
 
 def test_images_move_by_half_a_pixel_in_28_and_each_by_its_own():

@@ -3,10 +3,14 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 
+from latentmap import Autoencoder
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.training import Batches
 from latentmap.training.augmentation import Augmentation
+from latentmap.training.batches import n_overlapping
 
 
 def make(n=103, batch_size=10, seed=0, validation_fraction=0.1):
@@ -117,3 +121,48 @@ def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by(
     assert all(torch.equal(a.x, b) for a, b in zip(noisy.epoch(1, start=4), first[4:], strict=True))
     assert flat(noisy.validation()) == flat(plain.validation())
     assert flat(noisy.epoch(3)) == flat(plain.epoch(3))  # no more in the last fifth
+
+
+def windows(n, length, step, seed=0):
+    """Windows along a series of noise, each a step further than the one before."""
+    return np.random.default_rng(seed).normal(size=n * step + length)[np.arange(n)[:, None] * step + np.arange(length)]
+
+
+def test_windows_along_series_are_told_from_other_vectors():
+    rng = np.random.default_rng(0)
+    for (length, step), wanted in {(10, 1): 9, (50, 1): 49, (50, 7): 7, (50, 25): 1, (50, 50): 0}.items():
+        assert n_overlapping(windows(100, length, step)) == wanted
+    two = np.hstack([windows(100, 24, 2), 100 * windows(100, 24, 2, seed=1)])
+    assert (n_overlapping(two), n_overlapping(two[:, ::-1]), n_overlapping(two.round())) == (11, 11, 11)
+    others = [two[rng.permutation(100)], two[:19], rng.normal(size=(100, 20)), np.eye(9)[rng.integers(0, 9, 100)]]
+    others += [np.ones((100, 20)), rng.poisson(0.5, (100, 30)), load_digits().data, np.zeros((100, 8, 8))]
+    assert [n_overlapping(X) for X in others] == [0] * len(others)
+
+
+def test_of_windows_the_last_are_the_validation_part_and_no_other_shares_values_with_them():
+    X = windows(200, 15, 1)
+    scaling = Preprocessing.fit(X)
+    how = {"batch_size": 30, "seed": 0, "device": torch.device("cpu"), "overlapping": n_overlapping(X)}
+    batches = Batches(scaling.hold(X), scaling, validation_fraction=0.1, **how)
+    assert batches.validation_rows.tolist() == [*range(180, 200)]
+    assert batches.train_rows.tolist() == [*range(166)]
+    assert not np.isin(X[166 - 1], X[180:]).any()
+    assert (batches.n_train, batches.n_validation, batches.n_left_out) == (166, 20, 14)
+    mean = batches.components(2).mean
+    torch.testing.assert_close(mean, scaling.hold(X)[:166].mean(dim=0), atol=1e-5, rtol=0)
+    assert len(Batches(scaling.hold(X), scaling, validation_fraction=0, **how).train_rows) == 200
+    short = Batches(scaling.hold(X[:20]), scaling, validation_fraction=0.1, **how)
+    assert (short.n_train, short.n_validation) == (9, 2)
+
+
+@pytest.mark.parametrize("objective", ["reconstruction", "neighbors"])
+def test_windows_are_never_drawn_worse_than_by_pca(objective):
+    series = [0.0]
+    for step in np.random.default_rng(0).normal(size=849):
+        series.append(0.7 * series[-1] + step)
+    X = np.array(series)[np.arange(800)[:, None] + np.arange(50)]
+    learned, new = X[:600], X[600:]
+    ae = Autoencoder(latent_dim=6, random_state=0, objective=objective, epochs=19).fit(learned)
+    pca = PCA(6).fit(learned)
+    ours, theirs = (np.square(one.inverse_transform(one.transform(new)) - new).mean() for one in (ae, pca))
+    assert objective == "neighbors" or ours < 1.02 * theirs

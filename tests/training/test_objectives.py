@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from latentmap import Autoencoder, load_dataset
 from latentmap.analysis import active_units, evaluate, nearest_samples
 from latentmap.models import MODELS
 from latentmap.training import OBJECTIVES, TrainingPlan, train
 from latentmap.training.objectives import Batch, Denoising, Neighbors, Variational, make_objective
+from latentmap.training.objectives.base import squared_error
 from latentmap.training.objectives.neighbors import info_nce
 from tests.training.test_loop import make_batches, make_module
 
@@ -35,6 +37,20 @@ def begun(name, small, model="dense", **params):
     objective, module, batches = make_objective(name, params), make_module(model), make_batches(small)
     objective.begin(module, batches)
     return objective, module, next(batches.epoch(1, objective=objective))
+
+
+def test_what_is_cut_off_in_the_end_costs_nothing_and_what_should_be_brighter_has_a_gradient():
+    module = MODELS["strided"]((1, 16, 16), 4, linear_path=True)
+    x = torch.tensor([0.0, 0.0, 0.5, 0.5, 0.5, 1.0, 1.0])
+    x_hat = torch.tensor([-3.0, 0.25, -1.0, 0.25, 2.0, 2.0, 0.75], requires_grad=True)
+    found = squared_error(module, x_hat, x)
+    found.backward()
+    expected = torch.tensor([0, 0.0625, 0.25 + 1, 0.0625, 0.25 + 1, 0, 0.0625])
+    torch.testing.assert_close(found, expected.mean())
+    torch.testing.assert_close(x_hat.grad, torch.tensor([0, 0.5, -1, -0.5, 1, 0, -0.5]) / 7)
+    torch.testing.assert_close(squared_error(module, x_hat.clamp(0, 1), x), functional.mse_loss(x_hat.clamp(0, 1), x))
+    bounded = make_module("residual")
+    torch.testing.assert_close(squared_error(bounded, x_hat, x), functional.mse_loss(x_hat, x))
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))

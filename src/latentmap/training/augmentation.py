@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,6 +30,8 @@ _MOST_MOVED = 2  # pixels, each of as many
 _LEAST_SIZE = 12  # of the height and of the width
 _SHIFT = 0.018  # of the height and of the width: half a pixel of 28
 _BEND = 0.03  # of the height and of the width
+_ALIKE = 0.15  # the least correlation of pixels beside each other, for images to be moved
+_LOOKED_AT, _NUMBERS_LOOKED_AT = 2000, 2**22  # images, and their numbers in all, by which that is judged
 _BUMPS = 5  # points of the grid that bends an image, each way
 
 
@@ -120,6 +125,24 @@ def mirror(x: Tensor, generator: torch.Generator, share: Share | None = None) ->
     whole, part = rows_of(x, share)
     mirrored = torch.rand(whole, generator=generator, dtype=torch.float32)[part] < 0.5
     return torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(3), x)
+
+
+def can_be_moved(images: NDArray[Any]) -> bool:
+    """Whether pixels beside each other vary alike, across and down: else each stands for something of its own.
+
+    Of bar codes and of the sensors of an array, moved images are other images.
+    """
+    few = max(2, min(_LOOKED_AT, _NUMBERS_LOOKED_AT // max(1, images[0].size)))
+    x = images[:: -(-len(images) // few)].astype(np.float64)
+    x -= x.mean(axis=0)
+    for axis in (1, 2):
+        if x.shape[axis] < 2:
+            continue
+        before, after = (np.delete(x, end, axis) for end in (-1, 0))
+        lengths = np.sqrt(np.square(before).sum() * np.square(after).sum())
+        if (before * after).sum() < _ALIKE * lengths:
+            return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
@@ -22,6 +24,8 @@ from latentmap.training.ranks import Ranks, Share, rows_of
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
 _EVALUATION_BATCH = 1024
+_LOOKED_AT = 64  # pairs of samples that say whether these overlap
+_SURELY, _MOVED = 0.9, 0.3  # of these pairs, those that share a value; and of the values, those that are shared
 _SOME = 8192  # samples that means and variances are taken of
 
 
@@ -30,11 +34,34 @@ def n_validation(n: int, fraction: float) -> int:
     return min(_MAX_VALIDATION, round(n * fraction), n - 2) if n >= _FEWEST_TO_SPLIT else 0
 
 
+def n_overlapping(X: NDArray[Any]) -> int:
+    """Return with how many rows after it a row shares values: of vectors that are windows along a series, else 0.
+
+    There may be several series, their windows beside each other.
+    """
+    if X.ndim != 2 or len(X) < _FEWEST_TO_SPLIT:
+        return 0
+    rows = np.unique(np.linspace(0, len(X) - 2, _LOOKED_AT).astype(np.int64))
+    before, after = X[rows], X[rows + 1]
+    n = X.shape[1]
+    for step in range(1, n // 2 + 1):
+        for first, second in ((before[:, step:], after[:, :-step]), (before[:, :-step], after[:, step:])):
+            same = (first == second).mean(axis=0)
+            by_chance = (first == np.roll(second, len(rows) // 2, axis=0)).mean(axis=0)
+            moved = (same > _SURELY) & (by_chance < _SURELY / 2)
+            if moved.mean() > _MOVED:
+                ends = np.flatnonzero(np.diff(moved, prepend=False, append=False))
+                length = step + int((ends[1::2] - ends[::2]).max())
+                return -(-length // step) - 1
+    return 0
+
+
 class BatchesBase(ABC):
     """What training asks of a training set, wherever it is held."""
 
     n_train: int
     n_validation: int
+    n_left_out = 0  # samples that would be in both parts
     n_batches: int
     train_rows: Tensor
     """Numbers of the samples that are learned from, ascending."""
@@ -50,8 +77,9 @@ class BatchesBase(ABC):
         device: torch.device,
         augmentation: Augmentation = AUGMENTATIONS["none"],
         epochs: int = 0,
+        overlapping: int = 0,
     ) -> None:
-        self.preprocessing, self.seed, self.device = preprocessing, seed, device
+        self.preprocessing, self.seed, self.device, self.overlapping = preprocessing, seed, device, overlapping
         self.augmentation, self.epochs, self.ranks = augmentation, epochs, Ranks.here()
         self._split(samples, validation_fraction)
         self.n_batches = max(1, round(self.n_train / batch_size))
@@ -93,7 +121,7 @@ class BatchesBase(ABC):
         if of_all:
             yield from self.everything()
             return
-        is_trained = torch.zeros(self.n_train + self.n_validation, dtype=torch.bool)
+        is_trained = torch.zeros(self.n_train + self.n_validation + self.n_left_out, dtype=torch.bool)
         is_trained[self.train_rows] = True
         start = 0
         for x in self.everything():
@@ -169,6 +197,9 @@ class Batches(BatchesBase):
         An entry of `AUGMENTATIONS`, for the batches that are learned from.
     epochs : int, default 0
         How many there are in all, by which it goes.
+    overlapping : int, default 0
+        With how many samples after it each shares values: where there are any, the last samples are the validation
+        part, and so many before these in no part.
 
     Examples
     --------
@@ -190,12 +221,12 @@ class Batches(BatchesBase):
         n = len(samples)
         # Moved once: a batch is then a gather on the device. Bytes are a quarter of what float32 would take.
         self.samples = samples.to(self.device)
-        order = self._permutation(n, epoch=0)
+        order = torch.arange(n).flip(0) if self.overlapping else self._permutation(n, epoch=0)
+        wanted = n_validation(n, validation_fraction)
+        self.n_left_out = min(self.overlapping, (n - wanted) // 2) if wanted else 0
         # Sorted, so that reading them is sequential; each epoch has its own order anyway.
-        self.validation_rows = order[: n_validation(n, validation_fraction)].sort().values
-        trained = torch.ones(n, dtype=torch.bool)
-        trained[self.validation_rows] = False
-        self.train_rows = trained.nonzero().flatten()
+        self.validation_rows = order[:wanted].sort().values
+        self.train_rows = order[wanted + self.n_left_out :].sort().values
         self.n_train, self.n_validation = len(self.train_rows), len(self.validation_rows)
 
     def some(self) -> Tensor:

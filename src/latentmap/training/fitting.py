@@ -29,8 +29,8 @@ from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, Recipe, build, path_config
 from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
-from latentmap.training.augmentation import AUGMENTATIONS
-from latentmap.training.batches import Batches, BatchesBase
+from latentmap.training.augmentation import AUGMENTATIONS, can_be_moved
+from latentmap.training.batches import Batches, BatchesBase, n_overlapping
 from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
@@ -201,11 +201,12 @@ def learn(
 ) -> str | None:
     """Train a model on these samples and record what happened; what went wrong after a good epoch."""
     device, start = choose_device(parameters["device"]), time.perf_counter()
-    recipe = objective.adapt(model.module.recipe)
+    recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
     learned = model.with_former(samples) if piecewise else samples
     plan = resolve(
         parameters, recipe, model.name, len(learned), device,
-        latent_dim=model.latent_dim, is_images=model.preprocessing.is_images, loss_is_error=objective.loss_is_error,
+        latent_dim=model.latent_dim, is_images=is_images, can_be_moved=is_images and can_be_moved(learned),
+        loss_is_error=objective.loss_is_error,
     )  # fmt: skip
     plan = _for_a_piece(plan, recipe, model) if piecewise else plan
     described = {name: parameters[name] for name in ("objective", "objective_params")}
@@ -279,6 +280,7 @@ def _batches(
         device=device,
         augmentation=AUGMENTATIONS[plan.augmentation],
         epochs=plan.epochs,
+        overlapping=n_overlapping(samples),
     )
 
 

@@ -206,15 +206,15 @@ def auto_epochs(recipe: Recipe, n_samples: int, batch_size: int, *, is_images: b
 
 def resolve(
     parameters: Mapping[str, Any], recipe: Recipe, model: str, n_samples: int, device: torch.device, *,
-    latent_dim: int, is_images: bool, loss_is_error: bool = True,
+    latent_dim: int, is_images: bool, can_be_moved: bool = True, loss_is_error: bool = True,
 ) -> TrainingPlan:  # fmt: skip
     """Return the plan for parameters of `Autoencoder`: what they leave on "auto" is settled by the recipe."""
     names = ("epochs", "batch_size", "learning_rate", "augmentation", "weight_decay")
     chosen = {name: parameters[name] for name in names if parameters[name] != "auto"}
     batch_size = int(chosen.get("batch_size", auto_batch_size(recipe, n_samples)))
     epochs = int(chosen.get("epochs", auto_epochs(recipe, n_samples, batch_size, is_images=is_images)))
-    usual = recipe.augmentation
-    if latent_dim < _LONG_CODE:
+    usual = recipe.augmentation if can_be_moved else "none"
+    if can_be_moved and latent_dim < _LONG_CODE:
         usual = recipe.augmentation_of_short_codes or usual
     patience = parameters["patience"]
     if patience == "auto":

@@ -35,9 +35,12 @@ class Picture(Figure):
     def savefig(self, *args: Any, **kwargs: Any) -> None:
         """Write the figure: laid out once, where Matplotlib would draw it once more for that."""
         own, dpi = self.dpi, kwargs.get("dpi") or mpl.rcParams["savefig.dpi"]
-        self.dpi = own if dpi == "figure" else dpi  # letters are not as wide at each
-        self.lay_out()
-        self.dpi, engine = own, self.get_layout_engine()
+        try:
+            self.dpi = own if dpi == "figure" else dpi  # letters are not as wide at each
+            self.lay_out()
+        finally:
+            self.dpi = own
+        engine = self.get_layout_engine()
         with mpl.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
             self.set_layout_engine(None)
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from latentmap.models.base import AutoencoderModule, Recipe
 from latentmap.training.ranks import Share, rows_of
@@ -26,6 +27,23 @@ class Batch(NamedTuple):
     def whole(self) -> int:
         """How many samples were drawn by all processes."""
         return self.n if self.share is None else self.share.whole
+
+
+def squared_error(module: AutoencoderModule, x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return the mean squared error per value, of images as they come when they are cut off at 0 and 1.
+
+    A linear path has no bounds while it learns. Beyond them the error goes on along its tangent: what is black may be
+    drawn below 0 for nothing, and what should be brighter still has a gradient.
+
+    References
+    ----------
+    P. Auer, M. Herbster and M. K. Warmuth (1996), "Exponentially many local minima for single neurons": a transfer
+    function's matching loss.
+    """
+    if module.linear is None or len(module.sample_shape) != 3:
+        return functional.mse_loss(x_hat, x)
+    bounded = x_hat.clamp(0, 1)
+    return ((bounded - x) * (2 * x_hat - bounded - x)).mean()
 
 
 class Objective(nn.Module):

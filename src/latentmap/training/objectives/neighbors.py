@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 from latentmap.checks import check_number, check_share
 from latentmap.models.base import AutoencoderModule, Recipe
-from latentmap.training.augmentation import affine
+from latentmap.training.augmentation import affine, elastic
 from latentmap.training.graph import neighbour_graph
-from latentmap.training.objectives.base import Batch, Objective
+from latentmap.training.objectives.base import Batch, Objective, squared_error
 from latentmap.training.ranks import gathered
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class Neighbors(Objective):
         """Find every sample's neighbours."""
         self._parts = module.split_encoder()
         self._variance = max(float(batches.variance()), _LEAST_VARIANCE)
-        moved = batches.augmentation.early is affine
+        moved = batches.augmentation.early in (affine, elastic)
         self._graph = batches.ranks.once(lambda: neighbour_graph(batches, self.n_neighbors, affine=moved))
 
     def companions(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -98,7 +97,7 @@ class Neighbors(Objective):
             z = head(h.float()) + module.linear_code(batch.x)
             nearness = info_nce(gathered(z, batch.share))
         # The neighbours are there to be placed by; drawing is learned from the samples themselves.
-        error = functional.mse_loss(module.decode(z[::2]).float(), batch.x[::2])
+        error = squared_error(module, module.decode(z[::2]).float(), batch.x[::2])
         not_drawn = self.weight * error / self._variance
         now, last = (_EARLY * (_LATE / _EARLY) ** when * not_drawn + nearness for when in (progress, 1.0))
         # The gradient is that of the present weight; what is told is always of the last, so that epochs compare.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
 from latentmap.models.base import AutoencoderModule
-from latentmap.training.objectives.base import Batch, Objective
+from latentmap.training.objectives.base import Batch, Objective, squared_error
 
 
 class Reconstruction(Objective):
@@ -22,7 +21,7 @@ class Reconstruction(Objective):
 
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
         """Return the loss; see the base class."""
-        return functional.mse_loss(self.redrawn(module, batch), batch.x)
+        return squared_error(module, self.redrawn(module, batch), batch.x)
 
     def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:
         """Return the error of each sample; see the base class."""

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from latentmap.checks import check_share
 from latentmap.models.base import AutoencoderModule, n_values
-from latentmap.training.objectives.base import Batch, Objective, noise_like
+from latentmap.training.objectives.base import Batch, Objective, noise_like, squared_error
 from latentmap.training.ranks import everywhere
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Variational(Objective):
         mean = (to_mean(h) + module.linear_code(batch.x)).float()
         log_variance = self.head(h).float().clamp(-_WIDEST, _WIDEST)
         z = mean + (log_variance / 2).exp() * noise_like(mean, batch.generator, batch.share)
-        error = everywhere(functional.mse_loss(module.decode(z).float(), batch.x), batch.share)
+        error = everywhere(squared_error(module, module.decode(z).float(), batch.x), batch.share)
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2
         # Epochs are judged by the whole bound, also while its second term is still growing.
         share = min(1.0, progress / self.warm_up) if self.training and self.warm_up else 1.0
