@@ -26,7 +26,7 @@ from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
 from latentmap.errors import TrainingError, warn
 from latentmap.models import MODELS, choose_model
-from latentmap.models.base import AutoencoderModule, Recipe, build, path_config
+from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.training.augmentation import AUGMENTATIONS, can_be_moved
@@ -201,14 +201,8 @@ def learn(
 ) -> str | None:
     """Train a model on these samples and record what happened; what went wrong after a good epoch."""
     device, start = choose_device(parameters["device"]), time.perf_counter()
-    recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
     learned = model.with_former(samples) if piecewise else samples
-    plan = resolve(
-        parameters, recipe, model.name, len(learned), device,
-        latent_dim=model.latent_dim, is_images=is_images, can_be_moved=is_images and can_be_moved(learned),
-        loss_is_error=objective.loss_is_error,
-    )  # fmt: skip
-    plan = _for_a_piece(plan, recipe, model) if piecewise else plan
+    plan = _plan(model, learned, parameters, objective, device, piecewise=piecewise)
     described = {name: parameters[name] for name in ("objective", "objective_params")}
     goes_on = all(model.info.get(name) == value for name, value in described.items())
     batches = _batches(model, learned, plan, 0.0 if piecewise else parameters["validation_fraction"], device)
@@ -254,8 +248,25 @@ def learn(
     return result.problem
 
 
-def _for_a_piece(plan: TrainingPlan, recipe: Recipe, model: FittedModel) -> TrainingPlan:
-    """One epoch at a steady rate, lower for a model that `fit` has brought to rest and for small batches."""
+def _plan(
+    model: FittedModel,
+    samples: NDArray[Any],
+    parameters: Parameters,
+    objective: Objective,
+    device: torch.device,
+    *,
+    piecewise: bool,
+) -> TrainingPlan:
+    """What training is about to do; of a piece one epoch, at a steady rate."""
+    recipe, is_images = objective.adapt(model.module.recipe), model.preprocessing.is_images
+    plan = resolve(
+        parameters, recipe, model.name, len(samples), device,
+        latent_dim=model.latent_dim, is_images=is_images, can_be_moved=is_images and can_be_moved(samples),
+        loss_is_error=objective.loss_is_error,
+    )  # fmt: skip
+    if not piecewise:
+        return plan
+    # Lower for a model that `fit` has brought to rest, and for small batches.
     share = _AFTER_FIT if model.is_annealed else _OF_PIECES
     rate = share * min(1.0, plan.batch_size / recipe.batch_size) ** 0.5 * plan.learning_rate
     return replace(plan, epochs=1, learning_rate=rate, decay=False, patience=None)
