@@ -27,7 +27,8 @@ def make_module(name):
 
 def run(name, small, **others):
     module = make_module(name)
-    plan = TrainingPlan(name, 4, 50, module.recipe.learning_rate, patience=3)
+    recipe = module.recipe
+    plan = TrainingPlan(name, 4, 50, recipe.learning_rate, patience=3, norms_settle=recipe.norms_settle)
     result = train(module, make_batches(small), OBJECTIVES["reconstruction"](), plan, **others)
     return module, result
 

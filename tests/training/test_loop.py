@@ -65,6 +65,23 @@ def test_the_rate_goes_straight_down_or_stays(small):
         np.testing.assert_allclose(rates, np.arange(0.95, 0, -0.1) if decay else 1)
 
 
+@pytest.mark.parametrize("others", [{"norms_settle": 0.5}, {}, {"norms_settle": 0.5, "decay": False}])
+def test_batch_norm_goes_by_its_means_in_later_epochs_and_still_learns(others, small):
+    module, seen = make_module("residual"), []
+
+    class Norms(Callback):
+        def on_epoch_end(self, record):
+            norm = module.encoder[-2]
+            seen.append((int(norm.num_batches_tracked), norm.running_mean.clone(), norm.weight.detach().clone()))
+
+    batches = make_batches(small)
+    train(module, batches, OBJECTIVES["reconstruction"](), make_plan(4, 0.1, **others), callbacks=[Norms()])
+    settles = others == {"norms_settle": 0.5}
+    assert [n // batches.n_batches for n, *_ in seen] == ([1, 2, 2, 2] if settles else [1, 2, 3, 4])
+    assert torch.equal(seen[1][1], seen[3][1]) == settles
+    assert not torch.equal(seen[1][2], seen[3][2])
+
+
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_loss_falls_and_the_module_ends_with_the_best_epochs_weights(name, small):
     module, batches = make_module(name), make_batches(small)

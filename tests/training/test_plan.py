@@ -44,6 +44,7 @@ def test_images_are_bent_for_codes_that_are_long_enough_to_learn_by_heart():
         recipe, of = MODELS["residual"].recipe, {"latent_dim": latent_dim, "is_images": is_images}
         found = resolve(Autoencoder().get_params(), recipe, "residual", 1000, torch.device("cpu"), **of)
         assert found.augmentation == wanted
+        assert found.norms_settle == (recipe.norms_settle if is_images else 1)
 
 
 def test_few_vectors_take_fewer_steps_by_a_residual_network_and_narrower_layers():

@@ -29,6 +29,7 @@ class Recipe:
     one_thread: bool = False  # operations are so small that sharing each among cores takes longer than it saves
     bfloat16_pays: bool = False  # the time goes into large matrix products: machines with bfloat16 are quicker by it
     steps_exponent: float = 1 / 3  # steps grow with the number of samples to this power
+    norms_settle: float = 1.0  # of images, the share of training after which batch norm goes by the means it has kept
     few_vectors_exponent: float = 1 / 3  # the same for fewer vectors than that, which may have less to be learned
 
 

@@ -97,6 +97,7 @@ class ResidualAutoencoder(AutoencoderModule):
         augmentation="elastic",
         augmentation_of_short_codes="affine",
         bfloat16_pays=True,
+        norms_settle=0.5,
         few_vectors_exponent=2 / 3,
     )
     begins_at_mean: ClassVar[bool] = True

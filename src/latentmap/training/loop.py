@@ -41,6 +41,7 @@ _NOISE = 1.0  # standard errors by which an epoch must be better than the start
 _FACTS: dict[str, type] = {"epoch": int, "batch": int, "best_epoch": int}
 _FACTS |= {"loss_sum": float, "first_loss": float, "rate_scale": float, "last_rate": float}
 _FEW_PARAMETERS = 100_000  # of a network of vectors, whose operations are then too small to share among cores
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _LOOKS = 12  # at the weights, while it learns, at least
 _TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost what they tell of
 
@@ -285,7 +286,7 @@ class Training:
 
     def run_epoch(self, checkpoints: Checkpoints | None, stop_wanted: Callable[[], bool]) -> None:
         """Learn from what is left of the present epoch."""
-        self.learned.train()
+        self.learn()
         pending: list[Tensor] = []
         look_every = 1 if self.batches.device.type == "cpu" else _LOOK_EVERY
         for batch in self.batches.epoch(self.epoch, start=self.batch, objective=self.objective):
@@ -298,13 +299,24 @@ class Training:
             self._look_at(pending)
             if self.batch < self.batches.n_batches and self.batch % self._show_every == 0:
                 self.show_weights()
-                self.learned.train()
+                self.learn()
             if checkpoints is not None and (stop or checkpoints.are_due):
                 checkpoints.save(self.snapshot())
             if stop and checkpoints is None:
                 raise KeyboardInterrupt
             if stop:
                 raise TrainingInterrupted(self.epoch, self.plan.epochs)
+
+    def learn(self) -> None:
+        """Go to training mode; in the later epochs batch norm goes by the means it has kept, where the plan says so.
+
+        What it draws from a batch is noise, which a code of many numbers is the less exact for.
+        """
+        self.learned.train()
+        if self.plan.decay and self.epoch > round(self.plan.norms_settle * self.plan.epochs):
+            for layer in self.module.modules():
+                if isinstance(layer, _NORMS):
+                    layer.eval()
 
     def _tell(self) -> None:
         """Tell of the steps done, where that was not just now: no accelerator is waited for."""

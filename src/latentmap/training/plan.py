@@ -49,6 +49,8 @@ class TrainingPlan:
         How fast weights shrink: each step takes ``learning_rate * weight_decay`` of them.
     epochs_done : int, default 0
         Epochs that an interrupted run had behind it.
+    norms_settle : float, default 1
+        The share of the epochs after which batch norm compares batches no longer, but goes by the means it has kept.
     objective : str, default "reconstruction"
         The name in `OBJECTIVES` of what is made small; ``OBJECTIVES[name].loss_is_error`` says whether that is an
         error.
@@ -77,6 +79,7 @@ class TrainingPlan:
     augmentation: str = "none"
     weight_decay: float = 0.0
     epochs_done: int = 0
+    norms_settle: float = 1.0
     objective: str = "reconstruction"
 
 
@@ -229,5 +232,6 @@ def resolve(
         precision=choose_precision(parameters["precision"], device, pays=recipe.bfloat16_pays),
         augmentation=chosen.get("augmentation", usual) if is_images else "none",
         weight_decay=float(chosen.get("weight_decay", recipe.weight_decay)),
+        norms_settle=recipe.norms_settle if is_images else 1.0,
         objective=parameters["objective"],
     )

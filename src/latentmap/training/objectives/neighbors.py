@@ -74,6 +74,7 @@ class Neighbors(Objective):
             steps_exponent=_STEPS_EXPONENT,
             few_vectors_exponent=_STEPS_EXPONENT,
             augmentation="affine",
+            norms_settle=1.0,
         )
 
     def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
