@@ -70,7 +70,7 @@ def test_batch_norm_goes_by_its_means_in_later_epochs_and_still_learns(others, s
     module, seen = make_module("residual"), []
 
     class Norms(Callback):
-        def on_epoch_end(self, record):
+        def on_epoch_end(self, _record):
             norm = module.encoder[-2]
             seen.append((int(norm.num_batches_tracked), norm.running_mean.clone(), norm.weight.detach().clone()))
 
