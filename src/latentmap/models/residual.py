@@ -93,7 +93,7 @@ class ResidualAutoencoder(AutoencoderModule):
     recipe: ClassVar[Recipe] = Recipe(
         batch_size=512,
         learning_rate=0.1,
-        n_steps=4000,
+        n_steps=4600,
         augmentation="elastic",
         augmentation_of_short_codes="affine",
         bfloat16_pays=True,
