@@ -31,7 +31,7 @@ _LEAST_SIZE = 12  # of the height and of the width
 _SHIFT = 0.018  # of the height and of the width: half a pixel of 28
 _BEND = 0.03  # of the height and of the width
 _ALIKE = 0.15  # the least correlation of pixels beside each other, for images to be moved
-_LOOKED_AT, _NUMBERS_LOOKED_AT = 2000, 2**22  # images, and their numbers in all, by which that is judged
+_FEWEST_LOOKED_AT, _NUMBERS_LOOKED_AT = 30, 2**18  # images, and numbers of images, by which that is judged
 _BUMPS = 5  # points of the grid that bends an image, each way
 
 
@@ -132,15 +132,15 @@ def can_be_moved(images: NDArray[Any]) -> bool:
 
     Of bar codes and of the sensors of an array, moved images are other images.
     """
-    few = max(2, min(_LOOKED_AT, _NUMBERS_LOOKED_AT // max(1, images[0].size)))
+    few = max(_FEWEST_LOOKED_AT, _NUMBERS_LOOKED_AT // max(1, images[0].size))
     x = images[:: -(-len(images) // few)].astype(np.float64)
     x -= x.mean(axis=0)
-    for axis in (1, 2):
-        if x.shape[axis] < 2:
-            continue
-        before, after = (np.delete(x, end, axis) for end in (-1, 0))
-        lengths = np.sqrt(np.square(before).sum() * np.square(after).sum())
-        if (before * after).sum() < _ALIKE * lengths:
+
+    def product(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+        return sum(float(np.vdot(one, other)) for one, other in zip(before, after, strict=True))
+
+    for before, after in ((x[:, :-1], x[:, 1:]), (x[:, :, :-1], x[:, :, 1:])):
+        if product(before, after) < _ALIKE * (product(before, before) * product(after, after)) ** 0.5:
             return False
     return True
 
