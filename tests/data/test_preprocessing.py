@@ -238,6 +238,10 @@ def test_sensors_of_several_kinds_beside_each_other_are_no_spectrum(seed):
         for unit in (1, 30, 1000, 0.02)
     ]
     assert Preprocessing.fit(np.hstack(X)).scale.shape == (40,)
+    recordings = 0.01 * rng.normal(size=(300, 100))  # of one, that sets in at once: noise before
+    waves = np.sin(np.arange(60) / 6 + rng.uniform(0, 6, (300, 1)))
+    recordings[:, 40:] += rng.lognormal(0, 0.4, (300, 1)) * (1 + 0.2 * waves)
+    assert Preprocessing.fit(recordings).scale.shape == ()
     for n, units, memory in itertools.product((24, 50), ((1, 1000, 30), (1, 100), (1, 5)), (0.7, 0.95)):
         hours = rng.normal(size=(len(units), 600 + n))  # each sensor's last hours, which go on from one to the next
         for hour in range(1, hours.shape[1]):
@@ -261,7 +265,12 @@ def test_counts_are_of_one_unit_however_rare_some_are(seed):
         assert Preprocessing.fit(purchases).scale.shape == (n,)
     assert Preprocessing.fit(np.hstack([np.eye(500)[:, :20], purchases[:, :2]])).scale.shape == (22,)
     money = (rng.random((500, 16)) < 0.3) * rng.lognormal(6, 1, size=(500, 16))
-    assert Preprocessing.fit(np.hstack([np.eye(8)[rng.integers(0, 8, 500)], money])).scale.shape == (24,)
+    for amounts in (money, money.round()):
+        assert Preprocessing.fit(np.hstack([np.eye(8)[rng.integers(0, 8, 500)], amounts])).scale.shape == (24,)
+    alone = np.zeros((500, 20))  # one amount in a row is a multiple of itself
+    columns = rng.integers(0, 20, 500)
+    alone[np.arange(500), columns] = rng.lognormal(0, 0.5, 500) * rng.lognormal(0, 2, 20)[columns]
+    assert Preprocessing.fit(alone).scale.shape == (20,)
 
 
 def test_of_many_rows_those_that_are_looked_at_may_be_empty():

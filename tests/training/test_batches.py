@@ -135,7 +135,20 @@ def test_windows_along_series_are_told_from_other_vectors():
     two = np.hstack([windows(100, 24, 2), 100 * windows(100, 24, 2, seed=1)])
     assert (n_overlapping(two), n_overlapping(two[:, ::-1]), n_overlapping(two.round())) == (11, 11, 11)
     others = [two[rng.permutation(100)], two[:19], rng.normal(size=(100, 20)), np.eye(9)[rng.integers(0, 9, 100)]]
-    others += [np.ones((100, 20)), rng.poisson(0.5, (100, 30)), load_digits().data, np.zeros((100, 8, 8))]
+    ramp = np.sort(rng.uniform(0, 20, 100))[:, None] > np.arange(20)  # sorted: rows are nearly as those before them
+    flags = (np.arange(100) < 50)[:, None] ^ (rng.random((100, 20)) < 0.03)
+    others += [
+        ramp,
+        flags,
+        np.repeat(rng.normal(size=(20, 10)), 5, axis=0),
+        two[:, :5],
+        np.ones((100, 20)),
+        rng.poisson(0.5, (100, 30)),
+        load_digits().data,
+        np.zeros((100, 8, 8)),
+    ]
+    rain = np.where(rng.random(200) < 0.65, 0, rng.gamma(2, 1, 200))
+    assert n_overlapping(rain[np.arange(150)[:, None] + np.arange(48)]) == 47
     assert [n_overlapping(X) for X in others] == [0] * len(others)
 
 

@@ -49,6 +49,9 @@ def test_what_is_cut_off_in_the_end_costs_nothing_and_what_should_be_brighter_ha
     torch.testing.assert_close(found, expected.mean())
     torch.testing.assert_close(x_hat.grad, torch.tensor([0, 0.5, -1, -0.5, 1, 0, -0.5]) / 7)
     torch.testing.assert_close(squared_error(module, x_hat.clamp(0, 1), x), functional.mse_loss(x_hat.clamp(0, 1), x))
+    outside = torch.tensor([-0.03, 1.05, -0.03])  # new pieces may be brighter or darker than what was fitted
+    found = squared_error(module, torch.tensor([-100.0, 100.0, 0.5]), outside)
+    torch.testing.assert_close(found, torch.tensor([0.03**2, 0.05**2, 0.53**2]).mean())
     bounded = make_module("residual")
     torch.testing.assert_close(squared_error(bounded, x_hat, x), functional.mse_loss(x_hat, x))
 

@@ -176,7 +176,7 @@ def _pieces(autoencoder: Autoencoder, dataset: Dataset, splits: tuple[str, ...],
     done = 0
     values = {name: getattr(dataset, name).values for name in splits}
     values = {name: one for name, one in values.items() if one is not None}
-    if values and are_days(np.concatenate([*values.values()]), dataset.values_name):
+    if values and are_days(np.concatenate([*values.values()])):
         values = {name: in_words(dates_of(one)) for name, one in values.items()}
     for name in splits:
         samples = getattr(dataset, name)

@@ -23,9 +23,9 @@ def are_dates(values: NDArray[np.floating], name: str) -> bool:
     return _are_whole((known % 1) * seconds) and not _are_whole(_COARSE * known)
 
 
-def are_days(values: NDArray[np.floating], name: str) -> bool:
-    """Whether numbers are dates that years alone don't tell."""
-    return bool((values[np.isfinite(values)] % 1 != 0).any()) and are_dates(values, name)
+def are_days(values: NDArray[np.floating]) -> bool:
+    """Whether numbers are dates without a doubt: whole seconds of years, and not of years alone."""
+    return bool((values[np.isfinite(values)] % 1 != 0).any()) and are_dates(values, "")
 
 
 def years_of(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:

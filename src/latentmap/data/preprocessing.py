@@ -32,7 +32,8 @@ _TOGETHER = 0.8  # the median correlation of a spectrum's strong features with t
 _FLANK = 2.5  # times the next range at least, beside a jump: the flank of a peak
 _EMPTY, _ALL_BUT_FEW = 0.5, 0.9  # of the cells of counts, and of their columns: that are, or begin at, 0
 _BLOCK, _LEVEL, _STEP = 12, 1.5, 2.5  # columns of a block at least; their ranges' ratio within it, and to the next
-_WHOLE = 1e-4  # of a multiple: how far it may be from whole
+_SEVERAL = 4  # amounts in a row, for their being multiples of the least to say something
+_WHOLE, _LEAST_APART = 1e-4, 0.01  # of a multiple, and at most: how far it may be from whole
 _ODD = 0.02  # of the jumps of spectra: a dim detector, a spike
 _DIMMEST = 300.0  # times a range the median may be: pixels that come to 1 beside others that come to 255
 _SHARED = 0.25  # of features that are as high, and twice so many as low, as any: pixels, answers from 1 to 5
@@ -175,7 +176,7 @@ class Preprocessing:
 def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
     """Whether features with these lowest and highest values look like numbers of one kind, which one scale suits."""
     ranges = high - low
-    if _in_blocks(ranges):
+    if _in_blocks(X, ranges):
         return False
     median = np.median(ranges) if len(ranges) else 0.0
     apart = _ONE_UNIT if len(ranges) >= _MANY else _ONE_UNIT_OF_FEW
@@ -197,15 +198,30 @@ def _one_unit(X: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float6
     return bool(alike and lowest >= 2 * _SHARED and highest >= _SHARED)
 
 
-def _in_blocks(ranges: NDArray[np.float64]) -> bool:
-    """Whether ranges are level, and from one step on level at another height: several sensors' last hours."""
+def _in_blocks(X: NDArray[Any], ranges: NDArray[np.float64]) -> bool:
+    """Whether ranges are level, and from one step on level at another height: several sensors' last hours.
+
+    On both sides features run together, which noise before a signal sets in does not.
+    """
     if len(ranges) < 2 * _BLOCK:
         return False
     windows = np.lib.stride_tricks.sliding_window_view(np.log(ranges), _BLOCK)
     level = np.ptp(windows, axis=1) < np.log(_LEVEL)
     height = np.median(windows, axis=1)
     step = np.abs(height[_BLOCK:] - height[:-_BLOCK]) > np.log(_STEP)
-    return bool((step & level[_BLOCK:] & level[:-_BLOCK]).any())
+    x = X[:: -(-len(X) // _LOOKED_AT)]
+    starts = np.flatnonzero(step & level[_BLOCK:] & level[:-_BLOCK])[:_BLOCK]
+    blocks = ((x[:, i : i + _BLOCK], x[:, i + _BLOCK : i + 2 * _BLOCK]) for i in starts)
+    return any(all(_alike(side, 1) > _TOGETHER / 2 for side in sides) for sides in blocks)
+
+
+def _alike(X: NDArray[Any], distance: int) -> float:
+    """The median correlation of features that far apart."""
+    x = X - X.mean(axis=0, dtype=np.float64)
+    lengths = np.sqrt(np.square(x).sum(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):  # of features that vary in other rows only
+        found = (x[:, distance:] * x[:, :-distance]).sum(axis=0) / (lengths[distance:] * lengths[:-distance])
+    return float(np.median(np.abs(np.nan_to_num(found))))
 
 
 def _share_sudden(jumps: NDArray[np.float64]) -> float:
@@ -221,20 +237,11 @@ def run_together(X: NDArray[Any]) -> bool:
     Those of narrow peaks that move do so less, but far more than with others.
     """
     ranges = np.ptp(X, axis=0)
-    x = X[:: -(-len(X) // _LOOKED_AT), ranges > _STRONG * ranges.max(initial=0)].astype(np.float64)
-    x = x - x.mean(axis=0)
-    lengths = np.sqrt(np.square(x).sum(axis=0))
-
-    def alike(distance: int) -> float:
-        """The median correlation of features that far apart."""
-        with np.errstate(invalid="ignore", divide="ignore"):  # of features that vary in other rows only
-            found = (x[:, distance:] * x[:, :-distance]).sum(axis=0) / (lengths[distance:] * lengths[:-distance])
-        return float(np.median(np.abs(np.nan_to_num(found))))
-
+    x = X[:: -(-len(X) // _LOOKED_AT), ranges > _STRONG * ranges.max(initial=0)]
     if x.shape[1] < _MANY:
         return False
-    next_one = alike(1)
-    return next_one > _TOGETHER or next_one > max(_TOGETHER / 2, 4 * alike(x.shape[1] // 3))
+    next_one = _alike(x, 1)
+    return next_one > _TOGETHER or next_one > max(_TOGETHER / 2, 4 * _alike(x, x.shape[1] // 3))
 
 
 def _are_counts(X: NDArray[Any], ranges: NDArray[np.float64]) -> bool:
@@ -252,9 +259,14 @@ def _are_counts(X: NDArray[Any], ranges: NDArray[np.float64]) -> bool:
     steps = np.log(np.where(rare > 0, rare, np.inf).min(axis=0))
     if not gaps.any() and np.quantile(np.abs(steps - np.median(steps)), _ALL_BUT_FEW) < np.log(_JUMP):
         return True
-    x = x[(x > 0).any(axis=1)]  # shares of what was counted in a row are multiples of its least
+    # Shares of what was counted in a row are multiples of its least, but that may be a flag's.
+    x = x[:, ((x == x.min(axis=0)) | (x == x.max(axis=0))).mean(axis=0) < 1]
+    x = x[(x > 0).sum(axis=1) >= _SEVERAL]
+    if len(x) < len(X) // 10:
+        return False
     times = x / np.where(x > 0, x, np.inf).min(axis=1, keepdims=True)
-    return bool(np.mean((np.abs(times - np.round(times)) <= _WHOLE * times).all(axis=1)) >= _ALL_BUT_FEW)
+    whole = np.abs(times - np.round(times)) <= np.minimum(_WHOLE * times, _LEAST_APART)
+    return bool(np.mean(whole.all(axis=1)) >= _ALL_BUT_FEW)
 
 
 def _deviations(X: NDArray[Any]) -> NDArray[np.float64]:

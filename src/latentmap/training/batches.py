@@ -5,6 +5,7 @@ Everything follows from the seed and the epoch's number, so that an epoch can be
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +26,9 @@ _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
 _EVALUATION_BATCH = 1024
 _LOOKED_AT = 64  # pairs of samples that say whether these overlap
+_FEWEST_VALUES = 8  # of vectors that may be windows
 _SURELY, _MOVED = 0.9, 0.3  # of these pairs, those that share a value; and of the values, those that are shared
+_BY_CHANCE = 0.6  # of values, those that other pairs share, or the same columns, at most
 _SOME = 8192  # samples that means and variances are taken of
 
 
@@ -37,22 +40,27 @@ def n_validation(n: int, fraction: float) -> int:
 def n_overlapping(X: NDArray[Any]) -> int:
     """Return with how many rows after it a row shares values: of vectors that are windows along a series, else 0.
 
-    There may be several series, their windows beside each other.
+    There may be several series, their windows beside each other. Rows that are nearly like the ones before them, as in
+    sorted tables, are none.
     """
-    if X.ndim != 2 or len(X) < _FEWEST_TO_SPLIT:
+    if X.ndim != 2 or len(X) < _FEWEST_TO_SPLIT or X.shape[1] < _FEWEST_VALUES:
         return 0
     rows = np.unique(np.linspace(0, len(X) - 2, _LOOKED_AT).astype(np.int64))
     before, after = X[rows], X[rows + 1]
+    others = before[np.random.default_rng(0).permutation(len(rows))]
     n = X.shape[1]
-    for step in range(1, n // 2 + 1):
-        for first, second in ((before[:, step:], after[:, :-step]), (before[:, :-step], after[:, step:])):
-            same = (first == second).mean(axis=0)
-            by_chance = (first == np.roll(second, len(rows) // 2, axis=0)).mean(axis=0)
-            moved = (same > _SURELY) & (by_chance < _SURELY / 2)
-            if moved.mean() > _MOVED:
-                ends = np.flatnonzero(np.diff(moved, prepend=False, append=False))
-                length = step + int((ends[1::2] - ends[::2]).max())
-                return -(-length // step) - 1
+    few = np.unique(np.linspace(0, n - 1, _LOOKED_AT).astype(np.int64))
+    for step, way in itertools.product(range(1, n // 2 + 1), (1, -1)):
+        columns = few[(few + way * step >= 0) & (few + way * step < n)]
+        if ((before[:, columns + way * step] == after[:, columns]).mean(axis=0) > _SURELY).mean() <= _MOVED:
+            continue
+        to, of = (slice(None, -step), slice(step, None))[::way]
+        moved = (before[:, of] == after[:, to]).mean(axis=0) > _SURELY
+        by_chance = max((one[:, of] == after[:, to])[:, moved].mean() for one in (others, after) if moved.any())
+        if moved.mean() > _MOVED and by_chance < _BY_CHANCE and (before == after).mean() < _BY_CHANCE:
+            ends = np.flatnonzero(np.diff(moved, prepend=False, append=False))
+            length = step + int((ends[1::2] - ends[::2]).max())
+            return -(-length // step) - 1
     return 0
 
 

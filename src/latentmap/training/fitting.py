@@ -291,7 +291,7 @@ def _batches(
         device=device,
         augmentation=AUGMENTATIONS[plan.augmentation],
         epochs=plan.epochs,
-        overlapping=n_overlapping(samples),
+        overlapping=n_overlapping(samples) if validation_fraction else 0,
     )
 
 

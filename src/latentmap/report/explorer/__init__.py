@@ -27,7 +27,7 @@ from latentmap.analysis import TsneResult
 from latentmap.analysis.transformers import encode
 from latentmap.checks import check_number
 from latentmap.data.dataset import NO_LABEL, Dataset, Split, choose_few
-from latentmap.data.dates import are_dates, are_days
+from latentmap.data.dates import are_dates
 from latentmap.data.objects import as_array, frame_numbers, is_frame, names_of_fit
 from latentmap.data.preprocessing import measuring_unit
 from latentmap.data.tables import listed
@@ -344,7 +344,7 @@ def _packed_values(values: NDArray[np.floating], values_name: str, rows: NDArray
     low, high = usual_range(values)
     letters = 0  # of dates, 2021-05-09 14:30 at most, as tell samples apart
     if are_dates(values, values_name):
-        letters = 4 if not are_days(values, values_name) else 10 if high - low > 0.01 else 16
+        letters = 4 if (values[np.isfinite(values)] % 1 == 0).all() else 10 if high - low > 0.01 else 16
     return {"name": printable(name), "range": [low, high], "dated": letters, **numbers(values[rows])}
 
 

@@ -33,7 +33,7 @@ def squared_error(module: AutoencoderModule, x_hat: Tensor, x: Tensor) -> Tensor
     """Return the mean squared error per value, of images as they come when they are cut off at 0 and 1.
 
     A linear path has no bounds while it learns. Beyond them the error goes on along its tangent: what is black may be
-    drawn below 0 for nothing, and what should be brighter still has a gradient.
+    drawn below 0 for nothing, and what should be brighter still has a gradient. Samples may lie beyond them too.
 
     References
     ----------
@@ -43,7 +43,7 @@ def squared_error(module: AutoencoderModule, x_hat: Tensor, x: Tensor) -> Tensor
     if module.linear is None or len(module.sample_shape) != 3:
         return functional.mse_loss(x_hat, x)
     bounded = x_hat.clamp(0, 1)
-    return ((bounded - x) * (2 * x_hat - bounded - x)).mean()
+    return ((bounded - x).square() + 2 * (bounded - x.clamp(0, 1)) * (x_hat - bounded)).mean()
 
 
 class Objective(nn.Module):
