@@ -7,9 +7,11 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import NoneType
-from typing import ParamSpec
+from typing import Literal, ParamSpec
 
 import numpy as np
+
+Refining = int | Literal["auto"]
 
 _P = ParamSpec("_P")
 _MEANT = {
@@ -82,6 +84,24 @@ def check_share(name: str, value: object, *, most: float | None = 1.0) -> float:
     if not 0 <= value < np.inf or (most is not None and value > most):
         raise ValueError(f"{name} must be {rule}, got {value!r}.")
     return float(value)
+
+
+def check_refine(value: object) -> Refining:
+    """Return how codes are refined; refuse what does not say."""
+    if isinstance(value, str) and value == "auto":
+        return "auto"
+    rule = "'auto' or a whole number of at least 0"
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"refine must be {rule}, got {value!r}.")
+    if value < 0:
+        raise ValueError(f"refine must be {rule}, got {value!r}.")
+    return int(value)
+
+
+def how_refined(refine: Refining, twicing: float) -> dict[str, float]:
+    """What becomes of an encoder's codes, as facts of a model; none where they stay as they are."""
+    corrected = {"twicing": twicing} if twicing and refine else {}
+    return corrected | ({"refine": refine} if refine and refine != "auto" else {})
 
 
 def draw_seed(random_state: object) -> int:

@@ -18,7 +18,15 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from latentmap.checks import check_number, check_share, describe_unknown, draw_seed, explains_unknown
+from latentmap.checks import (
+    Refining,
+    check_number,
+    check_refine,
+    check_share,
+    describe_unknown,
+    draw_seed,
+    explains_unknown,
+)
 from latentmap.data.codes import code_names
 from latentmap.data.objects import as_input, check_codes, check_input
 from latentmap.data.preprocessing import Preprocessing, Scaling
@@ -98,12 +106,15 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     scaling : {"auto", "standard", "global"}, default "auto"
         How vectors are scaled inside: each feature by its standard deviation, or all by one; ``"auto"`` takes one
         scale where the features have one unit. Images need no scaling. Results are in the units of `X` always.
-    refine : int, default 0
-        In how many steps `transform`, `score` and their like bring the encoder's codes nearer to those from which the
-        decoder draws each sample best (Levenberg-Marquardt). No sample's error grows by it, and one or two steps
-        often save a quarter; each takes a few times as long as decoding `latent_dim` samples for one. It plays no
-        part in learning, and can be set after `fit`. Codes that are looked at, or are features, gain nothing; maps
-        (``"neighbors"``) and codes of a prior (``"variational"``) are best left as they are.
+    refine : "auto" or int, default "auto"
+        How `transform`, `score` and their like bring the encoder's codes nearer to those from which the decoder draws
+        each sample best. ``"auto"`` corrects them by what the encoder makes of their own drawings (twicing), by a
+        share that `fit` finds, or not at all where that gains nothing; encoding then takes some three times as long. 0
+        leaves them as the encoder gives them. A number takes so many steps besides (Levenberg-Marquardt): no sample's
+        error grows by it, and one or two often save a quarter; each takes a few times as long as decoding
+        `latent_dim` samples for one. It plays no part in learning, and can be set after `fit`. Codes that are looked
+        at, or are features, gain nothing by steps; maps (``"neighbors"``) and codes of a prior (``"variational"``)
+        are never corrected, and best left as they are.
     device : str, default "auto"
         ``"cpu"``, ``"cuda"``, ``"mps"``, or the fastest there is.
     callbacks : sequence of Callback, default ()
@@ -193,7 +204,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         augmentation: str = "auto",
         weight_decay: float | str = "auto",
         scaling: Scaling = "auto",
-        refine: int = 0,
+        refine: Refining = "auto",
         device: str = "auto",
         callbacks: Sequence[Callback] = (),
         random_state: int | np.random.RandomState | None = None,
@@ -380,15 +391,14 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._fitted
 
     @property
-    def _n_steps(self) -> int:
-        """In how many steps codes are refined."""
-        check_number("refine", self.refine, whole=True, least=0)
-        return int(self.refine)
+    def _refine(self) -> Refining:
+        """How codes are refined."""
+        return check_refine(self.refine)
 
     def _recorded(self) -> FittedModel:
         """The fitted model, which then knows `refine` as it was set last."""
         model = self._model
-        model.info = {**model.info, "parameters": {**(model.info.get("parameters") or {}), "refine": self._n_steps}}
+        model.info = {**model.info, "parameters": {**(model.info.get("parameters") or {}), "refine": self._refine}}
         return model
 
     def _parameters(self) -> dict[str, Any]:
@@ -454,7 +464,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> ae.transform(X).shape
         (100, 2)
         """
-        return self._model.encode(check_input(self, X, self.preprocessing_), self._n_steps)
+        return self._model.encode(check_input(self, X, self.preprocessing_), self._refine)
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Return the samples that codes stand for.
@@ -553,7 +563,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> int(scores.argmin())
         100
         """
-        return -self._model.errors(check_input(self, X, self.preprocessing_), self._n_steps)
+        return -self._model.errors(check_input(self, X, self.preprocessing_), self._refine)
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return minus the mean squared error over samples: higher is better; see `score_samples`.
@@ -672,7 +682,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         loaded = cls(**{name: value for name, value in recorded.items() if name in cls._get_param_names()})
         loaded._fitted = fitted
         try:
-            check_number("refine", loaded.refine, whole=True, least=0)  # the others are checked by `fit`
+            check_refine(loaded.refine)  # the others are checked by `fit`
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"{path} has a damaged entry: {error}") from error
         if recorded.get("model") != "auto":
@@ -717,9 +727,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ...     ae.export_onnx(f"{folder}/onnx") < 1e-4
         True
         """
-        if self._n_steps:
-            warn("files of ONNX hold the network alone: their codes are those of refine=0.")
-        return export_onnx(path, self._model)
+        if self._refine not in ("auto", 0):
+            warn("files of ONNX take no steps: their codes are those of refine='auto'.")
+        return export_onnx(path, self._model, self._refine)
 
     def describe_layers(self) -> Description:
         """Return the network's layers as data, for those who compute them without PyTorch.
@@ -737,7 +747,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> [layer["kind"] for layer in ae.describe_layers().facts["encoder"]]
         ['flatten', 'linear']
         """
-        return self._model.describe_layers()
+        return self._model.describe_layers(self._refine)
 
     def describe(self) -> dict[str, Any]:
         """Return what the fitted model is and how it was learned, as one flat table of facts.

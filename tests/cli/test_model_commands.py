@@ -627,7 +627,7 @@ def test_commands_refine(latentmap, tmp_path):
     )
     refused = latentmap("evaluate", "model", "digits", "--refine", "1", "--runtime", "onnx")
     assert refused.status != 0
-    assert "--refine must be 0 with --runtime onnx" in refused.err
+    assert "--refine must be auto or 0 with --runtime onnx" in refused.err
     assert latentmap("encode", "model", "digits", "-o", "c.npy", "--refine", "-1").status == 2
 
 

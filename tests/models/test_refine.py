@@ -10,7 +10,7 @@ from latentmap import Autoencoder, load_dataset
 from latentmap.data.source import ReadOptions
 from latentmap.distributed.encoding import encode_parts
 from latentmap.errors import OutputError
-from latentmap.models.refine import refine
+from latentmap.models.refine import refined
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +107,11 @@ def test_numbers_that_draw_nothing_and_what_is_no_number_stay():
     def draw(z):
         return (z * torch.tensor([1.0, 0.0, 1.0])).repeat(1, 2)
 
-    found = refine(draw, x, z, 2)
+    found = refined(draw, x, [z], 2)
     assert torch.equal(found[:, 1], z[:, 1])
     assert torch.allclose(found[:, 0], (x[:, 0] + x[:, 3]) / 2, atol=1e-2)
     for broken in (lambda z: z.new_zeros(len(z), 6), lambda z: z.repeat(1, 2) / 0):
-        assert torch.equal(refine(broken, x, z, 2), z)
+        assert torch.equal(refined(broken, x, [z], 2), z)
 
 
 def test_large_samples_are_refined_some_at_a_time(monkeypatch):
@@ -120,9 +120,9 @@ def test_large_samples_are_refined_some_at_a_time(monkeypatch):
     def draw(z):
         return torch.sin(z).repeat(1, 2)
 
-    whole = refine(draw, x, z, 2)
+    whole = refined(draw, x, [z], 2)
     monkeypatch.setattr("latentmap.models.refine._MOST_HELD", 100)
-    torch.testing.assert_close(refine(draw, x, z, 2), whole)
+    torch.testing.assert_close(refined(draw, x, [z], 2), whole)
 
 
 @pytest.mark.parametrize("wrong", [-1, 1.5, "2", True, None])
@@ -130,7 +130,7 @@ def test_what_is_no_number_of_steps_is_refused(wrong, small):
     X, ae = small.train.images, Autoencoder("linear", epochs=1)
     ae.fit(X).set_params(refine=wrong)
     for use in (ae.fit, ae.transform, ae.score):
-        with pytest.raises((TypeError, ValueError), match="refine must be a whole number of at least 0, got"):
+        with pytest.raises((TypeError, ValueError), match="refine must be 'auto' or a whole number of at least 0, got"):
             use(X)
 
 

@@ -42,6 +42,8 @@ def _stated(folder: Path) -> dict[str, Any]:
     """The facts of `Autoencoder.describe`, as the files state them; any error where they may not be right."""
     from safetensors import safe_open
 
+    from latentmap.checks import how_refined
+
     config = json.loads((folder / "config.json").read_text("utf-8"))
     if config["format_version"] not in _FORMATS:
         raise ValueError(config["format_version"])
@@ -60,7 +62,7 @@ def _stated(folder: Path) -> dict[str, Any]:
         "objective": config["objective"],
         **(config["objective_params"] or {}),
         "seed": config["seed"],
-        **({"refine": refine} if (refine := (config.get("parameters") or {}).get("refine")) else {}),
+        **how_refined((config.get("parameters") or {}).get("refine", "auto"), config.get("twicing", 0.0)),
         **config["training"],
         **{f"{name}_version": version for name, version in config["versions"].items()},
         **(config["metadata"] or {}),

@@ -37,6 +37,7 @@ from latentmap.errors import count
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from latentmap.checks import Refining
     from latentmap.data import Dataset
     from latentmap.data.codes import Piece
     from latentmap.estimator import Autoencoder
@@ -135,7 +136,7 @@ def _encode_parts(
     source: str,
     output: str,
     *,
-    refine: int | None,
+    refine: Refining | None,
     skip_bad: bool,
     force: bool,
     workers: int | None,
@@ -296,8 +297,8 @@ def evaluate(
         model, source, split=split, refine=refine, missing=missing, limit=limit, memory=memory, data_dir=data_dir
     )
     strange = tell_split({model.name: autoencoder}, dataset, limited=limit is not None)
-    if runtime != "torch" and autoencoder.refine:
-        raise ValueError(f"--refine must be 0 with --runtime {runtime}, which runs the network alone.")
+    if runtime != "torch" and autoencoder.refine not in ("auto", 0):
+        raise ValueError(f"--refine must be auto or 0 with --runtime {runtime}, which takes no steps.")
     ranks = analysis.OriginalRanks(dataset.test.X, unit=dataset.unit)
     rows = {autoencoder.model_: _run_by(autoencoder, runtime)}
     if workers is not None:

@@ -17,6 +17,7 @@ from latentmap.cli.bar import DataBar, note, starting
 from latentmap.errors import CheckpointError, DatasetError, LatentmapError, OutputError, count
 
 if TYPE_CHECKING:
+    from latentmap.checks import Refining
     from latentmap.data import Dataset
     from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder
@@ -100,14 +101,27 @@ Resume = Annotated[
 ]
 ForceRun = Annotated[bool, typer.Option("--force", help="Replace what is there, and an interrupted run.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that fit or report wrote.")]
+
+
+def _read_refine(text: str) -> Refining:
+    """What is said of refining codes."""
+    from latentmap.checks import check_refine
+
+    try:
+        return check_refine(text if text == "auto" else int(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither auto nor a whole number of at least 0.") from None
+
+
 Refine = Annotated[
-    int | None,
+    Any,
     typer.Option(
         "--refine",
-        metavar="STEPS",
-        help="Bring each code nearer to the one that draws its sample best, in so many steps: smaller errors, slower.",
-        min=0,
-        show_default="as the model says, else 0",
+        parser=_read_refine,
+        metavar="auto|STEPS",
+        help="Bring each code nearer to the one that draws its sample best, in so many steps: smaller errors, slower. "
+        "0: codes as the encoder gives them.",
+        show_default="as the model says, else auto",
     ),
 ]
 Workers = Annotated[
@@ -270,7 +284,9 @@ def read_source(source: str, **options: Any) -> Dataset:
     return dataset
 
 
-def load_both(model: Path, source: str, *, refine: int | None = None, **options: Any) -> tuple[Autoencoder, Dataset]:
+def load_both(
+    model: Path, source: str, *, refine: Refining | None = None, **options: Any
+) -> tuple[Autoencoder, Dataset]:
     """A model, and a dataset read as the one that the model was fitted on."""
     models, dataset = load_models([model], source, refine=refine, **options)
     (autoencoder,) = models.values()
@@ -278,7 +294,7 @@ def load_both(model: Path, source: str, *, refine: int | None = None, **options:
 
 
 def load_models(
-    paths: Sequence[Path], source: str, *, split: str = "test", refine: int | None = None, **options: Any
+    paths: Sequence[Path], source: str, *, split: str = "test", refine: Refining | None = None, **options: Any
 ) -> tuple[dict[str, Autoencoder], Dataset]:
     """Models by the names of their folders, and a dataset read as the one that the first was fitted on."""
     starting()
@@ -326,7 +342,7 @@ def tell_split(models: Mapping[str, Autoencoder], dataset: Dataset, *, limited: 
     return strange
 
 
-def load_model(path: Path, refine: int | None = None) -> tuple[Autoencoder, Reading]:
+def load_model(path: Path, refine: Refining | None = None) -> tuple[Autoencoder, Reading]:
     """A model that takes samples as a dataset has them and refines codes as it says itself, and how to read it."""
     from latentmap.data.source import Reading
     from latentmap.estimator import Autoencoder

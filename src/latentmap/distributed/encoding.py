@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentmap.checks import how_refined
 from latentmap.data.cache import file_state
 from latentmap.data.codes import as_utf8, code_names
 from latentmap.data.folder import digest_of, read_folder
@@ -242,7 +243,7 @@ def encode_parts(
     facts = {
         "format_version": _FORMAT,
         "model": hashlib.blake2b(weights, digest_size=16).hexdigest(),
-        **({"refine": autoencoder.refine} if autoencoder.refine else {}),
+        **how_refined(autoencoder.refine, autoencoder.module_.twicing),
         "source": state,
         "rows": n,
         "parts": len(parts),

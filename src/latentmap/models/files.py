@@ -20,6 +20,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from latentmap.checks import check_share
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.source import Reading
 from latentmap.errors import DatasetError, ModelFileError, warn, words_of
@@ -70,6 +71,7 @@ def save_model(path: str | os.PathLike[str], model: FittedModel, metadata: Mappi
         "model": model.name,
         "architecture": {"image_shape": architecture.pop("sample_shape"), **architecture},
         "preprocessing": model.preprocessing.to_config(),
+        "twicing": model.module.twicing,
         **model.info,
         "feature_names": model.feature_names,
         "metadata": _fitting_metadata(metadata, model.preprocessing.sample_shape),
@@ -130,7 +132,7 @@ def _read(folder: Path, path: str | os.PathLike[str], own: Pair | None) -> dict[
     fields = {"name": config["model"], "module": module, "preprocessing": preprocessing, "mixture": mixture}
     fields |= {"history": _read_history(folder / _HISTORY), "feature_names": config.pop("feature_names", None) or None}
     fields["metadata"] = config.pop("metadata", None) or {}
-    known = ("format_version", "model", "architecture", "preprocessing")
+    known = ("format_version", "model", "architecture", "preprocessing", "twicing")
     return {**fields, "info": {name: value for name, value in config.items() if name not in known}}
 
 
@@ -294,6 +296,10 @@ def _build_module(
             f"{folder / _CONFIG} contradicts itself: image_shape {module.sample_shape} does not fit samples of shape "
             f"{preprocessing.sample_shape}."
         )
+    try:
+        module.twicing = check_share("twicing", config.get("twicing", 0.0))  # files of before have none
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"{folder / _CONFIG} has a damaged entry: {error}") from error
     return module
 
 

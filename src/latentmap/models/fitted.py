@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from latentmap.checks import Refining, how_refined
 from latentmap.data.cache import FileRegion, file_region
 from latentmap.data.preprocessing import Preprocessing, Unit
 from latentmap.errors import words_of
@@ -29,7 +30,7 @@ from latentmap.models.layers import Description, describe_network
 from latentmap.models.mixture import MOST_CODES, CodeMixture
 from latentmap.models.modes import own_modes
 from latentmap.models.own import Pair
-from latentmap.models.refine import refine
+from latentmap.models.refine import refined
 
 CHUNK = 512  # samples encoded or decoded at once
 FEW = 16  # of fewer samples at once PyTorch may round otherwise
@@ -121,7 +122,7 @@ class FittedModel:
             "objective": self.info.get("objective"),
             **(self.info.get("objective_params") or {}),
             "seed": self.seed,
-            **({"refine": n_steps} if (n_steps := (self.info.get("parameters") or {}).get("refine")) else {}),
+            **how_refined((self.info.get("parameters") or {}).get("refine", "auto"), self.module.twicing),
             **self._training,
             **{f"{name}_version": version for name, version in versions.items()},
             **self.metadata,
@@ -130,20 +131,23 @@ class FittedModel:
     # ---- over chunks ---------------------------------------------------------------------------------------------
 
     @own_modes()
-    def encode(self, samples: NDArray[Any], n_steps: int = 0) -> NDArray[np.float32]:
-        """(n, *sample_shape) -> (n, latent_dim), refined in so many steps."""
+    def encode(self, samples: NDArray[Any], refine: Refining = "auto") -> NDArray[np.float32]:
+        """(n, *sample_shape) -> (n, latent_dim)."""
         Z = np.empty((len(samples), self.latent_dim), np.float32)
         with torch.inference_mode():
             for rows, _, x in self._inputs(samples):
-                Z[rows] = self._codes_of(x, n_steps).numpy()
+                Z[rows] = self._codes_of(x, refine).numpy()
         return Z
 
-    def _codes_of(self, x: Tensor, n_steps: int) -> Tensor:
-        """Codes of network input: the encoder's, then brought nearer to those that the decoder draws best."""
+    def _codes_of(self, x: Tensor, refine: Refining) -> Tensor:
+        """Codes of network input: the encoder's, corrected, then brought nearer to those that are drawn best."""
         module = self._for_inference()
-        if not n_steps:
+        if not refine:
+            return module.first_code(x)
+        if refine == "auto":
             return module.encode(x)
-        z = module.encode(_padded(x))[: len(x)]  # steps would enlarge what is rounded otherwise
+        # Padded, for steps would enlarge what is rounded otherwise.
+        starts = [code(_padded(x))[: len(x)] for code in (module.first_code, module.encode)]
         # As `errors` counts them: where the user chose the scaling, features have other units there.
         units = np.atleast_1d(self.preprocessing.scale / np.asarray(self.error_unit))
         weight = torch.from_numpy((units / units.max()).astype(np.float32))
@@ -153,7 +157,7 @@ class FittedModel:
             drawn = [module.decode(codes[rows].clone()).flatten(1) for rows in chunks(len(codes))]
             return torch.cat(drawn)[: len(z)].to(z.dtype) * weight
 
-        return refine(draw, x.flatten(1) * weight, z, n_steps)
+        return refined(draw, x.flatten(1) * weight, starts, refine)
 
     def encode_meanwhile(self, samples: NDArray[Any]) -> NDArray[np.float32]:
         """The same while it learns, by the weights of this moment, wherever they are."""
@@ -172,13 +176,13 @@ class FittedModel:
         return X_hat
 
     @own_modes()
-    def errors(self, samples: NDArray[Any], n_steps: int = 0) -> NDArray[np.float64]:
+    def errors(self, samples: NDArray[Any], refine: Refining = "auto") -> NDArray[np.float64]:
         """Mean squared errors of reconstructions, in squared units of `error_unit`: (n, *sample_shape) -> (n,)."""
         module, unit = self._for_inference(), np.asarray(self.error_unit, self.preprocessing.output_dtype)
         errors = np.empty(len(samples))
         with torch.inference_mode():
             for rows, piece, x in self._inputs(samples):
-                x_hat = module.decode(self._codes_of(x, n_steps))
+                x_hat = module.decode(self._codes_of(x, refine))
                 X_hat = self.preprocessing.to_samples(x_hat)
                 differences = np.subtract(piece.reshape(X_hat.shape), X_hat, dtype=X_hat.dtype) / unit
                 errors[rows] = np.square(differences, dtype=np.float64).reshape(len(piece), -1).mean(axis=1)
@@ -324,9 +328,10 @@ class FittedModel:
         model._for_inference()
         return model
 
-    def describe_layers(self) -> Description:
+    def describe_layers(self, refine: Refining = "auto") -> Description:
         """What the network computes, as data."""
-        return describe_network(self._for_inference(), self.preprocessing)
+        description = describe_network(self._for_inference(), self.preprocessing)
+        return replace(description, facts={**description.facts, "twicing": self.module.twicing if refine else 0.0})
 
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:

@@ -32,7 +32,8 @@ class Description:
     facts : dict
         What JSON can hold: ``sample_shape``, as `fit` saw samples; ``tensor_shape``, as the network takes them;
         ``latent_dim``; ``offset`` and ``scale``, numbers or lists of one for each value, with which network input is
-        ``(X - offset) / scale``; ``encoder`` and ``decoder``, lists of layers. A layer is a dict with its ``kind``,
+        ``(X - offset) / scale``; ``encoder`` and ``decoder``, lists of layers; ``twicing``, with which a code is
+        ``z + twicing * (z - encoder(decoder(z)))``, z being the encoder's. A layer is a dict with its ``kind``,
         its sizes, and where its ``weight`` and its ``bias`` stand among the weights. A layer of kind ``add`` has
         ``branches``, lists of layers that all take its input, and whose outputs are added; an empty one gives the
         input.
@@ -68,7 +69,8 @@ def describe_network(module: AutoencoderModule, preprocessing: Preprocessing) ->
         if preprocessing.is_images:
             decoder.append({"kind": "clamp", "low": 0.0, "high": 1.0})
     facts = _facts(preprocessing.sample_shape, preprocessing.offset, preprocessing.scale)
-    return Description({**facts, "latent_dim": module.latent_dim, "encoder": encoder, "decoder": decoder}, weights)
+    facts |= {"latent_dim": module.latent_dim, "encoder": encoder, "decoder": decoder, "twicing": module.twicing}
+    return Description(facts, weights)
 
 
 def describe_linear(mean: NDArray[Any], scale: NDArray[Any], components: NDArray[Any]) -> Description:
@@ -81,7 +83,8 @@ def describe_linear(mean: NDArray[Any], scale: NDArray[Any], components: NDArray
     out = {"kind": "linear", "inputs": k, "outputs": n, "weight": 2, "bias": 3}
     encoder, decoder = [{"kind": "flatten"}, into], [out, {"kind": "unflatten", "shape": facts["tensor_shape"]}]
     weights = [matrix, np.zeros(k, np.float32), np.ascontiguousarray(matrix.T), np.zeros(n, np.float32)]
-    return Description({**facts, "latent_dim": k, "encoder": encoder, "decoder": decoder}, weights)
+    facts |= {"latent_dim": k, "encoder": encoder, "decoder": decoder, "twicing": 0.0}
+    return Description(facts, weights)
 
 
 def _facts(sample_shape: Sequence[int], offset: NDArray[Any], scale: NDArray[Any]) -> dict[str, Any]:

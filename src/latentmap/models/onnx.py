@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import latentmap
+from latentmap.checks import Refining
 from latentmap.errors import MissingExtraError, ModelFileError
 from latentmap.files import holds_only, new_folder, read_folder
 from latentmap.models.layers import Description, Layer
@@ -51,7 +52,7 @@ def _is_marked(path: Path) -> bool:
 
 
 @own_modes()
-def export_onnx(path: str | os.PathLike[str], model: FittedModel) -> float:
+def export_onnx(path: str | os.PathLike[str], model: FittedModel, refine: Refining = "auto") -> float:
     """Write ``encoder.onnx`` and ``decoder.onnx`` if they agree with PyTorch; the largest difference seen."""
     offset, scale = model.preprocessing.offset, model.preprocessing.scale
     if not model.preprocessing.is_images and (_MOST_ROUNDED * scale < np.finfo(np.float32).eps * np.abs(offset)).any():
@@ -59,13 +60,13 @@ def export_onnx(path: str | os.PathLike[str], model: FittedModel) -> float:
             "samples lie so far from zero that float32, which the exported encoder would take, rounds away what tells "
             "them apart. Fit the model on X minus its mean."
         )
-    runtime, description = _require_onnx(), model.describe_layers()
+    runtime, description = _require_onnx(), model.describe_layers(refine)
     classes = json.dumps(model.metadata.get("class_names") or [])
     texts = {_MARK: latentmap.__version__, "model": model.name, "classes": classes}
     with new_folder(path, is_ours=is_export_folder) as folder:
         write_graph(folder / ENCODER, Graph(description).encoder(raw=model.preprocessing.is_raw), texts)
         write_graph(folder / DECODER, Graph(description).decoder(), texts)
-        difference = _largest_difference(runtime, folder, model)
+        difference = _largest_difference(runtime, folder, model, refine)
         if not difference <= TOLERANCE:
             raise ModelFileError(
                 f"the exported model differs from PyTorch by {difference:.2g}, more than {TOLERANCE:g}. Nothing was "
@@ -119,12 +120,12 @@ def _require_onnx() -> Any:
     return onnxruntime
 
 
-def _largest_difference(runtime: Any, folder: Path, model: FittedModel) -> float:
+def _largest_difference(runtime: Any, folder: Path, model: FittedModel, refine: Refining) -> float:
     """How far onnxruntime is from PyTorch on random samples and on their codes, beyond float32's rounding of units."""
     preprocessing = model.preprocessing
     x = np.random.default_rng(0).random((_CHECKED_SAMPLES, *preprocessing.sample_shape))
     samples = (x * preprocessing.scale + preprocessing.offset).astype(np.uint8 if preprocessing.is_raw else np.float32)
-    codes = model.encode(samples)
+    codes = model.encode(samples, "auto" if refine else 0)
     decoded = model.decode(codes).astype(np.float32)
     onnx_codes = _session(runtime, folder / ENCODER).run(None, {"samples": samples})[0]
     onnx_decoded = _session(runtime, folder / DECODER).run(None, {"codes": codes})[0]
@@ -151,6 +152,7 @@ class Graph:
         self._units = np.float64 if isinstance(self._facts["offset"], list) else np.float32
         self._nodes: list[Any] = []
         self._numbers: list[Any] = []
+        self._held: dict[int, str] = {}  # by where they stand among the weights
 
     def encoder(self, *, raw: bool) -> Any:
         """From samples in the user's units, bytes if they are `raw`: (n, *sample_shape) -> (n, latent_dim)."""
@@ -159,6 +161,10 @@ class Graph:
         if len(self._facts["sample_shape"]) == 3:
             x = self.node("Transpose", x, perm=[0, 3, 1, 2])
         codes = self.layers(self.reshape(x, *self._facts["tensor_shape"]), self._facts["encoder"])
+        if self._facts["twicing"]:
+            again = self.layers(self.layers(codes, self._facts["decoder"]), self._facts["encoder"])
+            missed = self.node("Sub", codes, again)
+            codes = self.node("Add", codes, self.node("Mul", missed, self.numbers(self._facts["twicing"])))
         return self._model({"samples": np.uint8 if raw else np.float32}, codes, "codes")
 
     def decoder(self) -> Any:
@@ -191,8 +197,11 @@ class Graph:
         return self.node("Reshape", x, self.numbers([-1, *sizes], np.int64))
 
     def parameters(self, layer: Layer) -> tuple[str, str]:
-        """A layer's weight and bias."""
-        return self.numbers(self.weights[layer["weight"]]), self.numbers(self.weights[layer["bias"]])
+        """A layer's weight and bias, held once."""
+        for place in (layer["weight"], layer["bias"]):
+            if place not in self._held:
+                self._held[place] = self.numbers(self.weights[place])
+        return self._held[layer["weight"]], self._held[layer["bias"]]
 
     def layers(self, x: str, layers: list[Layer]) -> str:
         """Compute layers one after another."""

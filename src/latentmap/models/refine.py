@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -17,27 +17,33 @@ _MOST_HELD = 2**24  # numbers at once: 64 MiB
 Draw = Callable[[Tensor], Tensor]
 
 
-def refine(draw: Draw, x: Tensor, z: Tensor, n_steps: int) -> Tensor:
-    """Move codes so that their drawings come nearer to samples, none further away: (n, values), (n, k) -> (n, k).
+def refined(draw: Draw, x: Tensor, starts: Sequence[Tensor], n_steps: int) -> Tensor:
+    """Return codes whose drawings are nearer to samples, none further away: (n, values), (n, k) -> (n, k).
 
     Each step is one of Levenberg's and Marquardt's, of which what gains nothing is left out. Slopes are differences of
     drawings, so that whatever draws will do: ``draw`` (m, k) -> (m, values) is called with some k codes a sample.
+    Each begins from that of its `starts`, each (n, k), which is drawn best.
 
     References
     ----------
     D. Marquardt (1963), "An algorithm for least-squares estimation of nonlinear parameters"; of autoencoders,
     C. Cremer, X. Li and D. Duvenaud (2018), "Inference suboptimality in variational autoencoders".
     """
-    k = z.shape[1]
+    k = starts[0].shape[1]
     at_once = max(1, _MOST_HELD // (k * (x.shape[1] + 4 * k)))
-    parts = zip(torch.split(x, at_once), torch.split(z, at_once), strict=True)
-    return torch.cat([_refine_some(draw, *part, n_steps) for part in parts])
+    parts = zip(*(torch.split(each, at_once) for each in (x, *starts)), strict=True)
+    return torch.cat([_refine_some(draw, part, starts, n_steps) for part, *starts in parts])
 
 
-def _refine_some(draw: Draw, x: Tensor, z: Tensor, n_steps: int) -> Tensor:
+def _refine_some(draw: Draw, x: Tensor, starts: Sequence[Tensor], n_steps: int) -> Tensor:
     """The same, of as many as memory holds."""
+    z, *others = starts
     drawn, damping = draw(z), torch.full((len(z),), _DAMPING, dtype=z.dtype)
     error = _error(x, drawn)
+    for other in others:
+        new = draw(other)
+        new_error = _error(x, new)
+        z, drawn, error = _chosen(new_error < error, (other, new, new_error), (z, drawn, error))
     rows, found = torch.arange(len(z)), z.clone()
     for _ in range(n_steps):
         before = error
@@ -68,12 +74,17 @@ def _step(
         new = draw(tried)
         new_error = _error(x, new)
         better = todo & (new_error < error)  # false where it is no number
-        z, drawn = torch.where(better[:, None], tried, z), torch.where(better[:, None], new, drawn)
-        error, todo = torch.where(better, new_error, error), todo & ~better
+        z, drawn, error = _chosen(better, (tried, new, new_error), (z, drawn, error))
+        todo &= ~better
         damping = torch.where(todo, damping * _RAISED, damping)
         if not todo.any():
             break
     return z, drawn, error, torch.where(todo, damping, (damping * _EASED).clamp_min(_LEAST_DAMPING))
+
+
+def _chosen(better: Tensor, new: Sequence[Tensor], old: Sequence[Tensor]) -> list[Tensor]:
+    """The new rows where they are better (n,), else the old."""
+    return [torch.where(better.view(-1, *[1] * (one.ndim - 1)), one, two) for one, two in zip(new, old, strict=True)]
 
 
 def _error(x: Tensor, drawn: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ What belongs here: what is put into the page (`pack`), and the page itself: its 
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import html
 import json
@@ -308,9 +309,10 @@ def _check_film(film: CodeFilm, model: Any, name: str, X: NDArray[Any]) -> None:
 def _may_end_as(film: CodeFilm, model: Any, X: NDArray[Any]) -> bool:
     """Whether codes were once as a model has them, each number in a unit of its own; also if that cannot be told."""
     best = getattr(model, "best_epoch_", None)
-    if not best or best not in film.epochs or model.refine:  # it was kept before the film began, or is no code of then
+    if not best or best not in film.epochs:  # it was kept before the film began, or is no code of then
         return best is not None
-    *frames, Z = (codes / np.maximum(codes.std(axis=0), 1e-12) for codes in (*film.codes, encode(model, X[film.rows])))
+    now = encode(copy.copy(model).set_params(refine=0), X[film.rows])  # codes were not refined while it learned
+    *frames, Z = (codes / np.maximum(codes.std(axis=0), 1e-12) for codes in (*film.codes, now))
     return any(np.abs(codes - Z).max() <= _SAME for codes in frames)
 
 

@@ -213,6 +213,7 @@ class Network {
     const shape = ourShape(facts.tensor_shape);
     this.encoder = chain(facts.encoder, shape, weights);
     this.decoder = chain(facts.decoder, [facts.latent_dim], weights);
+    this.twicing = facts.twicing;
     this.input = new Float32Array(sizeOf(shape));
     const each = (numbers) => (typeof numbers === "number" ? new Float64Array(this.input.length).fill(numbers) : numbers);
     [this.offset, this.scale] = [each(facts.offset), each(facts.scale)];
@@ -221,7 +222,10 @@ class Network {
   /** The code of a sample. */
   encode(values) {
     for (let i = 0; i < this.input.length; i++) this.input[i] = (values[i] - this.offset[i]) / this.scale[i];
-    return this.encoder.run(this.input).slice();
+    const code = this.encoder.run(this.input).slice();
+    if (!this.twicing) return code;
+    const again = this.encoder.run(this.decoder.run(code));
+    return code.map((value, i) => value + this.twicing * (value - again[i]));
   }
 
   /** The sample that a code stands for. */
