@@ -208,7 +208,10 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", metavar="K", help=f"default: {SIZES}")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="beside PCA and ours")
     parser.add_argument("--model", help="of ours; by default its default")
-    parser.add_argument("--refine", type=int, default=0, metavar="STEPS", help="of ours; default: 0")
+    parser.add_argument(
+        "--refine", type=lambda text: text if text == "auto" else int(text), default="auto", metavar="auto|STEPS",
+        help="of ours; default: auto",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int, metavar="N", help="of the plain network; default: 2,400")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N training samples")

@@ -1,4 +1,8 @@
-"""Codes refined by inverting the decoder: never worse, the best there is where it is linear, whatever the network."""
+"""Codes that are corrected by their drawings, and refined by inverting the decoder: whatever the network, none worse."""
+
+import copy
+import json
+import pickle
 
 import numpy as np
 import pytest
@@ -9,7 +13,8 @@ from torch import nn
 from latentmap import Autoencoder, load_dataset
 from latentmap.data.source import ReadOptions
 from latentmap.distributed.encoding import encode_parts
-from latentmap.errors import OutputError
+from latentmap.errors import ModelFileError, OutputError
+from latentmap.models.onnx import OnnxAutoencoder
 from latentmap.models.refine import refined
 
 
@@ -23,6 +28,79 @@ def table():
 
 def errors(ae, X, n_steps):
     return ae.set_params(refine=n_steps).anomaly_score(X)
+
+
+@pytest.fixture(scope="module")
+def corrected(small):
+    """One whose codes gain by being corrected, as it found itself."""
+    return Autoencoder("residual", 16, epochs=30, random_state=0).fit(small.train.images)
+
+
+def test_codes_are_corrected_by_what_the_encoder_makes_of_their_drawings(corrected, small):
+    X, ae = small.test.images, copy.deepcopy(corrected)
+    share = ae.describe()["twicing"]
+    assert share in (0.5, 0.75, 1.0)
+    Z = ae.transform(X)
+    first = ae.set_params(refine=0).transform(X)
+    again = ae.transform(ae.inverse_transform(first))
+    np.testing.assert_allclose(Z, first + share * (first - again), atol=1e-4 * Z.std())
+    assert "twicing" not in ae.describe()
+    assert errors(ae, X, "auto").mean() < 0.98 * errors(ae, X, 0).mean()
+    assert (errors(ae, X, 1) <= np.minimum(errors(ae, X, 0), errors(ae, X, "auto")) * (1 + 1e-5)).all()
+
+
+def test_the_share_is_kept_by_files_copies_and_exports(corrected, small, tmp_path):
+    X, Z = small.test.images, corrected.transform(small.test.images)
+    corrected.save(tmp_path / "model")
+    for same in (
+        Autoencoder.load(tmp_path / "model"),
+        copy.deepcopy(corrected),
+        pickle.loads(pickle.dumps(corrected)),  # noqa: S301  # our own
+    ):
+        np.testing.assert_array_equal(same.transform(X), Z)
+    assert corrected.describe_layers().facts["twicing"] == corrected.module_.twicing
+    pytest.importorskip("onnxruntime")
+    for refine in ("auto", 0):
+        ae = copy.deepcopy(corrected).set_params(refine=refine)
+        assert ae.describe_layers().facts["twicing"] == (ae.module_.twicing if refine else 0)
+        ae.export_onnx(tmp_path / "onnx")
+        codes = OnnxAutoencoder(tmp_path / "onnx").transform(X)
+        np.testing.assert_allclose(codes, ae.transform(X), atol=1e-4 * Z.std())
+    # Both networks are in it, but each of their numbers once.
+    sizes = [(tmp_path / "onnx" / f"{name}.onnx").stat().st_size for name in ("encoder", "decoder")]
+    corrected.export_onnx(tmp_path / "onnx")
+    assert (tmp_path / "onnx" / "encoder.onnx").stat().st_size < 1.05 * sum(sizes)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    for wrong in (-0.5, 2, "1", None, True):
+        (tmp_path / "model" / "config.json").write_text(json.dumps({**config, "twicing": wrong}))
+        with pytest.raises(ModelFileError, match="damaged entry: twicing must be a number from 0 to 1"):
+            Autoencoder.load(tmp_path / "model")
+    del config["twicing"]  # as files of before
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    assert Autoencoder.load(tmp_path / "model").module_.twicing == 0
+
+
+def test_nothing_is_corrected_where_that_gains_nothing(small, table):
+    X = small.train.images
+    assert Autoencoder("linear", 4, epochs=2, random_state=0).fit(X).module_.twicing == 0  # the encoder is exact
+    for objective in ("variational", "neighbors"):
+        assert Autoencoder("dense", 2, objective=objective, epochs=2, random_state=0).fit(X).module_.twicing == 0
+    rng = np.random.default_rng(0)
+    for X in (rng.normal(size=(400, 10)), table, rng.normal(size=(12, 5)), np.ones((30, 4))):
+        ae = Autoencoder("dense", 2, epochs=5, random_state=0).fit(X)
+        assert errors(ae, X, "auto").mean() <= errors(ae, X, 0).mean() * 1.01
+
+
+def test_learning_more_finds_the_share_anew(corrected, small):
+    ae = copy.deepcopy(corrected)
+    ae.module_.twicing = 0.123
+    assert ae.partial_fit(small.train.images).module_.twicing != 0.123
+    module = copy.deepcopy(corrected.module_).train()
+    x = torch.rand(30, 1, *small.train.images.shape[1:3])
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d):
+            layer.eval()
+    torch.testing.assert_close(module.encode(x), module.first_code(x))  # what learns is the encoder itself
 
 
 def test_no_sample_is_drawn_worse(fitted, small):
@@ -130,7 +208,9 @@ def test_what_is_no_number_of_steps_is_refused(wrong, small):
     X, ae = small.train.images, Autoencoder("linear", epochs=1)
     ae.fit(X).set_params(refine=wrong)
     for use in (ae.fit, ae.transform, ae.score):
-        with pytest.raises((TypeError, ValueError), match="refine must be 'auto' or a whole number of at least 0, got"):
+        with pytest.raises(
+            (TypeError, ValueError), match="refine must be 'auto' or a whole number of at least 0, got"
+        ):
             use(X)
 
 

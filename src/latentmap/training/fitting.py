@@ -35,7 +35,7 @@ from latentmap.training.batches import Batches, BatchesBase, n_overlapping
 from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
-from latentmap.training.objectives import Objective, make_objective
+from latentmap.training.objectives import Batch, Objective, make_objective
 from latentmap.training.plan import TrainingPlan, resolve
 from latentmap.training.ranks import Ranks
 from latentmap.training.runtime import PRECISIONS, choose_device
@@ -43,8 +43,10 @@ from latentmap.training.streamed import StreamedBatches
 
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 4  # samples
-_JUDGED = 1024  # samples that tell by how much codes are to be corrected
+_JUDGED = 1024  # samples learned from that tell by how much codes are to be corrected, where none are kept
 _TWICINGS = (0.5, 0.75, 1.0)
+_SURELY = 2.0  # standard errors, for three shares are tried
+_LEAST_GAIN = 0.005  # of the loss: encoding takes three times as long by it
 _FEW_VECTORS = 5000  # samples
 _OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
 """Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.
@@ -228,7 +230,7 @@ def learn(
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
         _measure_codes(model.module, batches)
     if objective.loss_is_error:
-        _find_twicing(model.module, batches)
+        _find_twicing(model.module, batches, objective)
     training = {
         **result.facts(n_before=model.n_iter),
         "samples": len(samples) + (model.n_samples if piecewise else 0),
@@ -319,26 +321,27 @@ def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
 
 
 @torch.no_grad()
-def _find_twicing(module: AutoencoderModule, batches: BatchesBase) -> None:
-    """Let codes be corrected by so much as draws samples best, if that is more than noise.
+def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> None:
+    """Let codes be corrected by the share with which the loss is least, if what that gains is more than noise.
 
     Samples that were learned from, where none are kept, gain less than others: they err on the side of too little.
     """
-    kept = next((batch.x[:_JUDGED] for batch in batches.validation()), None)
-    x = batches.take(batches.train_rows[:: -(-batches.n_train // _JUDGED)]) if kept is None else kept
-    x = x.cpu()
-    z = module.first_code(x)
-    correction = z - module.first_code(module.decode(z.clone()))
 
-    def errors(share: float) -> Tensor:
-        return (module.decode(z + share * correction) - x).square().flatten(1).double().mean(dim=1)
+    def losses(share: float) -> Tensor:
+        module.twicing = share
+        batch = next(batches.validation(objective), None)
+        if batch is None:
+            x = batches.take(batches.train_rows[:: -(-batches.n_train // _JUDGED)])
+            batch = Batch(x, len(x), torch.Generator().manual_seed(0))
+        return objective.each(module, batch._replace(x=batch.x.cpu())).double()
 
-    plain, most = errors(0.0), 0.0
+    plain, best, most = losses(0.0), 0.0, 0.0
     for share in _TWICINGS:
-        gains = plain - errors(share)
+        gains = plain - losses(share)
         noise = float(gains.std()) / len(gains) ** 0.5 if len(gains) > 1 else math.inf
-        if gains.mean() > max(most, noise):
-            module.twicing, most = share, float(gains.mean())
+        if gains.mean() > max(most, _SURELY * noise, _LEAST_GAIN * plain.mean()):
+            best, most = share, float(gains.mean())
+    module.twicing = best
 
 
 def _digest(samples: NDArray[Any]) -> str:
