@@ -4,7 +4,7 @@
 DataLoader, Adam with learning rate 5e-4, batches of 64, 25,000 steps. Its final test error is the target.
 (b) ``Autoencoder(model=..., epochs=...).fit(images)`` with a schedule fixed beforehand: the shortest that reached such
 an error on validation data with room to spare, and the default one, which goes on to a lower error. Start-up of the
-trainer and validation are counted. Loading the data is counted in neither. For conv the default is the shortest.
+trainer and validation are counted. Loading the data is counted in neither.
 
 Run: ``LATENTMAP_DATA=... python -m bench.time_to_quality [--short] [--models dense conv] [--seeds 3]``; ``--precision
 float32`` shows a machine with bfloat16 what it gains by that.
@@ -27,7 +27,7 @@ from latentmap.data import Dataset
 from latentmap.models import MODELS
 from latentmap.training.runtime import PRECISIONS
 
-SCHEDULES: dict[str, tuple[int | str, ...]] = {"dense": (4, "auto"), "conv": ("auto",)}  # epochs
+SCHEDULES: dict[str, tuple[int | str, ...]] = {"dense": (4, "auto"), "conv": (1, "auto")}  # epochs
 
 
 class TutorialDataset(torch.utils.data.Dataset[torch.Tensor]):

@@ -1,4 +1,4 @@
-"""Codes that are corrected by their drawings, and refined by inverting the decoder: whatever the network, none worse."""
+"""Codes that are corrected by their drawings, and refined by inverting the decoder: none is the worse for it."""
 
 import copy
 import json
