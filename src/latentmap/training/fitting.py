@@ -338,9 +338,9 @@ def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Ob
     plain, best, most = losses(0.0), 0.0, 0.0
     for share in _TWICINGS:
         gains = plain - losses(share)
-        noise = float(gains.std()) / len(gains) ** 0.5 if len(gains) > 1 else math.inf
-        if gains.mean() > max(most, _SURELY * noise, _LEAST_GAIN * plain.mean()):
-            best, most = share, float(gains.mean())
+        gain, noise = float(gains.mean()), float(gains.std()) / len(gains) ** 0.5 if len(gains) > 1 else math.inf
+        if gain > max(most, _SURELY * noise, _LEAST_GAIN * float(plain.mean())):
+            best, most = share, gain
     module.twicing = best
 
 
