@@ -3,14 +3,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from latentmap import Autoencoder
 from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.windows import n_overlapping
 from latentmap.training import Batches
 from latentmap.training.augmentation import Augmentation
-from latentmap.training.batches import n_overlapping
 
 
 def make(n=103, batch_size=10, seed=0, validation_fraction=0.1):
@@ -123,37 +122,8 @@ def test_an_augmentation_changes_what_is_learned_from_and_not_what_is_judged_by(
     assert flat(noisy.epoch(3)) == flat(plain.epoch(3))  # no more in the last fifth
 
 
-def windows(n, length, step, seed=0):
-    """Windows along a series of noise, each a step further than the one before."""
-    return np.random.default_rng(seed).normal(size=n * step + length)[np.arange(n)[:, None] * step + np.arange(length)]
-
-
-def test_windows_along_series_are_told_from_other_vectors():
-    rng = np.random.default_rng(0)
-    for (length, step), wanted in {(10, 1): 9, (50, 1): 49, (50, 7): 7, (50, 25): 1, (50, 50): 0}.items():
-        assert n_overlapping(windows(100, length, step)) == wanted
-    two = np.hstack([windows(100, 24, 2), 100 * windows(100, 24, 2, seed=1)])
-    assert (n_overlapping(two), n_overlapping(two[:, ::-1]), n_overlapping(two.round())) == (11, 11, 11)
-    others = [two[rng.permutation(100)], two[:19], rng.normal(size=(100, 20)), np.eye(9)[rng.integers(0, 9, 100)]]
-    ramp = np.sort(rng.uniform(0, 20, 100))[:, None] > np.arange(20)  # sorted: rows are nearly as those before them
-    flags = (np.arange(100) < 50)[:, None] ^ (rng.random((100, 20)) < 0.03)
-    others += [
-        ramp,
-        flags,
-        np.repeat(rng.normal(size=(20, 10)), 5, axis=0),
-        two[:, :5],
-        np.ones((100, 20)),
-        rng.poisson(0.5, (100, 30)),
-        load_digits().data,
-        np.zeros((100, 8, 8)),
-    ]
-    rain = np.where(rng.random(200) < 0.65, 0, rng.gamma(2, 1, 200))
-    assert n_overlapping(rain[np.arange(150)[:, None] + np.arange(48)]) == 47
-    assert [n_overlapping(X) for X in others] == [0] * len(others)
-
-
 def test_of_windows_the_last_are_the_validation_part_and_no_other_shares_values_with_them():
-    X = windows(200, 15, 1)
+    X = np.random.default_rng(0).normal(size=214)[np.arange(200)[:, None] + np.arange(15)]
     scaling = Preprocessing.fit(X)
     how = {"batch_size": 30, "seed": 0, "device": torch.device("cpu"), "overlapping": n_overlapping(X)}
     batches = Batches(scaling.hold(X), scaling, validation_fraction=0.1, **how)

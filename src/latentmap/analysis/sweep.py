@@ -21,6 +21,7 @@ from latentmap.analysis.reconstruction import reconstruction_errors
 from latentmap.analysis.transformers import Transformer, chunks, encode
 from latentmap.data.cache import cache_dir, file_region
 from latentmap.data.dataset import Dataset
+from latentmap.data.windows import last_rows, n_overlapping
 from latentmap.errors import count
 
 _WORTH = 0.02  # of the variance: what twice as many numbers must gain to be worth it
@@ -149,9 +150,9 @@ def sweep(
     if not sizes or sizes[0] < 1:
         raise ValueError(f"latent_dims must be whole numbers of at least 1, got {list(latent_dims)}.")
     train, test, unit = dataset.train, dataset.test, dataset.unit
-    kept = _kept(train.X, seed)
+    learning, kept = _parts(train.X, seed)
     known = dataset.known_labels(train)
-    labels, held_labels = (None, None) if known is None else (known[~kept], known[kept])
+    labels, held_labels = (None, None) if known is None else (known[learning], known[kept])
     held = train.X[kept]
 
     def measure(model: Transformer, size: int) -> SizeScores:
@@ -166,7 +167,7 @@ def sweep(
 
     ours: list[SizeScores] = []
     theirs: list[SizeScores] = []
-    with _all_but(train.X, kept) as learned:
+    with _taken(train.X, learning) as learned:
         mean = learned.mean(axis=0, dtype=np.float64)
         squares = sum(float(np.square((held[part] - mean) / unit).sum()) for part in chunks(held))
         variance = squares / held.size or 1.0
@@ -181,16 +182,20 @@ def sweep(
         if within := [size for size in sizes if size <= most]:
             pca = PcaBaseline(max(within)).fit(learned)
             theirs = [measure(pca.first(size), size) for size in within]
-    recommended, reason = _advice(ours, theirs, name, int(train.X[0].size), int((~kept).sum()), held_labels)
+    recommended, reason = _advice(ours, theirs, name, int(train.X[0].size), int(learning.sum()), held_labels)
     return Sweep(name, tuple(ours), tuple(theirs), recommended, reason)
 
 
-def _kept(X: NDArray[Any], seed: int) -> NDArray[np.bool_]:
-    """Which samples are kept to choose by."""
-    n = min(_MOST_KEPT, _MOST_KEPT_BYTES // X[0].nbytes, round(_KEPT * len(X)))
-    kept = np.zeros(len(X), bool)
-    kept[np.random.default_rng(seed).permutation(len(X))[: max(1, n)]] = True
-    return kept
+def _parts(X: NDArray[Any], seed: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which samples are learned from, and which are kept to choose by."""
+    n = max(1, min(_MOST_KEPT, _MOST_KEPT_BYTES // X[0].nbytes, round(_KEPT * len(X))))
+    learning, kept = np.zeros((2, len(X)), bool)
+    if overlapping := n_overlapping(X):
+        first, last = last_rows(len(X), n, overlapping)
+        learning[first], kept[last] = True, True
+        return learning, kept
+    kept[np.random.default_rng(seed).permutation(len(X))[:n]] = True
+    return ~kept, kept
 
 
 def _advice(
@@ -220,18 +225,18 @@ def _advice(
 
 
 @contextmanager
-def _all_but(X: NDArray[Any], kept: NDArray[np.bool_]) -> Iterator[NDArray[Any]]:
-    """The samples that are not kept: of mapped ones a mapped copy in the cache, for memory may not hold them."""
+def _taken(X: NDArray[Any], chosen: NDArray[np.bool_]) -> Iterator[NDArray[Any]]:
+    """The samples that are chosen: of mapped ones a mapped copy in the cache, for memory may not hold them."""
     if file_region(X) is None:
-        yield X[~kept]
+        yield X[chosen]
         return
     cache_dir().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sweep-", dir=cache_dir(), ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "learned.bin"
         with path.open("wb") as file:
             for part in chunks(X):
-                file.write(X[part][~kept[part]].data)
-        yield np.memmap(path, X.dtype, "r", shape=(int((~kept).sum()), *X.shape[1:]))
+                file.write(X[part][chosen[part]].data)
+        yield np.memmap(path, X.dtype, "r", shape=(int(chosen.sum()), *X.shape[1:]))
 
 
 def recommend(

@@ -331,13 +331,15 @@ def tell_split(models: Mapping[str, Autoencoder], dataset: Dataset, *, limited: 
         return []
     known = {} if limited else models
     strange = [name for name, model in known.items() if learned_from(model._fitted, dataset.train.X) is False]
-    if dataset.split.startswith("random"):
-        n = len(dataset.train) + len(dataset.test)
+    drawn = dataset.split.startswith("random")
+    if drawn or dataset.split.startswith("the last"):
+        n, others = len(dataset.train) + len(dataset.test), " and ".join(strange)
         part = f"{len(dataset.test):,} of {n:,} samples are taken"
         if strange:
-            part += f" at random: {' and '.join(strange)} learned from other data, perhaps with some of these in it"
+            part += " at random" if drawn else ", the last"
+            part += f": {others} learned from other data, perhaps with some of these in it"
         else:
-            part += ", the random part that fit keeps for testing"
+            part += f", the {'random' if drawn else 'last'} part that fit keeps for testing"
         note(f"{part}.{' Add --split all to take every one.' * way}")
     return strange
 

@@ -19,6 +19,7 @@ from latentmap.data.images import bring_images
 from latentmap.data.labels import number_classes
 from latentmap.data.preprocessing import channels_fault, find_levels
 from latentmap.data.source import Piece, Reading, ReadOptions, Samples, SourceInfo
+from latentmap.data.windows import n_overlapping
 from latentmap.errors import DatasetError, count
 
 _CHUNK_BYTES = 16 * 2**20
@@ -116,19 +117,23 @@ def read_arrays(
         of_table=label is not None,
     )
     pixels = (0.0, 255.0)
+    overlapping = 0
     if arrays[0].ndim == 2:
+        # Where there are classes, the last rows may be of one of them.
+        has_classes = labels is not None and labels.dtype.kind != "f"
+        overlapping = 0 if is_test is not None or has_classes else n_overlapping(arrays[0])
         kept = any(map(_needs_float64, arrays)) if options.reading is None else options.reading.dtype == "float64"
         dtype: Any = "float64" if kept else None
         reading = Reading(columns=columns, label=label, measured=options.known.measured, missing=missing, dtype=dtype)
         if options.reading is not None and options.reading.is_images:
             raise DatasetError(f"{name} holds vectors of {arrays[0].shape[1]} numbers; images were wanted.")
         if missing == "mean":
-            train = choose_rows(sum(counts), labels, is_test, options)["train"]
+            train = choose_rows(sum(counts), labels, is_test, options, overlapping)["train"]
             reading = replace(reading, means=_means(arrays, train, options, name, columns, told))
     else:
         reading, pixels = _reading_of_images(arrays, options, told)
         reading = replace(reading, label=label, columns=columns)
-    info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, notes=tuple(told))
+    info = SourceInfo(name, sum(counts), reading, labels, class_names, is_test, names, overlapping, notes=tuple(told))
     return ArraySamples(info, pixels, content, {}, arrays)
 
 

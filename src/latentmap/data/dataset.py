@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from latentmap.data.preprocessing import Unit, measuring_unit
 from latentmap.data.source import Reading, ReadOptions, check_limit, memory_budget
+from latentmap.data.windows import last_rows
 from latentmap.errors import DatasetError, count, printable
 
 NO_LABEL = "(no label)"
@@ -433,25 +434,37 @@ def _thumbnails(split: Split, class_names: tuple[str, ...] | None) -> str:
 
 
 def choose_rows(
-    n: int, labels: NDArray[Any] | None, is_test: NDArray[np.bool_] | None, options: ReadOptions
+    n: int,
+    labels: NDArray[Any] | None,
+    is_test: NDArray[np.bool_] | None,
+    options: ReadOptions,
+    overlapping: int = 0,
 ) -> dict[str, NDArray[np.int64]]:
-    """The rows of each split, ascending: those given, or drawn."""
+    """The rows of each split, ascending: those given, or drawn, or of windows along a series the last."""
     labels = None if labels is not None and labels.dtype.kind == "f" else labels  # measurements are no classes
-    if is_test is None:
-        is_test = np.zeros(n, bool)
-        if options.test_fraction:
-            is_test = choose_test(n, labels, options.test_fraction)
-    parts = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+    if is_test is not None:
+        parts = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+    elif overlapping and options.test_fraction:
+        train, test = last_rows(n, n_test(n, options.test_fraction), overlapping)
+        parts = {"train": train, "test": test}
+    else:
+        is_test = choose_test(n, labels, options.test_fraction)
+        parts = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
     for name, rows in parts.items():
         if options.limit is not None and len(rows) > options.limit:
             parts[name] = rows[choose_few(len(rows), None if labels is None else labels[rows], options.limit)]
     return parts
 
 
+def n_test(n: int, fraction: float) -> int:
+    """How many samples are kept for testing."""
+    return min(_MAX_TEST, max(1, round(n * fraction)), max(n - 1, 0)) if fraction else 0
+
+
 def choose_test(n: int, labels: NDArray[np.int64] | None, fraction: float) -> NDArray[np.bool_]:
     """Choose the test samples at random: of each class the same share, where there are classes."""
     rng = np.random.default_rng(0)
-    wanted = min(_MAX_TEST, max(1, round(n * fraction)), max(n - 1, 0))
+    wanted = n_test(n, fraction)
     is_test = np.zeros(n, bool)
     if labels is None:
         is_test[rng.choice(n, wanted, replace=False)] = True

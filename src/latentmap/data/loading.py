@@ -308,7 +308,7 @@ def _assemble(samples: Samples, options: ReadOptions) -> Dataset:
     Training samples stay in the order of the source; test samples too where the source has them in no order of class.
     """
     info = samples.info
-    parts = choose_rows(info.n, info.labels, info.is_test, options)
+    parts = choose_rows(info.n, info.labels, info.is_test, options, info.overlapping)
     notes = list(info.notes)
     n_bytes = sum(map(len, parts.values())) * samples.row_bytes
     # Whoever looks at the first test samples, as people do, sees all classes.
@@ -326,9 +326,15 @@ def _assemble(samples: Samples, options: ReadOptions) -> Dataset:
     train, test = (_split(info, *held[name]) for name in ("train", "test"))
     if options.test_fraction:
         _check_enough(train, info.name)
-    origin = f"random, {options.test_fraction:g} for testing" if options.test_fraction else "none"
+    how = "the last samples" if info.overlapping else "random"
+    origin = f"{how}, {options.test_fraction:g} for testing" if options.test_fraction else "none"
     if info.is_test is not None:
         origin = "given"
+    elif info.overlapping and options.test_fraction:
+        notes.append(
+            f"samples are windows along a series, each sharing values with the {info.overlapping:,} after it: the "
+            "last are kept for testing, and those that share values with them are left out."
+        )
     if options.reading is None and not info.reading.is_images and len(train):
         notes += scale_remarks(train.X, info.reading.columns)
     measured = info.labels is not None and info.labels.dtype.kind == "f"

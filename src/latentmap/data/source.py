@@ -279,6 +279,7 @@ class SourceInfo:
     class_names: tuple[str, ...] | None = None
     is_test: NDArray[np.bool_] | None = None  # (n,), where the source says which samples test
     names: Sequence[str] | None = None  # what each sample is called: its file, say
+    overlapping: int = 0  # with how many rows after it each shares values, of windows along a series
     in_class_order: bool = False  # whether neighbours tend to be alike
     notes: tuple[str, ...] = ()  # what the user should be told
 

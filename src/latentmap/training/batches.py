@@ -5,17 +5,15 @@ Everything follows from the seed and the epoch's number, so that an epoch can be
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
+from latentmap.data.windows import last_rows
 from latentmap.models.base import Components
 from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
 from latentmap.training.components import find_components
@@ -25,43 +23,12 @@ from latentmap.training.ranks import Ranks, Share, rows_of
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
 _FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
 _EVALUATION_BATCH = 1024
-_LOOKED_AT = 64  # pairs of samples that say whether these overlap
-_FEWEST_VALUES = 8  # of vectors that may be windows
-_SURELY, _MOVED = 0.9, 0.3  # of these pairs, those that share a value; and of the values, those that are shared
-_BY_CHANCE = 0.6  # of values, those that other pairs share, or the same columns, at most
 _SOME = 8192  # samples that means and variances are taken of
 
 
 def n_validation(n: int, fraction: float) -> int:
     """Return how many of n samples are kept for validation."""
     return min(_MAX_VALIDATION, round(n * fraction), n - 2) if n >= _FEWEST_TO_SPLIT else 0
-
-
-def n_overlapping(X: NDArray[Any]) -> int:
-    """Return with how many rows after it a row shares values: of vectors that are windows along a series, else 0.
-
-    There may be several series, their windows beside each other. Rows that are nearly like the ones before them, as in
-    sorted tables, are none.
-    """
-    if X.ndim != 2 or len(X) < _FEWEST_TO_SPLIT or X.shape[1] < _FEWEST_VALUES:
-        return 0
-    rows = np.unique(np.linspace(0, len(X) - 2, _LOOKED_AT).astype(np.int64))
-    before, after = X[rows], X[rows + 1]
-    others = before[np.random.default_rng(0).permutation(len(rows))]
-    n = X.shape[1]
-    few = np.unique(np.linspace(0, n - 1, _LOOKED_AT).astype(np.int64))
-    for step, way in itertools.product(range(1, n // 2 + 1), (1, -1)):
-        columns = few[(few + way * step >= 0) & (few + way * step < n)]
-        if ((before[:, columns + way * step] == after[:, columns]).mean(axis=0) > _SURELY).mean() <= _MOVED:
-            continue
-        to, of = (slice(None, -step), slice(step, None))[::way]
-        moved = (before[:, of] == after[:, to]).mean(axis=0) > _SURELY
-        by_chance = max((one[:, of] == after[:, to])[:, moved].mean() for one in (others, after) if moved.any())
-        if moved.mean() > _MOVED and by_chance < _BY_CHANCE and (before == after).mean() < _BY_CHANCE:
-            ends = np.flatnonzero(np.diff(moved, prepend=False, append=False))
-            length = step + int((ends[1::2] - ends[::2]).max())
-            return -(-length // step) - 1
-    return 0
 
 
 class BatchesBase(ABC):
@@ -189,39 +156,40 @@ class Batches(BatchesBase):
 
     Parameters
     ----------
-    samples : Tensor, shape (n, *sample_shape)
-        What `Preprocessing.hold` returns: bytes, or scaled float32.
-    preprocessing : Preprocessing
-        Turns rows of it into network input.
-    batch_size : int
-        Samples per step; an epoch's batches are made as equal as possible, so that none is tiny.
-    seed : int
-        Decides the split and the orders.
-    validation_fraction : float
-        The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
-    device : torch.device
-        Where batches are wanted, and samples are held.
-    augmentation : Augmentation, default none
-        An entry of `AUGMENTATIONS`, for the batches that are learned from.
-    epochs : int, default 0
-        How many there are in all, by which it goes.
-    overlapping : int, default 0
-        With how many samples after it each shares values: where there are any, the last samples are the validation
-        part, and so many before these in no part.
+        samples : Tensor, shape (n, *sample_shape)
+            What `Preprocessing.hold` returns: bytes, or scaled float32.
+        preprocessing : Preprocessing
+            Turns rows of it into network input.
+        batch_size : int
+            Samples per step; an epoch's batches are made as equal as possible, so that none is tiny.
+        seed : int
+            Decides the split and the orders.
+        validation_fraction : float
+            The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
+        device : torch.device
+            Where batches are wanted, and samples are held.
+        augmentation : Augmentation, default none
+            An entry of `AUGMENTATIONS`, for the batches that are learned from.
+        epochs : int, default 0
+            How many there are in all, by which it goes.
+        overlapping : int, default 0
+            With how many samples after it each shares values: where there are any, the last samples are the validation
+            part, and so many before these in no part.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from latentmap.data.preprocessing import Preprocessing
-    >>> from latentmap.training import Batches
-    >>> X = np.random.default_rng(0).normal(size=(100, 5))
-    >>> scaling = Preprocessing.fit(X)
-    >>> batches = Batches(
-    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
-    ... )
-    >>> [len(batch.x) for batch in batches.epoch(1)], batches.n_validation
-    ([30, 30, 30], 10)
+        >>> import numpy as np
+        >>> import torch
+        >>> from latentmap.data.preprocessing import Preprocessing
+    from latentmap.data.windows import last_rows
+        >>> from latentmap.training import Batches
+        >>> X = np.random.default_rng(0).normal(size=(100, 5))
+        >>> scaling = Preprocessing.fit(X)
+        >>> batches = Batches(
+        ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
+        ... )
+        >>> [len(batch.x) for batch in batches.epoch(1)], batches.n_validation
+        ([30, 30, 30], 10)
     """
 
     def _split(self, samples: Tensor, validation_fraction: float) -> None:
@@ -229,13 +197,15 @@ class Batches(BatchesBase):
         n = len(samples)
         # Moved once: a batch is then a gather on the device. Bytes are a quarter of what float32 would take.
         self.samples = samples.to(self.device)
-        order = torch.arange(n).flip(0) if self.overlapping else self._permutation(n, epoch=0)
         wanted = n_validation(n, validation_fraction)
-        self.n_left_out = min(self.overlapping, (n - wanted) // 2) if wanted else 0
-        # Sorted, so that reading them is sequential; each epoch has its own order anyway.
-        self.validation_rows = order[:wanted].sort().values
-        self.train_rows = order[wanted + self.n_left_out :].sort().values
+        if self.overlapping:
+            self.train_rows, self.validation_rows = map(torch.from_numpy, last_rows(n, wanted, self.overlapping))
+        else:
+            order = self._permutation(n, epoch=0)
+            # Sorted, so that reading them is sequential; each epoch has its own order anyway.
+            self.validation_rows, self.train_rows = order[:wanted].sort().values, order[wanted:].sort().values
         self.n_train, self.n_validation = len(self.train_rows), len(self.validation_rows)
+        self.n_left_out = n - self.n_train - self.n_validation
 
     def some(self) -> Tensor:
         """Return at most 8,192 training samples, drawn by the seed, as network input; see the base class."""

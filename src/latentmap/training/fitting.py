@@ -25,13 +25,14 @@ import latentmap
 from latentmap.checks import check_choice, check_number, check_params, check_refine, check_share, draw_seed
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
+from latentmap.data.windows import n_overlapping
 from latentmap.errors import TrainingError, warn
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.training.augmentation import AUGMENTATIONS, can_be_moved
-from latentmap.training.batches import Batches, BatchesBase, n_overlapping
+from latentmap.training.batches import Batches, BatchesBase
 from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
