@@ -220,6 +220,9 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     records = [EpochRecord(**row) for row in autoencoder.history_]
     best = next(record for record in records if record.epoch == autoencoder.best_epoch_)
     what = reached(autoencoder.objective, best, records[-1])
+    gain = autoencoder.describe().get("twicing_gain", 0.0)
+    if gain:
+        what += f", {gain:.1%} less now that codes are corrected (twicing)"
     module = autoencoder.module_
     has_start = module.keeps_components and module.n_components > 0
     if has_start and _FEW_A_NUMBER * module.latent_dim > autoencoder._fitted.n_samples:
@@ -228,7 +231,7 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     # Of vectors in one unit the loss is of scaled numbers, which evaluate's error is not.
     squared = 1.0 if preprocessing.is_images else float(np.mean(np.square(preprocessing.scale / unit)))
     if OBJECTIVES[autoencoder.objective].loss_is_error and best.valid_loss and not 0.99 < squared < 1.01:
-        what += f", a mean squared error of {best.valid_loss * squared:.4g} as evaluate counts it"
+        what += f", a mean squared error of {best.valid_loss * (1 - gain) * squared:.4g} as evaluate counts it"
     return f"{autoencoder.model_} with {count(autoencoder.latent_dim_, 'number')}: {what}. Next: {following}"
 
 

@@ -230,11 +230,11 @@ def learn(
         raise TrainingError(result.problem)
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
         _measure_codes(model.module, batches)
-    if objective.loss_is_error:
-        _find_twicing(model.module, batches, objective)
+    gain = _find_twicing(model.module, batches, objective) if objective.loss_is_error else 0.0
     training = {
         **result.facts(n_before=model.n_iter),
         "samples": len(samples) + (model.n_samples if piecewise else 0),
+        **({"twicing_gain": round(gain, 4)} if gain else {}),
         "annealed": model.is_annealed or not piecewise,
         "seconds": round(time.perf_counter() - start, 3),
         "device": str(device),
@@ -322,8 +322,8 @@ def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
 
 
 @torch.no_grad()
-def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> None:
-    """Let codes be corrected by the share with which the loss is least, if what that gains is more than noise.
+def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> float:
+    """Let codes be corrected by the share of least loss, if it gains more than noise; the share of the loss it saves.
 
     Samples that were learned from, where none are kept, gain less than others: they err on the side of too little.
     """
@@ -343,6 +343,7 @@ def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Ob
         if gain > max(most, _SURELY * noise, _LEAST_GAIN * float(plain.mean())):
             best, most = share, gain
     module.twicing = best
+    return most / float(plain.mean()) if most else 0.0
 
 
 def _digest(samples: NDArray[Any]) -> str:
