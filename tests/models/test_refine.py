@@ -44,7 +44,7 @@ def test_codes_are_corrected_by_what_the_encoder_makes_of_their_drawings(correct
     first = ae.set_params(refine=0).transform(X)
     again = ae.transform(ae.inverse_transform(first))
     np.testing.assert_allclose(Z, first + share * (first - again), atol=1e-4 * Z.std())
-    assert "twicing" not in ae.describe()
+    assert not {"twicing", "twicing_gain"} & set(ae.describe())
     assert errors(ae, X, "auto").mean() < 0.98 * errors(ae, X, 0).mean()
     assert (errors(ae, X, 1) <= np.minimum(errors(ae, X, 0), errors(ae, X, "auto")) * (1 + 1e-5)).all()
 
@@ -89,6 +89,22 @@ def test_nothing_is_corrected_where_that_gains_nothing(small, table):
     for X in (rng.normal(size=(400, 10)), table, rng.normal(size=(12, 5)), np.ones((30, 4))):
         ae = Autoencoder("dense", 2, epochs=5, random_state=0).fit(X)
         assert errors(ae, X, "auto").mean() <= errors(ae, X, 0).mean() * 1.01
+
+
+def test_all_kept_samples_judge_and_few_that_are_known_by_heart_do_not(small, monkeypatch):
+    X = small.train.images[np.argsort(small.train.labels)]  # the first are of one class
+
+    def found(X, **more):
+        ae = Autoencoder("dense", 16, epochs=30, random_state=0, **more).fit(X)
+        return ae.module_.twicing, ae.describe().get("twicing_gain")
+
+    whole = found(X)
+    monkeypatch.setattr("latentmap.training.batches._EVALUATION_BATCH", 7)
+    assert found(X) == whole
+    assert whole[0] > 0
+    assert whole[1] > 0.005
+    assert found(X, validation_fraction=0)[0] > 0
+    assert found(X[:19]) == (0, None)
 
 
 def test_learning_more_finds_the_share_anew(corrected, small):

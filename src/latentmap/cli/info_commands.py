@@ -42,7 +42,7 @@ def _stated(folder: Path) -> dict[str, Any]:
     """The facts of `Autoencoder.describe`, as the files state them; any error where they may not be right."""
     from safetensors import safe_open
 
-    from latentmap.checks import how_refined
+    from latentmap.checks import check_share, how_refined
 
     config = json.loads((folder / "config.json").read_text("utf-8"))
     if config["format_version"] not in _FORMATS:
@@ -62,7 +62,11 @@ def _stated(folder: Path) -> dict[str, Any]:
         "objective": config["objective"],
         **(config["objective_params"] or {}),
         "seed": config["seed"],
-        **how_refined((config.get("parameters") or {}).get("refine", "auto"), config.get("twicing", 0.0)),
+        **how_refined(
+            (config.get("parameters") or {}).get("refine", "auto"),
+            check_share("twicing", config.get("twicing", 0.0)),
+            config.get("twicing_gain", 0.0),
+        ),
         **config["training"],
         **{f"{name}_version": version for name, version in config["versions"].items()},
         **(config["metadata"] or {}),

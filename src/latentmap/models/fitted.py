@@ -122,7 +122,11 @@ class FittedModel:
             "objective": self.info.get("objective"),
             **(self.info.get("objective_params") or {}),
             "seed": self.seed,
-            **how_refined((self.info.get("parameters") or {}).get("refine", "auto"), self.module.twicing),
+            **how_refined(
+                (self.info.get("parameters") or {}).get("refine", "auto"),
+                self.module.twicing,
+                self.info.get("twicing_gain", 0.0),
+            ),
             **self._training,
             **{f"{name}_version": version for name, version in versions.items()},
             **self.metadata,

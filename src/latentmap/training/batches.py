@@ -156,40 +156,39 @@ class Batches(BatchesBase):
 
     Parameters
     ----------
-        samples : Tensor, shape (n, *sample_shape)
-            What `Preprocessing.hold` returns: bytes, or scaled float32.
-        preprocessing : Preprocessing
-            Turns rows of it into network input.
-        batch_size : int
-            Samples per step; an epoch's batches are made as equal as possible, so that none is tiny.
-        seed : int
-            Decides the split and the orders.
-        validation_fraction : float
-            The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
-        device : torch.device
-            Where batches are wanted, and samples are held.
-        augmentation : Augmentation, default none
-            An entry of `AUGMENTATIONS`, for the batches that are learned from.
-        epochs : int, default 0
-            How many there are in all, by which it goes.
-        overlapping : int, default 0
-            With how many samples after it each shares values: where there are any, the last samples are the validation
-            part, and so many before these in no part.
+    samples : Tensor, shape (n, *sample_shape)
+        What `Preprocessing.hold` returns: bytes, or scaled float32.
+    preprocessing : Preprocessing
+        Turns rows of it into network input.
+    batch_size : int
+        Samples per step; an epoch's batches are made as equal as possible, so that none is tiny.
+    seed : int
+        Decides the split and the orders.
+    validation_fraction : float
+        The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
+    device : torch.device
+        Where batches are wanted, and samples are held.
+    augmentation : Augmentation, default none
+        An entry of `AUGMENTATIONS`, for the batches that are learned from.
+    epochs : int, default 0
+        How many there are in all, by which it goes.
+    overlapping : int, default 0
+        With how many samples after it each shares values: where there are any, the last samples are the validation
+        part, and so many before these in no part.
 
     Examples
     --------
-        >>> import numpy as np
-        >>> import torch
-        >>> from latentmap.data.preprocessing import Preprocessing
-    from latentmap.data.windows import last_rows
-        >>> from latentmap.training import Batches
-        >>> X = np.random.default_rng(0).normal(size=(100, 5))
-        >>> scaling = Preprocessing.fit(X)
-        >>> batches = Batches(
-        ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
-        ... )
-        >>> [len(batch.x) for batch in batches.epoch(1)], batches.n_validation
-        ([30, 30, 30], 10)
+    >>> import numpy as np
+    >>> import torch
+    >>> from latentmap.data.preprocessing import Preprocessing
+    >>> from latentmap.training import Batches
+    >>> X = np.random.default_rng(0).normal(size=(100, 5))
+    >>> scaling = Preprocessing.fit(X)
+    >>> batches = Batches(
+    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
+    ... )
+    >>> [len(batch.x) for batch in batches.epoch(1)], batches.n_validation
+    ([30, 30, 30], 10)
     """
 
     def _split(self, samples: Tensor, validation_fraction: float) -> None:

@@ -12,7 +12,7 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,10 +44,10 @@ from latentmap.training.streamed import StreamedBatches
 
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 4  # samples
-_JUDGED = 1024  # samples learned from that tell by how much codes are to be corrected, where none are kept
+_JUDGED, _FEWEST_JUDGED = 1024, 20  # samples learned from that tell by how much codes are to be corrected
 _TWICINGS = (0.5, 0.75, 1.0)
 _SURELY = 2.0  # standard errors, for three shares are tried
-_LEAST_GAIN = 0.005  # of the loss: encoding takes three times as long by it
+_LEAST_GAIN = 0.005  # of the loss: encoding takes two to four times as long by it
 _FEW_VECTORS = 5000  # samples
 _OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
 """Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.
@@ -234,7 +234,6 @@ def learn(
     training = {
         **result.facts(n_before=model.n_iter),
         "samples": len(samples) + (model.n_samples if piecewise else 0),
-        **({"twicing_gain": round(gain, 4)} if gain else {}),
         "annealed": model.is_annealed or not piecewise,
         "seconds": round(time.perf_counter() - start, 3),
         "device": str(device),
@@ -252,6 +251,7 @@ def learn(
         "seed": model.seed,
         "settings": None if checkpoints is None else checkpoints.settings,
         "training": training,
+        "twicing_gain": round(gain, 4),
         "versions": _versions(),
     }
     return result.problem
@@ -325,16 +325,24 @@ def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
 def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> float:
     """Let codes be corrected by the share of least loss, if it gains more than noise; the share of the loss it saves.
 
-    Samples that were learned from, where none are kept, gain less than others: they err on the side of too little.
+    All validation samples judge: the first, in the order of the data, may be of one kind. Where none are kept, some of
+    those that were learned from do, which gain less than others unless they are so few that they are known by heart.
     """
+    if not batches.n_validation and batches.n_train < _FEWEST_JUDGED:
+        return 0.0
+
+    def judging() -> Iterator[Batch]:
+        yield from batches.validation(objective)
+        if not batches.n_validation:
+            some = batches.some()
+            numbers = torch.Generator().manual_seed(batches.seed % 2**63)
+            x = some[torch.randperm(len(some), generator=numbers)[:_JUDGED]]
+            yield Batch(x, len(x), numbers.manual_seed(0))
 
     def losses(share: float) -> Tensor:
         module.twicing = share
-        batch = next(batches.validation(objective), None)
-        if batch is None:
-            x = batches.take(batches.train_rows[:: -(-batches.n_train // _JUDGED)])
-            batch = Batch(x, len(x), torch.Generator().manual_seed(0))
-        return objective.each(module, batch._replace(x=batch.x.cpu())).double()
+        found = [objective.each(module, batch._replace(x=batch.x.cpu())) for batch in judging()]
+        return torch.cat(found).double()
 
     plain, best, most = losses(0.0), 0.0, 0.0
     for share in _TWICINGS:
@@ -342,7 +350,7 @@ def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Ob
         gain, noise = float(gains.mean()), float(gains.std()) / len(gains) ** 0.5 if len(gains) > 1 else math.inf
         if gain > max(most, _SURELY * noise, _LEAST_GAIN * float(plain.mean())):
             best, most = share, gain
-    module.twicing = best
+    module.twicing, most = batches.ranks.same((best, most))
     return most / float(plain.mean()) if most else 0.0
 
 
