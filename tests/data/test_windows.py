@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 
 from latentmap import Autoencoder, load_dataset
 from latentmap.analysis import sweep
+from latentmap.data import Dataset, Split
 from latentmap.data.windows import last_rows, n_overlapping
 
 
@@ -91,3 +92,6 @@ def test_a_sweep_judges_by_windows_that_share_nothing_with_those_learned_from():
     kept = dataset.train.X[-round(0.1 * len(dataset.train)) :]
     assert len(learned[0]) > 150
     assert not np.isin(learned[0], kept).any()
+    labelled = Dataset("two", Split(dataset.train.X, np.arange(len(dataset.train)) // 120), dataset.test)
+    sweep(labelled, [2], make)
+    assert np.isin(learned[-1], kept).any()  # the last may be of one class

@@ -150,8 +150,8 @@ def sweep(
     if not sizes or sizes[0] < 1:
         raise ValueError(f"latent_dims must be whole numbers of at least 1, got {list(latent_dims)}.")
     train, test, unit = dataset.train, dataset.test, dataset.unit
-    learning, kept = _parts(train.X, seed)
     known = dataset.known_labels(train)
+    learning, kept = _parts(train.X, seed, has_classes=known is not None)
     labels, held_labels = (None, None) if known is None else (known[learning], known[kept])
     held = train.X[kept]
 
@@ -186,11 +186,11 @@ def sweep(
     return Sweep(name, tuple(ours), tuple(theirs), recommended, reason)
 
 
-def _parts(X: NDArray[Any], seed: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which samples are learned from, and which are kept to choose by."""
+def _parts(X: NDArray[Any], seed: int, *, has_classes: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which samples are learned from, and which are kept to choose by; the last of windows may be of one class."""
     n = max(1, min(_MOST_KEPT, _MOST_KEPT_BYTES // X[0].nbytes, round(_KEPT * len(X))))
     learning, kept = np.zeros((2, len(X)), bool)
-    if overlapping := n_overlapping(X):
+    if not has_classes and (overlapping := n_overlapping(X)):
         first, last = last_rows(len(X), n, overlapping)
         learning[first], kept[last] = True, True
         return learning, kept

@@ -442,14 +442,12 @@ def choose_rows(
 ) -> dict[str, NDArray[np.int64]]:
     """The rows of each split, ascending: those given, or drawn, or of windows along a series the last."""
     labels = None if labels is not None and labels.dtype.kind == "f" else labels  # measurements are no classes
-    if is_test is not None:
-        parts = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
-    elif overlapping and options.test_fraction:
+    if is_test is None and overlapping:
         train, test = last_rows(n, n_test(n, options.test_fraction), overlapping)
-        parts = {"train": train, "test": test}
     else:
-        is_test = choose_test(n, labels, options.test_fraction)
-        parts = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+        is_test = choose_test(n, labels, options.test_fraction) if is_test is None else is_test
+        train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    parts = {"train": train, "test": test}
     for name, rows in parts.items():
         if options.limit is not None and len(rows) > options.limit:
             parts[name] = rows[choose_few(len(rows), None if labels is None else labels[rows], options.limit)]

@@ -326,11 +326,10 @@ def _assemble(samples: Samples, options: ReadOptions) -> Dataset:
     train, test = (_split(info, *held[name]) for name in ("train", "test"))
     if options.test_fraction:
         _check_enough(train, info.name)
-    how = "the last samples" if info.overlapping else "random"
-    origin = f"{how}, {options.test_fraction:g} for testing" if options.test_fraction else "none"
-    if info.is_test is not None:
-        origin = "given"
-    elif info.overlapping and options.test_fraction:
+    origin = "none" if info.is_test is None else "given"
+    if info.is_test is None and options.test_fraction:
+        origin = f"{'the last samples' if info.overlapping else 'random'}, {options.test_fraction:g} for testing"
+    if info.is_test is None and options.test_fraction and info.overlapping:
         notes.append(
             f"samples are windows along a series, each sharing values with the {info.overlapping:,} after it: the "
             "last are kept for testing, and those that share values with them are left out."

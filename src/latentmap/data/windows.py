@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FEWEST = 20  # samples, of which a part may be kept
+FEWEST_TO_SPLIT = 20  # samples; below this a part to judge by tells nothing, and learning needs every one
 _LOOKED_AT = 64  # pairs of samples that say whether these overlap
 _FEWEST_VALUES = 8  # of vectors that may be windows
 _SURELY, _MOVED = 0.9, 0.3  # of these pairs, those that share a value; and of the values, those that are shared
@@ -21,7 +21,7 @@ def n_overlapping(X: NDArray[Any]) -> int:
     There may be several series, their windows beside each other. Rows that are nearly like the ones before them, as in
     sorted tables, are none.
     """
-    if X.ndim != 2 or len(X) < _FEWEST or X.shape[1] < _FEWEST_VALUES:
+    if X.ndim != 2 or len(X) < FEWEST_TO_SPLIT or X.shape[1] < _FEWEST_VALUES:
         return 0
     rows = np.unique(np.linspace(0, len(X) - 2, _LOOKED_AT).astype(np.int64))
     before, after = X[rows], X[rows + 1]

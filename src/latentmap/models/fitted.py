@@ -151,7 +151,8 @@ class FittedModel:
         if refine == "auto":
             return module.encode(x)
         # Padded, for steps would enlarge what is rounded otherwise.
-        starts = [code(_padded(x))[: len(x)] for code in (module.first_code, module.encode)]
+        codes_of = (module.first_code, module.encode) if module.twicing else (module.first_code,)
+        starts = [code_of(_padded(x))[: len(x)] for code_of in codes_of]
         # As `errors` counts them: where the user chose the scaling, features have other units there.
         units = np.atleast_1d(self.preprocessing.scale / np.asarray(self.error_unit))
         weight = torch.from_numpy((units / units.max()).astype(np.float32))
@@ -216,6 +217,7 @@ class FittedModel:
         """The network as it is quickest to run."""
         if self._quick is None:
             self._quick = for_inference(self.module)
+        self._quick.twicing = self.module.twicing
         return self._quick
 
     # ---- how codes are distributed -------------------------------------------------------------------------------
@@ -334,8 +336,7 @@ class FittedModel:
 
     def describe_layers(self, refine: Refining = "auto") -> Description:
         """What the network computes, as data."""
-        description = describe_network(self._for_inference(), self.preprocessing)
-        return replace(description, facts={**description.facts, "twicing": self.module.twicing if refine else 0.0})
+        return describe_network(self._for_inference(), self.preprocessing, self.module.twicing if refine else 0.0)
 
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:

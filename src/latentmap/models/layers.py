@@ -55,7 +55,7 @@ def describe(model: Any) -> Description:
     return description
 
 
-def describe_network(module: AutoencoderModule, preprocessing: Preprocessing) -> Description:
+def describe_network(module: AutoencoderModule, preprocessing: Preprocessing, twicing: float) -> Description:
     """The layers of a network and the preprocessing around it."""
     kind = type(module)
     if kind.encode is not AutoencoderModule.encode or kind.decode is not AutoencoderModule.decode:
@@ -69,7 +69,7 @@ def describe_network(module: AutoencoderModule, preprocessing: Preprocessing) ->
         if preprocessing.is_images:
             decoder.append({"kind": "clamp", "low": 0.0, "high": 1.0})
     facts = _facts(preprocessing.sample_shape, preprocessing.offset, preprocessing.scale)
-    facts |= {"latent_dim": module.latent_dim, "encoder": encoder, "decoder": decoder, "twicing": module.twicing}
+    facts |= {"latent_dim": module.latent_dim, "encoder": encoder, "decoder": decoder, "twicing": twicing}
     return Description(facts, weights)
 
 

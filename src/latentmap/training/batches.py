@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.data.windows import last_rows
+from latentmap.data.windows import FEWEST_TO_SPLIT, last_rows
 from latentmap.models.base import Components
 from latentmap.training.augmentation import AUGMENTATIONS, Augmentation
 from latentmap.training.components import find_components
@@ -21,14 +21,13 @@ from latentmap.training.objectives.base import Batch, Objective
 from latentmap.training.ranks import Ranks, Share, rows_of
 
 _MAX_VALIDATION = 5000  # enough to compare epochs by; more would only take time and samples from training
-_FEWEST_TO_SPLIT = 20  # below this a validation part tells nothing, and training needs every sample
 _EVALUATION_BATCH = 1024
 _SOME = 8192  # samples that means and variances are taken of
 
 
 def n_validation(n: int, fraction: float) -> int:
     """Return how many of n samples are kept for validation."""
-    return min(_MAX_VALIDATION, round(n * fraction), n - 2) if n >= _FEWEST_TO_SPLIT else 0
+    return min(_MAX_VALIDATION, round(n * fraction), n - 2) if n >= FEWEST_TO_SPLIT else 0
 
 
 class BatchesBase(ABC):

@@ -25,7 +25,7 @@ import latentmap
 from latentmap.checks import check_choice, check_number, check_params, check_refine, check_share, draw_seed
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
-from latentmap.data.windows import n_overlapping
+from latentmap.data.windows import FEWEST_TO_SPLIT, n_overlapping
 from latentmap.errors import TrainingError, warn
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
@@ -44,7 +44,9 @@ from latentmap.training.streamed import StreamedBatches
 
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 4  # samples
-_JUDGED, _FEWEST_JUDGED = 1024, 20  # samples learned from that tell by how much codes are to be corrected
+_JUDGED = (
+    256  # samples learned from that tell by how much codes are to be corrected, where none are kept: of each piece
+)
 _TWICINGS = (0.5, 0.75, 1.0)
 _SURELY = 2.0  # standard errors, for three shares are tried
 _LEAST_GAIN = 0.005  # of the loss: encoding takes two to four times as long by it
@@ -328,7 +330,7 @@ def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Ob
     All validation samples judge: the first, in the order of the data, may be of one kind. Where none are kept, some of
     those that were learned from do, which gain less than others unless they are so few that they are known by heart.
     """
-    if not batches.n_validation and batches.n_train < _FEWEST_JUDGED:
+    if not batches.n_validation and batches.n_train < FEWEST_TO_SPLIT:
         return 0.0
 
     def judging() -> Iterator[Batch]:
