@@ -98,9 +98,9 @@ def check_refine(value: object) -> Refining:
     return int(value)
 
 
-def how_refined(refine: Refining, twicing: float, gain: float = 0.0) -> dict[str, float]:
+def how_refined(refine: Refining, twicing_gain: float) -> dict[str, float]:
     """What becomes of an encoder's codes, as facts of a model; none where they stay as they are."""
-    corrected = {"twicing": twicing, **({"twicing_gain": gain} if gain else {})} if twicing and refine else {}
+    corrected = {"twicing_gain": twicing_gain} if twicing_gain and refine else {}
     return corrected | ({"refine": refine} if refine and refine != "auto" else {})
 
 

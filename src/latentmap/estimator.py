@@ -108,13 +108,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         scale where the features have one unit. Images need no scaling. Results are in the units of `X` always.
     refine : "auto" or int, default "auto"
         How `transform`, `score` and their like bring the encoder's codes nearer to those from which the decoder draws
-        each sample best. ``"auto"`` corrects them by what the encoder makes of their own drawings (twicing), by a
-        share that `fit` finds, or not at all where that gains nothing; encoding takes two to four times as long by it.
-        0 leaves codes as the encoder gives them. A number takes as many steps (Levenberg-Marquardt): no sample's
-        error grows by it, and one or two often save a quarter; each takes a few times as long as decoding
-        `latent_dim` samples for one. It plays no part in learning, and can be set after `fit`. Codes that are looked
-        at, or are features, gain nothing by steps; maps (``"neighbors"``) and codes of a prior (``"variational"``)
-        are never corrected, and best left as they are.
+        each sample best. ``"auto"`` corrects them by what the encoder makes of their own drawings (twicing), or not
+        where `fit` finds that this gains nothing; encoding takes three to six times as long by it. 0 leaves codes as
+        the encoder gives them. A number takes as many steps (Levenberg-Marquardt): no sample's error grows by it, and
+        one or two often save a quarter; each takes a few times as long as decoding `latent_dim` samples for one. It
+        plays no part in learning, and can be set after `fit`. Codes that are looked at, or are features, gain nothing
+        by steps. Maps (``"neighbors"``), codes of a prior (``"variational"``) and those of noisy samples
+        (``"denoising"``) are never corrected, and best left as they are.
     device : str, default "auto"
         ``"cpu"``, ``"cuda"``, ``"mps"``, or the fastest there is.
     callbacks : sequence of Callback, default ()

@@ -42,7 +42,7 @@ def models(digits, film):
     X = digits.train.images
     flat = Autoencoder("dense", 2, epochs=20, random_state=0, callbacks=[film]).fit(X)
     deep = Autoencoder("dense", 6, epochs=5, random_state=0).fit(X)
-    deep.module_.twicing = 0.75  # whatever was found
+    deep._fitted.twicing_gain = 0.01  # whatever was found
     return {
         "flat": flat,
         "deep": deep,

@@ -64,8 +64,7 @@ def _stated(folder: Path) -> dict[str, Any]:
         "seed": config["seed"],
         **how_refined(
             (config.get("parameters") or {}).get("refine", "auto"),
-            check_share("twicing", config.get("twicing", 0.0)),
-            config.get("twicing_gain", 0.0),
+            check_share("twicing_gain", config.get("twicing_gain", 0.0)),
         ),
         **config["training"],
         **{f"{name}_version": version for name, version in config["versions"].items()},

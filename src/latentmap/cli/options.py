@@ -120,7 +120,7 @@ Refine = Annotated[
         parser=_read_refine,
         metavar="auto|STEPS",
         help="Bring each code nearer to the one that draws its sample best, in so many steps: smaller errors, slower. "
-        "auto: correct them by their drawings as fit found best; 0: codes as the encoder gives them.",
+        "auto: correct them by their drawings where fit found that this gains; 0: codes as the encoder gives them.",
         show_default="as the model says, else auto",
     ),
 ]

@@ -243,7 +243,7 @@ def encode_parts(
     facts = {
         "format_version": _FORMAT,
         "model": hashlib.blake2b(weights, digest_size=16).hexdigest(),
-        **how_refined(autoencoder.refine, autoencoder.module_.twicing),
+        **how_refined(autoencoder.refine, autoencoder._fitted.twicing_gain),
         "source": state,
         "rows": n,
         "parts": len(parts),

@@ -102,11 +102,6 @@ class AutoencoderModule(nn.Module):
     back to the start; that of such a network was found from the training part alone, so that the validation part could
     judge, and `start_path` takes it from all samples.
 
-    Once learned, `encode` corrects what the encoder gives by `twicing`, a share of 0 to 1: what the encoder makes of
-    that code's drawing is where its errors lead, and they are nearly the same for a sample and for its drawing. So
-    ``z`` becomes ``z + twicing * (z - encoder(decode(z)))``. Fitting finds the share (Tukey 1977, "Exploratory Data
-    Analysis", who names it so of smoothers: they are used again, on what they left).
-
     Parameters
     ----------
     sample_shape : tuple of int
@@ -161,7 +156,6 @@ class AutoencoderModule(nn.Module):
         self.sample_shape = self.check_shape(sample_shape)
         self.latent_dim = check_positive("latent_dim", latent_dim)
         self.linear = LinearPath(self.sample_shape, self.latent_dim) if linear_path else None
-        self.twicing = 0.0
         self._config = {**config, "linear_path": True} if linear_path else config
 
     @classmethod
@@ -294,13 +288,6 @@ class AutoencoderModule(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes of samples: (n, *sample_shape) -> (n, latent_dim)."""
-        z = self.first_code(x)
-        if self.training or not self.twicing:
-            return z
-        return z + self.twicing * (z - self.first_code(self.decode(z.clone())))  # layers of a user's may work in place
-
-    def first_code(self, x: Tensor) -> Tensor:
-        """Return the codes that the encoder and the linear path give, not corrected."""
         z: Tensor = self.encoder(x).to(x.dtype)  # float32 for objectives, also where it is found in bfloat16
         return z if self.linear is None else z + self.linear.encode(x)
 

@@ -71,7 +71,7 @@ def save_model(path: str | os.PathLike[str], model: FittedModel, metadata: Mappi
         "model": model.name,
         "architecture": {"image_shape": architecture.pop("sample_shape"), **architecture},
         "preprocessing": model.preprocessing.to_config(),
-        "twicing": model.module.twicing,
+        "twicing_gain": model.twicing_gain,
         **model.info,
         "feature_names": model.feature_names,
         "metadata": _fitting_metadata(metadata, model.preprocessing.sample_shape),
@@ -132,7 +132,12 @@ def _read(folder: Path, path: str | os.PathLike[str], own: Pair | None) -> dict[
     fields = {"name": config["model"], "module": module, "preprocessing": preprocessing, "mixture": mixture}
     fields |= {"history": _read_history(folder / _HISTORY), "feature_names": config.pop("feature_names", None) or None}
     fields["metadata"] = config.pop("metadata", None) or {}
-    known = ("format_version", "model", "architecture", "preprocessing", "twicing")
+    try:
+        gain = config.pop("twicing_gain", 0.0)  # files of before have none
+        fields["twicing_gain"] = check_share("twicing_gain", gain)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"{path} has a damaged entry in its config: {error}") from error
+    known = ("format_version", "model", "architecture", "preprocessing")
     return {**fields, "info": {name: value for name, value in config.items() if name not in known}}
 
 
@@ -296,10 +301,6 @@ def _build_module(
             f"{folder / _CONFIG} contradicts itself: image_shape {module.sample_shape} does not fit samples of shape "
             f"{preprocessing.sample_shape}."
         )
-    try:
-        module.twicing = check_share("twicing", config.get("twicing", 0.0))  # files of before have none
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(f"{folder / _CONFIG} has a damaged entry: {error}") from error
     return module
 
 

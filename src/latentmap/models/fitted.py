@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -30,7 +31,7 @@ from latentmap.models.layers import Description, describe_network
 from latentmap.models.mixture import MOST_CODES, CodeMixture
 from latentmap.models.modes import own_modes
 from latentmap.models.own import Pair
-from latentmap.models.refine import refined
+from latentmap.models.refine import refined, twiced
 
 CHUNK = 512  # samples encoded or decoded at once
 FEW = 16  # of fewer samples at once PyTorch may round otherwise
@@ -52,6 +53,7 @@ class FittedModel:
     metadata: dict[str, Any] = field(default_factory=dict, repr=False)
     feature_names: list[str] | None = field(default=None, repr=False)
     prior_is_normal: bool = False  # see `Objective`
+    twicing_gain: float = 0.0  # the share of errors that correcting codes by their drawings saves; 0: they are not
     optimizer_state: dict[str, Tensor] | None = field(default=None, repr=False)  # that `partial_fit` goes on from
     _quick: AutoencoderModule | None = field(default=None, init=False, repr=False)  # `module`, quickest to run
     _codes: NDArray[np.float32] | None = field(default=None, init=False, repr=False)  # until `mixture` is found
@@ -122,11 +124,7 @@ class FittedModel:
             "objective": self.info.get("objective"),
             **(self.info.get("objective_params") or {}),
             "seed": self.seed,
-            **how_refined(
-                (self.info.get("parameters") or {}).get("refine", "auto"),
-                self.module.twicing,
-                self.info.get("twicing_gain", 0.0),
-            ),
+            **how_refined((self.info.get("parameters") or {}).get("refine", "auto"), self.twicing_gain),
             **self._training,
             **{f"{name}_version": version for name, version in versions.items()},
             **self.metadata,
@@ -146,13 +144,11 @@ class FittedModel:
     def _codes_of(self, x: Tensor, refine: Refining) -> Tensor:
         """Codes of network input: the encoder's, corrected, then brought nearer to those that are drawn best."""
         module = self._for_inference()
-        if not refine:
-            return module.first_code(x)
-        if refine == "auto":
-            return module.encode(x)
+        corrected = partial(twiced, module) if self.twicing_gain and refine else module.encode
+        if not refine or refine == "auto":
+            return corrected(x)
         # Padded, for steps would enlarge what is rounded otherwise.
-        codes_of = (module.first_code, module.encode) if module.twicing else (module.first_code,)
-        starts = [code_of(_padded(x))[: len(x)] for code_of in codes_of]
+        starts = [codes_of(_padded(x))[: len(x)] for codes_of in dict.fromkeys((module.encode, corrected))]
         # As `errors` counts them: where the user chose the scaling, features have other units there.
         units = np.atleast_1d(self.preprocessing.scale / np.asarray(self.error_unit))
         weight = torch.from_numpy((units / units.max()).astype(np.float32))
@@ -168,7 +164,7 @@ class FittedModel:
         """The same while it learns, by the weights of this moment, wherever they are."""
         place = next(self.module.parameters()).device
         now = replace(self, module=self.module if place.type == "cpu" else copy.deepcopy(self.module).cpu())
-        return now.encode(samples)
+        return now.encode(samples, 0)
 
     @own_modes()
     def decode(self, Z: NDArray[np.float32]) -> NDArray[np.floating]:
@@ -217,7 +213,6 @@ class FittedModel:
         """The network as it is quickest to run."""
         if self._quick is None:
             self._quick = for_inference(self.module)
-        self._quick.twicing = self.module.twicing
         return self._quick
 
     # ---- how codes are distributed -------------------------------------------------------------------------------
@@ -336,7 +331,7 @@ class FittedModel:
 
     def describe_layers(self, refine: Refining = "auto") -> Description:
         """What the network computes, as data."""
-        return describe_network(self._for_inference(), self.preprocessing, self.module.twicing if refine else 0.0)
+        return describe_network(self._for_inference(), self.preprocessing, bool(self.twicing_gain and refine))
 
 
 def for_inference(module: AutoencoderModule) -> AutoencoderModule:

@@ -32,9 +32,9 @@ class Description:
     facts : dict
         What JSON can hold: ``sample_shape``, as `fit` saw samples; ``tensor_shape``, as the network takes them;
         ``latent_dim``; ``offset`` and ``scale``, numbers or lists of one for each value, with which network input is
-        ``(X - offset) / scale``; ``encoder`` and ``decoder``, lists of layers; ``twicing``, with which a code is
-        ``z + twicing * (z - encoder(decoder(z)))``, z being the encoder's. A layer is a dict with its ``kind``,
-        its sizes, and where its ``weight`` and its ``bias`` stand among the weights. A layer of kind ``add`` has
+        ``(X - offset) / scale``; ``encoder`` and ``decoder``, lists of layers; ``twicing``, whether the encoder's
+        codes are then corrected by their drawings, as `models.refine` does. A layer is a dict with its ``kind``, its
+        sizes, and where its ``weight`` and its ``bias`` stand among the weights. A layer of kind ``add`` has
         ``branches``, lists of layers that all take its input, and whose outputs are added; an empty one gives the
         input.
     weights : list of ndarray of float32
@@ -55,7 +55,7 @@ def describe(model: Any) -> Description:
     return description
 
 
-def describe_network(module: AutoencoderModule, preprocessing: Preprocessing, twicing: float) -> Description:
+def describe_network(module: AutoencoderModule, preprocessing: Preprocessing, twicing: bool) -> Description:
     """The layers of a network and the preprocessing around it."""
     kind = type(module)
     if kind.encode is not AutoencoderModule.encode or kind.decode is not AutoencoderModule.decode:
@@ -83,7 +83,7 @@ def describe_linear(mean: NDArray[Any], scale: NDArray[Any], components: NDArray
     out = {"kind": "linear", "inputs": k, "outputs": n, "weight": 2, "bias": 3}
     encoder, decoder = [{"kind": "flatten"}, into], [out, {"kind": "unflatten", "shape": facts["tensor_shape"]}]
     weights = [matrix, np.zeros(k, np.float32), np.ascontiguousarray(matrix.T), np.zeros(n, np.float32)]
-    facts |= {"latent_dim": k, "encoder": encoder, "decoder": decoder, "twicing": 0.0}
+    facts |= {"latent_dim": k, "encoder": encoder, "decoder": decoder, "twicing": False}
     return Description(facts, weights)
 
 

@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from latentmap.errors import MissingExtraError, ModelFileError
 from latentmap.files import holds_only, new_folder, read_folder
 from latentmap.models.layers import Description, Layer
 from latentmap.models.modes import own_modes
+from latentmap.models.refine import FURTHEST, LEAST_GONE
 
 if TYPE_CHECKING:
     from latentmap.models.fitted import FittedModel
@@ -160,12 +162,27 @@ class Graph:
         x = self._cast(self.node("Div", x, self._in_units("scale")), np.float32)
         if len(self._facts["sample_shape"]) == 3:
             x = self.node("Transpose", x, perm=[0, 3, 1, 2])
-        codes = self.layers(self.reshape(x, *self._facts["tensor_shape"]), self._facts["encoder"])
-        if self._facts["twicing"]:
-            again = self.layers(self.layers(codes, self._facts["decoder"]), self._facts["encoder"])
-            missed = self.node("Sub", codes, again)
-            codes = self.node("Add", codes, self.node("Mul", missed, self.numbers(self._facts["twicing"])))
+        x = self.reshape(x, *self._facts["tensor_shape"])
+        codes = self.layers(x, self._facts["encoder"])
+        codes = self._twiced(x, codes) if self._facts["twicing"] else codes
         return self._model({"samples": np.uint8 if raw else np.float32}, codes, "codes")
+
+    def _twiced(self, x: str, codes: str) -> str:
+        """Codes as `refine.twiced` corrects them."""
+        drawn = self.layers(codes, self._facts["decoder"])
+        way = self.node("Sub", codes, self.layers(drawn, self._facts["encoder"]))
+        further = self.layers(self.node("Add", codes, way), self._facts["decoder"])
+        missed, gone = self.node("Sub", x, drawn), self.node("Sub", further, drawn)
+
+        def along(one: str, other: str) -> str:
+            products = self.reshape(self.node("Mul", one, other), prod(self._facts["tensor_shape"]))
+            return self.node("ReduceSum", products, self.numbers([1], np.int64))
+
+        least = self.node("Mul", along(missed, missed), self.numbers(LEAST_GONE))
+        share = self.node("Div", along(missed, gone), self.node("Add", along(gone, gone), least))
+        share = self.node("Where", self.node("IsNaN", share), self.numbers(0.0), share)
+        share = self.node("Clip", share, self.numbers(0.0), self.numbers(FURTHEST))
+        return self.node("Add", codes, self.node("Mul", share, way))
 
     def decoder(self) -> Any:
         """From codes to samples in the user's units: (n, latent_dim) -> (n, *sample_shape)."""

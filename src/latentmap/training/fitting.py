@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 import platform
 import sys
 import time
@@ -25,18 +24,19 @@ import latentmap
 from latentmap.checks import check_choice, check_number, check_params, check_refine, check_share, draw_seed
 from latentmap.data.cache import FileRegion
 from latentmap.data.preprocessing import SCALINGS, Preprocessing, measuring_unit, range_in_words
-from latentmap.data.windows import FEWEST_TO_SPLIT, n_overlapping
+from latentmap.data.windows import n_overlapping
 from latentmap.errors import TrainingError, warn
 from latentmap.models import MODELS, choose_model
 from latentmap.models.base import AutoencoderModule, build, path_config
 from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
+from latentmap.models.refine import twiced
 from latentmap.training.augmentation import AUGMENTATIONS, can_be_moved
 from latentmap.training.batches import Batches, BatchesBase
 from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
-from latentmap.training.objectives import Batch, Objective, make_objective
+from latentmap.training.objectives import Objective, make_objective
 from latentmap.training.plan import TrainingPlan, resolve
 from latentmap.training.ranks import Ranks
 from latentmap.training.runtime import PRECISIONS, choose_device
@@ -44,12 +44,8 @@ from latentmap.training.streamed import StreamedBatches
 
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 4  # samples
-_JUDGED = (
-    256  # samples learned from that tell by how much codes are to be corrected, where none are kept: of each piece
-)
-_TWICINGS = (0.5, 0.75, 1.0)
-_SURELY = 2.0  # standard errors, for three shares are tried
-_LEAST_GAIN = 0.005  # of the loss: encoding takes two to four times as long by it
+_JUDGED = 256  # samples learned from that tell whether codes gain by being corrected, where none are kept
+_LEAST_GAIN = 0.002  # of the error: encoding takes three to six times as long by it
 _FEW_VECTORS = 5000  # samples
 _OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
 """Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.
@@ -209,7 +205,7 @@ def learn(
 ) -> str | None:
     """Train a model on these samples and record what happened; what went wrong after a good epoch."""
     device, start = choose_device(parameters["device"]), time.perf_counter()
-    model.module.twicing = 0.0
+    model.twicing_gain = 0.0  # codes are looked at meanwhile as the encoder gives them
     learned = model.with_former(samples) if piecewise else samples
     plan = _plan(model, learned, parameters, objective, device, piecewise=piecewise)
     described = {name: parameters[name] for name in ("objective", "objective_params")}
@@ -232,7 +228,8 @@ def learn(
         raise TrainingError(result.problem)
     if objective.loss_is_error and model.module.can_scale_codes and not piecewise:
         _measure_codes(model.module, batches)
-    gain = _find_twicing(model.module, batches, objective) if objective.loss_is_error else 0.0
+    if objective.corrects_codes:
+        model.twicing_gain = _twicing_gain(model.module, batches)
     training = {
         **result.facts(n_before=model.n_iter),
         "samples": len(samples) + (model.n_samples if piecewise else 0),
@@ -253,7 +250,6 @@ def learn(
         "seed": model.seed,
         "settings": None if checkpoints is None else checkpoints.settings,
         "training": training,
-        "twicing_gain": round(gain, 4),
         "versions": _versions(),
     }
     return result.problem
@@ -324,36 +320,27 @@ def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
 
 
 @torch.no_grad()
-def _find_twicing(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> float:
-    """Let codes be corrected by the share of least loss, if it gains more than noise; the share of the loss it saves.
+def _twicing_gain(module: AutoencoderModule, batches: BatchesBase) -> float:
+    """The share of the error that correcting codes saves, 0 where that is too little for what it costs.
 
     All validation samples judge: the first, in the order of the data, may be of one kind. Where none are kept, some of
-    those that were learned from do, which gain less than others unless they are so few that they are known by heart.
+    those that were learned from do.
     """
-    if not batches.n_validation and batches.n_train < FEWEST_TO_SPLIT:
-        return 0.0
 
-    def judging() -> Iterator[Batch]:
-        yield from batches.validation(objective)
+    def judging() -> Iterator[Tensor]:
+        yield from (batch.x for batch in batches.validation())
         if not batches.n_validation:
             some = batches.some()
             numbers = torch.Generator().manual_seed(batches.seed % 2**63)
-            x = some[torch.randperm(len(some), generator=numbers)[:_JUDGED]]
-            yield Batch(x, len(x), numbers.manual_seed(0))
+            yield some[torch.randperm(len(some), generator=numbers)[:_JUDGED]]
 
-    def losses(share: float) -> Tensor:
-        module.twicing = share
-        found = [objective.each(module, batch._replace(x=batch.x.cpu())) for batch in judging()]
-        return torch.cat(found).double()
-
-    plain, best, most = losses(0.0), 0.0, 0.0
-    for share in _TWICINGS:
-        gains = plain - losses(share)
-        gain, noise = float(gains.mean()), float(gains.std()) / len(gains) ** 0.5 if len(gains) > 1 else math.inf
-        if gain > max(most, _SURELY * noise, _LEAST_GAIN * float(plain.mean())):
-            best, most = share, gain
-    module.twicing, most = batches.ranks.same((best, most))
-    return most / float(plain.mean()) if most else 0.0
+    errors = torch.zeros(2, dtype=torch.float64)  # of the encoder's codes, of corrected ones
+    for x in judging():
+        here = x.cpu()
+        codes = module.encode(here), twiced(module, here)
+        errors += torch.stack([(here - module.decode(z)).square().double().sum() for z in codes])
+    gain = float(1 - errors[1] / errors[0])
+    return batches.ranks.same(round(gain, 4) if gain >= _LEAST_GAIN else 0.0)
 
 
 def _digest(samples: NDArray[Any]) -> str:

@@ -56,6 +56,9 @@ class Objective(nn.Module):
     loss_is_error: ClassVar[bool] = False
     """Whether the loss is a mean squared error of reconstructions; otherwise it compares with no other objective's."""
 
+    corrects_codes: ClassVar[bool] = False
+    """Whether a code is the better, the better it draws its sample: codes are then corrected by their drawings."""
+
     loss_name: ClassVar[str] = "its own loss"
     """What the loss is called beside a figure's axis."""
 

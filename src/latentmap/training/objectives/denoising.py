@@ -33,6 +33,8 @@ class Denoising(Reconstruction):
     sections 3.2 and 3.3.
     """
 
+    corrects_codes = False  # or they would draw the noise
+
     def __init__(self, noise: float = 0.5, masking: float = 0.25) -> None:
         super().__init__()
         self.noise = check_share("noise", noise, most=None)

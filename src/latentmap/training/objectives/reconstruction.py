@@ -12,6 +12,7 @@ class Reconstruction(Objective):
     """The mean squared error between samples and their reconstructions, per value."""
 
     loss_is_error = True
+    corrects_codes = True
     loss_name = "mean squared error"
 
     def redrawn(self, module: AutoencoderModule, batch: Batch) -> Tensor:
