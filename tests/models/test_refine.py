@@ -50,7 +50,7 @@ def test_codes_are_corrected_by_what_the_encoder_makes_of_their_drawings(correct
     # No other way as far on draws much better: each sample's is found.
     found = [np.square(ae.inverse_transform(first + s * way) - X).mean(axis=(1, 2, 3)) for s in np.linspace(0, 2, 21)]
     assert errors(ae, X, "auto").mean() < 1.01 * np.min(found, axis=0).mean()
-    assert errors(ae, X, "auto").mean() < 0.97 * min(np.mean(one) for one in found[:1])
+    assert errors(ae, X, "auto").mean() < 0.97 * errors(ae, X, 0).mean()
     assert (errors(ae, X, 1) <= np.minimum(errors(ae, X, 0), errors(ae, X, "auto")) * (1 + 1e-5)).all()
 
 
@@ -138,9 +138,6 @@ def test_numbers_that_draw_nothing_are_not_corrected_by_rounding(small):
         assert torch.allclose(together, alone, atol=1e-4)
         module.decoder[1].weight.zero_()
         assert torch.allclose(twiced(module, x), module.encode(x), atol=1e-5)
-        assert (
-            torch.equal(twiced(module, x / 0), module.encode(x / 0)) or not torch.isfinite(module.encode(x / 0)).all()
-        )
 
 
 def test_no_sample_is_drawn_worse(fitted, small):
