@@ -615,7 +615,7 @@ def test_commands_refine(latentmap, tmp_path):
     done("fit", "digits", "--size", "8", "--limit", "200", "-o", "model", "--epochs", "2", "--latent-dim", "8")
     before, after = (
         json.loads(done("evaluate", "model", "digits", "--limit", "100", "--json", *words))["dense"]
-        for words in ((), ("--refine", "2"))
+        for words in (("--refine", "0"), ("--refine", "2"))
     )
     assert after["test_mse"] < 0.95 * before["test_mse"]
     done("encode", "model", "digits", "-o", "codes.npy", "--split", "test", "--refine", "2")

@@ -145,7 +145,7 @@ def test_codes_are_those_of_one_process_though_a_worker_is_killed(tmp_path, monk
     def watch(done, n, unreadable):
         shares.append(done / n)
         if len(shares) == 5:
-            kill_a("MapWorker")
+            kill_a("ray::_call")
 
     how = ReadOptions(reading=dataset.reading, test_fraction=0)
     output = tmp_path / "codes"

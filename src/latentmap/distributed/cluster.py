@@ -6,13 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentmap.errors import LatentmapError, MissingExtraError, words_of
-from latentmap.models.fitted import CHUNK, chunks
 
 
 @contextmanager
@@ -77,6 +77,8 @@ class Spread:
 
     def _over(self, method: str, rows: NDArray[Any]) -> NDArray[Any]:
         """A method of the model, over pieces of the rows: of a size by which nothing is rounded otherwise."""
+        from latentmap.models.fitted import CHUNK, chunks  # not at the top: the mailbox's process needs no PyTorch
+
         size = CHUNK * max(1, -(-len(rows) // (CHUNK * self._n)))
         pieces = [rows[part] for part in chunks(len(rows), size)]
         refs = [self._task.remote(self._held, method, np.ascontiguousarray(piece)) for piece in pieces]
@@ -92,7 +94,7 @@ def _got(ray: Any, ref: Any) -> Any:
     """What a task gave, or its own error."""
     try:
         return ray.get(ref)
-    except ray.exceptions.RayTaskError as error:
+    except ray.exceptions.RayError as error:
         raise _own_error(error) from None
 
 
@@ -104,37 +106,41 @@ def _own_error(error: Any) -> Exception:
     return cause if isinstance(cause, (LatentmapError, ValueError, TypeError)) else LatentmapError(str(cause)[:300])
 
 
-class _Worker:
-    """An actor of Ray Data: it is given what to do once, and does the items of one batch after another."""
-
-    def __init__(self, do: Callable[[Any], Any]) -> None:
-        self._do = do
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        return {"item": [self._do(item) for item in batch["item"]]}
-
-
 def map_over(num_workers: int, address: str | None, do: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """Do something with each item by so many workers; it is done again by another where its worker is lost."""
-    todo = list(items)
+    """Do something with each item by so many workers; what they give, as it comes. Ray begins what it lost again."""
+    todo, running = list(items), list[Any]()
     if not todo:
         return
+    waiting = iter(todo)
     with cluster(num_workers, address) as ray:
-        from ray import data
+        task, held = ray.remote(_call), ray.put(do)
+        while True:
+            running += [task.remote(held, "__call__", item) for item in islice(waiting, num_workers - len(running))]
+            if not running:
+                return
+            (done,), running = ray.wait(running)
+            yield _got(ray, done)
 
-        context = data.DataContext.get_current()
-        context.enable_progress_bars = context.print_on_execution_start = False
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        dataset = data.from_items([{"item": item} for item in todo], override_num_blocks=len(todo))
-        done = dataset.map_batches(
-            _Worker,
-            fn_constructor_args=(do,),
-            batch_size=1,
-            num_cpus=1,
-            compute=data.ActorPoolStrategy(size=min(num_workers, len(todo)), max_tasks_in_flight_per_actor=2),
-        )
-        try:
-            for row in done.iter_rows():
-                yield row["item"]
-        except ray.exceptions.RayTaskError as error:
-            raise _own_error(error) from error
+
+class Mailbox:
+    """An actor in which workers leave, pickled, what the program that waits is to know, and whether one failed."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple[str, bytes]] = []
+        self._fault = False
+
+    def put(self, kind: str, pickled: bytes) -> bool:
+        """Leave something; whether it is of no use to go on."""
+        if not self._fault:
+            self._held.append((kind, pickled))
+        self._fault |= kind == "error"
+        return self._fault
+
+    def take(self) -> list[tuple[str, bytes]]:
+        """All that was left since."""
+        held, self._held = self._held, []
+        return held
+
+    def has_fault(self) -> bool:
+        """Whether one found a fault that trying again won't mend."""
+        return self._fault

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import tempfile
 import threading
 import uuid
@@ -26,7 +27,7 @@ from latentmap.data import Dataset, load_dataset
 from latentmap.data.builtin import BUILTIN_NAMES
 from latentmap.data.source import memory_budget
 from latentmap.data.storage import Storage, absolute, is_address, is_pattern
-from latentmap.distributed.cluster import cluster
+from latentmap.distributed.cluster import Mailbox, cluster
 from latentmap.errors import LatentmapError, TrainingError, words_of
 from latentmap.estimator import Autoencoder
 from latentmap.training.callbacks import Callback
@@ -130,7 +131,7 @@ def fit_and_tell(
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        mailbox = ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+        mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
         if options.get("data_dir") is not None:
             options["data_dir"] = absolute(os.fspath(options["data_dir"]))
         parameters = {**autoencoder.get_params(deep=False), "callbacks": (), "verbose": 0}
@@ -205,7 +206,7 @@ def _run(
         with contextlib.suppress(ray.exceptions.RayError):  # what is there of the cluster
             _take(ray, work.mailbox, callbacks, tell, result)
     except BaseException:
-        ray.get(work.mailbox.put.remote("error", TrainingError("training was broken off.")))
+        ray.get(work.mailbox.put.remote("error", pickle.dumps(TrainingError("training was broken off."))))
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -221,7 +222,8 @@ def _take(
     ray: Any, mailbox: Any, callbacks: list[Callback], tell: Callable[[str], None], result: dict[str, Any]
 ) -> None:
     """Take what came into the mailbox: callbacks are called, the rest goes into `result`."""
-    for kind, value in ray.get(mailbox.take.remote()):
+    for kind, pickled in ray.get(mailbox.take.remote()):
+        value = pickle.loads(pickled)  # noqa: S301  # our own
         if kind == "note":
             tell(value)
         elif hasattr(Callback, kind):
@@ -232,30 +234,6 @@ def _take(
 
 
 # ---- where the workers are ------------------------------------------------------------------------------------------
-
-
-class _Mailbox:
-    """What workers leave for the program that waits, and whether one found a fault that trying again won't mend."""
-
-    def __init__(self) -> None:
-        self._held: list[tuple[str, Any]] = []
-        self._fault = False
-
-    def put(self, kind: str, value: Any) -> bool:
-        """Leave something; whether it is of no use to go on."""
-        if not self._fault:
-            self._held.append((kind, value))
-        self._fault |= kind == "error"
-        return self._fault
-
-    def take(self) -> list[tuple[str, Any]]:
-        """All that was left since."""
-        held, self._held = self._held, []
-        return held
-
-    def has_fault(self) -> bool:
-        """Whether it is of no use to go on."""
-        return self._fault
 
 
 @dataclass(frozen=True)
@@ -290,7 +268,7 @@ def _learn(config: Mapping[str, Any]) -> None:
     is_first = context.get_world_rank() == 0
 
     def put(kind: str, value: Any) -> None:
-        if ray.get(work.mailbox.put.remote(kind, value)) and kind != "error":
+        if ray.get(work.mailbox.put.remote(kind, pickle.dumps(value))) and kind != "error":
             raise TrainingError("training was broken off.")
 
     if ray.get(work.mailbox.has_fault.remote()):
