@@ -11,7 +11,7 @@ READY_DOCS := .venv/ready-docs
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 export PYTHONDONTWRITEBYTECODE :=
 SOAK_MINUTES ?= 60
-IN_PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+IN_PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test test-oldest soak check bench docs format clean
 
