@@ -210,6 +210,35 @@ def test_layers_that_draw_random_numbers_draw_them_by_the_seed():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+class Half(nn.Module):
+    def forward(self, x):
+        return 0.5 * x
+
+
+class Halved(nn.Module):
+    """Changes what it is given."""
+
+    def forward(self, x):
+        return x.mul_(0.5)
+
+
+@pytest.mark.parametrize("objective", ["reconstruction", "neighbors", "denoising"])
+def test_layers_that_work_in_place_learn_as_others_do(objective):
+    X = np.random.default_rng(0).normal(size=(120, 3)) @ np.random.default_rng(1).normal(size=(3, 6))
+
+    def codes(inplace, half):
+        torch.manual_seed(0)
+        first = [] if half is None else [half]
+        encoder = nn.Sequential(*first, nn.LeakyReLU(0.1, inplace=inplace), nn.Linear(6, 2))
+        decoder = nn.Sequential(*first, nn.LeakyReLU(0.1, inplace=inplace), nn.Linear(2, 6))
+        return Autoencoder((encoder, decoder), objective=objective, epochs=3, random_state=0).fit(X).transform(X)
+
+    np.testing.assert_array_equal(codes(True, None), codes(False, None))
+    if objective != "neighbors":  # whose parts of an encoder are its layers themselves
+        halved = nn.Sequential(Halved())
+        np.testing.assert_array_equal(codes(False, halved), codes(False, nn.Sequential(nn.Dropout(0), Half())))
+
+
 class Mirrored(nn.Module):
     """Decodes by the weights that encode."""
 

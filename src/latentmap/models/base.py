@@ -144,7 +144,7 @@ class AutoencoderModule(nn.Module):
     begins_at_mean: ClassVar[bool] = False
     """Whether a network without a linear path begins by drawing the mean sample; else a subclass may see to it."""
     is_foreign: ClassVar[bool] = False
-    """Whether it is of the user's own layers, of which nothing is known."""
+    """Whether it is of the user's own layers, of which nothing is known: they may work in place."""
 
     encoder: nn.Module
     decoder: nn.Module
@@ -288,7 +288,9 @@ class AutoencoderModule(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes of samples: (n, *sample_shape) -> (n, latent_dim)."""
-        z: Tensor = self.encoder(x).to(x.dtype)  # float32 for objectives, also where it is found in bfloat16
+        z: Tensor = self.encoder(x.clone() if self.is_foreign else x).to(
+            x.dtype
+        )  # float32 for objectives, also where it is found in bfloat16
         return z if self.linear is None else z + self.linear.encode(x)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -299,7 +301,7 @@ class AutoencoderModule(nn.Module):
 
     def _draw(self, z: Tensor) -> Tensor:
         """What is decoded, images not yet cut off at 0 and 1."""
-        x_hat: Tensor = self.decoder(z).to(z.dtype)
+        x_hat: Tensor = self.decoder(z.clone() if self.is_foreign else z).to(z.dtype)
         return x_hat if self.linear is None else x_hat + self.linear.decode(z)
 
     def forward(self, x: Tensor) -> Tensor:

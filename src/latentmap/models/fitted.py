@@ -153,9 +153,9 @@ class FittedModel:
         units = np.atleast_1d(self.preprocessing.scale / np.asarray(self.error_unit))
         weight = torch.from_numpy((units / units.max()).astype(np.float32))
 
-        def draw(z: Tensor) -> Tensor:  # of a copy: a network of the user's may work in place
+        def draw(z: Tensor) -> Tensor:
             codes = _padded(z)
-            drawn = [module.decode(codes[rows].clone()).flatten(1) for rows in chunks(len(codes))]
+            drawn = [module.decode(codes[rows]).flatten(1) for rows in chunks(len(codes))]
             return torch.cat(drawn)[: len(z)].to(z.dtype) * weight
 
         return refined(draw, x.flatten(1) * weight, starts, refine)

@@ -30,6 +30,9 @@ class OwnAutoencoder(AutoencoderModule):
     def of(cls, pair: Pair, sample_shape: SampleShape, latent_dim: int | None = None) -> Self:
         """Copies of two modules, with the weights that they have; refused where they do not fit the samples."""
         encoder, decoder = (part.float().eval() for part in copy.deepcopy(tuple(pair)))  # what they share stays shared
+        for layer in [*encoder.modules(), *decoder.modules()]:
+            if getattr(layer, "inplace", False):
+                setattr(layer, "inplace", False)  # noqa: B010  # samples and codes are needed once more
         if not any(parameter.requires_grad for part in (encoder, decoder) for parameter in part.parameters()):
             raise ValueError("model must have parameters to learn, got an encoder and a decoder without any.")
         z = _tried("encoder", encoder, torch.zeros(1, *sample_shape), "codes", (latent_dim,))

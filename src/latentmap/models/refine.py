@@ -33,8 +33,8 @@ def twiced(module: AutoencoderModule, x: Tensor) -> Tensor:
     J. W. Tukey (1977), "Exploratory data analysis": of smoothers, used again on what they left.
     """
     z = module.encode(x)
-    drawn = module.decode(z.clone())  # layers of a user's may work in place
-    way = z - module.encode(drawn.clone())
+    drawn = module.decode(z)
+    way = z - module.encode(drawn)
     missed, gone = (x - drawn).flatten(1), (module.decode(z + way) - drawn).flatten(1)
     squares = gone.square().sum(dim=1) + LEAST_GONE * missed.square().sum(dim=1)
     share = ((missed * gone).sum(dim=1) / squares).nan_to_num(0.0).clamp(0, FURTHEST)
