@@ -103,7 +103,9 @@ def _own_error(error: Any) -> Exception:
     cause = error
     while isinstance(getattr(cause, "cause", None), Exception):
         cause = cause.cause
-    return cause if isinstance(cause, (LatentmapError, ValueError, TypeError)) else LatentmapError(str(cause)[:300])
+    return (
+        cause if isinstance(cause, (LatentmapError, ValueError, TypeError)) else LatentmapError(f"{words_of(cause)}.")
+    )
 
 
 def map_over(num_workers: int, address: str | None, do: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
