@@ -109,7 +109,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     refine : "auto" or int, default "auto"
         How `transform`, `score` and their like bring the encoder's codes nearer to those from which the decoder draws
         each sample best. ``"auto"`` corrects them by what the encoder makes of their own drawings (twicing), or not
-        where `fit` finds that this gains nothing; encoding takes three to seven times as long by it. 0 leaves codes as
+        where `fit` finds that this gains nothing; encoding takes three to eight times as long by it. 0 leaves codes as
         the encoder gives them. A number takes as many steps (Levenberg-Marquardt): no sample's error grows by it, and
         one or two often save a quarter; each takes a few times as long as decoding `latent_dim` samples for one. It
         plays no part in learning, and can be set after `fit`. Codes that are looked at, or are features, gain nothing

@@ -221,7 +221,7 @@ def _summary(autoencoder: Autoencoder, output: Path, source: str, data_dir: Path
     best = next(record for record in records if record.epoch == autoencoder.best_epoch_)
     what = reached(autoencoder.objective, best, records[-1])
     gain = autoencoder.describe().get("twicing_gain", 0.0)
-    if gain:
+    if gain and best.valid_loss is not None:  # those learned from gain more than others
         what += f", {gain:.1%} less now that codes are corrected (twicing)"
     module = autoencoder.module_
     has_start = module.keeps_components and module.n_components > 0

@@ -116,12 +116,15 @@ def map_over(num_workers: int, address: str | None, do: Callable[[Any], Any], it
     waiting = iter(todo)
     with cluster(num_workers, address) as ray:
         task, held = ray.remote(_call), ray.put(do)
-        while True:
-            running += [task.remote(held, "__call__", item) for item in islice(waiting, num_workers - len(running))]
-            if not running:
-                return
-            (done,), running = ray.wait(running)
-            yield _got(ray, done)
+        try:
+            running += [task.remote(held, "__call__", item) for item in islice(waiting, num_workers)]
+            while running:
+                (done,), running = ray.wait(running)
+                running += [task.remote(held, "__call__", item) for item in islice(waiting, 1)]
+                yield _got(ray, done)
+        finally:  # also where one failed, or nobody asks for more
+            for one in running:
+                ray.cancel(one)
 
 
 class Mailbox:

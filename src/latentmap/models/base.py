@@ -288,9 +288,8 @@ class AutoencoderModule(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes of samples: (n, *sample_shape) -> (n, latent_dim)."""
-        z: Tensor = self.encoder(x.clone() if self.is_foreign else x).to(
-            x.dtype
-        )  # float32 for objectives, also where it is found in bfloat16
+        given = x.clone() if self.is_foreign else x
+        z: Tensor = self.encoder(given).to(x.dtype)  # float32 for objectives, also where it is found in bfloat16
         return z if self.linear is None else z + self.linear.encode(x)
 
     def decode(self, z: Tensor) -> Tensor:

@@ -71,8 +71,8 @@ def save_model(path: str | os.PathLike[str], model: FittedModel, metadata: Mappi
         "model": model.name,
         "architecture": {"image_shape": architecture.pop("sample_shape"), **architecture},
         "preprocessing": model.preprocessing.to_config(),
-        "twicing_gain": model.twicing_gain,
         **model.info,
+        "twicing_gain": model.twicing_gain,
         "feature_names": model.feature_names,
         "metadata": _fitting_metadata(metadata, model.preprocessing.sample_shape),
     }

@@ -180,9 +180,9 @@ class Graph:
 
         least = self.node("Mul", along(missed, missed), self.numbers(LEAST_GONE))
         share = self.node("Div", along(missed, gone), self.node("Add", along(gone, gone), least))
-        share = self.node("Where", self.node("IsNaN", share), self.numbers(0.0), share)
         share = self.node("Clip", share, self.numbers(0.0), self.numbers(FURTHEST))
-        return self.node("Add", codes, self.node("Mul", share, way))
+        corrected = self.node("Add", codes, self.node("Mul", share, way))
+        return self.node("Where", self.node("Greater", share, self.numbers(0.0)), corrected, codes)
 
     def decoder(self) -> Any:
         """From codes to samples in the user's units: (n, latent_dim) -> (n, *sample_shape)."""

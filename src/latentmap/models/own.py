@@ -30,9 +30,6 @@ class OwnAutoencoder(AutoencoderModule):
     def of(cls, pair: Pair, sample_shape: SampleShape, latent_dim: int | None = None) -> Self:
         """Copies of two modules, with the weights that they have; refused where they do not fit the samples."""
         encoder, decoder = (part.float().eval() for part in copy.deepcopy(tuple(pair)))  # what they share stays shared
-        for layer in [*encoder.modules(), *decoder.modules()]:
-            if getattr(layer, "inplace", False):
-                setattr(layer, "inplace", False)  # noqa: B010  # samples and codes are needed once more
         if not any(parameter.requires_grad for part in (encoder, decoder) for parameter in part.parameters()):
             raise ValueError("model must have parameters to learn, got an encoder and a decoder without any.")
         z = _tried("encoder", encoder, torch.zeros(1, *sample_shape), "codes", (latent_dim,))
@@ -41,9 +38,17 @@ class OwnAutoencoder(AutoencoderModule):
 
     def split_encoder(self) -> tuple[nn.Sequential, nn.Sequential]:
         """The last layer apart where it is a linear one of a sequence; else the whole, and nothing after it."""
+        trunk, last = nn.Sequential(self.encoder), nn.Sequential()
         if isinstance(self.encoder, nn.Sequential) and isinstance(self.encoder[-1], nn.Linear):
-            return super().split_encoder()
-        return nn.Sequential(self.encoder), nn.Sequential()
+            trunk, last = super().split_encoder()
+        return nn.Sequential(_Copy(), trunk), last
+
+
+class _Copy(nn.Module):
+    """Before layers that may work in place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clone()
 
 
 def _tried(name: str, part: nn.Module, x: Tensor, what: str, shape: tuple[int | None, ...]) -> Tensor:

@@ -37,8 +37,8 @@ def twiced(module: AutoencoderModule, x: Tensor) -> Tensor:
     way = z - module.encode(drawn)
     missed, gone = (x - drawn).flatten(1), (module.decode(z + way) - drawn).flatten(1)
     squares = gone.square().sum(dim=1) + LEAST_GONE * missed.square().sum(dim=1)
-    share = ((missed * gone).sum(dim=1) / squares).nan_to_num(0.0).clamp(0, FURTHEST)
-    return z + share[:, None] * way
+    share = ((missed * gone).sum(dim=1) / squares).clamp(0, FURTHEST)[:, None]
+    return torch.where(share > 0, z + share * way, z)  # not where it is no number
 
 
 def refined(draw: Draw, x: Tensor, starts: Sequence[Tensor], n_steps: int) -> Tensor:

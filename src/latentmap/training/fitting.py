@@ -45,7 +45,7 @@ from latentmap.training.streamed import StreamedBatches
 _MEASURED = 4096  # moves of samples along numbers of their codes that say how far each goes; of few samples, fewer
 _FEWEST_MEASURED = 4  # samples
 _JUDGED = 256  # samples learned from that tell whether codes gain by being corrected, where none are kept
-_LEAST_GAIN = 0.002  # of the error: encoding takes three to seven times as long by it
+_LEAST_GAIN = 0.002  # of the error: encoding takes three to eight times as long by it
 _FEW_VECTORS = 5000  # samples
 _OF_PIECES, _AFTER_FIT = 1 / 3, 1 / 10
 """Of the highest rate, for steps of the architecture's number of samples; with fewer it falls with their square root.

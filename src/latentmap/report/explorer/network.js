@@ -236,7 +236,7 @@ class Network {
       squares += gone * gone + 1e-4 * missed * missed;
     }
     const share = Math.min(Math.max(along / squares || 0, 0), 2);
-    return code.map((value, i) => value + share * way[i]);
+    return share ? code.map((value, i) => value + share * way[i]) : code;
   }
 
   /** The sample that a code stands for. */
