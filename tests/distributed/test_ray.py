@@ -1,8 +1,10 @@
 """The same by a cluster of Ray: models and codes are those of one machine, whatever is killed meanwhile."""
 
+import contextlib
 import json
 import os
 import random
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -140,17 +142,26 @@ def test_codes_are_those_of_one_process_though_a_worker_is_killed(tmp_path, monk
     write(tmp_path, X, 5)
     dataset = load_dataset(tmp_path, test_fraction=0)
     ae = Autoencoder("dense", 3, epochs=1, random_state=0).fit(dataset.train.X)
-    shares = []
+    shares, killed = [], []
+
+    def kill_one():  # beside, for none is at work for long while this program looks at what came
+        while not killed and len(shares) < 20:
+            with contextlib.suppress(IndexError):
+                killed.append(kill_a("ray::_call"))
+
+    killer = threading.Thread(target=kill_one)
 
     def watch(done, n, unreadable):
         shares.append(done / n)
         if len(shares) == 5:
-            kill_a("ray::_call")
+            killer.start()
 
     how = ReadOptions(reading=dataset.reading, test_fraction=0)
     output = tmp_path / "codes"
     run = partial(map_over, 2, None)
     assert encode_parts(ae, how, str(tmp_path), str(output), run=run, on_part=watch) == (len(X), 0)
+    killer.join()
+    assert killed
     codes = pa.concat_tables([pq.read_table(part) for part in sorted(output.glob("part-*"))])
     Z = np.column_stack([codes[f"z{i + 1}"].to_numpy() for i in range(3)])
     np.testing.assert_array_equal(Z, ae.transform(dataset.train.X))
