@@ -116,11 +116,15 @@ def map_over(num_workers: int, address: str | None, do: Callable[[Any], Any], it
     waiting = iter(todo)
     with cluster(num_workers, address) as ray:
         task, held = ray.remote(_call), ray.put(do)
+
+        def begin(n: int) -> list[Any]:
+            return [task.remote(held, "__call__", item) for item in islice(waiting, n)]
+
         try:
-            running += [task.remote(held, "__call__", item) for item in islice(waiting, num_workers)]
+            running += begin(num_workers)
             while running:
                 (done,), running = ray.wait(running)
-                running += [task.remote(held, "__call__", item) for item in islice(waiting, 1)]
+                running += begin(1)
                 yield _got(ray, done)
         finally:  # also where one failed, or nobody asks for more
             for one in running:
@@ -128,7 +132,10 @@ def map_over(num_workers: int, address: str | None, do: Callable[[Any], Any], it
 
 
 class Mailbox:
-    """An actor in which workers leave, pickled, what the program that waits is to know, and whether one failed."""
+    """An actor in which workers leave what the program that waits is to know, and whether one failed.
+
+    It comes pickled, as Ray would send it, so that the actor's process need not import what it is of: PyTorch.
+    """
 
     def __init__(self) -> None:
         self._held: list[tuple[str, bytes]] = []
