@@ -1,7 +1,5 @@
 """Autoencoders as easy as PCA: encode images or vectors into a few numbers, decode them, and see what was learned."""
 
-from __future__ import annotations
-
 import importlib
 import os
 from typing import TYPE_CHECKING, Any

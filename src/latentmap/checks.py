@@ -1,7 +1,5 @@
 """Checks of parameters: each refuses what it cannot take in one line that says what is wrong and what to do."""
 
-from __future__ import annotations
-
 import difflib
 import functools
 import inspect

@@ -7,8 +7,6 @@ Missing parent folders are made, and of a symbolic link what it points at is rep
 `OutputError`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import errno

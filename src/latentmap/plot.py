@@ -11,8 +11,6 @@ that was fitted on rows of pixels draws images where `X` has their shape, ``X.re
 What is returned is a matplotlib figure that shows itself in a notebook; its `shown` is what was drawn, as arrays.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

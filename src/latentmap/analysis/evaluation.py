@@ -1,7 +1,5 @@
 """The numbers by which models are compared, gathered for one model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

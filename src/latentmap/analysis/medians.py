@@ -1,7 +1,5 @@
 """One typical code per class, and how clear the picture is that the decoder draws from it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

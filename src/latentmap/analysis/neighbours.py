@@ -1,7 +1,5 @@
 """Who is near whom, exactly and in bounded memory: nearest neighbours, classifying by them, and trustworthiness."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How well samples come back, one error per sample, and which samples are worth showing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 The choice is made on a part of the training split that no model learns from; the test split is for the table alone.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager

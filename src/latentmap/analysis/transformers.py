@@ -1,7 +1,5 @@
 """What analysis asks of a model, and how it walks through data without copying all of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """t-SNE of codes: a picture of neighbourhoods, made by openTSNE."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

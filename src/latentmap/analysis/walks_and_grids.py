@@ -1,7 +1,5 @@
 """What decoders make of codes that no sample has: walks between two samples, and a grid over the latent space."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Exit status: 0 done, 1 could not do it, 2 used wrongly. Imports here are light, 
 each command imports what it needs when it runs.
 """
 
-from __future__ import annotations
-
 import csv
 import dis
 import io

@@ -1,7 +1,5 @@
 """Commands that say what there is: info, without PyTorch, which takes a second to load; and data."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

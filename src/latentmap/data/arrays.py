@@ -4,8 +4,6 @@ Images come to uint8, 0 to 255, or where they have more than 8 bits to float32, 
 units, or to float64 where that would round away what tells them apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast

@@ -4,8 +4,6 @@
 names, then ``$LATENTMAP_DATA``, then the cache, and only then downloaded.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -5,8 +5,6 @@ of the source that each is, and ``done.json`` once it is whole, with the sizes a
 was interrupted is gone on with; a store that was damaged since is built anew.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -4,8 +4,6 @@ A table has one column per latent number, z1, z2 and so on, and before them what
 its file and its class.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence

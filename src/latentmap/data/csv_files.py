@@ -3,8 +3,6 @@
 Each of these is decided by looking at many lines.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import sys

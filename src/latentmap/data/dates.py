@@ -1,7 +1,5 @@
 """Dates as they are measured, years with what is gone of them: 2021.5 is the middle of 2021."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

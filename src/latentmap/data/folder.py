@@ -1,7 +1,5 @@
 """Folders of image files: which files count, which folders are classes, and which are splits."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Pictures: one encoded image to an array, many of them on all cores, and arrays of images to one size and colour."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Labels as sources give them: which are classes, and numbered; which are measurements; which are missing."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from collections.abc import Iterable, Sequence

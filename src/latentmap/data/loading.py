@@ -1,7 +1,5 @@
 """From what a user names to a `Dataset`: which reader reads a source, and what becomes of what it reads."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import os

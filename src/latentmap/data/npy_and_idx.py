@@ -5,8 +5,6 @@ dimension as a big-endian uint32, then the values, row-major and big-endian. Ima
 types are read too.
 """
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What Python holds: arrays, tensors, frames and PyTorch's datasets as sources; checks of an estimator's input."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import decimal

@@ -1,7 +1,5 @@
 """Arrow's tables as sources, of numbers or of encoded images: Parquet files, and the Hugging Face hub."""
 
-from __future__ import annotations
-
 import bisect
 import hashlib
 import importlib

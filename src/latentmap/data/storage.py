@@ -3,8 +3,6 @@
 pyarrow's file systems do the work; credentials and endpoints come from the environment, as its documentation says.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import io
 import os

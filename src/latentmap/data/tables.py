@@ -1,7 +1,5 @@
 """Tables as sources, wherever they come from: which columns are features, and which one names the class."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Vectors that are windows along a series: neighbours share values, and parts drawn at random would share them too."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

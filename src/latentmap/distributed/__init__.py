@@ -1,7 +1,5 @@
 """Work shared by several machines, on PyTorch's and Ray's engines: see docs/scale.md."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

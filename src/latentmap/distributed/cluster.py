@@ -1,7 +1,5 @@
 """Ray: a cluster to work on, and parts of a job mapped over it."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence

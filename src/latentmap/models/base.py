@@ -1,7 +1,5 @@
 """What every architecture is: an encoder, a decoder, and the few facts needed to build it again."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence

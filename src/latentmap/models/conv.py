@@ -1,7 +1,5 @@
 """The convolutional autoencoder: three strided convolutions down to a small map, and their mirror up again."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from torch import nn

@@ -1,7 +1,5 @@
 """The dense autoencoder: fully connected layers that narrow to the code and widen again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, ClassVar
 

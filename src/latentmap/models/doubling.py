@@ -5,8 +5,6 @@ that is an ordinary 2x2 convolution and a rearrangement, or, for few output chan
 addition of what overlaps. Parameters, state and the function computed are those of the plain layer.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 

@@ -4,8 +4,6 @@ It encodes, decodes, scores, samples, saves, loads and exports arrays that have 
 pass in is checked before.
 """
 
-from __future__ import annotations
-
 import copy
 import itertools
 import json

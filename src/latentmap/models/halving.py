@@ -1,7 +1,5 @@
 """Convolutions that halve images and double them again: what several architectures are made of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 

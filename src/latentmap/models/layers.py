@@ -3,8 +3,6 @@
 What belongs here: what the layers that architectures are made of are called, and their numbers. Nothing is computed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """The linear autoencoder: one matrix in, one matrix out. It can do what PCA does and nothing more."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from torch import nn

@@ -1,7 +1,5 @@
 """PyTorch as it is by default, whatever the caller's code has set, and on how many threads."""
 
-from __future__ import annotations
-
 import os
 import re
 import threading

@@ -1,7 +1,5 @@
 """A network of the user's own: any encoder and any decoder."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 from typing import ClassVar, Self, TypeGuard

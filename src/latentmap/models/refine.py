@@ -1,7 +1,5 @@
 """Codes that draw given samples better than the encoder's: corrected by their drawings, or the decoder inverted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

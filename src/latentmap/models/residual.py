@@ -1,7 +1,5 @@
 """The residual autoencoder: the one for the best code in a few minutes, of images of any size and of vectors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """The strided autoencoder: the one for photographs, convolutions wide enough that textures pass through them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar

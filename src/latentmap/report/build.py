@@ -1,7 +1,5 @@
 """From a dataset to a folder that tells what autoencoders learned of it: fit, measure, compute and draw, write."""
 
-from __future__ import annotations
-
 import io
 import json
 import math

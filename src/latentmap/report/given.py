@@ -1,7 +1,5 @@
 """What people give to be drawn: fitted models of any kind and samples of any kind, brought to what figures take."""
 
-from __future__ import annotations
-
 import contextlib
 import warnings
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What is measured: of models on the test split, and how long each stage of a report takes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

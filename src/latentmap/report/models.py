@@ -1,7 +1,5 @@
 """Which models a report compares; how they are fitted, and kept until the report is whole."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

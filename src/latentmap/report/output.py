@@ -1,7 +1,5 @@
 """Writing single pictures to files: one figure, or a folder of decoded images."""
 
-from __future__ import annotations
-
 import math
 import os
 from pathlib import Path

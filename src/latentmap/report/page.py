@@ -1,7 +1,5 @@
 """The page: one HTML file that needs nothing else; its looks and its standing words are in ``page.html.j2``."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """What the page says of the numbers: sentences computed from them, never from the name of a dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ batch these are. It returns the batch that is learned from in its place; the obj
 target. Moved images are not quite like the data, at their edges above all, so the last epochs see them unmoved.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

@@ -3,8 +3,6 @@
 Everything follows from the seed and the epoch's number, so that an epoch can be entered again at any batch.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Hooks into training, for progress bars, logs, and whatever a user wants to watch."""
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

@@ -4,8 +4,6 @@ The file is safetensors, with the settings and the position as JSON in its heade
 snapshot is the loop's business, and what counts as a setting the caller's.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

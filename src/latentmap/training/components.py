@@ -1,7 +1,5 @@
 """Principal components of samples, found in one pass over them: where networks start."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -3,8 +3,6 @@
 Parameters come by name, as `Autoencoder` takes them; the loop knows only the plan that is made of them.
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import json

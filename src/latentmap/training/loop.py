@@ -4,8 +4,6 @@ For each epoch, for each batch, one step is taken down the objective's gradient;
 and the best weights so far are kept. Everything that changes meanwhile is in `Training`: a checkpoint is that.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence

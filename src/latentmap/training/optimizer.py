@@ -3,8 +3,6 @@
 The steps of Muon are, on the problems here, worth several of Adam's each; ``docs/decisions`` has the figures.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """What training is about to do, what ``"auto"`` means, and what is remembered of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The machine under training: its devices, quick arithmetic, trainings side by side, and signals that ask to stop."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence

@@ -4,8 +4,6 @@ Blocks of about a megabyte are put in a random order, and the samples of so many
 together: reading stays sequential within a block, and a batch mixes samples from all over the file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 

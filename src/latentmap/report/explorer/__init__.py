@@ -4,8 +4,6 @@ What belongs here: what is put into the page (`pack`), and the page itself: its 
 ``style.css``) and its scripts, one thing a file, which are put together as they are written.
 """
 
-from __future__ import annotations
-
 import base64
 import copy
 import hashlib

@@ -1,7 +1,5 @@
 """What the page holds of samples and models: numbers as text that a script reads back, images in sheets."""
 
-from __future__ import annotations
-
 import base64
 import io
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a figure of a report is, and what it is made from."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """``embedding``: the 2-D codes of each model as points."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """``generated``: what each model decodes from the median code of each class."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

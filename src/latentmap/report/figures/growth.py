@@ -1,7 +1,5 @@
 """``growth``: what comes back as the code grows, beside PCA of as many numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

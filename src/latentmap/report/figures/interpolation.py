@@ -1,7 +1,5 @@
 """``interpolation``: the straight walk from the code of one sample to that of another, decoded."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 

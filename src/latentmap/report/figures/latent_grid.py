@@ -1,7 +1,5 @@
 """``latent_grid``: what decoders make of codes all over the plane."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Texts of users on pictures: letter by letter, shortened where they must be, in fonts that have their letters."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

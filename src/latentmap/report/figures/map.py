@@ -1,7 +1,5 @@
 """``map``: the map to print, with small pictures of samples where there is room for them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``network``: what each network is, layer by layer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field

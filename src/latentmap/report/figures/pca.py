@@ -1,7 +1,5 @@
 """``pca``: 2-D codes beside the first two principal components."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure

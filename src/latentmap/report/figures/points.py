@@ -1,7 +1,5 @@
 """What pictures of codes as points share: maps, their legends, and medians named where there is room."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

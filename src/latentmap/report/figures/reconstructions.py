@@ -1,7 +1,5 @@
 """``reconstructions``: samples and what each model makes of them, some of each class and each model's extremes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple

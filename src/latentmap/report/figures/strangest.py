@@ -1,7 +1,5 @@
 """``strangest``: the test samples that come back worst."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

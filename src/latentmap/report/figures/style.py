@@ -1,7 +1,5 @@
 """Sizes in inches and points, and colours that colour-blind people can tell apart."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``sweep``: error and accuracy against the size of codes; no figure of reports."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 

@@ -1,7 +1,5 @@
 """``training``: how the loss of each model fell, epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``tsne``: t-SNE of the longest codes."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

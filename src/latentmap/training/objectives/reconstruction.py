@@ -1,7 +1,5 @@
 """Reconstruction: what comes out shall be what went in."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from latentmap.models.base import AutoencoderModule
