@@ -28,7 +28,7 @@ test-oldest:  ## the whole suite with the lowest versions that pyproject.toml al
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 soak: $(READY_DEV)  ## an hour of kills, damaged files, full disks and races; make soak SOAK_MINUTES=5 for a short one
-	LATENTMAP_SLOW=1 $(BIN)/python -m pytest -q tests/distributed/test_ray.py
+	LATENTMAP_SLOW=1 $(BIN)/python -m pytest -q tests/distributed/test_ray.py tests/training/test_ranks.py
 	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
 
 check: $(READY_DEV)  ## lint, types, layers, and what would be released

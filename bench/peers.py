@@ -45,20 +45,12 @@ _SPLITS = ("train", "train_labels", "test", "test_labels")
 
 
 class Method:
-    """A way to encode and decode, as the benchmark drives it; made before memory is counted, so imports are free.
+    """A way to encode and decode, as the benchmark drives it; made before memory is counted, so imports are free."""
 
-    Parameters
-    ----------
-    options : Namespace
-        The command line: `latent_dim`, `threads`, `short`, and `folder` for temporary files.
-    """
-
+    title: str
     n_decode: int | None = None  # how many codes to decode; None is all of the test split
     note = ""
-    Z_train: np.ndarray  # set by `fit`, where fitting gives codes
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
+    model: Any  # what `fit`, `transform` and `inverse_transform` are asked of
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
         """Samples as the method wants them: float32 rows, of images in [0, 1]."""
@@ -69,7 +61,7 @@ class Method:
 
     def fit(self, X: np.ndarray) -> None:
         """Learn."""
-        raise NotImplementedError
+        self.model.fit(X)
 
     def codes_of_training(self, X: np.ndarray) -> np.ndarray:
         """The codes of what was learned from; not timed."""
@@ -77,11 +69,11 @@ class Method:
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Encode."""
-        raise NotImplementedError
+        return np.asarray(self.model.transform(X))
 
-    def inverse_transform(self, Z: np.ndarray) -> np.ndarray | None:  # noqa: ARG002  # for those that can
+    def inverse_transform(self, Z: np.ndarray) -> np.ndarray | None:
         """Decode, to what `prepare` returns; None for a method that cannot."""
-        return None
+        return np.asarray(self.model.inverse_transform(Z))
 
 
 OUR_PARAMS = {"map": {"model": "residual", "objective": "neighbors"}}
@@ -92,97 +84,70 @@ class _Latentmap(Method):
     """One of Latentmap's models, on the uint8 images as they are."""
 
     def __init__(self, options: argparse.Namespace, model: str) -> None:
-        super().__init__(options)
         from latentmap import Autoencoder
 
         name, _, seed = model.partition("@")
         params = OUR_PARAMS.get(name, {"model": name})
-        weight = {"objective_params": {"weight": options.weight}} if options.weight is not None else {}
-        self.estimator = Autoencoder(**params, **weight, latent_dim=options.latent_dim, random_state=int(seed or 0))
+        self.model = Autoencoder(**params, latent_dim=options.latent_dim, random_state=int(seed or 0))
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
         return images
 
     def fit(self, X: np.ndarray) -> None:
-        self.estimator.fit(X)
-        self.note = f"{self.estimator.n_iter_} epochs"
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        return self.estimator.transform(X)
-
-    def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        return self.estimator.inverse_transform(Z)
+        self.note = f"{self.model.fit(X).n_iter_} epochs"
 
 
 class _Pca(Method):
-    """scikit-learn's PCA."""
+    title = "PCA (scikit-learn)"
 
     def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__(options)
         from sklearn.decomposition import PCA
 
-        self.pca = PCA(options.latent_dim, random_state=0)
-
-    def fit(self, X: np.ndarray) -> None:
-        self.pca.fit(X)
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.pca.transform(X))
-
-    def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        return np.asarray(self.pca.inverse_transform(Z))
+        self.model = PCA(options.latent_dim, random_state=0)
 
 
 class _Umap(Method):
     """umap-learn, without a seed: with one it would use a single thread."""
 
+    title = "UMAP (umap-learn)"
+
     def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__(options)
         from umap import UMAP
 
-        self.umap = UMAP(n_components=options.latent_dim, n_jobs=options.threads)
+        self.model = UMAP(n_components=options.latent_dim, n_jobs=options.threads)
         self.n_decode = 20 if options.short else 100
         self.note = f"no seed; decoded {self.n_decode} codes"
 
-    def fit(self, X: np.ndarray) -> None:
-        self.umap.fit(X)
-
     def codes_of_training(self, X: np.ndarray) -> np.ndarray:  # known from fitting
-        return np.asarray(self.umap.embedding_)
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.umap.transform(X))
-
-    def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        return np.asarray(self.umap.inverse_transform(Z))
+        return np.asarray(self.model.embedding_)
 
 
 class _OpenTsne(Method):
     """openTSNE, which places new samples but does not decode."""
 
-    note = "cannot decode"
+    title, note = "t-SNE (openTSNE)", "cannot decode"
 
     def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__(options)
         from openTSNE import TSNE
 
-        self.tsne = TSNE(options.latent_dim, n_jobs=options.threads, random_state=0)
+        self.model = TSNE(options.latent_dim, n_jobs=options.threads, random_state=0)
 
     def fit(self, X: np.ndarray) -> None:
-        self.embedding = self.tsne.fit(X)
+        self.model = self.model.fit(X)
 
     def codes_of_training(self, X: np.ndarray) -> np.ndarray:  # known from fitting
-        return np.asarray(self.embedding)
+        return np.asarray(self.model)
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.embedding.transform(X))
+    def inverse_transform(self, Z: np.ndarray) -> None:
+        """Not at all."""
 
 
 class _Pythae(Method):
     """pythae's AE with its default networks (one hidden layer of 512) and its default trainer."""
 
+    title = "pythae AE"
+
     def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__(options)
         from pythae.models import AE, AEConfig
         from pythae.pipelines import TrainingPipeline
         from pythae.trainers import BaseTrainerConfig
@@ -221,45 +186,39 @@ class _Mlp(Method):
     sigmoid. A ReLU there often dies and leaves every image one code, so tanh has a row as well.
     """
 
+    title = "MLPRegressor, ReLU"
     widths = (128, 64, 32)
     activation = "relu"
 
     def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__(options)
         from sklearn.neural_network import MLPRegressor
 
         layers = (*self.widths, options.latent_dim, *self.widths[::-1])
-        self.mlp = MLPRegressor(
-            hidden_layer_sizes=layers,
-            activation=self.activation,
-            max_iter=20 if options.short else 200,
-            random_state=0,
-        )
+        most = 20 if options.short else 200
+        self.model = MLPRegressor(hidden_layer_sizes=layers, activation=self.activation, max_iter=most, random_state=0)
 
     def fit(self, X: np.ndarray) -> None:
-        self.mlp.fit(X, X)
+        self.model.fit(X, X)
         # No early stopping on a validation part, as by default; it stops when the training loss no longer falls.
-        self.note = f"{self.mlp.n_iter_} of at most {self.mlp.max_iter} epochs, tol {self.mlp.tol:g}"
+        self.note = f"{self.model.n_iter_} of at most {self.model.max_iter} epochs, tol {self.model.tol:g}"
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         return self._run(X, 0, len(self.widths) + 1)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        return self._run(Z, len(self.widths) + 1, self.mlp.n_layers_ - 1)
+        return self._run(Z, len(self.widths) + 1, self.model.n_layers_ - 1)
 
     def _run(self, X: np.ndarray, first: int, stop: int) -> np.ndarray:
         """Through the layers from `first` to before `stop`; all but the very last have the activation."""
         for i in range(first, stop):
-            X = X @ self.mlp.coefs_[i] + self.mlp.intercepts_[i]
-            if i < self.mlp.n_layers_ - 2:
+            X = X @ self.model.coefs_[i] + self.model.intercepts_[i]
+            if i < self.model.n_layers_ - 2:
                 X = np.maximum(X, 0, out=X) if self.activation == "relu" else np.tanh(X, out=X)
         return X
 
 
 class _MlpTanh(_Mlp):
-    """The same with tanh."""
-
-    activation = "tanh"
+    title, activation = "MLPRegressor, tanh", "tanh"
 
 
 PEERS: dict[str, type[Method]] = {
@@ -269,14 +228,6 @@ PEERS: dict[str, type[Method]] = {
     "pythae": _Pythae,
     "mlp": _Mlp,
     "mlp-tanh": _MlpTanh,
-}
-TITLES = {
-    "pca": "PCA (scikit-learn)",
-    "umap": "UMAP (umap-learn)",
-    "opentsne": "t-SNE (openTSNE)",
-    "pythae": "pythae AE",
-    "mlp": "MLPRegressor, ReLU",
-    "mlp-tanh": "MLPRegressor, tanh",
 }
 OURS = "latentmap-"
 
@@ -381,23 +332,19 @@ def scores(
 
 def run_apart(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """One method's figures, from a process of its own; a `problem` among them if it could not finish."""
-    threads = str(options.threads)
     # Several libraries, several words for one thing.
     variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-    environment = {**os.environ, **dict.fromkeys(variables, threads), "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", "bench.peers", "--worker", name, "--folder", options.folder, "--threads", threads]
-    command += ["--latent-dim", str(options.latent_dim), *(["--short"] if options.short else [])]
-    command += ["--weight", str(options.weight)] if options.weight is not None else []
-    problem, output = "", ""
+    environment = {**os.environ, **dict.fromkeys(variables, str(options.threads)), "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "bench.peers", *sys.argv[1:], "--worker", name, "--folder", options.folder]
+    problem = ""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         try:
-            status = subprocess.run(
-                command, check=False, stdout=log, stderr=log, timeout=options.timeout, env=environment
-            ).returncode
-            if status:
+            done = subprocess.run(
+                command, stdout=log, stderr=log, timeout=options.timeout, env=environment, check=False
+            )
+            if done.returncode:
                 log.seek(0)
-                output = (log.read().strip().splitlines() or [""])[-1]
-                problem = f"its process ended with status {status}. {output}"
+                problem = f"its process ended with status {done.returncode}. {log.read().strip().split(chr(10))[-1]}"
         except subprocess.TimeoutExpired:
             problem = f"stopped after {options.timeout:,.0f} s"
     written = Path(options.folder) / f"{name}.json"
@@ -428,17 +375,15 @@ def line(figures: dict[str, Any]) -> str:
         for key, _, width, spec in COLUMNS
     )
     name = figures["method"]
-    title = TITLES.get(name) or f"Latentmap {name.removeprefix(OURS)}"
+    title = PEERS[name].title if name in PEERS else f"Latentmap {name.removeprefix(OURS)}"
     remarks = [" ".join(figures[key].split())[:160] for key in ("problem", "note") if figures.get(key)]
     return f"{title:24}{cells}  {'; '.join(remarks)}"
 
 
 def compare(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Prepare the data, run each method, print each row as it comes, and return the rows."""
-    command = [sys.executable, "-m", "bench.peers", "--prepare", "--folder", options.folder]
-    command += ["--latent-dim", str(options.latent_dim), *(["--short"] if options.short else [])]
-    command += ["--source", options.source] if options.source else []
-    subprocess.run(command + (["--limit", str(options.limit)] if options.limit else []), check=True)
+    command = [sys.executable, "-m", "bench.peers", *sys.argv[1:], "--worker", "data", "--folder", options.folder]
+    subprocess.run(command, check=True)
     facts = json.loads((Path(options.folder) / "facts.json").read_text(encoding="utf-8"))
     methods = facts.pop("methods")
     unknown = {name.partition("@")[0] for name in options.only or []} - set(methods)
@@ -470,16 +415,17 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     parser.add_argument("--json", metavar="FILE", help="also keep the figures here")
     parser.add_argument("--source", help="other data than MNIST: digits, fashion_mnist, breast_cancer, wine")
-    parser.add_argument("--weight", type=float, help="of reconstruction, for latentmap-map")
-    parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     return parser
 
 
 def main() -> None:
-    options = make_parser(__doc__).parse_args()
-    if options.prepare:
+    parser = make_parser(__doc__)
+    options, others = parser.parse_known_args()
+    if others and not options.worker:  # a worker of `bench.map` is given its options too
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if options.worker == "data":
         prepare_data(options)
     elif options.worker:
         measure(options.worker, options)

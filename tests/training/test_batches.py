@@ -8,8 +8,8 @@ from sklearn.decomposition import PCA
 from latentmap import Autoencoder
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.data.windows import n_overlapping
-from latentmap.training import Batches
 from latentmap.training.augmentation import Augmentation
+from latentmap.training.batches import Batches
 
 
 def make(n=103, batch_size=10, seed=0, validation_fraction=0.1):

@@ -11,8 +11,8 @@ from latentmap.analysis import PcaBaseline
 from latentmap.data.preprocessing import Preprocessing, measuring_unit
 from latentmap.errors import TrainingError
 from latentmap.models import MODELS, choose_model
-from latentmap.training import Batches
 from latentmap.training import components as components_module
+from latentmap.training.batches import Batches
 from latentmap.training.objectives import Reconstruction
 
 RANDOM = np.random.default_rng(0)

@@ -6,7 +6,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from latentmap.data.preprocessing import Preprocessing
-from latentmap.training import Batches, graph
+from latentmap.training import graph
+from latentmap.training.batches import Batches
 from latentmap.training.graph import neighbour_graph
 
 

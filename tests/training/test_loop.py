@@ -8,8 +8,9 @@ import torch
 from latentmap import Autoencoder
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.models import MODELS
-from latentmap.training import OBJECTIVES, Batches, Callback, CodeFilm, TrainingPlan, train
-from latentmap.training.loop import validate
+from latentmap.training import OBJECTIVES, Callback, CodeFilm, TrainingPlan
+from latentmap.training.batches import Batches
+from latentmap.training.loop import train, validate
 from latentmap.training.objectives import Batch, Reconstruction
 
 
@@ -31,7 +32,8 @@ def make_plan(epochs, learning_rate=0.05, **others):
 
 def make_module(name="dense", latent_dim=4):
     torch.manual_seed(0)
-    return MODELS[name](sample_shape=(1, 8, 8), latent_dim=latent_dim)
+    sizes = {"width": 48, "depth": 2} if name == "residual" else {}  # its own take as long as all others together
+    return MODELS[name](sample_shape=(1, 8, 8), latent_dim=latent_dim, **sizes)
 
 
 class Told(Callback):

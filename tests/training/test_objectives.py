@@ -8,7 +8,8 @@ from torch.nn import functional
 from latentmap import Autoencoder, load_dataset
 from latentmap.analysis import active_units, evaluate, nearest_samples
 from latentmap.models import MODELS
-from latentmap.training import OBJECTIVES, TrainingPlan, train
+from latentmap.training import OBJECTIVES, TrainingPlan
+from latentmap.training.loop import train
 from latentmap.training.objectives import Batch, Denoising, Neighbors, Variational, make_objective
 from latentmap.training.objectives.base import squared_error
 from latentmap.training.objectives.neighbors import info_nce

@@ -56,8 +56,7 @@ class LinearPath(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """(n, *sample_shape) -> (n, latent_dim)."""
-        z: Tensor = self.into(x.flatten(1))
-        return z
+        return self.into(x.flatten(1))
 
     def decode(self, z: Tensor) -> Tensor:
         """(n, latent_dim) -> (n, *sample_shape)."""
@@ -164,7 +163,12 @@ class AutoencoderModule(nn.Module):
                 f"sample_shape must be (channels, height, width) for {cls.__name__}, got {tuple(shape)}. "
                 "Use model='dense' for vectors."
             )
-        return check_sample_shape(shape)
+        sizes = tuple(shape)
+        if len(sizes) not in (1, 3) or any(int(size) != size or size < 1 for size in sizes):
+            raise ValueError(
+                f"sample_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
+            )
+        return tuple(int(size) for size in sizes)
 
     @classmethod
     def config_for(cls, sample_shape: SampleShape, latent_dim: int | None) -> dict[str, Any]:  # noqa: ARG003
@@ -363,16 +367,6 @@ def _check_memory(n_parameters: int, arguments: Mapping[str, Any]) -> None:
             f"{arguments.get('latent_dim', 'None')} needs {needed / 2**30:.3g} GiB of memory, and there are "
             f"{there / 2**30:.3g}. Lower latent_dim, or take smaller samples."
         )
-
-
-def check_sample_shape(shape: SampleShape) -> SampleShape:
-    """Return a sample's shape as a tuple of int, or say what is wrong with it."""
-    sizes = tuple(shape)
-    if len(sizes) not in (1, 3) or any(int(size) != size or size < 1 for size in sizes):
-        raise ValueError(
-            f"sample_shape must be (channels, height, width) or (n_features,), all at least 1, got {shape}."
-        )
-    return tuple(int(size) for size in sizes)
 
 
 def check_positive(name: str, value: int) -> int:

@@ -40,8 +40,6 @@ _OFFSET, _SCALE = "preprocessing.offset", "preprocessing.scale"
 _MIXTURE = "mixture."
 _MOST_TEXT = 2**26  # bytes of config.json and of history.jsonl: a million names of columns, 400,000 epochs
 _MOST_COMPONENTS = 1000  # of a mixture
-_TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-_TYPES |= {"I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool}
 
 
 def is_model_folder(path: Path) -> bool:
@@ -205,21 +203,13 @@ def _check_own(name: str, own: Pair | None, path: str | os.PathLike[str]) -> Non
 
 
 def _read_tensors(path: Path, module: AutoencoderModule, preprocessing: Preprocessing) -> dict[str, torch.Tensor]:
-    """The tensors of a file, read only once what its header states has been found to be what it must be."""
+    """The tensors of a file: mapped, and read once their shapes have been found to be what they must be."""
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
-            _check_stated({name: _stated(name, piece) for name, piece in pieces.items()}, module, preprocessing, path)
-            return {name: file.get_tensor(name).clone() for name in pieces}  # not mapped: the file may change
+        mapped = safetensors.torch.load_file(path)
+        _check_stated(dict(mapped), module, preprocessing, path)
+        return {name: tensor.clone() for name, tensor in mapped.items()}  # the file may change
     except (safetensors.SafetensorError, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(f"{path} is truncated or damaged ({words_of(error)}). Save the model again.") from error
-
-
-def _stated(name: str, piece: Any) -> torch.Tensor:
-    """A tensor that a file states, without memory."""
-    if piece.get_dtype() not in _TYPES:
-        raise ValueError(f"tensor {_listed([name])} is of no kind that models have")
-    return torch.empty(piece.get_shape(), dtype=_TYPES[piece.get_dtype()], device="meta")
 
 
 def _check_stated(

@@ -68,28 +68,28 @@ class FittedModel:
     @property
     def seed(self) -> int:
         """What `random_state` came to."""
-        return self.info.get("seed", 0)  # type: ignore[no-any-return]  # an int, where the file is whole
+        return self.info.get("seed", 0)  # an int, where the file is whole
 
     @property
     def n_iter(self) -> int:
         """Epochs trained."""
-        return self._training.get("epochs", 0)  # type: ignore[no-any-return]
+        return self._training.get("epochs", 0)
 
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights these are; 0 where learning found nothing better than it started from."""
-        return self._training.get("best_epoch", 0)  # type: ignore[no-any-return]
+        return self._training.get("best_epoch", 0)
 
     @property
     def n_samples(self) -> int:
         """Samples it has learned from, those of all pieces."""
-        return self._training.get("samples", MOST_CODES if self.n_iter else 0)  # type: ignore[no-any-return]
+        return self._training.get("samples", MOST_CODES if self.n_iter else 0)
 
     @property
     def is_annealed(self) -> bool:
         """Whether it has come to the end of a schedule, rather than from pieces alone."""
         before_it_was_kept = self._training.get("n_validation", 0) > 0
-        return self._training.get("annealed", before_it_was_kept)  # type: ignore[no-any-return]
+        return self._training.get("annealed", before_it_was_kept)
 
     @property
     def settings(self) -> dict[str, Any] | None:

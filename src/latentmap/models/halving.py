@@ -6,7 +6,6 @@ from itertools import pairwise
 from torch import nn
 
 from latentmap.models.base import SampleShape
-from latentmap.models.doubling import DoublingConvTranspose2d
 
 
 def halvings(
@@ -34,6 +33,6 @@ def double(shapes: Sequence[SampleShape]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for small, large in pairwise(shapes[::-1]):
         padding = (1 - large[1] % 2, 1 - large[2] % 2)  # makes up for the rounding of odd sizes
-        conv = DoublingConvTranspose2d(small[0], large[0], output_padding=padding, bias=large is shapes[0])
+        conv = nn.ConvTranspose2d(small[0], large[0], 3, 2, 1, padding, bias=large is shapes[0])
         layers += [nn.BatchNorm2d(small[0]), nn.ReLU(), conv]
     return layers

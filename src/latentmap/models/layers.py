@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from latentmap.data.preprocessing import Preprocessing
 from latentmap.errors import LayerError
 from latentmap.models.base import AutoencoderModule
-from latentmap.models.doubling import DoublingConvTranspose2d
 
 Layer = dict[str, Any]
 Weights = list[NDArray[np.float32]]
@@ -49,8 +48,7 @@ def describe(model: Any) -> Description:
         raise LayerError(
             f"the layers of {type(model).__name__} are not known. Use an Autoencoder or PCA of Latentmap's."
         )
-    description: Description = model.describe_layers()
-    return description
+    return model.describe_layers()
 
 
 def describe_network(module: AutoencoderModule, preprocessing: Preprocessing, twicing: bool) -> Description:
@@ -183,7 +181,6 @@ _KNOWN: dict[type[nn.Module], Callable[[Any], Layer]] = {
     nn.Linear: _linear,
     nn.Conv2d: _conv,
     nn.ConvTranspose2d: _conv_transpose,
-    DoublingConvTranspose2d: _conv_transpose,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.ReLU: lambda _: {"kind": "relu"},

@@ -6,7 +6,6 @@ Needs the extra ``onnx``; everything optional is imported inside the functions.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 from collections.abc import Callable
 from math import prod
@@ -42,15 +41,8 @@ def is_export_folder(path: Path) -> bool:
     """Return whether a folder is one that `export_onnx` wrote, and nothing else: replacing it loses nothing else."""
     if not holds_only(path, (ENCODER, DECODER, f"{ENCODER}.data", f"{DECODER}.data")):
         return False
-    return all((path / name).is_file() and _is_marked(path / name) for name in (ENCODER, DECODER))
-
-
-def _is_marked(path: Path) -> bool:
-    """Whether a graph says that it is ours; others give their files the same names."""
-    if not path.stat().st_size:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(_MARK.encode()) >= 0
+    graphs = [path / name for name in (ENCODER, DECODER)]  # others give their files the same names
+    return all(graph.is_file() and _MARK.encode() in graph.read_bytes() for graph in graphs)
 
 
 @own_modes()
@@ -260,8 +252,7 @@ def write_graph(path: Path, model: Any, metadata: dict[str, str]) -> None:
 def _element_type(dtype: type[np.generic]) -> int:
     from onnx import helper
 
-    number: int = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    return number
+    return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
 
 def _linear(graph: Graph, x: str, layer: Layer) -> str:

@@ -45,8 +45,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, width) -> (n, width)."""
-        out: Tensor = x + self.fall(torch.relu(self.rise(self.norm(x))))
-        return out
+        return x + self.fall(torch.relu(self.rise(self.norm(x))))
 
     def branches(self) -> tuple[list[nn.Module], ...]:
         """What `forward` adds up, each as layers one after another: how `describe` sees it."""

@@ -1,15 +1,12 @@
 """How it is learned: one loop, and its parts."""
 
-from latentmap.training.batches import Batches
 from latentmap.training.callbacks import Callback, CodeFilm, PrintEpochs, TensorBoard
-from latentmap.training.loop import train
 from latentmap.training.objectives import OBJECTIVES
-from latentmap.training.plan import EpochRecord, TrainingPlan, TrainingResult
+from latentmap.training.plan import EpochRecord, TrainingPlan
 from latentmap.training.runtime import TrainingInterrupted
 
 __all__ = [
     "OBJECTIVES",
-    "Batches",
     "Callback",
     "CodeFilm",
     "EpochRecord",
@@ -17,6 +14,4 @@ __all__ = [
     "TensorBoard",
     "TrainingInterrupted",
     "TrainingPlan",
-    "TrainingResult",
-    "train",
 ]

@@ -3,7 +3,6 @@
 Everything follows from the seed and the epoch's number, so that an epoch can be entered again at any batch.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,64 +27,77 @@ def n_validation(n: int, fraction: float) -> int:
     return min(_MAX_VALIDATION, round(n * fraction), n - 2) if n >= FEWEST_TO_SPLIT else 0
 
 
-class BatchesBase(ABC):
-    """What training asks of a training set, wherever it is held."""
+class Batches:
+    """A training set held as one tensor, taken batch by batch, in a new order each epoch."""
 
-    n_train: int
-    n_validation: int
     n_left_out = 0  # samples that would be in both parts
-    n_batches: int
-    train_rows: Tensor
-    """Numbers of the samples that are learned from, ascending."""
 
     def __init__(
         self,
-        samples: Any,
+        samples: Any,  # (n, *sample_shape): bytes or scaled float32, as `Preprocessing.hold` gives them
         preprocessing: Preprocessing,
         *,
-        batch_size: int,
-        seed: int,
-        validation_fraction: float,
-        device: torch.device,
+        batch_size: int,  # an epoch's batches are made as equal as possible, so that none is tiny
+        seed: int,  # of the split and of the orders
+        validation_fraction: float,  # at most 5,000 samples; none of fewer than 20
+        device: torch.device,  # where batches are wanted, and samples are held
         augmentation: Augmentation = AUGMENTATIONS["none"],
-        epochs: int = 0,
-        overlapping: int = 0,
+        epochs: int = 0,  # in all, by which augmentation goes
+        overlapping: int = 0,  # with how many samples after it each shares values: then the last are for validation
     ) -> None:
         self.preprocessing, self.seed, self.device, self.overlapping = preprocessing, seed, device, overlapping
         self.augmentation, self.epochs, self.ranks = augmentation, epochs, Ranks.here()
         self._split(samples, validation_fraction)
         self.n_batches = max(1, round(self.n_train / batch_size))
 
-    @abstractmethod
     def _split(self, samples: Any, validation_fraction: float) -> None:
-        """Take the samples over, and say which of them are learned from: `train_rows`, `n_train`, `n_validation`."""
+        """Hold the samples, and say which of them are learned from: `train_rows`, ascending."""
+        n = len(samples)
+        # Moved once: a batch is then a gather on the device. Bytes are a quarter of what float32 would take.
+        self.samples = samples.to(self.device)
+        wanted = n_validation(n, validation_fraction)
+        if self.overlapping:
+            self.train_rows, self.validation_rows = map(torch.from_numpy, last_rows(n, wanted, self.overlapping))
+        else:
+            order = self._permutation(n, epoch=0)
+            # Sorted, so that reading them is sequential; each epoch has its own order anyway.
+            self.validation_rows, self.train_rows = order[:wanted].sort().values, order[wanted:].sort().values
+        self.n_train, self.n_validation = len(self.train_rows), len(self.validation_rows)
+        self.n_left_out = n - self.n_train - self.n_validation
 
-    @abstractmethod
     def some(self) -> Tensor:
-        """Return some training samples from all over the data as network input, shape (n, *sample_shape)."""
+        """Return at most 8,192 training samples, drawn by the seed, as network input."""
+        # Evenly spaced ones may all be of one kind.
+        n = len(self.train_rows)
+        chosen = (
+            torch.randperm(n, generator=self._generator(0, -1))[:_SOME].sort().values if n > _SOME else slice(None)
+        )
+        return self.take(self.train_rows[chosen])
 
-    @abstractmethod
     def everything(self) -> Iterator[Tensor]:
         """Yield all samples as network input, in the order of the data."""
+        for part in torch.split(self.samples, _EVALUATION_BATCH):
+            yield self.preprocessing.to_input(part)
 
-    @abstractmethod
     def take(self, rows: Tensor) -> Tensor:
         """Return the samples of these numbers as network input."""
+        return self.preprocessing.to_input(self.samples.index_select(0, rows.to(self.device)))
 
-    @abstractmethod
     def _take_epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch from number `start` (from 0): numbers, and this process's share as network input."""
+        order = self.train_rows[self._permutation(len(self.train_rows), epoch)]
+        for rows in torch.tensor_split(order, self.n_batches)[start:]:
+            yield rows, self.take(self._own(rows))
 
-    @abstractmethod
     def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The validation samples in batches: numbers, and network input."""
+        n_batches = -(-len(self.validation_rows) // _EVALUATION_BATCH)
+        for rows in torch.tensor_split(self.validation_rows, n_batches) if n_batches else ():
+            yield rows, self.take(rows)
 
     def components(self, k: int, *, of_all: bool = False) -> Components:
-        """Return the mean and the first k principal components, found in one pass.
-
-        They are those of the training part, so that the validation part can judge by them, or those `of_all`
-        samples; where these are too many to hold, both are of some of the training part.
-        """
+        """Return the mean and the first k principal components, of the training part or `of_all` samples."""
+        # Without the validation part, it can judge by them. Of more than can be held: of some of the training part.
         return find_components(self.some(), self._pieces(of_all), self.n_train + self.n_validation, k)
 
     def _pieces(self, of_all: bool) -> Iterator[Tensor]:
@@ -146,89 +158,3 @@ class BatchesBase(ABC):
     def _generator(self, epoch: int, batch: int = 0) -> torch.Generator:
         """Random numbers that depend on the seed, the epoch and the batch alone."""
         return torch.Generator().manual_seed((self.seed * 1_000_003 + epoch + batch * 0x9E3779B97F4A7C15) % 2**63)
-
-
-class Batches(BatchesBase):
-    """A training set held as one tensor, taken batch by batch, in a new order each epoch.
-
-    Parameters
-    ----------
-    samples : Tensor, shape (n, *sample_shape)
-        What `Preprocessing.hold` returns: bytes, or scaled float32.
-    preprocessing : Preprocessing
-        Turns rows of it into network input.
-    batch_size : int
-        Samples per step; an epoch's batches are made as equal as possible, so that none is tiny.
-    seed : int
-        Decides the split and the orders.
-    validation_fraction : float
-        The part kept for validation, at most 5,000 samples; 0, or fewer than 20 samples in all, keeps none.
-    device : torch.device
-        Where batches are wanted, and samples are held.
-    augmentation : Augmentation, default none
-        An entry of `AUGMENTATIONS`, for the batches that are learned from.
-    epochs : int, default 0
-        How many there are in all, by which it goes.
-    overlapping : int, default 0
-        With how many samples after it each shares values: where there are any, the last samples are the validation
-        part, and so many before these in no part.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from latentmap.data.preprocessing import Preprocessing
-    >>> from latentmap.training import Batches
-    >>> X = np.random.default_rng(0).normal(size=(100, 5))
-    >>> scaling = Preprocessing.fit(X)
-    >>> batches = Batches(
-    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
-    ... )
-    >>> [len(batch.x) for batch in batches.epoch(1)], batches.n_validation
-    ([30, 30, 30], 10)
-    """
-
-    def _split(self, samples: Tensor, validation_fraction: float) -> None:
-        """Hold the samples; see the base class."""
-        n = len(samples)
-        # Moved once: a batch is then a gather on the device. Bytes are a quarter of what float32 would take.
-        self.samples = samples.to(self.device)
-        wanted = n_validation(n, validation_fraction)
-        if self.overlapping:
-            self.train_rows, self.validation_rows = map(torch.from_numpy, last_rows(n, wanted, self.overlapping))
-        else:
-            order = self._permutation(n, epoch=0)
-            # Sorted, so that reading them is sequential; each epoch has its own order anyway.
-            self.validation_rows, self.train_rows = order[:wanted].sort().values, order[wanted:].sort().values
-        self.n_train, self.n_validation = len(self.train_rows), len(self.validation_rows)
-        self.n_left_out = n - self.n_train - self.n_validation
-
-    def some(self) -> Tensor:
-        """Return at most 8,192 training samples, drawn by the seed, as network input; see the base class."""
-        # Evenly spaced ones may all be of one kind.
-        n = len(self.train_rows)
-        chosen = (
-            torch.randperm(n, generator=self._generator(0, -1))[:_SOME].sort().values if n > _SOME else slice(None)
-        )
-        return self.take(self.train_rows[chosen])
-
-    def everything(self) -> Iterator[Tensor]:
-        """Yield all samples as network input, in the order of the data."""
-        for part in torch.split(self.samples, _EVALUATION_BATCH):
-            yield self.preprocessing.to_input(part)
-
-    def take(self, rows: Tensor) -> Tensor:
-        """Return the samples of these numbers as network input."""
-        return self.preprocessing.to_input(self.samples.index_select(0, rows.to(self.device)))
-
-    def _take_epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch; see the base class."""
-        order = self.train_rows[self._permutation(len(self.train_rows), epoch)]
-        for rows in torch.tensor_split(order, self.n_batches)[start:]:
-            yield rows, self.take(self._own(rows))
-
-    def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The validation samples; see the base class."""
-        n_batches = -(-len(self.validation_rows) // _EVALUATION_BATCH)
-        for rows in torch.tensor_split(self.validation_rows, n_batches) if n_batches else ():
-            yield rows, self.take(rows)

@@ -9,7 +9,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from latentmap.models.fitted import FittedModel, pieces
 from latentmap.models.own import OWN, OwnAutoencoder, digest, is_pair
 from latentmap.models.refine import twiced
 from latentmap.training.augmentation import AUGMENTATIONS, can_be_moved
-from latentmap.training.batches import Batches, BatchesBase
+from latentmap.training.batches import Batches
 from latentmap.training.callbacks import Callback, PrintEpochs
 from latentmap.training.checkpoints import Checkpoints
 from latentmap.training.loop import train
@@ -281,12 +281,12 @@ def _batches(
     model: FittedModel,
     samples: NDArray[Any],
     plan: TrainingPlan,
-    validation_fraction: float | None,
+    validation_fraction: float,
     device: torch.device,
-) -> BatchesBase:
+) -> Batches:
     """What a model learns from, in memory or read as it goes."""
     data = model.for_training(samples)
-    kind: Callable[..., BatchesBase] = StreamedBatches if isinstance(data, FileRegion) else Batches
+    kind = StreamedBatches if isinstance(data, FileRegion) else Batches
     return kind(
         data,
         model.preprocessing,
@@ -308,7 +308,7 @@ def _versions() -> dict[str, str]:
 
 
 @torch.no_grad()
-def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
+def _measure_codes(module: AutoencoderModule, batches: Batches) -> None:
     """Let numbers of a code count as much as what they draw, as PCA's do: near codes are then of alike samples."""
     n = max(_FEWEST_MEASURED, min(_MEASURED, 4 * batches.n_train) // module.latent_dim)
     x = batches.take(batches.train_rows[:: -(-batches.n_train // n)]).cpu()
@@ -318,7 +318,7 @@ def _measure_codes(module: AutoencoderModule, batches: BatchesBase) -> None:
 
 
 @torch.no_grad()
-def _twicing_gain(module: AutoencoderModule, batches: BatchesBase) -> float:
+def _twicing_gain(module: AutoencoderModule, batches: Batches) -> float:
     """The share of the error that correcting codes saves, 0 where that is too little for what it costs.
 
     All validation samples judge: the first, in the order of the data, may be of one kind. Where none are kept, some of

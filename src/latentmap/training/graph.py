@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from latentmap.training.components import find_components
 from latentmap.training.runtime import stop_if_told
 
 if TYPE_CHECKING:
-    from latentmap.training.batches import BatchesBase
+    from latentmap.training.batches import Batches
 
 _COMPONENTS = 50
 _ALL = 10_000  # samples up to which all pairs are compared
@@ -34,14 +34,12 @@ _FEW = 4  # times as many images as neighbours are looked at with the tangents o
 _CANDIDATES = 16  # times as many before with those of one, or fewer, down to `_FEW` times:
 _SHARE = 0.01  # of the samples; of some hundred faces a fifth would be faces of all kinds
 _MOST_VALUES = 4096  # larger images are made smaller first
-_PCA_NUMBERS = 2**23  # in the samples that components are computed from
-_MOST_EXACT = 2048  # numbers a sample whose components are exact
 _PIXELS = 256  # moved at a time
 _PAIRS = 8192  # of images looked at again at a time
 _RIDGE = 0.005  # of a squared tangent: what moves far is no longer the same, and small images hold little else
 
 
-def neighbour_graph(batches: BatchesBase, n_neighbors: int, *, affine: bool = False) -> Tensor:
+def neighbour_graph(batches: Batches, n_neighbors: int, *, affine: bool = False) -> Tensor:
     """The nearest training samples of every sample, of the validation part too: row numbers (n, k), the nearest first.
 
     References
@@ -73,9 +71,7 @@ def neighbour_graph(batches: BatchesBase, n_neighbors: int, *, affine: bool = Fa
 class _Reduction:
     """From network input to principal components, of the samples' and of their changes: (n, *shape) -> (n, 50)."""
 
-    def __init__(self, batches: BatchesBase) -> None:
-        from sklearn.decomposition import PCA  # takes a quarter of a second, and only maps need it
-
+    def __init__(self, batches: Batches) -> None:
         self._factor = 1
         some = batches.some()
         self.is_images = some.ndim == 4
@@ -84,13 +80,8 @@ class _Reduction:
                 self._factor += 1
         self._shape = self._smaller(some[:1]).shape[1:]
         rows = self._smaller(some).flatten(1)
-        rows = rows[: max(_COMPONENTS, _PCA_NUMBERS // rows.shape[1])]
-        n_components = min(_COMPONENTS, *rows.shape)
-        solver = "covariance_eigh" if rows.shape[1] <= _MOST_EXACT else "auto"
-        # The seed matters for wide data only, where components are approximated.
-        with np.errstate(divide="ignore", invalid="ignore"):  # scikit-learn divides by the variance, which may be none
-            pca = PCA(n_components, svd_solver=solver, random_state=0).fit(rows.numpy())
-        self._mean, self._components = (torch.from_numpy(a.astype(np.float32)) for a in (pca.mean_, pca.components_.T))
+        found = find_components(rows, [rows], len(rows), _COMPONENTS)
+        self._mean, self._components = found.mean, found.directions.T
 
     def _smaller(self, x: Tensor) -> Tensor:
         """Samples where they are compared, images made smaller where they are large."""
@@ -233,11 +224,11 @@ def _nearest_by_tangents(points: Tensor, tangents: Tensor, candidates: Tensor, k
         left, chosen = left.topk(few, largest=False)
         among = among.gather(1, chosen)
         # Of the other image's tangents, and of the difference along them, what lies outside the image's own plane.
-        theirs = tangents[among].flatten(1, 2)  # (rows, 6 few, 50)
-        shared = torch.bmm(theirs, plane.mT).view(-1, 6, 6)
+        theirs = tangents[among]  # (rows, few, 6, 50)
+        shared = torch.bmm(theirs.flatten(1, 2), plane.mT).view(-1, 6, 6)
         factor = torch.linalg.cholesky(gram[among].view(-1, 6, 6) - torch.bmm(shared, shared.mT))
         outside = (difference - torch.bmm(along, plane)).gather(1, chosen[:, :, None].expand(-1, -1, points.shape[1]))
-        theirs_along = torch.bmm(theirs.view(-1, 6, points.shape[1]), outside.view(-1, points.shape[1], 1))
+        theirs_along = torch.bmm(theirs.flatten(0, 1), outside.flatten(0, 1)[:, :, None])
         left -= torch.linalg.solve_triangular(factor, theirs_along, upper=False).square().sum(dim=(1, 2)).view_as(left)
         found.append(among.gather(1, left.topk(k, largest=False).indices).int())
     return torch.cat(found)

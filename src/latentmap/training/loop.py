@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from latentmap.errors import CheckpointError, warn, words_of
 from latentmap.models import AutoencoderModule
 from latentmap.models.modes import threads
-from latentmap.training.batches import BatchesBase
+from latentmap.training.batches import Batches
 from latentmap.training.callbacks import Callback
 from latentmap.training.checkpoints import Checkpoints, Snapshot
 from latentmap.training.objectives.base import Batch, Objective
@@ -46,74 +46,21 @@ _TELL_EVERY = 0.1  # seconds between two words of progress, which must not cost 
 
 def train(
     module: AutoencoderModule,
-    batches: BatchesBase,
+    batches: Batches,
     objective: Objective,
     plan: TrainingPlan,
     *,
     callbacks: Sequence[Callback] = (),
-    untrained: bool = False,
-    optimizer_state: dict[str, Tensor] | None = None,
-    checkpoints: Checkpoints | None = None,
-    resume: bool = False,
-    encode: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
+    untrained: bool = False,  # whether it may begin from principal components, and keep these if no epoch is better
+    optimizer_state: dict[str, Tensor] | None = None,  # of an earlier result, to go on from
+    checkpoints: Checkpoints | None = None,  # where to keep the run; Ctrl-C then saves before it stops
+    resume: bool = False,  # from the checkpoint, where there is one, to the same bits
+    encode: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,  # for callbacks: codes by the module as it is
 ) -> TrainingResult:
-    """Train a module and leave it with the weights of its best epoch, on the CPU, in evaluation mode.
+    """Train a module, and leave it with the weights of its best epoch, on the CPU, in evaluation mode.
 
-    Parameters
-    ----------
-    module : AutoencoderModule
-        Trained in place.
-    batches : BatchesBase
-        The data, and the device to train on.
-    objective : Objective
-        What is to be made small.
-    plan : TrainingPlan
-        Epochs, learning rate and so on; how many samples make which part is filled in.
-    callbacks : sequence of Callback, default ()
-        Told of beginning, steps, epochs and end.
-    untrained : bool, default False
-        Whether the module may begin from the samples' mean and principal components. With these, it keeps what it
-        began as if no epoch is better by more than the validation part's noise.
-    optimizer_state : dict, optional
-        Where to go on from, of an earlier result.
-    checkpoints : Checkpoints, optional
-        Where to keep the run; Ctrl-C then saves before it stops.
-    resume : bool, default False
-        Whether to go on from the checkpoint, where there is one, to the same bits.
-    encode : callable, optional
-        From samples to codes, by the module as it is; callbacks are given it.
-
-    Returns
-    -------
-    TrainingResult
-        With a `problem` if the loss was no longer a sensible number, even after one more try at a third of the
-        learning rate; the module then has the last good weights.
-
-    Raises
-    ------
-    TrainingInterrupted
-        If training was to stop.
-    ValueError
-        If a batch holds too few samples for the architecture.
-    CheckpointError, OutputError
-        If the checkpoint cannot be gone on from, or not written.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from latentmap.data.preprocessing import Preprocessing
-    >>> from latentmap.models import DenseAutoencoder
-    >>> from latentmap.training import OBJECTIVES, Batches, TrainingPlan, train
-    >>> X = np.random.default_rng(0).normal(size=(100, 5))
-    >>> scaling = Preprocessing.fit(X)
-    >>> batches = Batches(
-    ...     scaling.hold(X), scaling, batch_size=30, seed=0, validation_fraction=0.1, device=torch.device("cpu")
-    ... )
-    >>> plan = TrainingPlan("dense", epochs=2, batch_size=30, learning_rate=0.05)
-    >>> result = train(DenseAutoencoder((5,)), batches, OBJECTIVES["reconstruction"](), plan)
-    >>> [record.epoch for record in result.history]
-    [1, 2]
+    Where the loss is no longer a sensible number, even after one more try at a third of the learning rate, the result
+    has a `problem`, and the module the last good weights. `TrainingInterrupted` where it was to stop.
     """
     if plan.epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {plan.epochs}.")
@@ -169,7 +116,7 @@ class Training:
     def __init__(
         self,
         module: AutoencoderModule,
-        batches: BatchesBase,
+        batches: Batches,
         objective: Objective,
         plan: TrainingPlan,
         optimizer_state: dict[str, Tensor] | None,
@@ -467,7 +414,7 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def validate(module: AutoencoderModule, batches: BatchesBase, objective: Objective) -> Tensor | None:
+def validate(module: AutoencoderModule, batches: Batches, objective: Objective) -> Tensor | None:
     """Return the losses of the validation part's samples (n,) in float64, or None where there is none."""
     module.eval()
     objective.eval()

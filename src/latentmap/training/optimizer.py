@@ -207,5 +207,4 @@ def orthogonalize(matrices: Tensor) -> Tensor:
         total = factor if total is None else factor @ total
         if i < len(_POLAR_EXPRESS):
             gram = factor @ gram @ factor
-    polar: Tensor = torch.bmm(total.mul_((peak > _LEAST_SQUARE) / (size.sqrt() * peak.sqrt())), matrices)  # type: ignore[union-attr]  # there are three steps
-    return polar
+    return torch.bmm(total.mul_((peak > _LEAST_SQUARE) / (size.sqrt() * peak.sqrt())), matrices)  # type: ignore[union-attr]  # there are three steps

@@ -129,42 +129,15 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training leaves behind besides the module's weights.
+    """What training leaves behind besides the module's weights."""
 
-    Parameters
-    ----------
-    plan : TrainingPlan
-        As it was carried out.
-    history : tuple of EpochRecord
-        One record an epoch.
-    best_epoch : int
-        The epoch whose weights the module now has, from 1; 0 if none was finished, or none was better than the start.
-    optimizer_state : dict
-        Of the optimizer and the objective, to go on from where training stopped.
-    stopped_early : bool
-        Whether patience ran out before the epochs did.
-    problem : str or None
-        Why training could not be finished, and what to do; the best epoch's weights, if there is one, are good.
-    start : EpochRecord or None
-        Epoch 0, of a network that began as principal component analysis: its losses before the first step.
-
-    Examples
-    --------
-    >>> from latentmap.training import EpochRecord, TrainingPlan, TrainingResult
-    >>> plan = TrainingPlan("dense", epochs=1, batch_size=30, learning_rate=0.05)
-    >>> epoch = EpochRecord(1, train_loss=0.5, valid_loss=0.6, learning_rate=0.05, seconds=0.1)
-    >>> result = TrainingResult(plan, (epoch,), best_epoch=1, optimizer_state={}, stopped_early=False)  # as of `train`
-    >>> result.history[0].loss, result.facts()["epochs"]
-    (0.6, 1)
-    """
-
-    plan: TrainingPlan
-    history: tuple[EpochRecord, ...]
-    best_epoch: int
-    optimizer_state: dict[str, Tensor]
-    stopped_early: bool
-    problem: str | None = None
-    start: EpochRecord | None = None
+    plan: TrainingPlan  # as it was carried out
+    history: tuple[EpochRecord, ...]  # one an epoch
+    best_epoch: int  # whose weights the module has, from 1; 0 if none was better than the start, or none was finished
+    optimizer_state: dict[str, Tensor]  # and the objective's: to go on from
+    stopped_early: bool  # whether patience ran out before the epochs did
+    problem: str | None = None  # why training could not be finished, and what to do
+    start: EpochRecord | None = None  # epoch 0, of a network that began as principal component analysis
 
     @property
     def records(self) -> list[EpochRecord]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -79,7 +80,7 @@ class Ranks:
             return value
         held: list[Any] = [value if self.is_first else None]
         distributed.broadcast_object_list(held, src=0)
-        return held[0]  # type: ignore[no-any-return]
+        return held[0]
 
     def once(self, make: Callable[[], T]) -> T:
         """What the first process makes, for all."""
@@ -168,55 +169,38 @@ def _sum(x: Tensor) -> Tensor:
     return torch.stack(parts).sum(dim=0)
 
 
-class _WholeBatch(nn.modules.batchnorm._BatchNorm):
-    """Batch norm that, while learning, compares the samples of all processes."""
-
-    running_mean: Tensor
-    running_var: Tensor
-    num_batches_tracked: Tensor
-    momentum: float
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(x)
-        over, across = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
-        # From the running mean, which all processes share: squares of what is far from zero would lose digits.
-        y = x - self.running_mean.view(across)
-        n = y.new_tensor([y.numel() / y.shape[1]], dtype=torch.float64)
-        sums = torch.cat([y.sum(dim=over, dtype=torch.float64), y.square().sum(dim=over, dtype=torch.float64), n])
-        total = _Summed.apply(sums)  # type: ignore[no-untyped-call]
-        n, (first, second) = total[-1].detach(), total[:-1].view(2, -1)
-        mean = first / n
-        variance = (second / n - mean.square()).clamp_min(0)
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.add_(self.momentum * mean)
-            self.running_var.lerp_((variance * n / (n - 1)).to(self.running_var.dtype), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt().to(y.dtype)
-        offset = self.bias - mean.to(y.dtype) * scale
-        normalized: Tensor = (y * scale.view(across) + offset.view(across)).to(x.dtype)
-        return normalized
-
-
-class _WholeBatch1d(_WholeBatch, nn.BatchNorm1d):
-    """Of vectors."""
-
-
-class _WholeBatch2d(_WholeBatch, nn.BatchNorm2d):
-    """Of images."""
-
-
-_SHARED: dict[type[nn.Module], type[_WholeBatch]] = {nn.BatchNorm1d: _WholeBatch1d, nn.BatchNorm2d: _WholeBatch2d}
+def _whole_batch(layer: Any, x: Tensor) -> Tensor:
+    """What batch norm gives that, while learning, compares the samples of all processes."""
+    if not layer.training:
+        return type(layer).forward(layer, x)
+    over, across = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
+    # From the running mean, which all processes share: squares of what is far from zero would lose digits.
+    y = x - layer.running_mean.view(across)
+    n = y.new_tensor([y.numel() / y.shape[1]], dtype=torch.float64)
+    sums = torch.cat([y.sum(dim=over, dtype=torch.float64), y.square().sum(dim=over, dtype=torch.float64), n])
+    total = _Summed.apply(sums)  # type: ignore[no-untyped-call]
+    n, (first, second) = total[-1].detach(), total[:-1].view(2, -1)
+    mean = first / n
+    variance = (second / n - mean.square()).clamp_min(0)
+    with torch.no_grad():
+        layer.num_batches_tracked.add_(1)
+        layer.running_mean.add_(layer.momentum * mean)
+        layer.running_var.lerp_((variance * n / (n - 1)).to(layer.running_var.dtype), layer.momentum)
+    scale = layer.weight * (variance + layer.eps).rsqrt().to(y.dtype)
+    offset = layer.bias - mean.to(y.dtype) * scale
+    return (y * scale.view(across) + offset.view(across)).to(x.dtype)
 
 
 @contextmanager
 def whole_batches(module: nn.Module, ranks: Ranks) -> Iterator[None]:
     """Let a module's batch norm compare whole batches inside."""
-    norms = [(layer, type(layer)) for layer in module.modules() if ranks.size > 1 and type(layer) in _SHARED]
-    for layer, kind in norms:
-        layer.__class__ = _SHARED[kind]
+    norms: list[Any] = [
+        layer for layer in module.modules() if ranks.size > 1 and type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d)
+    ]
+    for layer in norms:
+        layer.forward = partial(_whole_batch, layer)
     try:
         yield
     finally:
-        for layer, kind in norms:
-            layer.__class__ = kind
+        for layer in norms:
+            del layer.forward  # its own instead of its class's

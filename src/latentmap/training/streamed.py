@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from latentmap.data.cache import FileRegion
-from latentmap.training.batches import BatchesBase, n_validation
+from latentmap.training.batches import Batches, n_validation
 
 _BLOCK_BYTES = 2**20
 _WINDOW_BYTES = 96 * 2**20  # two are held: the one in use, and the next
 _SOME_BLOCKS = 16
 
 
-class StreamedBatches(BatchesBase):
+class StreamedBatches(Batches):
     """A training set in a file, taken batch by batch, in a new order each epoch."""
 
     def _split(self, region: FileRegion, validation_fraction: float) -> None:
-        """Cut the file into blocks; see the base class."""
+        """Cut the file into blocks."""
         n = len(region)
         step = max(1, _BLOCK_BYTES // region.row_bytes)
         starts = np.arange(0, n, step)
@@ -48,7 +48,7 @@ class StreamedBatches(BatchesBase):
         return torch.cat([self._rows(block) for block in self._training])
 
     def some(self) -> Tensor:
-        """Return the training samples of a few blocks as network input; see the base class."""
+        """Return the training samples of a few blocks as network input."""
         blocks = self._training[:: -(-len(self._training) // _SOME_BLOCKS)]
         return torch.cat([self.preprocessing.to_input(self._block(block)) for block in blocks]).to(self.device)
 
@@ -64,12 +64,12 @@ class StreamedBatches(BatchesBase):
         return self.preprocessing.to_input(torch.from_numpy(held).to(self.device))
 
     def _take_validation(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The validation samples, block by block; see the base class."""
+        """The validation samples, block by block."""
         for block in self._validation:
             yield self._rows(block), self.preprocessing.to_input(self._block(block).to(self.device))
 
     def _take_epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch; see the base class."""
+        """The batches of an epoch."""
         generator = self._generator(epoch)
         blocks = self._training[torch.randperm(len(self._training), generator=generator).numpy()]
         windows = [blocks[i : i + self._per_window] for i in range(0, len(blocks), self._per_window)]

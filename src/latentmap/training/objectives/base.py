@@ -12,7 +12,7 @@ from latentmap.models.base import AutoencoderModule, Recipe
 from latentmap.training.ranks import Share, rows_of
 
 if TYPE_CHECKING:
-    from latentmap.training.batches import BatchesBase
+    from latentmap.training.batches import Batches
 
 
 class Batch(NamedTuple):
@@ -78,7 +78,7 @@ class Objective(nn.Module):
         """Return how an architecture is best trained with this objective; by default as it is."""
         return recipe
 
-    def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
+    def begin(self, module: AutoencoderModule, batches: Batches) -> None:
         """Look at the data and the network, before the first step. By default nothing is done."""
 
     def each(self, module: AutoencoderModule, batch: Batch) -> Tensor:

@@ -14,7 +14,7 @@ from latentmap.training.objectives.reconstruction import Reconstruction
 from latentmap.training.ranks import Share, rows_of
 
 if TYPE_CHECKING:
-    from latentmap.training.batches import BatchesBase
+    from latentmap.training.batches import Batches
 
 
 class Denoising(Reconstruction):
@@ -41,7 +41,7 @@ class Denoising(Reconstruction):
         self.masking = check_share("masking", masking)
         self._deviation = 1.0
 
-    def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:  # noqa: ARG002
+    def begin(self, module: AutoencoderModule, batches: Batches) -> None:  # noqa: ARG002
         """Measure how much the data varies."""
         self._deviation = float(batches.variance() ** 0.5)
 

@@ -17,7 +17,7 @@ from latentmap.training.objectives.base import Batch, Objective, squared_error
 from latentmap.training.ranks import gathered
 
 if TYPE_CHECKING:
-    from latentmap.training.batches import BatchesBase
+    from latentmap.training.batches import Batches
 
 _LEAST_VARIANCE = 1e-4  # of pixels in [0, 1] as of scaled features: less is no variation to draw
 _PAIRS, _STEPS = 512, 1200  # a step's pairs, and steps for 60,000 samples
@@ -77,7 +77,7 @@ class Neighbors(Objective):
             norms_settle=1.0,
         )
 
-    def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
+    def begin(self, module: AutoencoderModule, batches: Batches) -> None:
         """Find every sample's neighbours."""
         self._parts = module.split_encoder()
         self._variance = max(float(batches.variance()), _LEAST_VARIANCE)
@@ -102,8 +102,7 @@ class Neighbors(Objective):
         not_drawn = self.weight * error / self._variance
         now, last = (_EARLY * (_LATE / _EARLY) ** when * not_drawn + nearness for when in (progress, 1.0))
         # The gradient is that of the present weight; what is told is always of the last, so that epochs compare.
-        loss: Tensor = now + (last - now).detach()
-        return loss
+        return now + (last - now).detach()
 
 
 def info_nce(z: Tensor, push: float | None = None) -> Tensor:

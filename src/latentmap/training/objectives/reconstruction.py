@@ -15,8 +15,7 @@ class Reconstruction(Objective):
 
     def redrawn(self, module: AutoencoderModule, batch: Batch) -> Tensor:
         """Return what the module makes of a batch's samples."""
-        x_hat: Tensor = module(batch.x)
-        return x_hat
+        return module(batch.x)
 
     def forward(self, module: AutoencoderModule, batch: Batch, progress: float = 1.0) -> Tensor:
         """Return the loss; see the base class."""

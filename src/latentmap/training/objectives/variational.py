@@ -14,7 +14,7 @@ from latentmap.training.objectives.base import Batch, Objective, noise_like, squ
 from latentmap.training.ranks import everywhere
 
 if TYPE_CHECKING:
-    from latentmap.training.batches import BatchesBase
+    from latentmap.training.batches import Batches
 
 _FIRST_LOG_VARIANCE = -4.0  # little noise to begin with: first there must be something to tell apart
 _WIDEST = 10.0  # of log variances either way: beyond, exp leaves float32's comfortable range
@@ -55,7 +55,7 @@ class Variational(Objective):
         self.warm_up = check_share("warm_up", warm_up)
         self.head: nn.Module | None = None  # made by `begin`
 
-    def begin(self, module: AutoencoderModule, batches: BatchesBase) -> None:
+    def begin(self, module: AutoencoderModule, batches: Batches) -> None:
         """Make the twin of the encoder's last layer."""
         self._parts = module.split_encoder()  # a tuple: seen, not owned
         if self.head is not None:
@@ -83,7 +83,4 @@ class Variational(Objective):
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2
         # Epochs are judged by the whole bound, also while its second term is still growing.
         share = min(1.0, progress / self.warm_up) if self.training and self.warm_up else 1.0
-        loss: Tensor = (error + _LEAST_ERROR).log() / 2 + self.beta * share * divergence / n_values(
-            module.sample_shape
-        )
-        return loss
+        return (error + _LEAST_ERROR).log() / 2 + self.beta * share * divergence / n_values(module.sample_shape)
